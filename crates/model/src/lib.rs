@@ -1,0 +1,20 @@
+//! The words of the house: ids, events, webhooks, lanes and the event catalogue.
+//!
+//! Everything here is plain data, checked when it is made and trusted afterwards: no I/O, no async, no clock.
+//! Wire types live in `angarium-proto` and become these at the edge.
+
+mod catalogue;
+mod event;
+mod ids;
+mod lane;
+pub mod samples;
+mod webhook;
+
+pub use catalogue::{Catalogue, EventType};
+pub use event::{AcceptedAt, Event, JsonObject, NotAnObject, Position, Timestamp};
+pub use ids::{AccountId, EventId, EventInfo, EventName, InvalidId, WebhookId};
+pub use lane::Lane;
+pub use webhook::{
+    Account, Authentication, InvalidWebhook, Revision, SecretText, TargetUrl, TimetableSpec, TypePattern,
+    Webhook,
+};

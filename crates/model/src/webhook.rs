@@ -1,0 +1,273 @@
+//! Accounts and webhooks as the registry keeps them.
+
+use std::fmt;
+
+use crate::{AccountId, EventName, InvalidId, WebhookId};
+
+/// How far a partition of the registry topic is known, and the version of what a record in it says: an offset.
+/// Revisions of one account's things are comparable; those of two accounts need not be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Revision(i64);
+
+impl Revision {
+    /// From the offset of a record of the registry topic.
+    #[must_use]
+    pub const fn from_offset(offset: i64) -> Self {
+        Self(offset)
+    }
+
+    /// The offset.
+    #[must_use]
+    pub const fn offset(self) -> i64 {
+        self.0
+    }
+}
+
+impl fmt::Display for Revision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+/// A customer of the product.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// The product's integer id.
+    pub id: AccountId,
+    /// For people.
+    pub name: String,
+    /// The version of this account.
+    pub revision: Revision,
+    /// Unix milliseconds.
+    pub created_at_ms: i64,
+}
+
+/// Where, how and when events of an account are sent (W1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Webhook {
+    /// Its id.
+    pub id: WebhookId,
+    /// Whose events it gets.
+    pub account: AccountId,
+    /// For people.
+    pub name: String,
+    /// For people.
+    pub description: String,
+    /// Where calls go.
+    pub target_url: TargetUrl,
+    /// How calls prove who sends them (W2).
+    pub authentication: Authentication,
+    /// Which types it wants; never empty.
+    pub event_types: Vec<TypePattern>,
+    /// Whether events are matched (W4, W7).
+    pub active: bool,
+    /// When events of the batch class go; `None` for the default.
+    pub timetable: Option<TimetableSpec>,
+    /// The version of this webhook.
+    pub revision: Revision,
+    /// Unix milliseconds.
+    pub created_at_ms: i64,
+}
+
+/// How calls prove who sends them (W2).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Authentication {
+    /// Not at all.
+    None,
+    /// By a signature as Standard Webhooks says. The secret is absent where it must not be seen.
+    Signature(Option<SecretText>),
+}
+
+/// A secret as text (`whsec_…`); `Debug` does not show it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SecretText(String);
+
+impl SecretText {
+    /// Wraps the text; whoever signs with it checks it.
+    #[must_use]
+    pub const fn new(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The secret itself: for the signer, the store and the one answer that shows it.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SecretText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretText(…)")
+    }
+}
+
+/// What is wrong with a part of a webhook.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidWebhook {
+    /// The URL is too long.
+    #[error("the URL has {0} bytes; at most {max} are allowed", max = TargetUrl::MAX_BYTES)]
+    UrlTooLong(usize),
+    /// The text is no URL.
+    #[error("not a URL: {0}; write it in full, for example https://example.com/hooks")]
+    UrlSyntax(String),
+    /// The scheme is neither http nor https.
+    #[error("the URL must begin with https:// or http://, not {0}:")]
+    UrlScheme(String),
+    /// The URL carries a user or a password.
+    #[error("the URL must not carry a user or password; use the webhook's authentication")]
+    UrlUser,
+    /// The URL has a fragment.
+    #[error("the URL must not have a fragment (#…): it would never be sent")]
+    UrlFragment,
+    /// A type pattern is wrong.
+    #[error("{0:?} is no event type, `PREFIX_*` or `*`: {1}")]
+    TypePattern(String, InvalidId),
+}
+
+/// Where calls go: http or https, a host, no user, no fragment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TargetUrl(url::Url);
+
+impl TargetUrl {
+    /// The longest that is allowed, in bytes.
+    pub const MAX_BYTES: usize = 2_048;
+
+    /// Parses and checks a URL.
+    ///
+    /// # Errors
+    /// [`InvalidWebhook`], the variants named `Url…`.
+    pub fn parse(text: &str) -> Result<Self, InvalidWebhook> {
+        if text.len() > Self::MAX_BYTES {
+            return Err(InvalidWebhook::UrlTooLong(text.len()));
+        }
+        let url = url::Url::parse(text).map_err(|error| InvalidWebhook::UrlSyntax(error.to_string()))?;
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(InvalidWebhook::UrlScheme(url.scheme().to_owned()));
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(InvalidWebhook::UrlUser);
+        }
+        if url.fragment().is_some() {
+            return Err(InvalidWebhook::UrlFragment);
+        }
+        Ok(Self(url))
+    }
+
+    /// The URL.
+    #[must_use]
+    pub const fn url(&self) -> &url::Url {
+        &self.0
+    }
+}
+
+impl fmt::Display for TargetUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.as_str())
+    }
+}
+
+/// Which types a webhook wants: one, all with a prefix, or all.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum TypePattern {
+    /// Exactly this one.
+    Exact(EventName),
+    /// Every type that begins so; the text ends with `_`.
+    Prefix(String),
+    /// Every type.
+    Any,
+}
+
+impl TypePattern {
+    /// Parses `NAME`, `PREFIX_*` or `*`.
+    ///
+    /// # Errors
+    /// [`InvalidWebhook::TypePattern`].
+    pub fn parse(text: &str) -> Result<Self, InvalidWebhook> {
+        let wrong = |error| InvalidWebhook::TypePattern(text.chars().take(64).collect(), error);
+        if text == "*" {
+            return Ok(Self::Any);
+        }
+        if let Some(prefix) = text.strip_suffix('*').filter(|prefix| prefix.ends_with('_')) {
+            return Ok(Self::Prefix(EventName::new(prefix).map_err(wrong)?.into_string()));
+        }
+        Ok(Self::Exact(EventName::new(text).map_err(wrong)?))
+    }
+
+    /// Whether it takes this type.
+    #[must_use]
+    pub fn matches(&self, name: &EventName) -> bool {
+        match self {
+            Self::Exact(exact) => exact == name,
+            Self::Prefix(prefix) => name.as_str().starts_with(prefix.as_str()),
+            Self::Any => true,
+        }
+    }
+}
+
+impl fmt::Display for TypePattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exact(name) => name.fmt(f),
+            Self::Prefix(prefix) => write!(f, "{prefix}*"),
+            Self::Any => f.write_str("*"),
+        }
+    }
+}
+
+/// When events of the batch class are sent, as written; `angarium-policy` gives it its meaning.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TimetableSpec {
+    /// A cron expression of five fields, or six with seconds first.
+    pub cron: String,
+    /// An IANA time zone; empty for UTC.
+    pub time_zone: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn w1_a_target_url_is_absolute_http_without_user_or_fragment() {
+        for good in ["https://example.com/hooks?x=1", "http://127.0.0.1:8080/"] {
+            assert!(TargetUrl::parse(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            "example.com",
+            "/hooks",
+            "ftp://example.com",
+            "https://",
+            "https://u:p@example.com",
+            "https://example.com/#x",
+        ] {
+            assert!(TargetUrl::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_takes_one_type_a_prefix_or_all() {
+        let name = EventName::new("COURSE_ENROLLMENT_BATCH").unwrap();
+        let takes = |pattern: &str| TypePattern::parse(pattern).unwrap().matches(&name);
+        assert!(
+            takes("*")
+                && takes("COURSE_*")
+                && takes("COURSE_ENROLLMENT_*")
+                && takes("COURSE_ENROLLMENT_BATCH")
+        );
+        assert!(!takes("COURSE_ENROLLMENT") && !takes("LEARNING_*"));
+        for bad in ["", "_*x", "COURSE*", "course_*", "COURSE_ *"] {
+            assert!(TypePattern::parse(bad).is_err(), "{bad}");
+        }
+        for text in ["*", "COURSE_*", "CI_STATS"] {
+            assert_eq!(TypePattern::parse(text).unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn a_secret_is_not_in_debug_output() {
+        let authentication = Authentication::Signature(Some(SecretText::new("whsec_abc".into())));
+        assert!(!format!("{authentication:?}").contains("abc"));
+    }
+}
