@@ -14,7 +14,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../proto");
     println!("cargo::rerun-if-changed={}", root.display());
     let descriptors = protox::compile(FILES, [&root])?;
-    #[expect(clippy::disallowed_methods, reason = "this is no setting: Cargo tells its build scripts so")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is no setting: Cargo tells its build scripts so"
+    )]
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
     std::fs::write(
         out.join("angarium.bin"),

@@ -13,10 +13,10 @@ pub struct FieldError {
 
 impl FieldError {
     /// A mistake at a field.
-    pub fn new(field: impl Into<String>, message: impl ToString) -> Self {
+    pub fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
         Self {
             field: field.into(),
-            message: message.to_string(),
+            message: message.into(),
         }
     }
 }

@@ -1,6 +1,8 @@
 //! Events in Kafka.
 
-use angarium_model::{AccountId, Event, EventId, EventInfo, EventName, JsonObject, Position, Timestamp};
+use angarium_model::{
+    AccountId, Event, EventId, EventInfo, EventName, InvalidId, JsonObject, Position, Timestamp,
+};
 
 use crate::event::v1;
 use crate::{FieldError, InvalidWire};
@@ -12,7 +14,7 @@ use crate::{FieldError, InvalidWire};
 pub fn event_from_record(record: v1::EventRecord) -> Result<Event, InvalidWire> {
     let wrong = |field: &str| {
         let field = field.to_owned();
-        move |error| InvalidWire(vec![FieldError::new(field, error)])
+        move |error: InvalidId| InvalidWire(vec![FieldError::new(field, error.to_string())])
     };
     let info = if record.event_info.is_empty() {
         None
