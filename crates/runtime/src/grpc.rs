@@ -1,0 +1,22 @@
+//! The gRPC server and client of the house.
+//!
+//! Every service of a [`Server`] refuses calls without the operator's key, but for `grpc.health.v1.Health`,
+//! which probes call. Servers close in bounded time: a stream that never ends by itself, such as a Watch, is
+//! cut when the drain is over.
+
+mod client;
+mod server;
+mod severable;
+
+pub use client::{Client, InvalidEndpoint, WithKey, client};
+pub use server::{Error, RequireKey, Server};
+
+/// The largest message that servers and clients decode: the largest request to ingest (5 MiB) and its frame.
+///
+/// tonic keeps this limit in each generated type, so each use sets it: `…::new(…).max_decoding_message_size(…)`.
+pub const MAX_MESSAGE_BYTES: usize = 6 * 1024 * 1024;
+
+/// How often an idle connection is asked whether it is alive, and how long the answer may take: a peer that
+/// vanished is noticed within 30 s.
+const KEEPALIVE_EVERY: std::time::Duration = std::time::Duration::from_secs(20);
+const KEEPALIVE_ANSWER: std::time::Duration = std::time::Duration::from_secs(10);

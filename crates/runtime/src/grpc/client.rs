@@ -1,0 +1,119 @@
+//! Calls other services with the operator's key.
+
+use std::time::Duration;
+
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::service::Interceptor;
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Request, Status};
+
+use super::{KEEPALIVE_ANSWER, KEEPALIVE_EVERY};
+use crate::access::OperatorKey;
+
+/// What generated clients are made of: a connection that adds the key to every call.
+pub type Client = InterceptedService<Channel, WithKey>;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Why a text does not say where a service is.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{endpoint}` is not an endpoint: {problem}; write it as http://host:port")]
+pub struct InvalidEndpoint {
+    endpoint: String,
+    problem: &'static str,
+}
+
+/// A client of the service at `http://host:port`. Needs a running tokio; connects at the first call, and again
+/// whenever the connection is lost.
+///
+/// # Errors
+/// When the text is not such an address.
+pub fn client(endpoint: &str, key: &OperatorKey) -> Result<Client, InvalidEndpoint> {
+    let invalid = |problem| InvalidEndpoint {
+        endpoint: endpoint.to_owned(),
+        problem,
+    };
+    let parsed =
+        Endpoint::from_shared(endpoint.to_owned()).map_err(|_not_a_uri| invalid("it cannot be read"))?;
+    match parsed.uri().scheme_str() {
+        Some("http") => {}
+        Some("https") => return Err(invalid("TLS is the business of a proxy or mesh in between")),
+        _ => return Err(invalid("it does not begin with http://")),
+    }
+    if parsed.uri().host().is_none_or(str::is_empty) {
+        return Err(invalid("it has no host"));
+    }
+    if parsed.uri().path() != "/" {
+        return Err(invalid("gRPC has no path"));
+    }
+    let header = format!("Bearer {}", key.expose()).parse::<MetadataValue<Ascii>>();
+    let mut authorization = header.map_err(|_invalid| invalid("the key cannot travel in a header"))?;
+    authorization.set_sensitive(true);
+    let channel = parsed
+        .connect_timeout(CONNECT_TIMEOUT)
+        .tcp_nodelay(true)
+        .http2_keep_alive_interval(KEEPALIVE_EVERY)
+        .keep_alive_timeout(KEEPALIVE_ANSWER)
+        .keep_alive_while_idle(true)
+        .connect_lazy();
+    Ok(InterceptedService::new(channel, WithKey { authorization }))
+}
+
+/// Adds the operator's key to each call.
+#[derive(Clone, Debug)]
+pub struct WithKey {
+    authorization: MetadataValue<Ascii>,
+}
+
+impl Interceptor for WithKey {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        request
+            .metadata_mut()
+            .insert("authorization", self.authorization.clone());
+        Ok(request)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_endpoint_that_is_not_one_is_refused_with_a_hint() {
+        let key = OperatorKey::generate();
+        for good in [
+            "http://localhost:7000",
+            "http://registry.prod.svc:7000/",
+            "http://[::1]:7000",
+        ] {
+            assert!(client(good, &key).is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            "localhost:7000",
+            "https://registry:7000",
+            "http://",
+            "http://a b",
+            "ftp://a",
+            "http://a/b",
+        ] {
+            let error = client(bad, &key).unwrap_err().to_string();
+            assert!(error.contains("http://host:port"), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_key_is_not_printed() {
+        let key = OperatorKey::generate();
+        let client = client("http://localhost:1", &key).unwrap();
+        assert!(!format!("{client:?}").contains(key.expose()));
+        let WithKey { authorization } = WithKey {
+            authorization: "Bearer secret".parse().unwrap(),
+        };
+        assert!(
+            !authorization.is_sensitive(),
+            "the test below would prove nothing"
+        );
+    }
+}

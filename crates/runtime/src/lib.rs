@@ -1,0 +1,31 @@
+//! What every service stands on.
+//!
+//! - [`Tasks`] owns every task and thread of a process; [`Shutdown`] tells them to end. Nothing else spawns.
+//! - [`Clock`] gives wall-clock time, which a test can set.
+//! - [`config`] reads settings once, and reports all mistakes together.
+//! - [`grpc`] is the server and the client of the house: keys, health, reflection, limits, an end that is bounded.
+//! - [`access`] holds the operator's key; [`telemetry`] the log; [`signals`] the wish of the operating system.
+//!
+//! A process is wired in this order: read the settings, [`telemetry::init`], make [`Tasks`], start services on
+//! them, wait for [`signals::terminated`] or for the shutdown that a critical failure begins, then
+//! [`Tasks::join`] under a deadline.
+
+pub mod access;
+mod clock;
+pub mod config;
+pub mod grpc;
+mod shutdown;
+pub mod signals;
+mod tasks;
+pub mod telemetry;
+
+pub use clock::{Clock, ManualClock};
+pub use shutdown::Shutdown;
+pub use tasks::{Failure, Tasks, Unfinished};
+
+/// An error and all its causes on one line, for a log field.
+#[must_use]
+pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |cause| cause.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
