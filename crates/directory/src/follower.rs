@@ -1,0 +1,309 @@
+//! The task that listens to the registry.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use angarium_model::{AccountId, WebhookId};
+use angarium_proto::convert::{Secrets, account_from_wire, webhook_from_wire};
+use angarium_proto::registry::v1::registry_service_client::RegistryServiceClient;
+use angarium_proto::registry::v1::{Change, PartitionRevision, WatchRequest, WatchResponse, change};
+use angarium_proto::{FieldError, InvalidWire};
+use angarium_runtime::{Clock, Shutdown, chain, grpc};
+use tokio::time::{sleep, timeout};
+use tokio_stream::{Stream, StreamExt};
+
+use crate::Shared;
+use crate::view::{Edit, Revisions, View};
+
+/// The registry speaks every 2 s; after five times that the connection is taken for dead.
+const SILENCE: Duration = Duration::from_secs(10);
+/// The pause after the first failure; it doubles with each that follows.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+/// The longest pause.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// Keeps one view up to date.
+#[derive(Debug)]
+pub(crate) struct Follower {
+    shared: Arc<Shared>,
+    secrets: Secrets,
+    clock: Clock,
+    /// A snapshot whose last part has not come yet.
+    snapshot: Option<View>,
+    /// Failures since the registry was last understood.
+    failures: u32,
+}
+
+/// Why a stream ended.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Broken {
+    #[error("the registry answered with an error")]
+    Status(#[from] tonic::Status),
+    #[error("the registry ended the stream")]
+    Ended,
+    #[error("the registry was silent for {SILENCE:?}")]
+    Silent,
+    #[error("the registry sent what cannot be read; are its version and this one apart?")]
+    Invalid(#[from] InvalidWire),
+    #[error("the registry sent a change before a snapshot, or one that leads nowhere")]
+    OutOfPlace,
+}
+
+impl Follower {
+    pub(crate) const fn new(shared: Arc<Shared>, secrets: Secrets, clock: Clock) -> Self {
+        Self {
+            shared,
+            secrets,
+            clock,
+            snapshot: None,
+            failures: 0,
+        }
+    }
+
+    /// Follows until the shutdown begins. Nothing is lost when it is cut off: the view moves in whole steps.
+    pub(crate) async fn run(mut self, registry: grpc::Client, shutdown: Shutdown) {
+        let registry =
+            RegistryServiceClient::new(registry).max_decoding_message_size(grpc::MAX_MESSAGE_BYTES);
+        let follow = async {
+            loop {
+                let Err(broken) = self.session(registry.clone()).await;
+                self.pause_after(&broken).await;
+            }
+        };
+        tokio::select! {
+            () = shutdown.begun() => {}
+            () = follow => {}
+        }
+    }
+
+    /// One call of `Watch`, from where the view stands.
+    async fn session(
+        &mut self,
+        mut registry: RegistryServiceClient<grpc::Client>,
+    ) -> Result<Infallible, Broken> {
+        let request = self.request();
+        let call = timeout(SILENCE, registry.watch(request)).await;
+        let stream = call.map_err(|_elapsed| Broken::Silent)??.into_inner();
+        self.listen(stream).await
+    }
+
+    fn request(&self) -> WatchRequest {
+        let place = |(partition, revision)| PartitionRevision { partition, revision };
+        let resume_from = self.shared.view().revisions().places().map(place).collect();
+        WatchRequest {
+            resume_from,
+            include_secrets: self.secrets == Secrets::Include,
+        }
+    }
+
+    async fn listen(
+        &mut self,
+        mut stream: impl Stream<Item = Result<WatchResponse, tonic::Status>> + Unpin,
+    ) -> Result<Infallible, Broken> {
+        self.snapshot = None;
+        loop {
+            let next = timeout(SILENCE, stream.next())
+                .await
+                .map_err(|_elapsed| Broken::Silent)?;
+            self.take(next.ok_or(Broken::Ended)??)?;
+            self.shared.heard(self.clock.now_ms());
+            if self.failures > 0 {
+                tracing::info!(failures = self.failures, "the registry is followed again");
+                self.failures = 0;
+            }
+        }
+    }
+
+    /// Everything is read before anything is applied: a response is taken whole or not at all.
+    fn take(&mut self, response: WatchResponse) -> Result<(), Broken> {
+        let edits: Vec<_> = response.changes.into_iter().map(edit).collect::<Result<_, _>>()?;
+        if response.reset {
+            self.snapshot = Some(View::default());
+        }
+        let place = |known: PartitionRevision| (known.partition, known.revision);
+        let revisions = match response.revisions {
+            none if none.is_empty() => None,
+            known => {
+                let places = known.into_iter().map(place).collect();
+                Some(Revisions::new(places).ok_or(Broken::OutOfPlace)?)
+            }
+        };
+        match (self.snapshot.take(), revisions) {
+            (Some(mut snapshot), None) => {
+                snapshot.apply_part(edits);
+                self.snapshot = Some(snapshot);
+            }
+            (Some(mut snapshot), Some(revisions)) => {
+                snapshot.apply(edits, revisions);
+                self.shared.replace(snapshot);
+            }
+            (None, Some(revisions)) if self.shared.is_ready() => self.shared.advance(edits, revisions),
+            (None, _) => return Err(Broken::OutOfPlace),
+        }
+        Ok(())
+    }
+
+    /// Tells of the first failure only: the next ones say the same every few seconds.
+    async fn pause_after(&mut self, broken: &Broken) {
+        let error = chain(broken);
+        if self.failures == 0 {
+            tracing::warn!(
+                error,
+                "the registry cannot be followed; the last view stays in use, trying again"
+            );
+        } else {
+            tracing::debug!(
+                error,
+                failures = self.failures,
+                "the registry still cannot be followed"
+            );
+        }
+        let pause = FIRST_PAUSE
+            .saturating_mul(2_u32.saturating_pow(self.failures))
+            .min(LONGEST_PAUSE);
+        self.failures = self.failures.saturating_add(1);
+        sleep(pause).await;
+    }
+}
+
+/// A webhook that cannot be read is an error and not left out: leaving it out would lose its events.
+fn edit(change: Change) -> Result<Edit, InvalidWire> {
+    let missing = || InvalidWire(vec![FieldError::new("change", "is empty")]);
+    let wrong =
+        |field: &str, error: &dyn ToString| InvalidWire(vec![FieldError::new(field, error.to_string())]);
+    Ok(match change.change.ok_or_else(missing)? {
+        change::Change::Account(account) => Edit::Account(account_from_wire(account).map_err(InvalidWire)?),
+        change::Change::Webhook(webhook) => Edit::webhook(webhook_from_wire(webhook).map_err(InvalidWire)?),
+        change::Change::DeletedAccountId(id) => {
+            Edit::DropAccount(AccountId::new(id).map_err(|error| wrong("deleted_account_id", &error))?)
+        }
+        change::Change::DeletedWebhook(webhook) => {
+            let id = webhook.id.parse::<WebhookId>();
+            Edit::DropWebhook(id.map_err(|error| wrong("deleted_webhook.id", &error))?)
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use angarium_proto::registry::v1::Account;
+    use tokio_stream::iter;
+
+    use super::*;
+    use crate::NEVER;
+
+    fn follower() -> Follower {
+        let shared = Arc::new(Shared::new(View::default(), NEVER, 0));
+        Follower::new(shared, Secrets::Omit, Clock::manual(1_000).0)
+    }
+
+    fn response(reset: bool, accounts: &[u64], revision: Option<i64>) -> WatchResponse {
+        let account = |id: &u64| Change {
+            change: Some(change::Change::Account(Account {
+                id: *id,
+                ..Account::default()
+            })),
+        };
+        let place = |revision| PartitionRevision {
+            partition: 0,
+            revision,
+        };
+        WatchResponse {
+            reset,
+            changes: accounts.iter().map(account).collect(),
+            revisions: revision.map(place).into_iter().collect(),
+        }
+    }
+
+    fn knows(follower: &Follower, id: u64) -> bool {
+        follower
+            .shared
+            .view()
+            .account(AccountId::new(id).unwrap())
+            .is_some()
+    }
+
+    #[tokio::test]
+    async fn a_snapshot_is_seen_only_when_its_last_part_has_come() {
+        let mut follower = follower();
+        follower.take(response(true, &[1], None)).unwrap();
+        assert!(!follower.shared.is_ready() && !knows(&follower, 1));
+        follower.take(response(false, &[2], Some(7))).unwrap();
+        assert!(follower.shared.is_ready() && knows(&follower, 1) && knows(&follower, 2));
+        assert_eq!(
+            follower.request().resume_from,
+            [PartitionRevision {
+                partition: 0,
+                revision: 7
+            }]
+        );
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_breaks_inside_a_snapshot_leaves_the_old_view() {
+        let mut follower = follower();
+        follower.take(response(true, &[1], Some(7))).unwrap();
+        let parts = iter([
+            Ok(response(true, &[2], None)),
+            Err(tonic::Status::unavailable("gone")),
+        ]);
+        assert!(matches!(follower.listen(parts).await, Err(Broken::Status(_))));
+        assert!(knows(&follower, 1) && !knows(&follower, 2));
+        let deltas = iter([Ok(response(false, &[3], Some(8)))]);
+        assert!(matches!(follower.listen(deltas).await, Err(Broken::Ended)));
+        assert!(knows(&follower, 1) && !knows(&follower, 2) && knows(&follower, 3));
+    }
+
+    #[tokio::test]
+    async fn a_change_without_a_snapshot_before_it_is_refused() {
+        let mut follower = follower();
+        assert!(matches!(
+            follower.take(response(false, &[1], Some(7))),
+            Err(Broken::OutOfPlace)
+        ));
+        assert!(!follower.shared.is_ready());
+    }
+
+    #[tokio::test]
+    async fn a_response_that_cannot_be_read_changes_nothing() {
+        let mut follower = follower();
+        follower.take(response(true, &[1], Some(7))).unwrap();
+        let error = follower
+            .take(response(false, &[2, u64::MAX], Some(8)))
+            .unwrap_err();
+        assert!(
+            chain(&error).contains("id: an account id is an integer"),
+            "{}",
+            chain(&error)
+        );
+        assert!(!knows(&follower, 2));
+        assert_eq!(follower.request().resume_from[0].revision, 7);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn ten_seconds_of_silence_are_a_broken_stream() {
+        let mut follower = follower();
+        let begun = tokio::time::Instant::now();
+        let silent = Box::pin(iter([Ok(response(true, &[1], Some(7)))]).chain(tokio_stream::pending()));
+        assert!(matches!(follower.listen(silent).await, Err(Broken::Silent)));
+        assert_eq!(begun.elapsed(), SILENCE);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn pauses_double_from_100_ms_to_5_s_and_start_over_once_the_registry_is_understood() {
+        let mut follower = follower();
+        let mut pauses = Vec::new();
+        for _ in 0..8 {
+            let begun = tokio::time::Instant::now();
+            follower.pause_after(&Broken::Ended).await;
+            pauses.push(u64::try_from(begun.elapsed().as_millis()).unwrap());
+        }
+        assert_eq!(pauses, [100, 200, 400, 800, 1_600, 3_200, 5_000, 5_000]);
+        let understood = iter([Ok(response(true, &[], Some(0)))]);
+        assert!(follower.listen(understood).await.is_err());
+        let begun = tokio::time::Instant::now();
+        follower.pause_after(&Broken::Ended).await;
+        assert_eq!(begun.elapsed(), FIRST_PAUSE);
+    }
+}

@@ -1,0 +1,259 @@
+//! Accounts and webhooks in memory, as the registry last told them.
+//!
+//! A [`Directory`] follows one registry over its `Watch` call: a snapshot first, then every change as it comes into
+//! force. Who asks it (ingest, fanout, delivery) never waits for the registry: while that is away the last view
+//! stays in use, and [`Directory::age`] says how old it is.
+//!
+//! A view is never seen half-way. A snapshot comes in parts and is swapped in when it is complete; what belongs to
+//! one response of the registry is applied under one lock, which is never held across an await.
+
+mod follower;
+mod index;
+mod view;
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::time::Duration;
+
+use angarium_model::{Account, AccountId, EventName, Revision, Webhook, WebhookId};
+use angarium_runtime::{Clock, Tasks, grpc};
+use tokio::sync::watch;
+
+pub use angarium_proto::convert::Secrets;
+
+use crate::follower::Follower;
+use crate::view::{Edit, Revisions, View};
+
+/// The webhooks that want an event, in order of their creation.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Matched {
+    /// Those that it goes to.
+    pub active: Vec<WebhookId>,
+    /// Those that are switched off (W7).
+    pub inactive: Vec<WebhookId>,
+    /// Everything up to this revision of the account's registry partition was known when this was matched, and
+    /// nothing above it: a webhook with a higher revision was changed later.
+    pub revision: Revision,
+}
+
+/// A cheap handle to the view of one registry.
+#[derive(Clone, Debug)]
+pub struct Directory {
+    shared: Arc<Shared>,
+}
+
+/// When the registry was last heard from, as long as it never was.
+const NEVER: i64 = i64::MIN;
+/// When the registry was last heard from, for a directory that has none.
+const ALWAYS: i64 = i64::MAX;
+
+#[derive(Debug)]
+struct Shared {
+    view: RwLock<View>,
+    /// Unix milliseconds by the follower's clock, [`NEVER`] or [`ALWAYS`].
+    heard_at_ms: AtomicI64,
+    /// 0 until the first snapshot is complete; moves with every change of the view.
+    changes: watch::Sender<u64>,
+}
+
+impl Directory {
+    /// Follows the registry that `registry` leads to until the shutdown of `tasks` begins.
+    ///
+    /// The view is empty until [`Directory::ready`]. A lost connection is made again with a growing pause (0.1 s to
+    /// 5 s) and goes on where it was.
+    #[must_use]
+    pub fn follow(registry: grpc::Client, secrets: Secrets, clock: Clock, tasks: &Tasks) -> Self {
+        let shared = Arc::new(Shared::new(View::default(), NEVER, 0));
+        let follower = Follower::new(Arc::clone(&shared), secrets, clock);
+        tasks.spawn("directory", follower.run(registry, tasks.shutdown().clone()));
+        Self { shared }
+    }
+
+    /// A directory without a registry, for tests: always ready, never changes. Its revision is the highest that is
+    /// given.
+    #[must_use]
+    pub fn fixed(
+        accounts: impl IntoIterator<Item = Account>,
+        webhooks: impl IntoIterator<Item = Webhook>,
+    ) -> Self {
+        let accounts = accounts.into_iter().map(Edit::Account);
+        let edits: Vec<_> = accounts.chain(webhooks.into_iter().map(Edit::webhook)).collect();
+        let highest = edits.iter().map(Edit::revision).max().unwrap_or_default();
+        let mut view = View::default();
+        view.apply(edits, Revisions::single(highest));
+        Self {
+            shared: Arc::new(Shared::new(view, ALWAYS, 1)),
+        }
+    }
+
+    /// Resolves once the first snapshot is complete.
+    pub async fn ready(&self) {
+        let mut changes = self.shared.changes.subscribe();
+        // The sender lives as long as `self`, so this cannot end early.
+        if changes.wait_for(|count| *count > 0).await.is_err() {
+            std::future::pending().await
+        }
+    }
+
+    /// Whether the first snapshot is complete.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.shared.is_ready()
+    }
+
+    /// How long ago the registry was last heard from; it speaks every 2 s. [`Duration::MAX`] if it never was.
+    #[must_use]
+    pub fn age(&self, now_ms: i64) -> Duration {
+        match self.shared.heard_at_ms.load(Ordering::Acquire) {
+            NEVER => Duration::MAX,
+            ALWAYS => Duration::ZERO,
+            heard => Duration::from_millis(u64::try_from(now_ms.saturating_sub(heard)).unwrap_or(0)),
+        }
+    }
+
+    /// The account, if the registry has it.
+    #[must_use]
+    pub fn account(&self, id: AccountId) -> Option<Arc<Account>> {
+        self.shared.view().account(id)
+    }
+
+    /// The webhook, if the registry has it.
+    #[must_use]
+    pub fn webhook(&self, id: WebhookId) -> Option<Arc<Webhook>> {
+        self.shared.view().webhook(id)
+    }
+
+    /// The webhooks of an account that want events of this type. The cost follows what matches, not what exists.
+    #[must_use]
+    pub fn webhooks_for(&self, account: AccountId, name: &EventName) -> Matched {
+        self.shared.view().webhooks_for(account, name)
+    }
+
+    /// How far the registry is known for this account: every change up to this revision is in the view.
+    #[must_use]
+    pub fn revision(&self, account: AccountId) -> Revision {
+        self.shared.view().revision(account)
+    }
+
+    /// A counter that moves after each change of the view: 0 until the first snapshot is complete.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.shared.changes.subscribe()
+    }
+}
+
+impl Shared {
+    fn new(view: View, heard_at_ms: i64, changes: u64) -> Self {
+        Self {
+            view: RwLock::new(view),
+            heard_at_ms: AtomicI64::new(heard_at_ms),
+            changes: watch::Sender::new(changes),
+        }
+    }
+
+    fn is_ready(&self) -> bool {
+        *self.changes.borrow() > 0
+    }
+
+    fn view(&self) -> RwLockReadGuard<'_, View> {
+        // Nothing panics while the lock is held for writing, so a poisoned view is still whole.
+        self.view.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn heard(&self, now_ms: i64) {
+        self.heard_at_ms.store(now_ms, Ordering::Release);
+    }
+
+    /// Puts a complete snapshot in the place of the view.
+    fn replace(&self, snapshot: View) {
+        let mut view = self.view.write().unwrap_or_else(PoisonError::into_inner);
+        let old = std::mem::replace(&mut *view, snapshot);
+        drop(view);
+        // Freeing a large view takes its time: not under the lock.
+        drop(old);
+        self.changes.send_modify(|count| *count += 1);
+    }
+
+    /// Brings the view forward.
+    fn advance(&self, edits: Vec<Edit>, revisions: Revisions) {
+        let mut view = self.view.write().unwrap_or_else(PoisonError::into_inner);
+        let changed = view.apply(edits, revisions);
+        drop(view);
+        if changed {
+            self.changes.send_modify(|count| *count += 1);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use angarium_model::{Authentication, TargetUrl, TypePattern};
+
+    use super::*;
+
+    const ACCOUNT: u64 = 1234;
+
+    fn account() -> AccountId {
+        AccountId::new(ACCOUNT).unwrap()
+    }
+
+    fn webhook(number: u8, types: &[&str], active: bool) -> Webhook {
+        Webhook {
+            id: WebhookId::from_bytes([number; 16]),
+            account: account(),
+            name: "HR".into(),
+            description: String::new(),
+            target_url: TargetUrl::parse("https://example.com/").unwrap(),
+            authentication: Authentication::None,
+            event_types: types
+                .iter()
+                .map(|text| TypePattern::parse(text).unwrap())
+                .collect(),
+            active,
+            timetable: None,
+            revision: Revision::from_offset(i64::from(number)),
+            created_at_ms: 0,
+        }
+    }
+
+    fn numbers(ids: &[WebhookId]) -> Vec<u8> {
+        ids.iter().map(|id| id.as_bytes()[0]).collect()
+    }
+
+    #[tokio::test]
+    async fn w7_a_fixed_directory_tells_active_and_inactive_webhooks_apart() {
+        let directory = Directory::fixed(
+            [],
+            [
+                webhook(1, &["*"], true),
+                webhook(2, &["CI_STATS"], false),
+                webhook(3, &["COURSE_*"], true),
+            ],
+        );
+        directory.ready().await;
+        let matched = directory.webhooks_for(account(), &EventName::new("CI_STATS").unwrap());
+        assert_eq!(numbers(&matched.active), [1]);
+        assert_eq!(numbers(&matched.inactive), [2]);
+        assert_eq!(matched.revision, Revision::from_offset(3));
+        assert_eq!(directory.age(i64::MAX), Duration::ZERO);
+        let stranger = AccountId::new(ACCOUNT + 1).unwrap();
+        assert_eq!(
+            directory
+                .webhooks_for(stranger, &EventName::new("CI_STATS").unwrap())
+                .active,
+            []
+        );
+    }
+
+    #[test]
+    fn the_age_counts_from_the_last_word_of_the_registry() {
+        let shared = Shared::new(View::default(), NEVER, 0);
+        let directory = Directory {
+            shared: Arc::new(shared),
+        };
+        assert_eq!(directory.age(5_000), Duration::MAX);
+        directory.shared.heard(5_000);
+        assert_eq!(directory.age(7_000), Duration::from_secs(2));
+        assert_eq!(directory.age(4_000), Duration::ZERO);
+    }
+}

@@ -1,0 +1,251 @@
+//! What is known of the registry at one moment.
+
+use std::collections::HashMap;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use angarium_kafka::partition_of;
+use angarium_model::{Account, AccountId, EventName, Revision, Webhook, WebhookId};
+
+use crate::Matched;
+use crate::index::Index;
+
+/// Accounts and webhooks, and how far they are known.
+#[derive(Debug, Default)]
+pub(crate) struct View {
+    accounts: HashMap<AccountId, Arc<Account>>,
+    webhooks: HashMap<WebhookId, Arc<Webhook>>,
+    index: Index,
+    revisions: Revisions,
+}
+
+/// One change.
+#[derive(Debug)]
+pub(crate) enum Edit {
+    Account(Account),
+    Webhook(Arc<Webhook>),
+    DropAccount(AccountId),
+    DropWebhook(WebhookId),
+}
+
+/// By partition of the registry topic: the offset below which everything is known.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Revisions(Vec<i64>);
+
+impl View {
+    /// Applies changes in order; says whether anything moved.
+    pub(crate) fn apply(&mut self, edits: Vec<Edit>, revisions: Revisions) -> bool {
+        let changed = !edits.is_empty() || self.revisions != revisions;
+        self.apply_part(edits);
+        self.revisions = revisions;
+        changed
+    }
+
+    /// Applies a part of a snapshot: what it leads to is not known yet.
+    pub(crate) fn apply_part(&mut self, edits: Vec<Edit>) {
+        for edit in edits {
+            match edit {
+                Edit::Account(account) => {
+                    self.accounts.insert(account.id, Arc::new(account));
+                }
+                Edit::Webhook(webhook) => {
+                    self.remove_webhook(webhook.id);
+                    self.index.insert(&webhook);
+                    self.webhooks.insert(webhook.id, webhook);
+                }
+                Edit::DropAccount(id) => {
+                    self.accounts.remove(&id);
+                }
+                Edit::DropWebhook(id) => self.remove_webhook(id),
+            }
+        }
+    }
+
+    fn remove_webhook(&mut self, id: WebhookId) {
+        if let Some(old) = self.webhooks.remove(&id) {
+            self.index.remove(&old);
+        }
+    }
+
+    pub(crate) fn account(&self, id: AccountId) -> Option<Arc<Account>> {
+        self.accounts.get(&id).cloned()
+    }
+
+    pub(crate) fn webhook(&self, id: WebhookId) -> Option<Arc<Webhook>> {
+        self.webhooks.get(&id).cloned()
+    }
+
+    pub(crate) fn webhooks_for(&self, account: AccountId, name: &EventName) -> Matched {
+        let is_active = |id: &WebhookId| self.webhooks.get(id).is_some_and(|webhook| webhook.active);
+        let (active, inactive) = self.index.find(account, name).into_iter().partition(is_active);
+        Matched {
+            active,
+            inactive,
+            revision: self.revision(account),
+        }
+    }
+
+    pub(crate) fn revision(&self, account: AccountId) -> Revision {
+        self.revisions.of(account)
+    }
+
+    pub(crate) const fn revisions(&self) -> &Revisions {
+        &self.revisions
+    }
+}
+
+impl Edit {
+    pub(crate) fn webhook(webhook: Webhook) -> Self {
+        Self::Webhook(Arc::new(webhook))
+    }
+
+    /// The revision that it brings, if it brings one.
+    pub(crate) fn revision(&self) -> Revision {
+        match self {
+            Self::Account(account) => account.revision,
+            Self::Webhook(webhook) => webhook.revision,
+            Self::DropAccount(_) | Self::DropWebhook(_) => Revision::default(),
+        }
+    }
+}
+
+impl Revisions {
+    /// From the next offset of each partition, which must be all there are.
+    pub(crate) fn new(mut places: Vec<(i32, i64)>) -> Option<Self> {
+        places.sort_unstable();
+        let complete = (0_i32..)
+            .zip(&places)
+            .all(|(wanted, (partition, _))| wanted == *partition);
+        complete.then(|| Self(places.into_iter().map(|(_, next)| next).collect()))
+    }
+
+    /// Of a registry with one partition that is known up to and with `highest`.
+    pub(crate) fn single(highest: Revision) -> Self {
+        Self(vec![highest.offset().saturating_add(1)])
+    }
+
+    /// The next offset of each partition.
+    pub(crate) fn places(&self) -> impl Iterator<Item = (i32, i64)> + '_ {
+        (0_i32..).zip(self.0.iter().copied())
+    }
+
+    /// The last offset that is known in the account's partition; -1 when there is none.
+    fn of(&self, account: AccountId) -> Revision {
+        let partitions = u32::try_from(self.0.len()).ok().and_then(NonZeroU32::new);
+        let partition = partitions.map(|count| partition_of(account.to_string().as_bytes(), count));
+        let next = partition
+            .and_then(|partition| usize::try_from(partition).ok())
+            .and_then(|partition| self.0.get(partition));
+        Revision::from_offset(next.map_or(-1, |next| next - 1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use angarium_model::{Authentication, TargetUrl, TypePattern};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const NAMES: [&str; 6] = [
+        "COURSE",
+        "COURSE_",
+        "COURSE_ENROLLMENT",
+        "COURSE_ENROLLMENT_BATCH",
+        "CI_STATS",
+        "LEARNER_PROGRESS",
+    ];
+    const PATTERNS: [&str; 8] = [
+        "*",
+        "COURSE_*",
+        "COURSE_ENROLLMENT_*",
+        "COURSE_",
+        "COURSE_ENROLLMENT",
+        "COURSE_ENROLLMENT_BATCH",
+        "CI_STATS",
+        "LEARNER_PROGRESS",
+    ];
+
+    fn webhook(number: u8, account: u64, patterns: &[usize], active: bool) -> Webhook {
+        Webhook {
+            id: WebhookId::from_bytes([number; 16]),
+            account: AccountId::new(account).unwrap(),
+            name: "HR".into(),
+            description: String::new(),
+            target_url: TargetUrl::parse("https://example.com/").unwrap(),
+            authentication: Authentication::None,
+            event_types: patterns
+                .iter()
+                .map(|at| TypePattern::parse(PATTERNS[*at]).unwrap())
+                .collect(),
+            active,
+            timetable: None,
+            revision: Revision::default(),
+            created_at_ms: 0,
+        }
+    }
+
+    /// A webhook created or changed, or (with no patterns) deleted.
+    fn edit() -> impl Strategy<Value = (u8, Vec<usize>, bool)> {
+        (
+            0_u8..12,
+            prop::collection::vec(0..PATTERNS.len(), 0..5),
+            any::<bool>(),
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn w1_the_index_finds_what_a_scan_of_all_webhooks_finds(edits in prop::collection::vec(edit(), 0..80)) {
+            let mut view = View::default();
+            let mut plain: HashMap<u8, Webhook> = HashMap::new();
+            for (number, patterns, active) in edits {
+                let webhook = webhook(number, u64::from(number % 3), &patterns, active);
+                if patterns.is_empty() {
+                    plain.remove(&number);
+                    view.apply_part(vec![Edit::DropWebhook(webhook.id)]);
+                } else {
+                    plain.insert(number, webhook.clone());
+                    view.apply_part(vec![Edit::webhook(webhook)]);
+                }
+            }
+            for (account, name) in (0..4).flat_map(|account| NAMES.map(|name| (account, name))) {
+                let account = AccountId::new(account).unwrap();
+                let name = EventName::new(name).unwrap();
+                let scan = |active| {
+                    let wanted = plain.values().filter(|webhook| {
+                        webhook.account == account
+                            && webhook.active == active
+                            && webhook.event_types.iter().any(|pattern| pattern.matches(&name))
+                    });
+                    let mut ids: Vec<_> = wanted.map(|webhook| webhook.id).collect();
+                    ids.sort();
+                    ids
+                };
+                let found = view.webhooks_for(account, &name);
+                prop_assert_eq!(&found.active, &scan(true));
+                prop_assert_eq!(&found.inactive, &scan(false));
+            }
+            let all = plain.values().map(|webhook| Edit::DropWebhook(webhook.id)).collect();
+            view.apply_part(all);
+            prop_assert!(view.index.is_empty(), "deleted webhooks left something behind: {:?}", view.index);
+        }
+    }
+
+    #[test]
+    fn the_revision_is_the_last_known_offset_of_the_accounts_own_partition() {
+        let revisions = Revisions::new(vec![(1, 200), (0, 100), (3, 400), (2, 300)]).unwrap();
+        for id in [0, 7, 1234, 1010] {
+            let account = AccountId::new(id).unwrap();
+            let partition = partition_of(id.to_string().as_bytes(), NonZeroU32::new(4).unwrap());
+            assert_eq!(revisions.of(account).offset(), i64::from(partition + 1) * 100 - 1);
+        }
+        assert_eq!(Revisions::default().of(AccountId::new(1).unwrap()).offset(), -1);
+    }
+
+    #[test]
+    fn places_with_a_partition_missing_are_refused() {
+        assert!(Revisions::new(vec![(0, 1), (2, 1)]).is_none());
+        assert!(Revisions::new(vec![(1, 1)]).is_none());
+    }
+}
