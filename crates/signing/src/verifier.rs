@@ -36,7 +36,9 @@ pub enum VerifyError {
     #[error("header `webhook-timestamp` is not a whole number of seconds since 1970")]
     InvalidTimestamp,
     /// The request was signed too long ago: replayed, long on its way, or a clock is wrong.
-    #[error("the request was signed {} s ago, the tolerance is {} s: a replay, or check both clocks", .age.as_secs(), .tolerance.as_secs())]
+    #[error(
+        "the request was signed {age:?} ago, the tolerance is {tolerance:?}: a replay, or check both clocks"
+    )]
     TooOld {
         /// Time since it was signed.
         age: Duration,
@@ -44,7 +46,9 @@ pub enum VerifyError {
         tolerance: Duration,
     },
     /// The request was signed too far in the future: a clock is wrong.
-    #[error("the request was signed {} s in the future, the tolerance is {} s: check both clocks", .ahead.as_secs(), .tolerance.as_secs())]
+    #[error(
+        "the request was signed {ahead:?} in the future, the tolerance is {tolerance:?}: check both clocks"
+    )]
     TooNew {
         /// Time until the instant at which it says it was signed.
         ahead: Duration,
