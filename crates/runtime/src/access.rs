@@ -29,8 +29,7 @@ impl OperatorKey {
     ///
     /// # Errors
     /// When it is shorter, or holds a character that cannot travel in a header.
-    pub fn new(text: impl AsRef<str>) -> Result<Self, InvalidKey> {
-        let text = text.as_ref();
+    pub fn new(text: &str) -> Result<Self, InvalidKey> {
         if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(InvalidKey::NotVisibleAscii);
         }

@@ -9,7 +9,7 @@ mod server;
 mod severable;
 
 pub use client::{Client, InvalidEndpoint, WithKey, client};
-pub use server::{Error, RequireKey, Server};
+pub use server::{Error, Server};
 
 /// The largest message that servers and clients decode: the largest request to ingest (5 MiB) and its frame.
 ///

@@ -13,6 +13,8 @@ use super::mistake::{Mistake, Origin};
 pub(super) struct Document {
     path: PathBuf,
     values: BTreeMap<String, Entry>,
+    /// Whether the file is not TOML, so that what looks like a key may be a part of a value.
+    broken: bool,
 }
 
 #[derive(Debug)]
@@ -27,7 +29,7 @@ impl Document {
     pub(super) fn read(path: &Path, mistakes: &mut Vec<Mistake>) -> Self {
         let mut document = Self {
             path: path.to_owned(),
-            values: BTreeMap::new(),
+            ..Self::default()
         };
         let text = match fs::read_to_string(path) {
             Ok(text) => text,
@@ -37,6 +39,7 @@ impl Document {
             }
         };
         let (table, errors) = DeTable::parse_recoverable(&text);
+        document.broken = !errors.is_empty();
         for error in errors {
             // Only the message: the error's own display quotes the line, which may hold a secret.
             let line = error.span().map(|span| line_of(&text, span.start));
@@ -79,9 +82,12 @@ impl Document {
         }
     }
 
-    /// Every key of the file and where it is.
+    /// Every key of the file and where it is; none of a broken file, where a key may be a piece of a secret.
     pub(super) fn keys(&self) -> impl Iterator<Item = (&String, Origin)> {
-        self.values.iter().map(|(path, entry)| (path, self.origin(entry)))
+        self.values
+            .iter()
+            .filter(|_| !self.broken)
+            .map(|(path, entry)| (path, self.origin(entry)))
     }
 
     pub(super) fn get(&self, path: &str) -> Option<(Origin, Result<String, &'static str>)> {

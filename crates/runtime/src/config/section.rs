@@ -68,32 +68,30 @@ impl<'r> Section<'r> {
         .unwrap_or(default)
     }
 
-    /// One of a few words.
+    /// One of a few words, each standing for a `T`.
     pub fn choice<T: Clone>(
         &mut self,
         name: &'static str,
-        default: &str,
-        choices: &[(&'static str, T)],
+        default: &(&'static str, T),
+        others: &[(&'static str, T)],
         meaning: &'static str,
-    ) -> Option<T> {
-        let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
-        let allowed = words.join(", ");
-        let problem = format!("is none of {allowed}");
+    ) -> T {
+        let choices = || std::iter::once(default).chain(others);
+        let words: Vec<&str> = choices().map(|(word, _)| *word).collect();
         let setting = self.setting(
             name,
             "word",
-            Absent::Default(default.to_owned()),
-            allowed,
+            Absent::Default(default.0.to_owned()),
+            words.join(", "),
             meaning,
         );
-        let find = |text: &str| {
-            choices
-                .iter()
+        let parse = |text: &str| {
+            let chosen = choices()
                 .find(|(word, _)| *word == text)
-                .map(|(_, choice)| choice.clone())
+                .map(|(_, choice)| choice.clone());
+            chosen.ok_or_else(|| "is not a known word".to_owned())
         };
-        self.read(setting, |text| find(text).ok_or(problem))
-            .or_else(|| find(default))
+        self.read(setting, parse).unwrap_or_else(|| default.1.clone())
     }
 
     /// An IP address and a port, to listen on.
@@ -111,23 +109,13 @@ impl<'r> Section<'r> {
             String::new(),
             meaning,
         );
-        let parse = |text: &str| {
-            text.parse().map_err(|_syntax| {
-                "is not an IP address and port such as 0.0.0.0:8080 or [::]:8080".to_owned()
-            })
-        };
-        self.read(setting, parse).unwrap_or(default)
+        self.read(setting, parse_address).unwrap_or(default)
     }
 
     /// As [`Section::address`], or none.
     pub fn optional_address(&mut self, name: &'static str, meaning: &'static str) -> Option<SocketAddr> {
         let setting = self.setting(name, "address", Absent::Optional, String::new(), meaning);
-        let parse = |text: &str| {
-            text.parse().map_err(|_syntax| {
-                "is not an IP address and port such as 0.0.0.0:8080 or [::]:8080".to_owned()
-            })
-        };
-        self.read(setting, parse)
+        self.read(setting, parse_address)
     }
 
     /// A whole number.
@@ -208,10 +196,7 @@ impl<'r> Section<'r> {
             "true, false".to_owned(),
             meaning,
         );
-        let parse = |text: &str| {
-            text.parse()
-                .map_err(|_other| "is neither true nor false".to_owned())
-        };
+        let parse = |text: &str| text.parse().map_err(|_other| "is no flag".to_owned());
         self.read(setting, parse).unwrap_or(default)
     }
 
@@ -282,37 +267,50 @@ impl<'r> Section<'r> {
 
     fn read<T>(&mut self, setting: Setting, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
         let path = setting.path();
-        let (secret, meaning) = (setting.secret, setting.meaning);
-        let absent = setting.absent.clone();
-        self.reader.declare(setting);
         let Some((origin, text)) = self.reader.raw(&path) else {
-            return match absent {
-                Absent::Default(text) => parse(&text).ok(),
-                Absent::Optional => None,
-                Absent::Required => {
-                    let mistake = Mistake::missing(self.name, &path, &variable(&path), meaning);
-                    self.note(mistake);
-                    None
-                }
-            };
+            return self.absent(setting, parse);
         };
-        let parsed = match &text {
-            Ok(text) => parse(text).map_err(|problem| {
-                if secret {
-                    format!("the value {problem}")
-                } else {
-                    format!("`{text}` {problem}")
-                }
-            }),
-            Err(kind) => Err(format!("{kind} cannot be its value")),
+        let shown = if setting.secret {
+            "the value".to_owned()
+        } else {
+            text.as_ref()
+                .map_or_else(|kind| (*kind).to_owned(), |text| format!("`{text}`"))
         };
-        match parsed {
+        let allowed = if setting.bounds.is_empty() {
+            String::new()
+        } else {
+            format!("; allowed: {}", setting.bounds)
+        };
+        self.reader.declare(setting);
+        match text
+            .map_err(|_kind| "cannot be its value".to_owned())
+            .and_then(|text| parse(&text))
+        {
             Ok(value) => Some(value),
             Err(problem) => {
-                self.wrong(&path, &origin, &problem);
+                self.wrong(&path, &origin, &format!("{shown} {problem}{allowed}"));
                 None
             }
         }
+    }
+
+    fn absent<T>(&mut self, setting: Setting, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+        let value = match &setting.absent {
+            Absent::Default(text) => parse(text).ok(),
+            Absent::Optional => None,
+            Absent::Required => {
+                let path = setting.path();
+                self.note(Mistake::missing(
+                    self.name,
+                    &path,
+                    &variable(&path),
+                    setting.meaning,
+                ));
+                None
+            }
+        };
+        self.reader.declare(setting);
+        value
     }
 
     fn wrong(&mut self, path: &str, origin: &Origin, problem: &str) {
@@ -344,4 +342,9 @@ impl<'r> Section<'r> {
             secret: false,
         }
     }
+}
+
+fn parse_address(text: &str) -> Result<SocketAddr, String> {
+    text.parse()
+        .map_err(|_syntax| "is not an IP address and port such as 0.0.0.0:8080 or [::]:8080".to_owned())
 }

@@ -108,12 +108,5 @@ mod tests {
         let key = OperatorKey::generate();
         let client = client("http://localhost:1", &key).unwrap();
         assert!(!format!("{client:?}").contains(key.expose()));
-        let WithKey { authorization } = WithKey {
-            authorization: "Bearer secret".parse().unwrap(),
-        };
-        assert!(
-            !authorization.is_sensitive(),
-            "the test below would prove nothing"
-        );
     }
 }

@@ -153,7 +153,7 @@ impl Server {
 
 /// Refuses calls without the operator's key.
 #[derive(Clone, Debug)]
-pub struct RequireKey {
+struct RequireKey {
     key: OperatorKey,
 }
 
@@ -174,5 +174,150 @@ impl Interceptor for RequireKey {
         Err(Status::unauthenticated(format!(
             "{problem}: send the metadata `authorization: Bearer <operator key>`"
         )))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::StreamExt;
+    use tonic::{Code, Request};
+    use tonic_health::pb::health_client::HealthClient;
+    use tonic_health::pb::{FILE_DESCRIPTOR_SET, HealthCheckRequest, HealthCheckResponse};
+    use tonic_reflection::pb::v1::ServerReflectionRequest;
+    use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
+    use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
+    use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
+
+    use super::*;
+    use crate::Tasks;
+    use crate::grpc::{Client, client};
+
+    const REFLECTION: &str = "grpc.reflection.v1.ServerReflection";
+    const DEADLINE: Duration = Duration::from_secs(20);
+
+    struct Running {
+        tasks: Tasks,
+        endpoint: String,
+        key: OperatorKey,
+    }
+
+    async fn start(drain: Duration) -> Running {
+        let key = OperatorKey::generate();
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let tasks = Tasks::new(Shutdown::new());
+        let server = Server::new(key.clone())
+            .reflection(FILE_DESCRIPTOR_SET)
+            .unwrap()
+            .drain(drain);
+        tasks.spawn_critical("server", server.serve(listener, tasks.shutdown().clone()));
+        Running { tasks, endpoint, key }
+    }
+
+    impl Running {
+        fn keyless(&self) -> transport::Channel {
+            transport::Endpoint::from_shared(self.endpoint.clone())
+                .unwrap()
+                .connect_lazy()
+        }
+
+        fn client(&self, key: &OperatorKey) -> Client {
+            client(&self.endpoint, key).unwrap()
+        }
+    }
+
+    fn about(service: &str) -> HealthCheckRequest {
+        HealthCheckRequest {
+            service: service.to_owned(),
+        }
+    }
+
+    fn list_services() -> impl tonic::IntoStreamingRequest<Message = ServerReflectionRequest> {
+        let message_request = Some(MessageRequest::ListServices(String::new()));
+        Request::new(futures::stream::iter([ServerReflectionRequest {
+            host: String::new(),
+            message_request,
+        }]))
+    }
+
+    fn serving(response: &HealthCheckResponse) -> bool {
+        response.status() == tonic_health::pb::health_check_response::ServingStatus::Serving
+    }
+
+    #[tokio::test]
+    async fn health_needs_no_key_and_knows_every_service() {
+        let running = start(DRAIN).await;
+        let mut health = HealthClient::new(running.keyless());
+        for service in ["", REFLECTION] {
+            assert!(
+                serving(health.check(about(service)).await.unwrap().get_ref()),
+                "{service}"
+            );
+        }
+        let unknown = health.check(about("nobody")).await.unwrap_err();
+        assert_eq!(unknown.code(), Code::NotFound);
+    }
+
+    #[tokio::test]
+    async fn other_services_are_refused_without_the_key_and_told_what_to_send() {
+        let running = start(DRAIN).await;
+        let mut keyless = ServerReflectionClient::new(running.keyless());
+        let refused = keyless.server_reflection_info(list_services()).await.unwrap_err();
+        assert_eq!(refused.code(), Code::Unauthenticated);
+        assert!(
+            refused
+                .message()
+                .contains("carries no key: send the metadata `authorization: Bearer")
+        );
+
+        let mut wrong = ServerReflectionClient::new(running.client(&OperatorKey::generate()));
+        let refused = wrong.server_reflection_info(list_services()).await.unwrap_err();
+        assert_eq!(refused.code(), Code::Unauthenticated);
+        assert!(refused.message().contains("not the right one"));
+        assert!(!refused.message().contains(running.key.expose()));
+    }
+
+    #[tokio::test]
+    async fn the_key_opens_reflection() {
+        let running = start(DRAIN).await;
+        let mut reflection = ServerReflectionClient::new(running.client(&running.key));
+        let mut answers = reflection
+            .server_reflection_info(list_services())
+            .await
+            .unwrap()
+            .into_inner();
+        let answer = answers.next().await.unwrap().unwrap().message_response.unwrap();
+        let MessageResponse::ListServicesResponse(list) = answer else {
+            panic!("{answer:?}")
+        };
+        assert!(
+            list.service
+                .iter()
+                .any(|service| service.name == "grpc.health.v1.Health")
+        );
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_never_ends_does_not_keep_the_server() {
+        let running = start(Duration::ZERO).await;
+        let mut health = HealthClient::new(running.keyless());
+        let mut watch = health.watch(about("")).await.unwrap().into_inner();
+        assert!(serving(&watch.next().await.unwrap().unwrap()));
+        running.tasks.shutdown().begin();
+        running.tasks.join(DEADLINE).await.unwrap();
+        while let Some(Ok(_change)) = watch.next().await {}
+        assert!(health.check(about("")).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn watchers_learn_of_the_shutdown_while_calls_drain() {
+        let running = start(DEADLINE).await;
+        let mut health = HealthClient::new(running.keyless());
+        let mut watch = health.watch(about("")).await.unwrap().into_inner();
+        assert!(serving(&watch.next().await.unwrap().unwrap()));
+        running.tasks.shutdown().begin();
+        assert!(!serving(&watch.next().await.unwrap().unwrap()));
+        drop(watch);
+        running.tasks.join(DEADLINE).await.unwrap();
     }
 }
