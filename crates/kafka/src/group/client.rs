@@ -1,0 +1,120 @@
+//! The calls to librdkafka that a worker makes, for one topic.
+
+use std::time::Duration;
+
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
+use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+
+use super::context::GroupContext;
+use super::owned::Watermarks;
+
+/// How long Kafka has for a question. Heartbeats go on meanwhile, from a thread of librdkafka's own.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+pub(super) struct Client {
+    pub(super) consumer: BaseConsumer<GroupContext>,
+    topic: String,
+}
+
+impl Client {
+    pub(super) fn new(consumer: BaseConsumer<GroupContext>, topic: String) -> Self {
+        Self { consumer, topic }
+    }
+
+    /// Tells the group that what came has arrived. Nothing is fetched yet: that takes [`assign`](Self::assign).
+    pub(super) fn accept(&self) {
+        self.told(
+            "accept",
+            self.consumer.incremental_assign(&TopicPartitionList::new()),
+        );
+    }
+
+    pub(super) fn assign(&self, partition: i32, offset: i64) {
+        // A negative offset would be one of librdkafka's logical ones.
+        let list = self.list([(partition, Some(offset.max(0)))]);
+        self.told(
+            "assign",
+            list.and_then(|list| self.consumer.incremental_assign(&list)),
+        );
+    }
+
+    /// Takes them out of the assignment; while partitions are being revoked, also hands those back, all at once.
+    pub(super) fn unassign(&self, partitions: &[i32]) {
+        let list = self.list(partitions.iter().map(|partition| (*partition, None)));
+        self.told(
+            "unassign",
+            list.and_then(|list| self.consumer.incremental_unassign(&list)),
+        );
+    }
+
+    /// Stops fetching. What was fetched ahead is dropped, and fetched again after [`resume`](Self::resume).
+    pub(super) fn pause(&self, partition: i32) {
+        self.told(
+            "pause",
+            self.list([(partition, None)])
+                .and_then(|list| self.consumer.pause(&list)),
+        );
+    }
+
+    pub(super) fn resume(&self, partition: i32) {
+        self.told(
+            "resume",
+            self.list([(partition, None)])
+                .and_then(|list| self.consumer.resume(&list)),
+        );
+    }
+
+    /// Queues a commit; its end comes as a notice.
+    pub(super) fn commit(&self, offsets: impl IntoIterator<Item = (i32, i64)>) -> KafkaResult<()> {
+        let list = self.list(
+            offsets
+                .into_iter()
+                .map(|(partition, next)| (partition, Some(next))),
+        )?;
+        self.consumer.commit(&list, CommitMode::Async)
+    }
+
+    /// What the group has committed, in the order of `partitions`.
+    pub(super) fn committed(&self, partitions: &[i32]) -> KafkaResult<Vec<(i32, Option<i64>)>> {
+        let list = self.list(partitions.iter().map(|partition| (*partition, None)))?;
+        let answer = self.consumer.committed_offsets(list, PATIENCE)?;
+        let offset =
+            |element: &rdkafka::topic_partition_list::TopicPartitionListElem<'_>| match element.offset() {
+                Offset::Offset(next) => Some(next),
+                _ => None,
+            };
+        answer
+            .elements()
+            .iter()
+            .map(|element| element.error().map(|()| (element.partition(), offset(element))))
+            .collect()
+    }
+
+    pub(super) fn watermarks(&self, partition: i32) -> KafkaResult<Watermarks> {
+        let (low, high) = self.consumer.fetch_watermarks(&self.topic, partition, PATIENCE)?;
+        Ok(Watermarks { low, high })
+    }
+
+    fn list(
+        &self,
+        partitions: impl IntoIterator<Item = (i32, Option<i64>)>,
+    ) -> KafkaResult<TopicPartitionList> {
+        let mut list = TopicPartitionList::new();
+        for (partition, offset) in partitions {
+            list.add_partition_offset(
+                &self.topic,
+                partition,
+                offset.map_or(Offset::Invalid, Offset::Offset),
+            )?;
+        }
+        Ok(list)
+    }
+
+    /// librdkafka refuses these calls only when they contradict its state, which would be a mistake of ours or of its.
+    fn told(&self, action: &'static str, result: Result<(), KafkaError>) {
+        if let Err(error) = result {
+            tracing::error!(topic = self.topic, %error, "librdkafka refused to {action} partitions");
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! What librdkafka tells a member of a group, noted for its worker.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use rdkafka::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
+use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::topic_partition_list::TopicPartitionList;
+use rdkafka::types::RDKafkaRespErr;
+
+use crate::connection::Log;
+
+/// What came from the group.
+#[derive(Debug)]
+pub(super) enum Notice {
+    /// Partitions came. The group waits for the answer.
+    Assigned(Vec<i32>),
+    /// Partitions are to be handed back. The group waits until they are.
+    Revoked(Vec<i32>),
+    /// Partitions are gone: others may own them already.
+    Lost(Vec<i32>),
+    /// The commit under way has ended.
+    Committed(KafkaResult<()>),
+}
+
+/// Notes what librdkafka's callbacks say. They run on the worker's own thread, inside `poll`.
+#[derive(Debug)]
+pub(super) struct GroupContext {
+    log: Log,
+    notices: Mutex<Vec<Notice>>,
+    /// The worker has ended and the client is closing: nobody reads notices any more.
+    closing: AtomicBool,
+}
+
+impl GroupContext {
+    pub(super) fn new(client_id: &str) -> Self {
+        Self {
+            log: Log::new(client_id),
+            notices: Mutex::default(),
+            closing: AtomicBool::new(false),
+        }
+    }
+
+    pub(super) fn take(&self) -> Vec<Notice> {
+        std::mem::take(&mut self.notices())
+    }
+
+    pub(super) fn close(&self) {
+        self.closing.store(true, Ordering::Relaxed);
+    }
+
+    fn note(&self, notice: Notice) {
+        self.notices().push(notice);
+    }
+
+    fn notices(&self) -> MutexGuard<'_, Vec<Notice>> {
+        self.notices.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl ClientContext for GroupContext {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        self.log.log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        self.log.error(error, reason);
+    }
+}
+
+impl ConsumerContext for GroupContext {
+    fn rebalance(&self, consumer: &BaseConsumer<Self>, kind: RDKafkaRespErr, list: &mut TopicPartitionList) {
+        if self.closing.load(Ordering::Relaxed) {
+            // While it closes, librdkafka takes any answer for "everything is unassigned".
+            if let Err(error) = consumer.incremental_unassign(list) {
+                tracing::debug!(%error, "unassigning while closing");
+            }
+            return;
+        }
+        let partitions = list
+            .elements()
+            .iter()
+            .map(|element| element.partition())
+            .collect();
+        self.note(match kind {
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => Notice::Assigned(partitions),
+            // This flag is gone with the next call that changes the assignment: look now.
+            _ if consumer.assignment_lost() => Notice::Lost(partitions),
+            _ => Notice::Revoked(partitions),
+        });
+    }
+
+    fn commit_callback(&self, result: KafkaResult<()>, _offsets: &TopicPartitionList) {
+        self.note(Notice::Committed(result));
+    }
+}

@@ -1,0 +1,444 @@
+//! The thread of a group's member: between librdkafka and the owners of partitions.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use angarium_runtime::Shutdown;
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use super::GroupConfig;
+use super::client::Client;
+use super::commits::Commits;
+use super::context::{GroupContext, Notice};
+use super::owned::{Owned, Place, Queue, Queued, Start, owned};
+use crate::record::Record;
+
+/// The longest sleep in `poll`, and so the delay of an owner's wish. A record that arrives ends it at once.
+const TURN: Duration = Duration::from_millis(10);
+/// Records routed before the owners' wishes are looked at again.
+const RECORDS_PER_TURN: usize = 256;
+/// How long owners have to let go of revoked partitions. More than the longest request to a receiver (D3, 15 s).
+const DRAIN: Duration = Duration::from_secs(20);
+/// How long leaving the group may take: draining, and the last commit.
+const LEAVE: Duration = Duration::from_secs(22);
+/// Before a question that Kafka did not answer is asked again.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
+
+pub(super) struct Worker {
+    /// First, so that the member has left the group when `offers` ends.
+    client: Client,
+    config: GroupConfig,
+    offers: mpsc::Sender<Owned>,
+    closing: Shutdown,
+    /// Assigned by the group, not yet offered.
+    arriving: BTreeSet<i32>,
+    /// In the hands of an owner.
+    held: BTreeMap<i32, Held>,
+    /// Owners that lost their partition and have not ended. It is not offered to another one before.
+    parting: Vec<Arc<Place>>,
+    revocation: Option<Revocation>,
+    commits: Commits,
+    /// A place that we read from is gone: all partitions are to be put right.
+    misplaced: bool,
+    ask_not_before: Option<Instant>,
+    /// We are leaving the group, at the latest at this time.
+    leave_by: Option<Instant>,
+    failed: bool,
+}
+
+/// A partition in the hands of an owner.
+struct Held {
+    queue: Queue,
+    reading: Reading,
+    /// It is in librdkafka's assignment.
+    assigned: bool,
+}
+
+enum Reading {
+    NotStarted,
+    Running {
+        epoch: u64,
+        /// The next offset that the owner lacks.
+        next: i64,
+    },
+    /// The queue is full: paused, with the record that found no room.
+    Full(Queued),
+    /// Revoked or released.
+    Over,
+}
+
+/// Partitions that the group wants back. It gets them all at once, when the last owner has let go.
+struct Revocation {
+    partitions: BTreeSet<i32>,
+    by: Instant,
+}
+
+impl Held {
+    fn start(&mut self, client: &Client, start: Start) {
+        let partition = self.queue.place.partition;
+        if self.assigned {
+            self.unpause(client);
+            client.unassign(&[partition]);
+        }
+        client.assign(partition, start.offset);
+        self.assigned = true;
+        self.reading = Reading::Running {
+            epoch: start.epoch,
+            next: start.offset,
+        };
+    }
+
+    fn route(&mut self, client: &Client, record: Record) {
+        // Whatever else still comes was fetched before a pause or a revocation.
+        let Reading::Running { epoch, next } = self.reading else {
+            return;
+        };
+        let offset = record.offset;
+        if offset < next {
+            return;
+        }
+        self.reading = match self.queue.push(Queued { epoch, record }) {
+            Ok(()) => Reading::Running {
+                epoch,
+                next: offset + 1,
+            },
+            Err(refused) => {
+                client.pause(self.queue.place.partition);
+                Reading::Full(refused)
+            }
+        };
+    }
+
+    fn resume_below_half(&mut self, client: &Client) {
+        if !self.queue.is_below_half() {
+            return;
+        }
+        if let Reading::Full(kept) = std::mem::replace(&mut self.reading, Reading::Over) {
+            let (epoch, next) = (kept.epoch, kept.record.offset + 1);
+            self.reading = match self.queue.push(kept) {
+                Ok(()) => {
+                    client.resume(self.queue.place.partition);
+                    Reading::Running { epoch, next }
+                }
+                Err(kept) => Reading::Full(kept),
+            };
+        }
+    }
+
+    fn stop(&mut self, client: &Client) {
+        self.unpause(client);
+        self.reading = Reading::Over;
+    }
+
+    /// A pause outlives the assignment: the partition would come back paused.
+    fn unpause(&self, client: &Client) {
+        if matches!(self.reading, Reading::Full(_)) {
+            client.resume(self.queue.place.partition);
+        }
+    }
+}
+
+impl Worker {
+    pub(super) fn new(
+        consumer: BaseConsumer<GroupContext>,
+        config: GroupConfig,
+        offers: mpsc::Sender<Owned>,
+        closing: Shutdown,
+    ) -> Self {
+        Self {
+            client: Client::new(consumer, config.topic.clone()),
+            config,
+            offers,
+            closing,
+            arriving: BTreeSet::new(),
+            held: BTreeMap::new(),
+            parting: Vec::new(),
+            revocation: None,
+            commits: Commits::default(),
+            misplaced: false,
+            ask_not_before: None,
+            leave_by: None,
+            failed: false,
+        }
+    }
+
+    pub(super) fn run(mut self) {
+        while !self.is_done() {
+            let now = Instant::now();
+            self.heed_notices(now);
+            self.begin_to_leave(now);
+            self.serve_owners(now);
+            self.hand_back(now);
+            if self.ask_not_before.is_none_or(|not_before| now >= not_before) {
+                self.offer(now);
+                self.put_right(now);
+            }
+            self.poll();
+        }
+        for held in self.held.values() {
+            held.queue.place.lose();
+        }
+        self.client.consumer.context().close();
+        // Dropping the client leaves the group, if it has not left yet.
+    }
+
+    fn is_done(&self) -> bool {
+        let left = |by: Instant| (self.held.is_empty() && self.revocation.is_none()) || Instant::now() >= by;
+        self.failed || self.leave_by.is_some_and(left)
+    }
+
+    fn heed_notices(&mut self, now: Instant) {
+        for notice in self.client.consumer.context().take() {
+            match notice {
+                Notice::Assigned(partitions) => {
+                    tracing::info!(topic = self.config.topic, ?partitions, "partitions assigned");
+                    self.client.accept();
+                    self.arriving.extend(partitions);
+                }
+                Notice::Revoked(partitions) => self.revoke(partitions, now),
+                Notice::Lost(partitions) => self.lose(&partitions),
+                Notice::Committed(result) => self.commits.ended(result, now),
+            }
+        }
+    }
+
+    /// The owners are told; [`hand_back`](Self::hand_back) goes on when they have let go.
+    fn revoke(&mut self, partitions: Vec<i32>, now: Instant) {
+        tracing::info!(topic = self.config.topic, ?partitions, "partitions revoked");
+        for partition in &partitions {
+            self.arriving.remove(partition);
+            if let Some(held) = self.held.get_mut(partition) {
+                held.stop(&self.client);
+                held.queue.place.revoke();
+            }
+        }
+        let by = now + DRAIN;
+        let revocation = self.revocation.get_or_insert_with(|| Revocation {
+            partitions: BTreeSet::new(),
+            by,
+        });
+        revocation.partitions.extend(partitions);
+    }
+
+    /// Others may own them by now: there is nothing to wait for.
+    fn lose(&mut self, partitions: &[i32]) {
+        tracing::warn!(
+            topic = self.config.topic,
+            ?partitions,
+            "partitions lost: the group has counted us out"
+        );
+        for partition in partitions {
+            self.arriving.remove(partition);
+        }
+        if let Some(revocation) = &mut self.revocation {
+            revocation
+                .partitions
+                .retain(|partition| !partitions.contains(partition));
+        }
+        self.revocation
+            .take_if(|revocation| revocation.partitions.is_empty());
+        self.part_with(partitions);
+    }
+
+    fn part_with<'a>(&mut self, partitions: impl IntoIterator<Item = &'a i32>) {
+        let mut assigned = Vec::new();
+        for partition in partitions {
+            self.commits.forget(*partition);
+            let Some(mut held) = self.held.remove(partition) else {
+                continue;
+            };
+            held.stop(&self.client);
+            if held.assigned {
+                assigned.push(*partition);
+            }
+            held.queue.place.lose();
+            if !held.queue.place.is_released() {
+                self.parting.push(held.queue.place);
+            }
+        }
+        self.client.unassign(&assigned);
+    }
+
+    fn begin_to_leave(&mut self, now: Instant) {
+        if self.leave_by.is_some() || !(self.closing.has_begun() || self.offers.is_closed()) {
+            return;
+        }
+        self.leave_by = Some(now + LEAVE);
+        self.arriving.clear();
+        for held in self.held.values_mut() {
+            held.stop(&self.client);
+            held.queue.place.revoke();
+        }
+        // Makes the group revoke everything, and lets us leave it once all is handed back.
+        self.client.consumer.unsubscribe();
+    }
+
+    fn serve_owners(&mut self, now: Instant) {
+        for held in self.held.values_mut() {
+            let (start, commit, released) = {
+                let mut wishes = held.queue.place.wishes();
+                (wishes.start.take(), wishes.commit.take(), wishes.released)
+            };
+            if let Some(next) = commit {
+                self.commits.want(held.queue.place.partition, next);
+            }
+            match (&held.reading, start) {
+                (Reading::Over, _) => {}
+                _ if released => {
+                    tracing::warn!(
+                        topic = self.config.topic,
+                        partition = held.queue.place.partition,
+                        "released without being revoked: nobody reads it until the group is rebalanced"
+                    );
+                    held.stop(&self.client);
+                }
+                (_, Some(start)) => held.start(&self.client, start),
+                (Reading::Full(_), None) => held.resume_below_half(&self.client),
+                (Reading::NotStarted | Reading::Running { .. }, None) => {}
+            }
+        }
+        self.commits.send(&self.client, now, self.revocation.is_some());
+    }
+
+    /// Hands back what is revoked, once every owner has let go and its last commit is done, or the time is up.
+    fn hand_back(&mut self, now: Instant) {
+        let Some(revocation) = &self.revocation else {
+            return;
+        };
+        let is_free = |partition: &i32| {
+            let let_go = self.held.get(partition).is_none_or(|held| {
+                // Looked at together: an owner commits first, then lets go.
+                let wishes = held.queue.place.wishes();
+                wishes.released && wishes.commit.is_none()
+            });
+            let_go && !self.commits.concern(*partition)
+        };
+        let kept: Vec<i32> = revocation
+            .partitions
+            .iter()
+            .copied()
+            .filter(|partition| !is_free(partition))
+            .collect();
+        if !kept.is_empty() && now < revocation.by {
+            return;
+        }
+        if !kept.is_empty() {
+            tracing::error!(
+                topic = self.config.topic,
+                ?kept,
+                "not released in time: handed back under their owners"
+            );
+        }
+        if let Some(revocation) = self.revocation.take() {
+            self.part_with(&revocation.partitions);
+        }
+    }
+
+    /// Offers what has arrived, with where to go on.
+    fn offer(&mut self, now: Instant) {
+        self.parting.retain(|place| !place.is_released());
+        let has_owner = |partition: &i32| self.parting.iter().any(|place| place.partition == *partition);
+        let ready: Vec<i32> = self
+            .arriving
+            .iter()
+            .copied()
+            .filter(|partition| !has_owner(partition))
+            .collect();
+        if ready.is_empty() {
+            return;
+        }
+        let offered = self.client.committed(&ready).and_then(|committed| {
+            for (partition, next) in committed {
+                // Full or closed: the next turn sees to it.
+                let Ok(permit) = self.offers.try_reserve() else {
+                    break;
+                };
+                let watermarks = self.client.watermarks(partition)?;
+                let (max_records, max_bytes) =
+                    (self.config.max_buffered_records, self.config.max_buffered_bytes);
+                let (owner, queue) = owned(partition, next, watermarks, max_records, max_bytes);
+                permit.send(owner);
+                self.held.insert(
+                    partition,
+                    Held {
+                        queue,
+                        reading: Reading::NotStarted,
+                        assigned: false,
+                    },
+                );
+                self.arriving.remove(&partition);
+            }
+            Ok(())
+        });
+        if let Err(error) = offered {
+            tracing::warn!(topic = self.config.topic, %error, "cannot learn where to go on; asking again");
+        }
+        if !self.arriving.is_empty() {
+            self.ask_not_before = Some(now + ASK_AGAIN);
+        }
+    }
+
+    /// Goes on at the oldest record where the next one is gone, or where the log ends before it.
+    fn put_right(&mut self, now: Instant) {
+        if !self.misplaced {
+            return;
+        }
+        for (partition, held) in &mut self.held {
+            let Reading::Running { epoch, next } = held.reading else {
+                continue;
+            };
+            let watermarks = match self.client.watermarks(*partition) {
+                Ok(watermarks) => watermarks,
+                Err(error) => {
+                    tracing::warn!(topic = self.config.topic, partition, %error, "cannot learn where its log begins");
+                    self.ask_not_before = Some(now + ASK_AGAIN);
+                    return;
+                }
+            };
+            let mut offset = next;
+            if next < watermarks.low || next > watermarks.high {
+                let topic = self.config.topic.as_str();
+                tracing::error!(
+                    topic,
+                    partition,
+                    next,
+                    ?watermarks,
+                    "not in the log: reading on from its start"
+                );
+                offset = watermarks.low;
+            }
+            // Also where nothing is wrong: the report does not say which partition has stopped.
+            held.start(&self.client, Start { epoch, offset });
+        }
+        self.misplaced = false;
+    }
+
+    fn poll(&mut self) {
+        let mut wait = TURN;
+        for _ in 0..RECORDS_PER_TURN {
+            let Self { client, held, .. } = self;
+            match client.consumer.poll(wait) {
+                None => return,
+                Some(Ok(message)) => {
+                    if let Some(held) = held.get_mut(&rdkafka::Message::partition(&message)) {
+                        held.route(client, Record::copied(&message));
+                    }
+                }
+                Some(Err(KafkaError::MessageConsumptionFatal(code))) => {
+                    tracing::error!(topic = self.config.topic, %code, "the group's member has failed for good");
+                    self.failed = true;
+                    return;
+                }
+                // The log has it already, through the context.
+                Some(Err(error)) => {
+                    self.misplaced |= error.rdkafka_error_code() == Some(RDKafkaErrorCode::AutoOffsetReset);
+                }
+            }
+            wait = Duration::ZERO;
+        }
+    }
+}

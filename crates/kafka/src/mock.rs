@@ -1,0 +1,59 @@
+//! An in-process Kafka, for tests and for a first look.
+
+use rdkafka::config::ClientConfig;
+use rdkafka::producer::{FutureProducer, Producer as _};
+
+use crate::connection::{Connection, Log};
+use crate::error::Error;
+use crate::topics::Layout;
+
+/// librdkafka's own mock cluster with one broker; it and its records end with this value.
+///
+/// It does groups, commits and idempotent producers. It has no retention, no compaction and no admin calls, keeps the
+/// last 5 MiB of a partition, and takes 3 s for a group's first rebalance.
+pub struct MockBroker {
+    /// The cluster belongs to this client, which is never used to produce.
+    _cluster: FutureProducer<Log>,
+    connection: Connection,
+}
+
+impl MockBroker {
+    /// Starts a cluster with the topics of `layout`.
+    ///
+    /// # Errors
+    /// If librdkafka cannot open a local port or create a topic.
+    pub fn start(layout: &Layout) -> Result<Self, Error> {
+        let cluster: FutureProducer<Log> = ClientConfig::new()
+            .set("test.mock.num.brokers", "1")
+            .create_with_context(Log::new("mock"))
+            .map_err(Error::Mock)?;
+        let mock = cluster
+            .client()
+            .mock_cluster()
+            .ok_or(Error::Mock(rdkafka::error::KafkaError::Canceled))?;
+        for spec in layout.specs() {
+            mock.create_topic(&spec.name, spec.partitions_i32(), 1)
+                .map_err(Error::Mock)?;
+        }
+        let connection = Connection::new(mock.bootstrap_servers());
+        drop(mock);
+        Ok(Self {
+            _cluster: cluster,
+            connection,
+        })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn connection(&self) -> Connection {
+        self.connection.clone()
+    }
+}
+
+impl std::fmt::Debug for MockBroker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MockBroker")
+            .field("connection", &self.connection)
+            .finish_non_exhaustive()
+    }
+}
