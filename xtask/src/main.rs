@@ -9,12 +9,17 @@
     reason = "this is a command line, its output is for a person"
 )]
 
+mod bench;
+mod check;
 mod down;
 mod interrupt;
 mod paths;
+mod stopwatch;
+mod test;
+mod tools;
 mod up;
 
-use std::process::ExitCode;
+use std::process::{ExitCode, ExitStatus};
 
 use clap::Parser;
 
@@ -26,16 +31,21 @@ use clap::Parser;
     disable_help_subcommand = true
 )]
 enum Chore {
-    /// Start Apache Kafka and Redis on this machine, without a container engine.
     Up(up::Args),
     /// Stop what `up` started, by process id.
     Down,
+    Test(test::Args),
+    Check(check::Args),
+    Bench(bench::Args),
 }
 
 fn main() -> ExitCode {
     let done = match Chore::parse() {
         Chore::Up(args) => up::run(&args).map(|()| ExitCode::SUCCESS),
         Chore::Down => down::run().map(|()| ExitCode::SUCCESS),
+        Chore::Test(args) => test::run(&args),
+        Chore::Check(args) => check::run(&args),
+        Chore::Bench(args) => bench::run(&args),
     };
     done.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
@@ -46,4 +56,12 @@ fn main() -> ExitCode {
 /// A line of progress, apart from the results on stdout.
 fn say(line: &str) {
     eprintln!("{line}");
+}
+
+/// What a program that we ran for the user ended with becomes our own end.
+fn pass_on(status: ExitStatus) -> ExitCode {
+    status
+        .code()
+        .and_then(|code| u8::try_from(code).ok())
+        .map_or(ExitCode::FAILURE, ExitCode::from)
 }

@@ -1,0 +1,31 @@
+//! `cargo xtask bench`: the benchmark, with what it needs.
+
+use std::ffi::OsString;
+use std::process::{Command, ExitCode};
+
+use angarium_local::{Parts, cache_dir};
+
+use crate::interrupt::Interrupt;
+use crate::{pass_on, paths, say};
+
+/// Measure events and deliveries per second beside the floor: the same work without Angarium.
+///
+/// Builds and runs `angarium-bench`, which starts a Kafka and a Redis of its own.
+#[derive(Debug, clap::Args)]
+#[command(disable_help_flag = true)]
+pub(crate) struct Args {
+    /// For the benchmark; `--help` lists them.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGS")]
+    args: Vec<OsString>,
+}
+
+pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let interrupt = Interrupt::install()?;
+    Parts::ensure(&cache_dir(), &mut say)?;
+    let mut command = Command::new("cargo");
+    command
+        .args(["run", "--release", "-p", "angarium-bench", "--"])
+        .args(&args.args)
+        .current_dir(paths::root());
+    Ok(pass_on(interrupt.run(&mut command)?))
+}

