@@ -40,6 +40,14 @@ impl Mistake {
         }
     }
 
+    /// A default does not go with what is set.
+    pub(super) fn of_default(section: &'static str, path: &str, problem: &str) -> Self {
+        Self {
+            section: Some(section),
+            text: format!("{path} (its default): {problem}"),
+        }
+    }
+
     /// A setting without a default was not given.
     pub(super) fn missing(section: &'static str, path: &str, variable: &str, meaning: &str) -> Self {
         let text = format!("{path} is missing ({meaning}): set it in the file, or set {variable}");

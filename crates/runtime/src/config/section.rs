@@ -170,10 +170,10 @@ impl<'r> Section<'r> {
     pub fn bytes(
         &mut self,
         name: &'static str,
-        default: u64,
-        range: RangeInclusive<u64>,
+        default: usize,
+        range: RangeInclusive<usize>,
         meaning: &'static str,
-    ) -> u64 {
+    ) -> usize {
         let allowed = bounds(&range, |value| format_bytes(*value));
         let setting = self.setting(
             name,
@@ -224,6 +224,16 @@ impl<'r> Section<'r> {
     pub fn optional_secret(&mut self, name: &'static str, meaning: &'static str) -> Option<Secret> {
         let accept = |text: &str| Ok::<_, String>(Secret(text.to_owned()));
         self.read_secret(name, Absent::Optional, meaning, accept)
+    }
+
+    /// Notes that a value that is right by itself does not go with the others.
+    pub fn reject(&mut self, name: &str, problem: impl Display) {
+        let path = format!("{}.{name}", self.name);
+        let mistake = self.reader.raw(&path).map_or_else(
+            || Mistake::of_default(self.name, &path, &problem.to_string()),
+            |(origin, _)| Mistake::of_value(self.name, &path, &origin, &problem.to_string()),
+        );
+        self.note(mistake);
     }
 
     fn read_secret<T, E: Display>(

@@ -25,7 +25,7 @@ fn environment(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
 }
 
 /// Reads three settings of `ingest` and the operator's key, as a role does.
-fn read(reader: &mut Reader) -> (SocketAddr, u64, Duration, Option<OperatorKey>) {
+fn read(reader: &mut Reader) -> (SocketAddr, u32, Duration, Option<OperatorKey>) {
     let mut ingest = reader.section("ingest");
     let listen = ingest.address("listen", ([127, 0, 0, 1], 8080), "Where HTTP is served");
     let events = ingest.integer("max_events", 1_000, 1..=10_000, "Events in a request");
@@ -220,6 +220,26 @@ fn words_and_parsed_texts_say_what_is_allowed() {
 }
 
 #[test]
+fn values_that_do_not_go_together_are_a_mistake_of_the_one_that_is_named() {
+    let mut reader = Reader::new(None, environment(&[("ANGARIUM_RETRY_FIRST", "9")]));
+    let mut retry = reader.section("retry");
+    let (first, last) = (
+        retry.integer("first", 1_u8, 1..=9, "First wait"),
+        retry.integer("last", 5_u8, 1..=9, "Last wait"),
+    );
+    assert!(first > last);
+    retry.reject("first", "is more than retry.last");
+    retry.reject("last", "is less than retry.first");
+    assert_eq!(
+        lines(&reader),
+        [
+            "retry.first (ANGARIUM_RETRY_FIRST): is more than retry.last",
+            "retry.last (its default): is less than retry.first",
+        ]
+    );
+}
+
+#[test]
 fn the_reference_is_a_table_of_everything_that_was_asked_for() {
     let mut reader = Reader::new(None, []);
     read(&mut reader);
@@ -260,7 +280,7 @@ fn sizes_need_a_known_unit_and_must_fit() {
 proptest! {
     #[test]
     fn a_size_or_time_in_the_reference_reads_back_as_itself(number in any::<u64>(), shift in 0_u32..40) {
-        let bytes = number >> 24 << shift;
+        let bytes = usize::try_from(number >> 24 << shift).unwrap();
         prop_assert_eq!(parse_bytes(&format_bytes(bytes)), Some(bytes));
         let time = Duration::from_millis(number >> 20);
         prop_assert_eq!(parse_duration(&format_duration(time)), Some(time));

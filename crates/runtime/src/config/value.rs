@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-const UNITS: [(&str, u64); 7] = [
+const UNITS: [(&str, usize); 7] = [
     ("KiB", 1 << 10),
     ("MiB", 1 << 20),
     ("GiB", 1 << 30),
@@ -14,19 +14,19 @@ const UNITS: [(&str, u64); 7] = [
 ];
 
 /// `256KiB`, `5 MiB`, `1GB`; a bare number is bytes.
-pub(super) fn parse_bytes(text: &str) -> Option<u64> {
+pub(super) fn parse_bytes(text: &str) -> Option<usize> {
     let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (digits, unit) = text.split_at(end);
     let factor = match unit.trim_start() {
         "" => 1,
         unit => UNITS.iter().find(|(name, _)| *name == unit)?.1,
     };
-    digits.parse::<u64>().ok()?.checked_mul(factor)
+    digits.parse::<usize>().ok()?.checked_mul(factor)
 }
 
 /// The shortest exact spelling that [`parse_bytes`] reads back.
-pub(super) fn format_bytes(bytes: u64) -> String {
-    let whole = |(_, factor): &&(&str, u64)| bytes != 0 && bytes.is_multiple_of(*factor);
+pub(super) fn format_bytes(bytes: usize) -> String {
+    let whole = |(_, factor): &&(&str, usize)| bytes != 0 && bytes.is_multiple_of(*factor);
     let largest = UNITS.iter().take(3).rev().find(whole);
     largest.map_or_else(
         || format!("{bytes}B"),
