@@ -1,0 +1,107 @@
+//! Calls of receivers, within their budgets.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use angarium_model::WebhookId;
+use angarium_runtime::Clock;
+use angarium_signing::{WEBHOOK_ID_HEADER, WEBHOOK_SIGNATURE_HEADER, WEBHOOK_TIMESTAMP_HEADER};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+
+use crate::call::{Answered, CallError, Caller};
+use crate::group::Group;
+use crate::target::Target;
+
+/// How many calls may be under way at once in this worker. Retries have a budget of their own, so that receivers that
+/// hang take nothing from those that answer (DESIGN §7, isolation).
+#[derive(Clone, Debug)]
+pub(crate) struct Budget {
+    first_attempts: Arc<Semaphore>,
+    probes: Arc<Semaphore>,
+}
+
+impl Budget {
+    pub(crate) fn new(max_in_flight: usize, max_probes: usize) -> Self {
+        Self {
+            first_attempts: Arc::new(Semaphore::new(max_in_flight)),
+            probes: Arc::new(Semaphore::new(max_probes)),
+        }
+    }
+}
+
+/// How a call ended.
+#[derive(Debug)]
+pub(crate) struct CallEnd {
+    pub(crate) webhook: WebhookId,
+    /// Which attempt of the group it was, from 1.
+    pub(crate) attempt: u32,
+    pub(crate) result: Result<Answered, CallError>,
+    pub(crate) duration: Duration,
+    /// From 0 to 1: how much this webhook's back-off is shortened, so that webhooks that failed together part.
+    pub(crate) jitter: f64,
+}
+
+/// Makes calls.
+#[derive(Clone, Debug)]
+pub(crate) struct Calls {
+    caller: Caller,
+    budget: Budget,
+    clock: Clock,
+}
+
+impl Calls {
+    pub(crate) fn new(caller: Caller, budget: Budget, clock: Clock) -> Self {
+        Self {
+            caller,
+            budget,
+            clock,
+        }
+    }
+
+    /// Sends a group, once the budget allows.
+    pub(crate) async fn make(
+        self,
+        webhook: WebhookId,
+        target: Arc<Target>,
+        group: Arc<Group>,
+        attempt: u32,
+    ) -> CallEnd {
+        let budget = if attempt > 1 {
+            &self.budget.probes
+        } else {
+            &self.budget.first_attempts
+        };
+        // The semaphores are never closed, so a permit always comes.
+        let _permit = budget.acquire().await;
+        let body = group.envelope();
+        let headers = self.headers(&target, &group, &body);
+        let start = Instant::now();
+        let result = self.caller.post(&target.url, headers, body).await;
+        CallEnd {
+            webhook,
+            attempt,
+            result,
+            duration: start.elapsed(),
+            jitter: rand::random(),
+        }
+    }
+
+    /// Headers as Standard Webhooks says; time and signature are fresh at every attempt.
+    fn headers(&self, target: &Target, group: &Group, body: &[u8]) -> HeaderMap {
+        let seconds = u64::try_from(self.clock.now_ms() / 1_000).unwrap_or(0);
+        let mut headers = HeaderMap::with_capacity(4);
+        let mut add = |name: &'static str, value: &str| {
+            if let Ok(value) = HeaderValue::from_str(value) {
+                headers.insert(HeaderName::from_static(name), value);
+            }
+        };
+        add(WEBHOOK_ID_HEADER, &group.id);
+        add(WEBHOOK_TIMESTAMP_HEADER, &seconds.to_string());
+        if let Some(signer) = &target.signer {
+            add(WEBHOOK_SIGNATURE_HEADER, &signer.sign(&group.id, seconds, body));
+        }
+        headers
+    }
+}

@@ -1,0 +1,60 @@
+//! What delivery writes into the journal.
+
+use std::sync::Arc;
+
+use angarium_model::{AccountId, Lane, WebhookId};
+use angarium_policy::ErrorClass;
+use angarium_proto::convert::lane_to_wire;
+use angarium_proto::journal::v1::journal_record::Entry;
+use angarium_proto::journal::v1::{Attempt, Expired};
+
+use super::calls::CallEnd;
+use crate::partition::Settled;
+use crate::record::Delivery;
+
+/// A call and its end, and the account that it is about. `None` when the group was empty, which none is.
+pub(super) fn attempt(
+    lane: Lane,
+    end: &CallEnd,
+    settled: &Settled,
+    class: Option<ErrorClass>,
+) -> Option<(AccountId, Entry)> {
+    let first = &settled.group.items.first()?.delivery;
+    let (status, error_detail) = match &end.result {
+        Ok(answered) if class.is_some() => {
+            (answered.status.as_u16(), format!("answered {}", answered.status))
+        }
+        Ok(answered) => (answered.status.as_u16(), String::new()),
+        Err(error) => (0, error.detail()),
+    };
+    let entry = Entry::Attempt(Attempt {
+        webhook_id: end.webhook.to_string(),
+        lane: lane_to_wire(lane).into(),
+        group_id: settled.group.id.clone(),
+        events: settled
+            .group
+            .items
+            .iter()
+            .map(|item| item.delivery.reference())
+            .collect(),
+        attempt: end.attempt,
+        status: status.into(),
+        error_class: class.map(ErrorClass::as_str).unwrap_or_default().to_owned(),
+        error_detail,
+        duration_us: u64::try_from(end.duration.as_micros()).unwrap_or(u64::MAX),
+        next_attempt_at_ms: settled.next_attempt_at_ms.unwrap_or_default(),
+        accepted_at_ms: first.accepted_at.unix_ms(),
+    });
+    Some((first.account, entry))
+}
+
+/// Events that were too old to be sent.
+pub(super) fn expired(lane: Lane, webhook: WebhookId, events: &[Arc<Delivery>]) -> Option<Entry> {
+    Some(Entry::Expired(Expired {
+        webhook_id: webhook.to_string(),
+        lane: lane_to_wire(lane).into(),
+        count: u64::try_from(events.len()).unwrap_or(u64::MAX),
+        first: Some(events.first()?.reference()),
+        last: Some(events.last()?.reference()),
+    }))
+}

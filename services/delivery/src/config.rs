@@ -1,0 +1,51 @@
+//! Settings.
+
+use std::time::Duration;
+
+use angarium_policy::Backoff;
+
+/// Settings of delivery. The defaults suit a worker with all partitions and 1 GiB of memory.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Consumer groups of all delivery workers are `<group>.realtime` and `<group>.batch`.
+    pub group: String,
+    /// How Kafka's own logs and metrics name this worker.
+    pub client_id: String,
+    /// How long a worker may be silent before Kafka gives its partitions to others.
+    pub session_timeout: Duration,
+    /// The most events that one POST carries, 1 to 256.
+    pub max_group_events: usize,
+    /// The most bytes of events that one POST carries; one event always fits. At most 1 MiB.
+    pub max_group_bytes: usize,
+    /// First attempts that may be under way at once, all webhooks together.
+    pub max_in_flight: usize,
+    /// Retries that may be under way at once; they have a budget of their own, so that receivers that hang take
+    /// nothing from those that answer.
+    pub max_probes: usize,
+    /// What the queues of one partition may hold, in bytes.
+    pub max_queued_bytes: usize,
+    /// How a failing webhook is retried (D2).
+    pub backoff: Backoff,
+    /// How often what is done is remembered in Redis: what a crash repeats is at most this long.
+    pub checkpoint_interval: Duration,
+    /// How often the place in the deliveries topic is committed.
+    pub commit_interval: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            group: "angarium.delivery".to_owned(),
+            client_id: "angarium-delivery".to_owned(),
+            session_timeout: Duration::from_secs(25),
+            max_group_events: 100,
+            max_group_bytes: 1024 * 1024,
+            max_in_flight: 1_024,
+            max_probes: 256,
+            max_queued_bytes: 64 * 1024 * 1024,
+            backoff: Backoff::default(),
+            checkpoint_interval: Duration::from_millis(200),
+            commit_interval: Duration::from_secs(1),
+        }
+    }
+}

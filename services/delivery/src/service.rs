@@ -1,0 +1,124 @@
+//! Puts delivery together and runs it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use angarium_directory::Directory;
+use angarium_journal::Journal;
+use angarium_kafka::topics::Names;
+use angarium_kafka::{Connection, GroupConfig, GroupConsumer, LogReader};
+use angarium_model::Lane;
+use angarium_runtime::{Clock, Tasks};
+use tokio::time::interval;
+
+use crate::actor::{Actor, Budget, Calls, Shared};
+use crate::call::{Caller, Pool, TlsSetup};
+use crate::checkpoint::Checkpoints;
+use crate::config::Config;
+use crate::error::Error;
+use crate::metrics::Metrics;
+
+/// Records and bytes of one partition that may wait for its actor.
+const MAX_BUFFERED_RECORDS: usize = 1_000;
+const MAX_BUFFERED_BYTES: usize = 4 * 1024 * 1024;
+/// How often idle connections are looked through.
+const SWEEP: Duration = Duration::from_secs(5);
+
+/// What delivery stands on.
+#[derive(Clone, Debug)]
+pub struct Dependencies {
+    /// Kafka.
+    pub kafka: Connection,
+    /// The names of the topics.
+    pub topics: Names,
+    /// Webhooks with their secrets.
+    pub directory: Directory,
+    /// Where marks are kept.
+    pub checkpoints: Checkpoints,
+    /// The time.
+    pub clock: Clock,
+}
+
+/// Runs delivery until the shutdown begins: waits for the first snapshot of the registry, joins the consumer groups of
+/// both lanes, and runs an actor for each partition that comes.
+///
+/// # Errors
+/// When it cannot begin; later trouble is waited out.
+pub async fn run(config: Config, on: Dependencies, tasks: &Tasks) -> Result<(), Error> {
+    let shutdown = tasks.shutdown().clone();
+    tokio::select! {
+        () = on.directory.ready() => {}
+        () = shutdown.begun() => return Ok(()),
+    }
+    let config = Arc::new(config);
+    let pool = Pool::default();
+    let caller = Caller::new(pool.clone(), TlsSetup::public()?, tasks.clone());
+    let calls = Calls::new(
+        caller,
+        Budget::new(config.max_in_flight, config.max_probes),
+        on.clock.clone(),
+    );
+    let journal = Journal::start(
+        &on.kafka,
+        on.topics.clone(),
+        &config.client_id,
+        on.clock.clone(),
+        tasks,
+    )
+    .await?;
+    for lane in Lane::ALL {
+        let topic = on.topics.deliveries(lane);
+        let reader = LogReader::open(
+            &on.kafka,
+            topic,
+            &format!("{}-{lane}-reader", config.client_id),
+            tasks,
+        )?;
+        let shared = Shared {
+            lane,
+            config: Arc::clone(&config),
+            directory: on.directory.clone(),
+            reader,
+            checkpoints: on.checkpoints.clone(),
+            calls: calls.clone(),
+            journal: journal.clone(),
+            metrics: Metrics::new(),
+            clock: on.clock.clone(),
+        };
+        tail(lane, topic, shared, &on.kafka, tasks)?;
+    }
+    tasks.spawn("connection sweeper", async move {
+        let mut turns = interval(SWEEP);
+        loop {
+            tokio::select! {
+                () = shutdown.begun() => return,
+                _ = turns.tick() => pool.sweep(),
+            }
+        }
+    });
+    Ok(())
+}
+
+/// Joins a lane's consumer group; every partition that comes gets an actor. The task ends with the membership.
+fn tail(lane: Lane, topic: &str, shared: Shared, kafka: &Connection, tasks: &Tasks) -> Result<(), Error> {
+    let config = &shared.config;
+    let group = GroupConfig {
+        group: format!("{}.{lane}", config.group),
+        topic: topic.to_owned(),
+        client_id: format!("{}-{lane}", config.client_id),
+        session_timeout: config.session_timeout,
+        max_buffered_records: MAX_BUFFERED_RECORDS,
+        max_buffered_bytes: MAX_BUFFERED_BYTES,
+    };
+    let (_member, mut partitions) = GroupConsumer::start(kafka, group, tasks)?;
+    let actors = tasks.clone();
+    tasks.spawn("delivery lane", async move {
+        while let Some(owned) = partitions.recv().await {
+            let shared = shared.clone();
+            actors.spawn("partition actor", async move {
+                Actor::take_over(owned, shared).await.run().await
+            });
+        }
+    });
+    Ok(())
+}

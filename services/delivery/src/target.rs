@@ -1,0 +1,97 @@
+//! Where a webhook's calls go, and how they are signed: what delivery needs of the registry's webhook, made once per
+//! change of it.
+
+use std::sync::Arc;
+
+use angarium_directory::Directory;
+use angarium_model::{AccountId, Authentication, Revision, Webhook, WebhookId};
+use angarium_policy::Timetable;
+use angarium_signing::{Secret, SecretError, Signer};
+use url::Url;
+
+/// What a call needs to know of its webhook.
+#[derive(Debug)]
+pub(crate) struct Target {
+    pub(crate) url: Url,
+    /// Absent when calls are not signed (W2).
+    pub(crate) signer: Option<Signer>,
+    /// When the batch lane goes (E1).
+    pub(crate) timetable: Timetable,
+    /// The version of the webhook.
+    pub(crate) changed_at: Revision,
+}
+
+/// Whether a webhook's events may be sent.
+#[derive(Clone, Debug)]
+pub(crate) enum Subscription {
+    /// They may.
+    Active(Arc<Target>),
+    /// Not now: it is switched off (W7), or nothing is known of it yet. What waits, waits.
+    Held,
+    /// Never again: it was deleted, by a revision at or above that of every record that names it.
+    Deleted,
+}
+
+impl Subscription {
+    /// Looks a webhook up. `newest_view` is the newest revision that any of its records was made under: a view older
+    /// than that knows nothing, one at least as new that does not have the webhook says that it was deleted.
+    pub(crate) fn look_up(
+        directory: &Directory,
+        id: WebhookId,
+        account: AccountId,
+        newest_view: Revision,
+    ) -> Self {
+        match directory.webhook(id) {
+            Some(webhook) if webhook.active => Self::of_active(&webhook),
+            Some(_) => Self::Held,
+            None if directory.is_ready() && directory.revision(account) >= newest_view => Self::Deleted,
+            None => Self::Held,
+        }
+    }
+
+    /// A webhook that cannot be used as the registry tells it is our trouble, not the receiver's: its events wait.
+    fn of_active(webhook: &Webhook) -> Self {
+        match Target::new(webhook) {
+            Ok(target) => Self::Active(Arc::new(target)),
+            Err(reason) => {
+                tracing::error!(webhook = %webhook.id, reason, "events of a webhook wait: it cannot be used");
+                Self::Held
+            }
+        }
+    }
+
+    /// The version of the webhook as far as it is known.
+    pub(crate) fn changed_at(&self) -> Revision {
+        match self {
+            Self::Active(target) => target.changed_at,
+            Self::Held | Self::Deleted => Revision::default(),
+        }
+    }
+}
+
+impl Target {
+    fn new(webhook: &Webhook) -> Result<Self, String> {
+        let signer = match &webhook.authentication {
+            Authentication::None => None,
+            Authentication::Signature(None) => return Err("its signing secret did not come along".into()),
+            Authentication::Signature(Some(text)) => {
+                let secret: Secret = text
+                    .expose()
+                    .parse()
+                    .map_err(|error: SecretError| format!("its signing secret: {error}"))?;
+                Some(Signer::new(&[secret]).map_err(|error| error.to_string())?)
+            }
+        };
+        let timetable = match &webhook.timetable {
+            Some(spec) => Timetable::try_from(spec).map_err(|error| format!("its timetable: {error}"))?,
+            None => Timetable::default(),
+        };
+        let url = webhook.target_url.url().clone();
+        Ok(Self {
+            url,
+            signer,
+            timetable,
+            changed_at: webhook.revision,
+        })
+    }
+}
