@@ -1,6 +1,9 @@
 //! An in-process Kafka, for tests and for a first look.
 
 use rdkafka::config::ClientConfig;
+use rdkafka::error::KafkaError;
+use rdkafka::mocking::MockCluster;
+use rdkafka::producer::future_producer::FutureProducerContext;
 use rdkafka::producer::{FutureProducer, Producer as _};
 
 use crate::connection::{Connection, Log};
@@ -13,9 +16,12 @@ use crate::topics::Layout;
 /// last 5 MiB of a partition, and takes 3 s for a group's first rebalance.
 pub struct MockBroker {
     /// The cluster belongs to this client, which is never used to produce.
-    _cluster: FutureProducer<Log>,
+    client: FutureProducer<Log>,
     connection: Connection,
 }
+
+/// What librdkafka calls every broker.
+const ALL: i32 = -1;
 
 impl MockBroker {
     /// Starts a cluster with the topics of `layout`.
@@ -23,24 +29,47 @@ impl MockBroker {
     /// # Errors
     /// If librdkafka cannot open a local port or create a topic.
     pub fn start(layout: &Layout) -> Result<Self, Error> {
-        let cluster: FutureProducer<Log> = ClientConfig::new()
+        let client: FutureProducer<Log> = ClientConfig::new()
             .set("test.mock.num.brokers", "1")
             .create_with_context(Log::new("mock"))
             .map_err(Error::Mock)?;
-        let mock = cluster
-            .client()
-            .mock_cluster()
-            .ok_or(Error::Mock(rdkafka::error::KafkaError::Canceled))?;
+        let mut broker = Self {
+            client,
+            connection: Connection::new(String::new()),
+        };
+        let mock = broker.mock()?;
         for spec in layout.specs() {
             mock.create_topic(&spec.name, spec.partitions_i32(), 1)
                 .map_err(Error::Mock)?;
         }
-        let connection = Connection::new(mock.bootstrap_servers());
+        let bootstrap = mock.bootstrap_servers();
         drop(mock);
-        Ok(Self {
-            _cluster: cluster,
-            connection,
-        })
+        broker.connection = Connection::new(bootstrap);
+        Ok(broker)
+    }
+
+    fn mock(&self) -> Result<MockCluster<'_, FutureProducerContext<Log>>, Error> {
+        self.client
+            .client()
+            .mock_cluster()
+            .ok_or(Error::Mock(KafkaError::Canceled))
+    }
+
+    /// Drops all connections and takes no new ones, as a broker that is away, until [`come_back`](Self::come_back).
+    /// Its records stay.
+    ///
+    /// # Errors
+    /// If librdkafka refuses.
+    pub fn go_away(&self) -> Result<(), Error> {
+        self.mock()?.broker_down(ALL).map_err(Error::Mock)
+    }
+
+    /// Ends what [`go_away`](Self::go_away) began.
+    ///
+    /// # Errors
+    /// If librdkafka refuses.
+    pub fn come_back(&self) -> Result<(), Error> {
+        self.mock()?.broker_up(ALL).map_err(Error::Mock)
     }
 
     /// Where it listens.
