@@ -454,7 +454,8 @@ impl Hook {
 
     /// How much of the queue is the group that failed; `None` while it is not all there.
     fn head_limit(&self, head: Head) -> Option<GroupLimit> {
-        if self.queue.len() < head.events && self.tail != Tail::Attached {
+        // A restart may find a slot that ends before the head does: what there is goes, as a group of its own.
+        if self.queue.len() < head.events && !self.all_read() {
             return None;
         }
         Some(GroupLimit {
@@ -489,14 +490,18 @@ impl Hook {
         items
     }
 
+    /// Whether all that may be sent now is in the queue.
+    fn all_read(&self) -> bool {
+        match (self.tail, self.slot) {
+            (Tail::Attached, _) => true,
+            (Tail::Detached { from }, Some(slot)) => from >= slot.until,
+            (Tail::Detached { .. }, None) => false,
+        }
+    }
+
     /// A slot ends when all below its end has been sent.
     fn end_slot_if_done(&mut self) {
-        let Some(slot) = self.slot else { return };
-        let read = match self.tail {
-            Tail::Attached => true,
-            Tail::Detached { from } => from >= slot.until,
-        };
-        if read && self.queue.is_empty() && self.in_flight.is_none() {
+        if self.slot.is_some() && self.all_read() && self.queue.is_empty() && self.in_flight.is_none() {
             self.slot = None;
         }
     }

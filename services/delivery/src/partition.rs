@@ -406,3 +406,6 @@ fn delay(backoff: Backoff, attempts: NonZeroU32, jitter: f64, verdict: Verdict) 
 fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod tests;

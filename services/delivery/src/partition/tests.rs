@@ -1,0 +1,478 @@
+//! A partition in a small world: a log, receivers that fail, a clock that only the test moves, crashes.
+//!
+//! The world picks what happens next by a seeded generator; a failure prints its seed, and the same seed does the same
+//! again. In the end the faults stop, and every webhook must have received every event, first receipts in order.
+
+use std::collections::VecDeque;
+
+use angarium_model::{
+    AccountId, Authentication, EventName, Revision, TargetUrl, TimetableSpec, TypePattern, Webhook,
+};
+use angarium_policy::{ErrorClass, Failure};
+use rand::rngs::SmallRng;
+use rand::{RngExt, SeedableRng};
+
+use super::*;
+use crate::group::tests::delivery;
+
+const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
+const START_MS: i64 = 1_727_414_643_000;
+
+fn webhook(number: u8, active: bool) -> Webhook {
+    Webhook {
+        id: WebhookId::from_bytes([number; 16]),
+        account: AccountId::new(1234).unwrap(),
+        name: format!("hook {number}"),
+        description: String::new(),
+        target_url: TargetUrl::parse("http://127.0.0.1:1/").unwrap(),
+        authentication: Authentication::None,
+        event_types: vec![TypePattern::Exact(EventName::new("CI_STATS").unwrap())],
+        active,
+        timetable: Some(TimetableSpec {
+            cron: "*/30 * * * * *".into(),
+            time_zone: String::new(),
+        }),
+        revision: Revision::from_offset(1),
+        created_at_ms: 0,
+    }
+}
+
+fn rules(max_queued_bytes: usize) -> Rules {
+    Rules {
+        group: GroupLimit {
+            events: 100,
+            bytes: 1024 * 1024,
+        },
+        backoff: Backoff::default(),
+        max_queued_bytes,
+    }
+}
+
+fn directory(webhooks: &[Webhook]) -> Directory {
+    Directory::fixed([], webhooks.iter().cloned())
+}
+
+fn incoming(offset: i64, source: i64, accepted_at_ms: i64, webhooks: &[u8]) -> Incoming {
+    Incoming {
+        offset,
+        delivery: delivery(source, accepted_at_ms, "{}"),
+        webhooks: webhooks
+            .iter()
+            .map(|number| WebhookId::from_bytes([*number; 16]))
+            .collect(),
+    }
+}
+
+fn partition(lane: Lane, webhooks: &[Webhook]) -> Partition {
+    Partition::new(lane, rules(64 << 20), directory(webhooks), 0, HashMap::new())
+}
+
+/// The calls among what is to be done: webhook number, source offsets, attempt.
+fn calls(partition: &mut Partition) -> Vec<(u8, Vec<i64>, u32)> {
+    let call = |effect| match effect {
+        Effect::Call {
+            webhook,
+            group,
+            attempt,
+            ..
+        } => {
+            let sources = group
+                .items
+                .iter()
+                .map(|item| item.delivery.source.offset)
+                .collect();
+            Some((webhook.as_bytes()[0], sources, attempt))
+        }
+        Effect::Expired { .. } => None,
+    };
+    partition.take_effects().into_iter().filter_map(call).collect()
+}
+
+const FAILED: Verdict = Verdict::Retry {
+    class: ErrorClass::NoAnswer(Failure::AnswerTimeout),
+    not_before: None,
+};
+
+fn answer(partition: &mut Partition, number: u8, verdict: Verdict, now_ms: i64) {
+    assert!(
+        partition
+            .answered(WebhookId::from_bytes([number; 16]), verdict, 0.0, now_ms)
+            .is_some()
+    );
+}
+
+#[test]
+fn d7_one_group_is_under_way_and_what_queues_up_is_the_next() {
+    let mut partition = partition(Lane::Realtime, &[webhook(1, true)]);
+    for offset in 0..4 {
+        partition.live(&incoming(offset, offset, START_MS, &[1]), START_MS);
+    }
+    assert_eq!(calls(&mut partition), [(1, vec![0], 1)]);
+    answer(&mut partition, 1, Verdict::Delivered, START_MS);
+    assert_eq!(calls(&mut partition), [(1, vec![1, 2, 3], 1)]);
+    assert_eq!(partition.lowest_undone(), 1);
+    answer(&mut partition, 1, Verdict::Delivered, START_MS);
+    assert_eq!(partition.lowest_undone(), 4);
+}
+
+#[test]
+fn d2_a_failing_webhook_is_sent_the_same_group_again_and_holds_up_no_other() {
+    let mut partition = partition(Lane::Realtime, &[webhook(1, true), webhook(2, true)]);
+    partition.live(&incoming(0, 0, START_MS, &[1, 2]), START_MS);
+    calls(&mut partition);
+    answer(&mut partition, 1, FAILED, START_MS);
+    answer(&mut partition, 2, Verdict::Delivered, START_MS);
+    partition.live(&incoming(1, 1, START_MS, &[1, 2]), START_MS);
+    assert_eq!(
+        calls(&mut partition),
+        [(2, vec![1], 1)],
+        "the healthy one goes on"
+    );
+    for (attempt, wait_ms) in [(2, 5_000), (3, 10_000), (4, 20_000), (5, 40_000)] {
+        let due = partition.next_due().unwrap();
+        partition.tick(due - 1);
+        assert_eq!(calls(&mut partition), [], "not before its back-off is over");
+        partition.tick(due);
+        assert_eq!(calls(&mut partition), [(1, vec![0], attempt)]);
+        answer(&mut partition, 1, FAILED, due);
+        assert_eq!(partition.next_due().unwrap() - due, wait_ms * 2);
+    }
+    assert_eq!(
+        partition.lowest_undone(),
+        0,
+        "nothing is committed that is undone"
+    );
+}
+
+#[test]
+fn d5_what_is_older_than_seven_days_is_skipped_and_told() {
+    let mut partition = partition(Lane::Realtime, &[webhook(1, true)]);
+    let now = START_MS + 8 * DAY_MS;
+    partition.live(&incoming(0, 0, START_MS, &[1]), now);
+    let effects = partition.take_effects();
+    assert!(
+        matches!(&effects[..], [Effect::Expired { events, .. }] if events.len() == 1),
+        "{effects:?}"
+    );
+    partition.live(&incoming(1, 1, now, &[1]), now);
+    assert_eq!(calls(&mut partition), [(1, vec![1], 1)]);
+}
+
+#[test]
+fn e1_the_batch_lane_waits_for_its_slot_and_then_sends_all_in_groups() {
+    let mut partition = partition(Lane::Batch, &[webhook(1, true)]);
+    let log: Vec<Incoming> = (0..150)
+        .map(|offset| incoming(offset, offset, START_MS, &[1]))
+        .collect();
+    for record in &log[..149] {
+        partition.live(record, START_MS);
+    }
+    assert_eq!(calls(&mut partition), []);
+    assert_eq!(partition.wanted_read(START_MS), None);
+    let slot = partition.next_due().unwrap();
+    partition.tick(slot);
+    partition.live(&log[149], slot);
+    assert_eq!(partition.wanted_read(slot), Some(0));
+    partition.read_back(0, 150, &log, slot);
+    assert_eq!(calls(&mut partition), [(1, (0..100).collect(), 1)]);
+    answer(&mut partition, 1, Verdict::Delivered, slot);
+    assert_eq!(
+        calls(&mut partition),
+        [(1, (100..149).collect(), 1)],
+        "what came after the slot began waits"
+    );
+    answer(&mut partition, 1, Verdict::Delivered, slot);
+    assert_eq!(calls(&mut partition), []);
+    assert_eq!(partition.lowest_undone(), 149);
+    assert!(partition.next_due().unwrap() > slot);
+}
+
+#[test]
+fn w7_what_was_matched_waits_while_a_webhook_is_off() {
+    let mut partition = partition(Lane::Realtime, &[webhook(1, false)]);
+    partition.live(&incoming(0, 0, START_MS, &[1]), START_MS);
+    assert_eq!(calls(&mut partition), []);
+    assert_eq!(partition.lowest_undone(), 0);
+}
+
+#[test]
+fn a_deleted_webhook_is_forgotten_and_an_unknown_one_is_waited_for() {
+    let mut known = partition(Lane::Realtime, &[webhook(1, true)]);
+    known.live(&incoming(0, 0, START_MS, &[9]), START_MS);
+    assert_eq!(
+        known.lowest_undone(),
+        1,
+        "the view has revision 1, as the record: it was deleted"
+    );
+
+    let mut behind = partition(Lane::Realtime, &[]);
+    behind.live(&incoming(0, 0, START_MS, &[9]), START_MS);
+    assert_eq!(
+        behind.lowest_undone(),
+        0,
+        "the view is older than the record: it may yet come"
+    );
+}
+
+#[test]
+fn what_fanout_produced_twice_is_sent_once() {
+    let mut partition = partition(Lane::Realtime, &[webhook(1, true)]);
+    partition.live(&incoming(0, 5, START_MS, &[1]), START_MS);
+    partition.live(&incoming(1, 5, START_MS, &[1]), START_MS);
+    assert_eq!(calls(&mut partition), [(1, vec![5], 1)]);
+    answer(&mut partition, 1, Verdict::Delivered, START_MS);
+    partition.live(&incoming(2, 5, START_MS, &[1]), START_MS);
+    assert_eq!(calls(&mut partition), []);
+    assert_eq!(partition.lowest_undone(), 3);
+}
+
+/// The world around a partition.
+struct World {
+    seed: u64,
+    rng: SmallRng,
+    lane: Lane,
+    webhooks: Vec<Webhook>,
+    log: Vec<Incoming>,
+    partition: Partition,
+    /// Where the live stream stands.
+    live: usize,
+    under_way: VecDeque<(WebhookId, Arc<Group>)>,
+    remembered: HashMap<WebhookId, RetryState>,
+    committed: i64,
+    received: HashMap<WebhookId, Vec<i64>>,
+    groups: HashMap<String, Vec<i64>>,
+    now_ms: i64,
+}
+
+impl World {
+    fn new(seed: u64) -> Self {
+        let mut rng = SmallRng::seed_from_u64(seed);
+        let lane = if rng.random_bool(0.5) {
+            Lane::Realtime
+        } else {
+            Lane::Batch
+        };
+        let webhooks: Vec<Webhook> = (1..=rng.random_range(1..5))
+            .map(|number| webhook(number, true))
+            .collect();
+        let partition = Partition::new(lane, rules(2_000), directory(&webhooks), 0, HashMap::new());
+        Self {
+            seed,
+            rng,
+            lane,
+            webhooks,
+            log: Vec::new(),
+            partition,
+            live: 0,
+            under_way: VecDeque::new(),
+            remembered: HashMap::new(),
+            committed: 0,
+            received: HashMap::new(),
+            groups: HashMap::new(),
+            now_ms: START_MS,
+        }
+    }
+
+    fn append(&mut self) {
+        let webhooks: Vec<WebhookId> = self
+            .webhooks
+            .iter()
+            .map(|w| w.id)
+            .filter(|_| self.rng.random_bool(0.6))
+            .collect();
+        let offset = i64::try_from(self.log.len()).unwrap();
+        // Now and then fanout has restarted, and says again what it said before.
+        let again = self.log.len().saturating_sub(self.rng.random_range(1..8));
+        let repeats = self.rng.random_bool(0.1) && !self.log.is_empty();
+        if repeats {
+            let rerun: Vec<(Arc<Delivery>, Vec<WebhookId>)> = self.log[again..]
+                .iter()
+                .map(|r| (Arc::clone(&r.delivery), r.webhooks.clone()))
+                .collect();
+            for (offset, (delivery, webhooks)) in (offset..).zip(rerun) {
+                self.log.push(Incoming {
+                    offset,
+                    delivery,
+                    webhooks,
+                });
+            }
+        } else if !webhooks.is_empty() {
+            let source = self
+                .log
+                .iter()
+                .map(|r| r.delivery.source.offset)
+                .max()
+                .unwrap_or(0)
+                + 1;
+            self.log.push(Incoming {
+                offset,
+                delivery: delivery(source, self.now_ms, "{}"),
+                webhooks,
+            });
+        }
+    }
+
+    fn advance_live(&mut self) {
+        if let Some(record) = self.log.get(self.live) {
+            self.partition.live(record, self.now_ms);
+            self.live += 1;
+        }
+    }
+
+    fn read_back(&mut self) {
+        if let Some(from) = self.partition.wanted_read(self.now_ms) {
+            let start = usize::try_from(from).unwrap();
+            let end = (start + self.rng.random_range(1..20)).min(self.log.len());
+            let next = i64::try_from(end).unwrap();
+            self.partition
+                .read_back(from, next, &self.log[start..end], self.now_ms);
+        }
+    }
+
+    /// Takes up what the partition wants to send. The receiver gets it, unless it is down.
+    fn collect(&mut self, down: bool) {
+        for effect in self.partition.take_effects() {
+            if let Effect::Call { webhook, group, .. } = effect {
+                let sources: Vec<i64> = group.items.iter().map(|i| i.delivery.source.offset).collect();
+                let before = self.groups.insert(group.id.clone(), sources.clone());
+                assert!(
+                    before.is_none_or(|b| b == sources),
+                    "seed {}: one id for two groups",
+                    self.seed
+                );
+                if !(down && self.rng.random_bool(0.3)) {
+                    self.received.entry(webhook).or_default().extend(sources);
+                    self.under_way.push_back((webhook, group));
+                } else {
+                    // Refused before it took anything.
+                    self.partition
+                        .answered(webhook, FAILED, self.rng.random(), self.now_ms);
+                }
+            }
+        }
+    }
+
+    fn answer(&mut self, faults: bool) {
+        if let Some((webhook, _)) = self.under_way.pop_front() {
+            // The receiver has taken it, but its answer may be lost (D6).
+            let lost = faults && self.rng.random_bool(0.2);
+            let verdict = if lost { FAILED } else { Verdict::Delivered };
+            self.partition
+                .answered(webhook, verdict, self.rng.random(), self.now_ms);
+        }
+    }
+
+    fn advance_time(&mut self) {
+        self.now_ms = self.partition.next_due().unwrap_or(self.now_ms).max(self.now_ms);
+        self.partition.tick(self.now_ms);
+    }
+
+    fn remember(&mut self) {
+        for (id, state) in self.partition.take_changed() {
+            match state {
+                Some(state) => self.remembered.insert(id, state),
+                None => self.remembered.remove(&id),
+            };
+        }
+    }
+
+    fn commit(&mut self) {
+        let lowest = self.partition.lowest_undone();
+        assert!(
+            lowest >= self.committed,
+            "seed {}: the place to read from went back",
+            self.seed
+        );
+        self.committed = lowest;
+    }
+
+    /// The worker dies; another takes over with what was committed and, unless Redis was wiped, remembered.
+    fn crash(&mut self) {
+        if self.rng.random_bool(0.3) {
+            self.remembered.clear();
+        }
+        let stored = self.remembered.clone();
+        self.partition = Partition::new(
+            self.lane,
+            rules(2_000),
+            directory(&self.webhooks),
+            self.committed,
+            stored,
+        );
+        self.live = usize::try_from(self.committed).unwrap();
+        self.under_way.clear();
+    }
+
+    fn step(&mut self) {
+        match self.rng.random_range(0..100) {
+            0..30 => self.append(),
+            30..55 => self.advance_live(),
+            55..70 => self.answer(true),
+            70..80 => self.read_back(),
+            80..88 => self.advance_time(),
+            88..93 => self.remember(),
+            93..98 => self.commit(),
+            _ => self.crash(),
+        }
+        self.collect(true);
+    }
+
+    /// Without faults, until nothing is left to do.
+    fn settle(&mut self) {
+        for _ in 0..50_000 {
+            self.advance_live();
+            self.answer(false);
+            self.read_back();
+            self.advance_time();
+            self.collect(false);
+            let all_live = self.live == self.log.len();
+            if all_live && self.under_way.is_empty() && self.partition.lowest_undone() >= self.end() {
+                return;
+            }
+        }
+        panic!(
+            "seed {}: not everything is sent once the faults have stopped: {:?}",
+            self.seed, self.partition
+        );
+    }
+
+    fn end(&self) -> i64 {
+        i64::try_from(self.log.len()).unwrap()
+    }
+
+    fn check(&self) {
+        for webhook in &self.webhooks {
+            let mut wanted: Vec<i64> = self
+                .log
+                .iter()
+                .filter(|record| record.webhooks.contains(&webhook.id))
+                .map(|record| record.delivery.source.offset)
+                .collect();
+            wanted.sort_unstable();
+            wanted.dedup();
+            let mut first_receipts = Vec::new();
+            for source in self.received.get(&webhook.id).into_iter().flatten() {
+                if !first_receipts.contains(source) {
+                    first_receipts.push(*source);
+                }
+            }
+            assert_eq!(
+                first_receipts, wanted,
+                "seed {}: first receipts of {}",
+                self.seed, webhook.name
+            );
+        }
+    }
+}
+
+#[test]
+fn d6_d7_whatever_fails_every_event_arrives_and_first_receipts_are_in_order() {
+    for seed in 0..1_000 {
+        let mut world = World::new(seed);
+        for _ in 0..400 {
+            world.step();
+        }
+        world.settle();
+        world.check();
+    }
+}
