@@ -24,7 +24,7 @@ use prost::Message;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout_at};
 
 use self::calls::CallEnd;
-use crate::call::{ANSWER_TIMEOUT, CONNECT_TIMEOUT};
+use crate::call::Patience;
 use crate::checkpoint::{CheckpointError, Checkpoints};
 use crate::config::Config;
 use crate::metrics::Metrics;
@@ -347,7 +347,7 @@ impl Actor {
 
     /// Finishes the calls under way, remembers what is done, and gives the partition back.
     async fn hand_back(mut self) {
-        let deadline = Instant::now() + CONNECT_TIMEOUT + ANSWER_TIMEOUT;
+        let deadline = Instant::now() + Patience::D1.total();
         while let Ok(Some(end)) = timeout_at(deadline, self.calls.next()).await {
             self.on_call_end(&end);
             // What could be sent next is the next owner's to send.

@@ -21,10 +21,28 @@ use self::connect::{Connection, Connector};
 pub(crate) use self::pool::Pool;
 use self::pool::Route;
 
-/// D1: a connection is made within 10 s: name, TCP and TLS together.
-pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// D1: a receiver answers within 5 s of the connection.
-pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a call may take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience {
+    /// For the connection: name, TCP and TLS together.
+    pub(crate) connect: Duration,
+    /// From the connection to the end of the answer.
+    pub(crate) answer: Duration,
+}
+
+impl Patience {
+    /// D1: 10 s to connect, 5 s to answer.
+    pub(crate) const D1: Self = Self {
+        connect: Duration::from_secs(10),
+        answer: Duration::from_secs(5),
+    };
+
+    /// The longest that a call takes.
+    pub(crate) fn total(self) -> Duration {
+        self.connect + self.answer
+    }
+}
+
 /// How much of an answer's body is read (DESIGN §7); more is left unread and the connection closed.
 const MAX_ANSWER_BODY: usize = 64 * 1024;
 
@@ -54,8 +72,8 @@ pub(crate) enum CallError {
         source: std::io::Error,
     },
     /// No connection in time.
-    #[error("no connection to {host} within {} s", CONNECT_TIMEOUT.as_secs())]
-    ConnectTimeout { host: String },
+    #[error("no connection to {host} within {within:?}")]
+    ConnectTimeout { host: String, within: Duration },
     /// The TLS handshake failed.
     #[error("no TLS connection to {host}")]
     Tls {
@@ -67,8 +85,8 @@ pub(crate) enum CallError {
     #[error("{host} is no name for a TLS certificate")]
     TlsName { host: String },
     /// No answer in time.
-    #[error("no answer within {} s", ANSWER_TIMEOUT.as_secs())]
-    AnswerTimeout,
+    #[error("no answer within {within:?}")]
+    AnswerTimeout { within: Duration },
     /// The connection broke.
     #[error("the receiver closed the connection before it answered")]
     Reset(#[source] hyper::Error),
@@ -88,7 +106,7 @@ impl CallError {
             Self::Connect { .. } => Failure::Connect,
             Self::ConnectTimeout { .. } => Failure::ConnectTimeout,
             Self::Tls { .. } | Self::TlsName { .. } => Failure::Tls,
-            Self::AnswerTimeout => Failure::AnswerTimeout,
+            Self::AnswerTimeout { .. } => Failure::AnswerTimeout,
             Self::Reset(_) => Failure::Reset,
             Self::Protocol(_) | Self::Request(_) => Failure::Protocol,
         }
@@ -126,14 +144,16 @@ impl CallError {
 pub(crate) struct Caller {
     connector: Connector,
     pool: Pool,
+    patience: Patience,
 }
 
 impl Caller {
     /// Keeps connections in `pool`, and drives them on `tasks`.
-    pub(crate) fn new(pool: Pool, tls: TlsSetup, tasks: angarium_runtime::Tasks) -> Self {
+    pub(crate) fn new(pool: Pool, tls: TlsSetup, patience: Patience, tasks: angarium_runtime::Tasks) -> Self {
         Self {
             connector: Connector::new(tls, tasks),
             pool,
+            patience,
         }
     }
 
@@ -149,9 +169,9 @@ impl Caller {
         let route = Route::of(url);
         let mut request = request(url, &route, headers, body)?;
         while let Some(mut connection) = self.pool.take(&route) {
-            let deadline = Instant::now() + ANSWER_TIMEOUT;
+            let deadline = Instant::now() + self.patience.answer;
             let sent = timeout_at(deadline, connection.try_send_request(request)).await;
-            match sent.map_err(|_elapsed| CallError::AnswerTimeout)? {
+            match sent.map_err(|_elapsed| self.no_answer())? {
                 Ok(response) => return Ok(self.finish(route, connection, response, deadline).await),
                 // The receiver had closed it, and nothing was written: another one may be better.
                 Err(mut error) => match error.take_message() {
@@ -160,17 +180,24 @@ impl Caller {
                 },
             }
         }
-        let connected = timeout(CONNECT_TIMEOUT, self.connector.connect(&route)).await;
+        let connected = timeout(self.patience.connect, self.connector.connect(&route)).await;
         let no_time = |_elapsed| CallError::ConnectTimeout {
             host: route.host().to_owned(),
+            within: self.patience.connect,
         };
         let mut connection = connected.map_err(no_time)??;
-        let deadline = Instant::now() + ANSWER_TIMEOUT;
+        let deadline = Instant::now() + self.patience.answer;
         let sent = timeout_at(deadline, connection.send_request(request)).await;
         let response = sent
-            .map_err(|_elapsed| CallError::AnswerTimeout)?
+            .map_err(|_elapsed| self.no_answer())?
             .map_err(CallError::of_hyper)?;
         Ok(self.finish(route, connection, response, deadline).await)
+    }
+
+    fn no_answer(&self) -> CallError {
+        CallError::AnswerTimeout {
+            within: self.patience.answer,
+        }
     }
 
     /// The head has come, so the receiver has decided (D1). The body is read to use the connection again; one that is
@@ -220,3 +247,6 @@ fn request(
     request.headers_mut().extend(headers);
     Ok(request)
 }
+
+#[cfg(test)]
+mod tests;

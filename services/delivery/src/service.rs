@@ -12,7 +12,7 @@ use angarium_runtime::{Clock, Tasks};
 use tokio::time::interval;
 
 use crate::actor::{Actor, Budget, Calls, Shared};
-use crate::call::{Caller, Pool, TlsSetup};
+use crate::call::{Caller, Patience, Pool, TlsSetup};
 use crate::checkpoint::Checkpoints;
 use crate::config::Config;
 use crate::error::Error;
@@ -52,7 +52,7 @@ pub async fn run(config: Config, on: Dependencies, tasks: &Tasks) -> Result<(), 
     }
     let config = Arc::new(config);
     let pool = Pool::default();
-    let caller = Caller::new(pool.clone(), TlsSetup::public()?, tasks.clone());
+    let caller = Caller::new(pool.clone(), TlsSetup::public()?, Patience::D1, tasks.clone());
     let calls = Calls::new(
         caller,
         Budget::new(config.max_in_flight, config.max_probes),

@@ -1,0 +1,183 @@
+//! Receivers that behave in every way, over real sockets.
+
+use angarium_runtime::{Shutdown, Tasks};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+
+use super::*;
+
+const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+
+/// What a receiver does with its next request.
+#[derive(Clone, Copy)]
+enum Act {
+    Answer(&'static [u8]),
+    /// Answers, and closes the connection a moment later without a word.
+    AnswerAndClose(&'static [u8]),
+    Hang,
+    Close,
+}
+
+/// Starts a receiver; the channel tells of every connection it accepts.
+async fn receiver(acts: Vec<Act>) -> (Url, mpsc::Receiver<()>, Tasks) {
+    let tasks = Tasks::new(Shutdown::new());
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/hook?x=1", listener.local_addr().unwrap())
+        .parse()
+        .unwrap();
+    let (accepted, connections) = mpsc::channel(16);
+    let mut acts = acts.into_iter();
+    tasks.spawn("receiver", async move {
+        let mut kept = Vec::new();
+        while let Ok((mut stream, _)) = listener.accept().await {
+            accepted.send(()).await.unwrap();
+            while let Some(act) = acts.next() {
+                read_request(&mut stream).await;
+                match act {
+                    Act::Answer(bytes) => stream.write_all(bytes).await.unwrap(),
+                    Act::AnswerAndClose(bytes) => {
+                        stream.write_all(bytes).await.unwrap();
+                        break;
+                    }
+                    Act::Close => break,
+                    Act::Hang => {
+                        kept.push(stream);
+                        break;
+                    }
+                }
+                if acts.len() == 0 {
+                    kept.push(stream);
+                    break;
+                }
+            }
+        }
+    });
+    (url, connections, tasks)
+}
+
+async fn read_request(stream: &mut TcpStream) {
+    let mut seen = Vec::new();
+    while !seen.ends_with(b"{}") {
+        let mut buffer = [0; 1024];
+        let read = stream.read(&mut buffer).await.unwrap();
+        seen.extend_from_slice(&buffer[..read]);
+        if read == 0 {
+            return;
+        }
+    }
+}
+
+fn caller(tasks: &Tasks) -> Caller {
+    let patience = Patience {
+        connect: Duration::from_secs(10),
+        answer: Duration::from_millis(300),
+    };
+    Caller::new(
+        Pool::default(),
+        TlsSetup::public().unwrap(),
+        patience,
+        tasks.clone(),
+    )
+}
+
+async fn post(caller: &Caller, url: &Url) -> Result<u16, CallError> {
+    let answered = caller
+        .post(url, HeaderMap::new(), Bytes::from_static(b"{}"))
+        .await?;
+    Ok(answered.status.as_u16())
+}
+
+#[test]
+fn d1_a_receiver_has_10_s_to_take_the_connection_and_5_s_to_answer() {
+    assert_eq!(Patience::D1.connect, Duration::from_secs(10));
+    assert_eq!(Patience::D1.answer, Duration::from_secs(5));
+}
+
+#[tokio::test]
+async fn d1_a_receiver_that_does_not_answer_in_time_has_failed() {
+    let (url, _connections, tasks) = receiver(vec![Act::Hang]).await;
+    let error = post(&caller(&tasks), &url).await.unwrap_err();
+    assert_eq!(error.failure(), Failure::AnswerTimeout, "{error}");
+}
+
+#[tokio::test]
+async fn a_connection_serves_the_next_call_too() {
+    let (url, mut connections, tasks) = receiver(vec![Act::Answer(OK), Act::Answer(OK)]).await;
+    let caller = caller(&tasks);
+    assert_eq!(post(&caller, &url).await.unwrap(), 200);
+    assert_eq!(post(&caller, &url).await.unwrap(), 200);
+    connections.recv().await.unwrap();
+    assert!(connections.try_recv().is_err(), "a second connection was made");
+}
+
+#[tokio::test]
+async fn a_connection_that_the_receiver_has_closed_meanwhile_fails_no_call() {
+    let (url, mut connections, tasks) = receiver(vec![Act::AnswerAndClose(OK), Act::Answer(OK)]).await;
+    let caller = caller(&tasks);
+    assert_eq!(post(&caller, &url).await.unwrap(), 200);
+    let route = Route::of(&url);
+    while let Some(open) = caller.pool.take(&route) {
+        caller.pool.put(route.clone(), open);
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(post(&caller, &url).await.unwrap(), 200);
+    connections.recv().await.unwrap();
+    connections.recv().await.unwrap();
+}
+
+#[tokio::test]
+async fn d1_a_head_is_an_answer_even_when_its_body_never_ends() {
+    let drip = b"HTTP/1.1 202 Accepted\r\ncontent-length: 1000\r\n\r\nnever ";
+    let (url, mut connections, tasks) = receiver(vec![Act::Answer(drip), Act::Answer(OK)]).await;
+    let caller = caller(&tasks);
+    assert_eq!(post(&caller, &url).await.unwrap(), 202);
+    connections.recv().await.unwrap();
+    assert!(
+        caller.pool.take(&Route::of(&url)).is_none(),
+        "a connection with half an answer is not used again"
+    );
+}
+
+#[tokio::test]
+async fn a_redirect_is_an_answer_and_not_followed() {
+    let away = b"HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n";
+    let (url, _connections, tasks) = receiver(vec![Act::Answer(away)]).await;
+    assert_eq!(post(&caller(&tasks), &url).await.unwrap(), 302);
+}
+
+#[tokio::test]
+async fn each_kind_of_failure_is_told_apart() {
+    let (closes, _connections, tasks) = receiver(vec![Act::Close]).await;
+    let caller = caller(&tasks);
+    assert_eq!(
+        post(&caller, &closes).await.unwrap_err().failure(),
+        Failure::Reset
+    );
+
+    let (garbles, _connections, _tasks) = receiver(vec![Act::Answer(b"SMTP ready\r\n\r\n")]).await;
+    assert_eq!(
+        post(&caller, &garbles).await.unwrap_err().failure(),
+        Failure::Protocol
+    );
+
+    let nobody = TcpListener::bind("127.0.0.1:0")
+        .await
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let refused = post(&caller, &format!("http://{nobody}/").parse().unwrap())
+        .await
+        .unwrap_err();
+    assert_eq!(refused.failure(), Failure::Connect);
+    assert!(
+        refused.detail().contains(&nobody.to_string()),
+        "{}",
+        refused.detail()
+    );
+
+    let unknown = post(&caller, &"http://nobody.invalid/".parse().unwrap())
+        .await
+        .unwrap_err();
+    assert_eq!(unknown.failure(), Failure::Dns);
+}
