@@ -6,9 +6,10 @@
 //! An instance keeps its ports and its directory over `stop`, `kill` and `restart`, so that a test can take
 //! Kafka away and give it back.
 //!
-//! Who ends the processes: an instance kills its own on drop. [`Kafka::detach`] and [`Redis::detach`] let go of
-//! them after [`State::save`] wrote down which they are; [`State::stop_all`] ends those, whoever started them. A
-//! process is always named by its id *and* its start time, never by its program's name. That needs `/proc`: Linux.
+//! Who ends the processes: an instance kills its own on drop (so keep it in the test: a `static` is never dropped).
+//! [`Kafka::detach`] and [`Redis::detach`] let go of them after [`State::save`] wrote down which they are;
+//! [`State::stop_all`] ends those, whoever started them. A process is always named by its id *and* its start time,
+//! never by its program's name. That needs `/proc`: Linux.
 //!
 //! Everything here blocks; from async code call it on a blocking thread.
 
