@@ -122,8 +122,9 @@ impl ClientContext for Log {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         let client = self.client_id.as_str();
         match level {
-            // Failures of a connection, one line an attempt; `error` below tells of them, throttled.
-            _ if matches!(facility, "FAIL" | "ERROR") => {
+            // Failures of a connection, one line an attempt: `error` below tells of them, throttled. And remarks on
+            // settings, which are the same at every start.
+            _ if matches!(facility, "FAIL" | "ERROR" | "CONFWARN") => {
                 tracing::debug!(client, facility, "librdkafka: {message}")
             }
             RDKafkaLogLevel::Emerg

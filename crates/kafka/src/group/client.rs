@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
@@ -65,14 +65,13 @@ impl Client {
         );
     }
 
-    /// Queues a commit; its end comes as a notice.
-    pub(super) fn commit(&self, offsets: impl IntoIterator<Item = (i32, i64)>) -> KafkaResult<()> {
-        let list = self.list(
-            offsets
-                .into_iter()
-                .map(|(partition, next)| (partition, Some(next))),
-        )?;
-        self.consumer.commit(&list, CommitMode::Async)
+    /// Stores an offset, to be committed soon, and at the latest before the partition is handed back.
+    pub(super) fn store(&self, partition: i32, next: i64) {
+        self.told(
+            "store",
+            self.list([(partition, Some(next))])
+                .and_then(|list| self.consumer.store_offsets(&list)),
+        );
     }
 
     /// What the group has committed, in the order of `partitions`.
@@ -114,7 +113,7 @@ impl Client {
     /// librdkafka refuses these calls only when they contradict its state, which would be a mistake of ours or of its.
     fn told(&self, action: &'static str, result: Result<(), KafkaError>) {
         if let Err(error) = result {
-            tracing::error!(topic = self.topic, %error, "librdkafka refused to {action} partitions");
+            tracing::error!(topic = self.topic, %error, "librdkafka refused to {action} a partition");
         }
     }
 }

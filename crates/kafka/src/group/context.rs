@@ -6,11 +6,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
-use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::TopicPartitionList;
 use rdkafka::types::RDKafkaRespErr;
 
-use crate::connection::Log;
+use crate::connection::{Log, is_outage};
 
 /// What came from the group.
 #[derive(Debug)]
@@ -21,8 +21,6 @@ pub(super) enum Notice {
     Revoked(Vec<i32>),
     /// Partitions are gone: others may own them already.
     Lost(Vec<i32>),
-    /// The commit under way has ended.
-    Committed(KafkaResult<()>),
 }
 
 /// Notes what librdkafka's callbacks say. They run on the worker's own thread, inside `poll`.
@@ -92,7 +90,14 @@ impl ConsumerContext for GroupContext {
         });
     }
 
-    fn commit_callback(&self, result: KafkaResult<()>, _offsets: &TopicPartitionList) {
-        self.note(Notice::Committed(result));
+    fn commit_callback(&self, result: KafkaResult<()>, offsets: &TopicPartitionList) {
+        // After an outage it is tried again by itself, and the log tells of the outage.
+        match result.map_err(|error| (error.rdkafka_error_code(), error)) {
+            Ok(()) | Err((Some(RDKafkaErrorCode::NoOffset), _)) => {}
+            Err((Some(code), error)) if is_outage(code) => {
+                tracing::debug!(%error, ?offsets, "offsets not committed")
+            }
+            Err((_, error)) => tracing::warn!(%error, ?offsets, "offsets not committed"),
+        }
     }
 }

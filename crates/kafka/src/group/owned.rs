@@ -106,8 +106,8 @@ impl Owned {
         self.place.lost.is_cancelled()
     }
 
-    /// Asks that `next` be committed as the next offset to read. Soon, in the background; the newest wins. What cannot
-    /// be committed is logged.
+    /// Asks that `next` be committed as the next offset to read. In the background, within a fraction of a second, and
+    /// before the partition is handed back; the newest wins. Without effect before [`start`](Self::start).
     pub fn commit(&self, next: i64) {
         self.place.wishes().commit = Some(next);
     }

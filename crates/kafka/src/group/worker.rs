@@ -12,7 +12,6 @@ use tokio::time::Instant;
 
 use super::GroupConfig;
 use super::client::Client;
-use super::commits::Commits;
 use super::context::{GroupContext, Notice};
 use super::owned::{Owned, Place, Queue, Queued, Start, owned};
 use crate::record::Record;
@@ -41,7 +40,6 @@ pub(super) struct Worker {
     /// Owners that lost their partition and have not ended. It is not offered to another one before.
     parting: Vec<Arc<Place>>,
     revocation: Option<Revocation>,
-    commits: Commits,
     /// A place that we read from is gone: all partitions are to be put right.
     misplaced: bool,
     ask_not_before: Option<Instant>,
@@ -158,7 +156,6 @@ impl Worker {
             held: BTreeMap::new(),
             parting: Vec::new(),
             revocation: None,
-            commits: Commits::default(),
             misplaced: false,
             ask_not_before: None,
             leave_by: None,
@@ -171,7 +168,7 @@ impl Worker {
             let now = Instant::now();
             self.heed_notices(now);
             self.begin_to_leave(now);
-            self.serve_owners(now);
+            self.serve_owners();
             self.hand_back(now);
             if self.ask_not_before.is_none_or(|not_before| now >= not_before) {
                 self.offer(now);
@@ -201,7 +198,6 @@ impl Worker {
                 }
                 Notice::Revoked(partitions) => self.revoke(partitions, now),
                 Notice::Lost(partitions) => self.lose(&partitions),
-                Notice::Committed(result) => self.commits.ended(result, now),
             }
         }
     }
@@ -247,7 +243,6 @@ impl Worker {
     fn part_with<'a>(&mut self, partitions: impl IntoIterator<Item = &'a i32>) {
         let mut assigned = Vec::new();
         for partition in partitions {
-            self.commits.forget(*partition);
             let Some(mut held) = self.held.remove(partition) else {
                 continue;
             };
@@ -277,14 +272,16 @@ impl Worker {
         self.client.consumer.unsubscribe();
     }
 
-    fn serve_owners(&mut self, now: Instant) {
+    fn serve_owners(&mut self) {
         for held in self.held.values_mut() {
             let (start, commit, released) = {
                 let mut wishes = held.queue.place.wishes();
-                (wishes.start.take(), wishes.commit.take(), wishes.released)
+                // Only what is assigned can be committed: before the start it has to wait.
+                let commit = if held.assigned { wishes.commit.take() } else { None };
+                (wishes.start.take(), commit, wishes.released)
             };
             if let Some(next) = commit {
-                self.commits.want(held.queue.place.partition, next);
+                self.client.store(held.queue.place.partition, next);
             }
             match (&held.reading, start) {
                 (Reading::Over, _) => {}
@@ -301,21 +298,19 @@ impl Worker {
                 (Reading::NotStarted | Reading::Running { .. }, None) => {}
             }
         }
-        self.commits.send(&self.client, now, self.revocation.is_some());
     }
 
-    /// Hands back what is revoked, once every owner has let go and its last commit is done, or the time is up.
+    /// Hands back what is revoked, once every owner has let go, or the time is up.
     fn hand_back(&mut self, now: Instant) {
         let Some(revocation) = &self.revocation else {
             return;
         };
         let is_free = |partition: &i32| {
-            let let_go = self.held.get(partition).is_none_or(|held| {
+            self.held.get(partition).is_none_or(|held| {
                 // Looked at together: an owner commits first, then lets go.
                 let wishes = held.queue.place.wishes();
-                wishes.released && wishes.commit.is_none()
-            });
-            let_go && !self.commits.concern(*partition)
+                wishes.released && (wishes.commit.is_none() || !held.assigned)
+            })
         };
         let kept: Vec<i32> = revocation
             .partitions
