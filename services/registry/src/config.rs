@@ -1,0 +1,40 @@
+//! Settings.
+
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use angarium_runtime::access::OperatorKey;
+
+/// Settings of the registry.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where gRPC listens; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// The key that every call carries.
+    pub key: OperatorKey,
+    /// How long Kafka may take to acknowledge a write, and the reader to meet it; each.
+    pub write_timeout: Duration,
+    /// How many writes may wait, per partition; more are refused.
+    pub max_waiting: NonZeroUsize,
+    /// How many changes are kept for followers that come back or are slow; who misses more gets a new snapshot.
+    pub recent_changes: NonZeroUsize,
+}
+
+impl Config {
+    const DEFAULT_WRITE_TIMEOUT: Duration = Duration::from_secs(5);
+    const DEFAULT_MAX_WAITING: NonZeroUsize = NonZeroUsize::new(256).unwrap();
+    const DEFAULT_RECENT_CHANGES: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
+
+    /// The defaults: writes time out after 5 s, 256 may wait, 10,000 changes are kept.
+    #[must_use]
+    pub const fn new(listen: SocketAddr, key: OperatorKey) -> Self {
+        Self {
+            listen,
+            key,
+            write_timeout: Self::DEFAULT_WRITE_TIMEOUT,
+            max_waiting: Self::DEFAULT_MAX_WAITING,
+            recent_changes: Self::DEFAULT_RECENT_CHANGES,
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! Why the registry cannot start, or ended.
+
+use std::io;
+use std::net::SocketAddr;
+
+use angarium_runtime::grpc;
+
+use crate::record::UnreadableRecord;
+
+/// What ends the registry.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The topic cannot be read or written.
+    #[error("the registry needs Kafka")]
+    Kafka(#[from] angarium_kafka::Error),
+    /// The topic holds something that is not understood. Leaving it out could lose a webhook's events.
+    #[error(transparent)]
+    Record(#[from] UnreadableRecord),
+    /// The reader of the topic ended.
+    #[error("the registry topic is not read any more")]
+    ReaderEnded,
+    /// The shutdown began, or the reader failed and said why, before everything was loaded.
+    #[error("the registry ended before it had read its topic")]
+    EndedWhileLoading,
+    /// The Kafka producer can write nothing any more.
+    #[error("the registry's Kafka producer has failed for good; start the registry again")]
+    Producer,
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}; is another process using it?")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// gRPC cannot be served.
+    #[error("the registry cannot serve")]
+    Grpc(#[from] grpc::Error),
+}

@@ -1,0 +1,182 @@
+//! Records of the registry topic.
+
+use std::fmt;
+use std::str::FromStr;
+
+use angarium_kafka::Record;
+use angarium_model::{Account, AccountId, Revision, Webhook, WebhookId};
+use angarium_proto::convert::{
+    Secrets, account_from_wire, account_to_wire, webhook_from_wire, webhook_to_wire,
+};
+use angarium_proto::registry::v1::{RegistryRecord, registry_record::Entry};
+use angarium_proto::{FieldError, InvalidWire};
+use prost::Message;
+
+/// What a record is about; its key, as text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Key {
+    /// `account/<id>`
+    Account(AccountId),
+    /// `webhook/<id>`
+    Webhook(WebhookId),
+    /// `barrier`: never has a value. A writer that does not know what became of its last write appends one: once it
+    /// is read back, so is everything before it.
+    Barrier,
+}
+
+/// What a record says of its key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Entity {
+    Account(Account),
+    Webhook(Webhook),
+}
+
+/// A record that this version does not understand.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the record at {partition}-{offset} of the registry topic (key {key:?}) cannot be read: {problem}; if a newer \
+     version wrote it, start that version"
+)]
+pub struct UnreadableRecord {
+    partition: i32,
+    offset: i64,
+    key: String,
+    problem: String,
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Account(id) => write!(f, "account/{id}"),
+            Self::Webhook(id) => write!(f, "webhook/{id}"),
+            Self::Barrier => f.write_str("barrier"),
+        }
+    }
+}
+
+impl FromStr for Key {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once('/') {
+            Some(("account", id)) => id.parse().map(Self::Account).map_err(|error| error.to_string()),
+            Some(("webhook", id)) => id.parse().map(Self::Webhook).map_err(|error| error.to_string()),
+            None if text == "barrier" => Ok(Self::Barrier),
+            _ => Err("the key is neither account/<id> nor webhook/<id>".to_owned()),
+        }
+    }
+}
+
+impl Entity {
+    /// The value of its record. The revision is left out: it is the offset, which is not known yet.
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let entry = match self {
+            Self::Account(account) => {
+                let mut wire = account_to_wire(account);
+                wire.revision = 0;
+                Entry::Account(wire)
+            }
+            Self::Webhook(webhook) => {
+                let mut wire = webhook_to_wire(webhook, Secrets::Include);
+                wire.revision = 0;
+                Entry::Webhook(wire)
+            }
+        };
+        RegistryRecord { entry: Some(entry) }.encode_to_vec()
+    }
+
+    /// The same at a revision.
+    pub(crate) fn at(mut self, revision: Revision) -> Self {
+        match &mut self {
+            Self::Account(account) => account.revision = revision,
+            Self::Webhook(webhook) => webhook.revision = revision,
+        }
+        self
+    }
+
+    fn key(&self) -> Key {
+        match self {
+            Self::Account(account) => Key::Account(account.id),
+            Self::Webhook(webhook) => Key::Webhook(webhook.id),
+        }
+    }
+}
+
+/// Reads a record: its key, and what it says (nothing when it removes the key).
+pub(crate) fn decode(record: &Record) -> Result<(Key, Option<Entity>), UnreadableRecord> {
+    read(record).map_err(|problem| UnreadableRecord {
+        partition: record.partition,
+        offset: record.offset,
+        key: String::from_utf8_lossy(&record.key).into_owned(),
+        problem,
+    })
+}
+
+fn read(record: &Record) -> Result<(Key, Option<Entity>), String> {
+    let text = std::str::from_utf8(&record.key).map_err(|error| error.to_string())?;
+    let key = text.parse::<Key>()?;
+    let Some(value) = &record.value else {
+        return Ok((key, None));
+    };
+    let value = RegistryRecord::decode(value.clone()).map_err(|error| error.to_string())?;
+    let wrong = |errors: Vec<FieldError>| InvalidWire(errors).to_string();
+    let entity = match value.entry {
+        Some(Entry::Account(account)) => Entity::Account(account_from_wire(account).map_err(wrong)?),
+        Some(Entry::Webhook(webhook)) => Entity::Webhook(webhook_from_wire(webhook).map_err(wrong)?),
+        None => return Err("its value is neither an account nor a webhook".to_owned()),
+    };
+    if entity.key() != key {
+        return Err(format!("its value is {}", entity.key()));
+    }
+    Ok((key, Some(entity.at(Revision::from_offset(record.offset)))))
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+
+    pub(crate) fn record(partition: i32, offset: i64, key: Key, entity: Option<&Entity>) -> Record {
+        Record {
+            partition,
+            offset,
+            timestamp_ms: 0,
+            key: Bytes::from(key.to_string()),
+            value: entity.map(|entity| Bytes::from(entity.encode())),
+            headers: Vec::new(),
+        }
+    }
+
+    pub(crate) fn account(id: u64, name: &str) -> Entity {
+        Entity::Account(Account {
+            id: AccountId::new(id).unwrap(),
+            name: name.to_owned(),
+            revision: Revision::default(),
+            created_at_ms: 1,
+        })
+    }
+
+    #[test]
+    fn what_a_record_says_is_read_at_its_offset() {
+        let (key, entity) = (Key::Account(AccountId::new(1234).unwrap()), account(1234, "Acme"));
+        let decoded = decode(&record(0, 7, key, Some(&entity))).unwrap();
+        assert_eq!(decoded, (key, Some(entity.at(Revision::from_offset(7)))));
+        assert_eq!(decode(&record(0, 8, key, None)).unwrap(), (key, None));
+    }
+
+    #[test]
+    fn a_record_that_is_not_understood_is_named_and_never_guessed() {
+        let key = Key::Account(AccountId::new(1234).unwrap());
+        let other = decode(&record(2, 9, key, Some(&account(1, "Acme"))))
+            .unwrap_err()
+            .to_string();
+        assert!(other.contains("2-9") && other.contains("account/1234"), "{other}");
+        for (key, value) in [("quota/1", &b""[..]), ("account/1", b""), ("account/1", b"\xff")] {
+            let mut odd = record(0, 0, Key::Barrier, None);
+            odd.key = Bytes::from(key);
+            odd.value = Some(Bytes::from_static(value));
+            assert!(decode(&odd).is_err(), "{key} was taken");
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! Why a call is refused, and how the caller learns of it.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use angarium_model::{AccountId, Revision, WebhookId};
+use angarium_proto::{FieldError, InvalidWire, invalid_argument};
+use angarium_signing::SecretError;
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt};
+
+use crate::record::Key;
+
+/// When a caller may try again that was refused for a passing reason.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// Whose error reasons these are, as `google.rpc.ErrorInfo` wants it.
+const DOMAIN: &str = "registry.angarium";
+
+/// Why a call is refused.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Refusal {
+    #[error(transparent)]
+    Invalid(#[from] InvalidWire),
+    #[error("account {0} exists already; change it with UpdateAccount")]
+    AccountExists(AccountId),
+    #[error("there is no account {0}; create it first with CreateAccount")]
+    NoAccount(AccountId),
+    #[error("account {account} has no webhook {id}; ListWebhooks shows those it has")]
+    NoWebhook { account: AccountId, id: WebhookId },
+    #[error(
+        "{key} was changed meanwhile: its revision is {current}, not {given}; read it again, then repeat the change"
+    )]
+    Stale { key: Key, current: Revision, given: i64 },
+    #[error("account {account} still has {count} {}; delete them first with DeleteWebhook", webhooks(*.count))]
+    HasWebhooks { account: AccountId, count: usize },
+    #[error("too many writes are waiting for Kafka; try again later")]
+    Busy,
+    #[error("Kafka does not take writes now; nothing was written, try again later")]
+    NotWritten,
+    #[error(
+        "Kafka did not acknowledge in time; the write may yet come into force: look before you try again"
+    )]
+    Unknown,
+    #[error("no secret could be made; give one along, or try again")]
+    NoSecret(#[source] SecretError),
+}
+
+const fn webhooks(count: usize) -> &'static str {
+    if count == 1 { "webhook" } else { "webhooks" }
+}
+
+impl Refusal {
+    /// One mistake in a request.
+    pub(crate) fn field(field: &str, message: impl Into<String>) -> Self {
+        InvalidWire(vec![FieldError::new(field, message)]).into()
+    }
+
+    fn code(&self) -> Code {
+        match self {
+            Self::Invalid(_) => Code::InvalidArgument,
+            Self::AccountExists(_) => Code::AlreadyExists,
+            Self::NoAccount(_) | Self::NoWebhook { .. } => Code::NotFound,
+            Self::Stale { .. } => Code::Aborted,
+            Self::HasWebhooks { .. } => Code::FailedPrecondition,
+            Self::Busy => Code::ResourceExhausted,
+            Self::NotWritten | Self::Unknown => Code::Unavailable,
+            Self::NoSecret(_) => Code::Internal,
+        }
+    }
+
+    fn details(&self) -> ErrorDetails {
+        let message = self.to_string();
+        match self {
+            Self::AccountExists(id) | Self::NoAccount(id) => {
+                ErrorDetails::with_resource_info("account", id.to_string(), "", message)
+            }
+            Self::NoWebhook { id, .. } => {
+                ErrorDetails::with_resource_info("webhook", id.to_string(), "", message)
+            }
+            Self::Stale { current, .. } => {
+                let metadata = HashMap::from([("current_revision".to_owned(), current.to_string())]);
+                ErrorDetails::with_error_info("REVISION_CONFLICT", DOMAIN, metadata)
+            }
+            Self::HasWebhooks { account, .. } => {
+                let subject = Key::Account(*account).to_string();
+                ErrorDetails::with_precondition_failure_violation("HAS_WEBHOOKS", subject, message)
+            }
+            Self::Busy | Self::NotWritten => ErrorDetails::with_retry_info(Some(RETRY_AFTER)),
+            Self::Invalid(_) | Self::Unknown | Self::NoSecret(_) => ErrorDetails::new(),
+        }
+    }
+}
+
+impl From<Refusal> for Status {
+    fn from(refusal: Refusal) -> Self {
+        if let Refusal::Invalid(InvalidWire(errors)) = &refusal {
+            return invalid_argument(errors);
+        }
+        if matches!(refusal, Refusal::NoSecret(_)) {
+            tracing::error!(
+                error = angarium_runtime::chain(&refusal),
+                "a signing secret could not be made"
+            );
+        }
+        Self::with_error_details(refusal.code(), refusal.to_string(), refusal.details())
+    }
+}

@@ -1,0 +1,108 @@
+//! Checks what callers send. Every mistake of a request is told at once, with the path of its field.
+
+mod patch;
+mod webhook;
+
+use angarium_model::{Account, AccountId, Revision, WebhookId};
+use angarium_proto::convert::account_from_wire;
+use angarium_proto::registry::v1;
+use angarium_proto::{FieldError, InvalidWire};
+
+use crate::plan::{Expected, Write};
+use crate::refusal::Refusal;
+
+pub(crate) use patch::update_webhook;
+pub(crate) use webhook::create_webhook;
+
+pub(crate) fn create_account(request: v1::CreateAccountRequest, now_ms: i64) -> Result<Write, Refusal> {
+    let wire = request.account.ok_or_else(|| required("account"))?;
+    let account = account_from_wire(wire).map_err(|errors| InvalidWire(under("account", errors)))?;
+    Ok(Write::CreateAccount(Account {
+        revision: Revision::default(),
+        created_at_ms: now_ms,
+        ..account
+    }))
+}
+
+pub(crate) fn update_account(request: v1::UpdateAccountRequest) -> Result<Write, Refusal> {
+    const NAME: &str = "name";
+    let wire = request.account.ok_or_else(|| required("account"))?;
+    let expected = Expected::from_wire(wire.revision);
+    let mut errors = Vec::new();
+    let paths = request.update_mask.map(|mask| mask.paths).unwrap_or_default();
+    check_mask(&paths, &[NAME], &mut errors);
+    let named = paths.is_empty() || paths.iter().any(|path| path == NAME);
+    // A name that is not to be changed is not looked at.
+    let name = if named { wire.name } else { String::new() };
+    match account_from_wire(v1::Account { name, ..wire }) {
+        Ok(account) if errors.is_empty() => Ok(Write::UpdateAccount {
+            id: account.id,
+            expected,
+            name: named.then_some(account.name),
+        }),
+        Ok(_) => Err(InvalidWire(errors).into()),
+        Err(more) => {
+            errors.extend(under("account", more));
+            Err(InvalidWire(errors).into())
+        }
+    }
+}
+
+pub(crate) fn delete_account(request: &v1::DeleteAccountRequest) -> Result<Write, Refusal> {
+    let id = account_id("id", request.id)?;
+    Ok(Write::DeleteAccount {
+        id,
+        expected: Expected::from_wire(request.revision),
+    })
+}
+
+pub(crate) fn delete_webhook(request: &v1::DeleteWebhookRequest) -> Result<Write, Refusal> {
+    let (account, id) = webhook_key(request.account_id, &request.id)?;
+    Ok(Write::DeleteWebhook {
+        account,
+        id,
+        expected: Expected::from_wire(request.revision),
+    })
+}
+
+/// The account that a request names.
+pub(crate) fn account_id(field: &str, id: u64) -> Result<AccountId, Refusal> {
+    AccountId::new(id).map_err(|error| Refusal::field(field, error.to_string()))
+}
+
+/// The webhook that a request names.
+pub(crate) fn webhook_key(account: u64, id: &str) -> Result<(AccountId, WebhookId), Refusal> {
+    match (AccountId::new(account), id.parse::<WebhookId>()) {
+        (Ok(account), Ok(id)) => Ok((account, id)),
+        (account, id) => {
+            let account = account
+                .err()
+                .map(|error| FieldError::new("account_id", error.to_string()));
+            let id = id.err().map(|error| FieldError::new("id", error.to_string()));
+            Err(InvalidWire(account.into_iter().chain(id).collect()).into())
+        }
+    }
+}
+
+fn required(field: &str) -> Refusal {
+    Refusal::field(field, "is required")
+}
+
+/// Makes paths relative to a message into paths relative to the request.
+fn under(message: &str, mut errors: Vec<FieldError>) -> Vec<FieldError> {
+    for error in &mut errors {
+        error.field = format!("{message}.{}", error.field);
+    }
+    errors
+}
+
+fn check_mask(paths: &[String], known: &[&str], errors: &mut Vec<FieldError>) {
+    for (index, path) in paths
+        .iter()
+        .enumerate()
+        .filter(|(_, path)| !known.contains(&path.as_str()))
+    {
+        let message = format!("{path:?} cannot be changed; what can be is {}", known.join(", "));
+        errors.push(FieldError::new(format!("update_mask.paths[{index}]"), message));
+    }
+}

@@ -1,0 +1,196 @@
+//! Everything that the topic says.
+
+use std::collections::{BTreeMap, HashMap};
+use std::num::NonZeroU32;
+use std::ops::Bound;
+use std::sync::Arc;
+
+use angarium_kafka::Record;
+use angarium_model::{Account, AccountId, Revision, Webhook, WebhookId};
+
+use crate::record::{Entity, Key, UnreadableRecord, decode};
+
+/// Accounts and webhooks, and how far each partition has been read.
+#[derive(Debug)]
+pub(crate) struct State {
+    accounts: BTreeMap<AccountId, Arc<Holdings>>,
+    /// A record that removes a webhook names no account.
+    owners: HashMap<WebhookId, AccountId>,
+    /// By partition: the offset below which everything is known.
+    next: Vec<i64>,
+}
+
+/// An account and its webhooks. Shared with snapshots that are being sent: a change copies it if one is.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Holdings {
+    /// Absent only while the topic is loaded: compaction may put an account behind its webhooks.
+    account: Option<Arc<Account>>,
+    webhooks: BTreeMap<WebhookId, Arc<Webhook>>,
+}
+
+/// What a record changed.
+#[derive(Clone, Debug)]
+pub(crate) enum Delta {
+    Account(Arc<Account>),
+    Webhook(Arc<Webhook>),
+    AccountDeleted(AccountId),
+    WebhookDeleted {
+        account: AccountId,
+        id: WebhookId,
+        revision: Revision,
+    },
+}
+
+impl State {
+    pub(crate) fn new(partitions: NonZeroU32) -> Self {
+        Self {
+            accounts: BTreeMap::new(),
+            owners: HashMap::new(),
+            next: (0..partitions.get()).map(|_| 0).collect(),
+        }
+    }
+
+    /// Takes in the next record of its partition; says what it changed.
+    pub(crate) fn apply(&mut self, record: &Record) -> Result<Option<Delta>, UnreadableRecord> {
+        let delta = match decode(record)? {
+            (_, Some(Entity::Account(account))) => Some(self.put_account(account)),
+            (_, Some(Entity::Webhook(webhook))) => Some(self.put_webhook(webhook)),
+            (Key::Account(id), None) => self.drop_account(id),
+            (Key::Webhook(id), None) => self.drop_webhook(id, Revision::from_offset(record.offset)),
+            (Key::Barrier, None) => None,
+        };
+        if let Some(next) = usize::try_from(record.partition)
+            .ok()
+            .and_then(|at| self.next.get_mut(at))
+        {
+            *next = record.offset + 1;
+        }
+        Ok(delta)
+    }
+
+    fn put_account(&mut self, account: Account) -> Delta {
+        let account = Arc::new(account);
+        let holdings = self.accounts.entry(account.id).or_default();
+        Arc::make_mut(holdings).account = Some(Arc::clone(&account));
+        Delta::Account(account)
+    }
+
+    fn put_webhook(&mut self, webhook: Webhook) -> Delta {
+        let webhook = Arc::new(webhook);
+        self.owners.insert(webhook.id, webhook.account);
+        let holdings = self.accounts.entry(webhook.account).or_default();
+        Arc::make_mut(holdings)
+            .webhooks
+            .insert(webhook.id, Arc::clone(&webhook));
+        Delta::Webhook(webhook)
+    }
+
+    fn drop_account(&mut self, id: AccountId) -> Option<Delta> {
+        let holdings = Arc::make_mut(self.accounts.get_mut(&id)?);
+        holdings.account = None;
+        if holdings.webhooks.is_empty() {
+            self.accounts.remove(&id);
+        }
+        Some(Delta::AccountDeleted(id))
+    }
+
+    fn drop_webhook(&mut self, id: WebhookId, revision: Revision) -> Option<Delta> {
+        let account = self.owners.remove(&id)?;
+        let holdings = Arc::make_mut(self.accounts.get_mut(&account)?);
+        holdings.webhooks.remove(&id);
+        if holdings.webhooks.is_empty() && holdings.account.is_none() {
+            self.accounts.remove(&account);
+        }
+        Some(Delta::WebhookDeleted {
+            account,
+            id,
+            revision,
+        })
+    }
+
+    /// By partition: the offset below which everything is known.
+    pub(crate) fn next(&self) -> &[i64] {
+        &self.next
+    }
+
+    pub(crate) fn account(&self, id: AccountId) -> Option<&Arc<Account>> {
+        self.accounts.get(&id)?.account.as_ref()
+    }
+
+    pub(crate) fn webhook(&self, account: AccountId, id: WebhookId) -> Option<&Arc<Webhook>> {
+        self.accounts.get(&account)?.webhooks.get(&id)
+    }
+
+    /// How many webhooks an account has.
+    pub(crate) fn webhook_count(&self, account: AccountId) -> usize {
+        self.accounts
+            .get(&account)
+            .map_or(0, |holdings| holdings.webhooks.len())
+    }
+
+    /// Accounts in order of their ids.
+    pub(crate) fn accounts_after(&self, after: Option<AccountId>) -> impl Iterator<Item = &Arc<Account>> {
+        self.accounts
+            .range(beyond(after))
+            .filter_map(|(_, holdings)| holdings.account.as_ref())
+    }
+
+    /// Webhooks of an account in order of their ids, which is that of their creation.
+    pub(crate) fn webhooks_after(
+        &self,
+        account: AccountId,
+        after: Option<WebhookId>,
+    ) -> impl Iterator<Item = &Arc<Webhook>> {
+        let holdings = self.accounts.get(&account).into_iter();
+        holdings.flat_map(move |holdings| holdings.webhooks.range(beyond(after)).map(|(_, webhook)| webhook))
+    }
+
+    /// Everything, as it is now: costs a pointer per account.
+    pub(crate) fn snapshot(&self) -> Vec<Arc<Holdings>> {
+        self.accounts.values().cloned().collect()
+    }
+}
+
+impl Holdings {
+    /// The account, then its webhooks.
+    pub(crate) fn deltas(&self) -> Vec<Delta> {
+        let account = self.account.iter().cloned().map(Delta::Account);
+        account
+            .chain(self.webhooks.values().cloned().map(Delta::Webhook))
+            .collect()
+    }
+}
+
+const fn beyond<T: Copy>(after: Option<T>) -> (Bound<T>, Bound<T>) {
+    match after {
+        Some(last) => (Bound::Excluded(last), Bound::Unbounded),
+        None => (Bound::Unbounded, Bound::Unbounded),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::tests::{account, record};
+
+    #[test]
+    fn a_tombstone_removes_and_every_record_moves_the_place_of_its_partition() {
+        let mut state = State::new(NonZeroU32::new(2).unwrap());
+        let id = AccountId::new(7).unwrap();
+        assert!(state.apply(&record(1, 0, Key::Barrier, None)).unwrap().is_none());
+        state
+            .apply(&record(1, 4, Key::Account(id), Some(&account(7, "Acme"))))
+            .unwrap();
+        assert_eq!(state.account(id).unwrap().revision.offset(), 4);
+        let before = state.snapshot();
+        let gone = state.apply(&record(1, 5, Key::Account(id), None)).unwrap();
+        assert!(matches!(gone, Some(Delta::AccountDeleted(deleted)) if deleted == id));
+        assert!(state.account(id).is_none());
+        assert_eq!(state.next(), [0, 6]);
+        assert_eq!(
+            before[0].deltas().len(),
+            1,
+            "a snapshot that was taken does not move"
+        );
+    }
+}

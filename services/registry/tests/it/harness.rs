@@ -1,0 +1,154 @@
+//! A registry that serves, its Kafka, and a client.
+
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use angarium_kafka::MockBroker;
+use angarium_kafka::topics::Layout;
+use angarium_proto::registry::v1::registry_service_client::RegistryServiceClient;
+use angarium_proto::registry::v1::{
+    Account, Authentication, CreateAccountRequest, CreateWebhookRequest, NoAuthentication, Signature,
+    Webhook, authentication::Method,
+};
+use angarium_registry::{Config, Service};
+use angarium_runtime::access::OperatorKey;
+use angarium_runtime::{Clock, Shutdown, Tasks, grpc};
+use tonic::{Code, Status};
+use tonic_types::StatusExt;
+
+pub(crate) type Client = RegistryServiceClient<grpc::Client>;
+
+/// What the registry's clock shows.
+pub(crate) const NOW_MS: i64 = 1_725_604_147_000;
+const DEADLINE: Duration = Duration::from_secs(20);
+
+pub(crate) struct Registry {
+    pub(crate) client: Client,
+    broker: Option<MockBroker>,
+    config: Config,
+    tasks: Tasks,
+}
+
+impl Registry {
+    pub(crate) async fn start() -> Self {
+        let broker = MockBroker::start(&Layout::default()).unwrap();
+        let config = Config::new(SocketAddr::from(([127, 0, 0, 1], 0)), OperatorKey::generate());
+        Self::serve(broker, config).await
+    }
+
+    async fn serve(broker: MockBroker, config: Config) -> Self {
+        let tasks = Tasks::new(Shutdown::new());
+        let (clock, _) = Clock::manual(NOW_MS);
+        let names = Layout::default().names();
+        let started = Service::start(config.clone(), &broker.connection(), &names, clock, &tasks).await;
+        let endpoint = format!("http://{}", started.unwrap().address());
+        let client = Client::new(grpc::client(&endpoint, &config.key).unwrap());
+        Self {
+            client,
+            broker: Some(broker),
+            config,
+            tasks,
+        }
+    }
+
+    /// Ends the registry and starts another one over the same Kafka.
+    pub(crate) async fn restart(mut self) -> Self {
+        self.tasks.shutdown().begin();
+        self.tasks.join(DEADLINE).await.unwrap();
+        Self::serve(self.broker.take().unwrap(), self.config.clone()).await
+    }
+
+    /// The same with writes that time out soon, of which one may wait.
+    pub(crate) async fn impatient(mut self) -> Self {
+        self.config.write_timeout = Duration::from_secs(2);
+        self.config.max_waiting = NonZeroUsize::MIN;
+        self.restart().await
+    }
+
+    /// Takes Kafka away.
+    pub(crate) fn lose_kafka(&mut self) {
+        self.broker = None;
+    }
+
+    pub(crate) async fn create_account(&self, id: u64, name: &str) -> Account {
+        let account = Account {
+            id,
+            name: name.into(),
+            ..Account::default()
+        };
+        let request = CreateAccountRequest {
+            account: Some(account),
+        };
+        self.client
+            .clone()
+            .create_account(request)
+            .await
+            .unwrap()
+            .into_inner()
+            .account
+            .unwrap()
+    }
+
+    pub(crate) async fn create_webhook(&self, webhook: Webhook) -> Webhook {
+        let request = CreateWebhookRequest {
+            webhook: Some(webhook),
+        };
+        self.client
+            .clone()
+            .create_webhook(request)
+            .await
+            .unwrap()
+            .into_inner()
+            .webhook
+            .unwrap()
+    }
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        self.tasks.shutdown().begin();
+    }
+}
+
+/// A webhook of account 1234 that does not sign.
+pub(crate) fn webhook() -> Webhook {
+    Webhook {
+        account_id: 1234,
+        name: "HR".into(),
+        target_url: "https://example.com/hooks".into(),
+        authentication: Some(Authentication {
+            method: Some(Method::None(NoAuthentication {})),
+        }),
+        event_types: vec!["COURSE_*".into()],
+        active: true,
+        ..Webhook::default()
+    }
+}
+
+pub(crate) fn signature(secret: &str) -> Option<Authentication> {
+    Some(Authentication {
+        method: Some(Method::Signature(Signature {
+            secret: secret.into(),
+        })),
+    })
+}
+
+/// The secret that an answer shows; empty when it shows none.
+pub(crate) fn shown_secret(webhook: &Webhook) -> &str {
+    match webhook.authentication.as_ref().unwrap().method.as_ref().unwrap() {
+        Method::Signature(signature) => &signature.secret,
+        Method::None(_) => panic!("the webhook does not sign: {webhook:?}"),
+    }
+}
+
+/// The fields that a refusal names.
+pub(crate) fn wrong_fields(status: &Status) -> Vec<String> {
+    assert_eq!(status.code(), Code::InvalidArgument, "{status:?}");
+    let details = status.get_details_bad_request().unwrap();
+    details
+        .field_violations
+        .into_iter()
+        .map(|violation| violation.field)
+        .collect()
+}

@@ -1,0 +1,12 @@
+//! The registry over an in-process Kafka, called as its clients call it.
+
+#[cfg(test)]
+mod accounts;
+#[cfg(test)]
+mod durability;
+#[cfg(test)]
+mod harness;
+#[cfg(test)]
+mod watching;
+#[cfg(test)]
+mod webhooks;

@@ -1,0 +1,367 @@
+//! Webhooks are written and read.
+
+use angarium_proto::registry::v1::{
+    CreateWebhookRequest, DeleteWebhookRequest, GetWebhookRequest, ListWebhooksRequest, Timetable,
+    UpdateWebhookRequest, Webhook,
+};
+use tonic::Code;
+
+use crate::harness::{NOW_MS, Registry, shown_secret, signature, webhook, wrong_fields};
+
+const SECRET: &str = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+
+fn update(webhook: Webhook, paths: &[&str]) -> UpdateWebhookRequest {
+    let mut request = UpdateWebhookRequest {
+        webhook: Some(webhook),
+        update_mask: None,
+    };
+    request.update_mask.get_or_insert_default().paths = paths.iter().map(ToString::to_string).collect();
+    request
+}
+
+async fn with_account() -> Registry {
+    let registry = Registry::start().await;
+    registry.create_account(1234, "Acme").await;
+    registry
+}
+
+fn get(webhook: &Webhook) -> GetWebhookRequest {
+    GetWebhookRequest {
+        account_id: webhook.account_id,
+        id: webhook.id.clone(),
+    }
+}
+
+#[tokio::test]
+async fn w1_w4_a_webhook_is_created_read_changed_retired_and_deleted() {
+    let registry = with_account().await;
+    let mut client = registry.client.clone();
+    let sent = Webhook {
+        id: "mine".into(),
+        revision: 77,
+        ..webhook()
+    };
+    let created = registry.create_webhook(sent).await;
+    assert!(created.id.starts_with("wh_") && created.revision > 0);
+    let stored = Webhook {
+        id: created.id.clone(),
+        revision: created.revision,
+        created_at_ms: NOW_MS,
+        ..webhook()
+    };
+    assert_eq!(created, stored);
+    let read = client.get_webhook(get(&created)).await.unwrap().into_inner();
+    assert_eq!(read.webhook, Some(created.clone()));
+
+    let off = Webhook {
+        id: created.id.clone(),
+        account_id: 1234,
+        ..Webhook::default()
+    };
+    let retired = client
+        .update_webhook(update(off, &["active"]))
+        .await
+        .unwrap()
+        .into_inner()
+        .webhook
+        .unwrap();
+    assert_eq!(
+        retired,
+        Webhook {
+            active: false,
+            revision: retired.revision,
+            ..created.clone()
+        }
+    );
+
+    let all = Webhook {
+        name: "Payroll".into(),
+        event_types: vec!["*".into()],
+        ..retired.clone()
+    };
+    let changed = client
+        .update_webhook(update(all.clone(), &[]))
+        .await
+        .unwrap()
+        .into_inner()
+        .webhook
+        .unwrap();
+    assert_eq!(
+        changed,
+        Webhook {
+            revision: changed.revision,
+            ..all
+        }
+    );
+
+    let delete = DeleteWebhookRequest {
+        account_id: 1234,
+        id: created.id.clone(),
+        revision: changed.revision,
+    };
+    client.delete_webhook(delete).await.unwrap();
+    assert_eq!(
+        client.get_webhook(get(&created)).await.unwrap_err().code(),
+        Code::NotFound
+    );
+}
+
+#[tokio::test]
+async fn w2_a_generated_secret_is_shown_once_and_kept_by_changes_that_bring_none() {
+    let registry = with_account().await;
+    let mut client = registry.client.clone();
+    let created = registry
+        .create_webhook(Webhook {
+            authentication: signature(""),
+            ..webhook()
+        })
+        .await;
+    let secret = shown_secret(&created).to_owned();
+    assert!(secret.parse::<angarium_signing::Secret>().is_ok(), "not a secret");
+
+    let read = client
+        .get_webhook(get(&created))
+        .await
+        .unwrap()
+        .into_inner()
+        .webhook
+        .unwrap();
+    assert_eq!(shown_secret(&read), "");
+    let list = ListWebhooksRequest {
+        account_id: 1234,
+        ..ListWebhooksRequest::default()
+    };
+    let listed = client.list_webhooks(list).await.unwrap().into_inner().webhooks;
+    assert_eq!(listed, [read.clone()]);
+
+    let renamed = Webhook {
+        name: "Payroll".into(),
+        ..read
+    };
+    let renamed = client
+        .update_webhook(update(renamed, &[]))
+        .await
+        .unwrap()
+        .into_inner()
+        .webhook
+        .unwrap();
+    assert_eq!(shown_secret(&renamed), "");
+    assert_eq!(registry.secret_of(&renamed.id).await, secret);
+}
+
+#[tokio::test]
+async fn w2_a_secret_brought_along_is_taken_shown_once_and_replaced() {
+    let registry = with_account().await;
+    let mut client = registry.client.clone();
+    let created = Webhook {
+        revision: 0,
+        ..registry.create_webhook(webhook()).await
+    };
+    let signing = Webhook {
+        authentication: signature(SECRET),
+        ..created.clone()
+    };
+    let signing = client
+        .update_webhook(update(signing, &["authentication"]))
+        .await
+        .unwrap()
+        .into_inner();
+    assert_eq!(shown_secret(signing.webhook.as_ref().unwrap()), SECRET);
+    assert_eq!(registry.secret_of(&created.id).await, SECRET);
+
+    client
+        .update_webhook(update(created.clone(), &["authentication"]))
+        .await
+        .unwrap();
+    let again = Webhook {
+        authentication: signature(""),
+        ..created
+    };
+    let again = client
+        .update_webhook(update(again, &["authentication"]))
+        .await
+        .unwrap()
+        .into_inner();
+    let generated = again.webhook.unwrap();
+    assert!(
+        shown_secret(&generated).starts_with("whsec_"),
+        "the first secret of a webhook is shown"
+    );
+    assert_ne!(shown_secret(&generated), SECRET);
+}
+
+#[tokio::test]
+async fn w1_every_mistake_of_a_webhook_is_told_at_once_with_its_field() {
+    let registry = with_account().await;
+    let mut client = registry.client.clone();
+    let wrong = Webhook {
+        account_id: u64::MAX,
+        description: "x".repeat(4_097),
+        target_url: "ftp://example.com".into(),
+        authentication: signature("whsec_short"),
+        event_types: vec!["CI_STATS".into(), "course".into(), "COURSE_ENROLMENT".into()],
+        timetable: Some(Timetable {
+            cron: "61 * * * *".into(),
+            time_zone: "Mars/Olympus".into(),
+        }),
+        ..Webhook::default()
+    };
+    let fields = [
+        "webhook.account_id",
+        "webhook.name",
+        "webhook.description",
+        "webhook.target_url",
+        "webhook.event_types[1]",
+        "webhook.authentication.signature.secret",
+        "webhook.timetable.cron",
+        "webhook.timetable.time_zone",
+        "webhook.event_types[2]",
+    ];
+    let refused = client
+        .create_webhook(CreateWebhookRequest {
+            webhook: Some(wrong.clone()),
+        })
+        .await
+        .unwrap_err();
+    assert_eq!(wrong_fields(&refused), fields);
+    assert!(
+        refused.message().contains("did you mean COURSE_ENROLLMENT?"),
+        "{refused}"
+    );
+    assert!(
+        !format!("{refused:?}").contains("whsec_short"),
+        "the secret is told to whoever reads logs"
+    );
+
+    let changed = client
+        .update_webhook(update(wrong.clone(), &[]))
+        .await
+        .unwrap_err();
+    assert_eq!(wrong_fields(&changed)[..2], ["webhook.id", "webhook.account_id"]);
+    assert_eq!(wrong_fields(&changed)[2..], fields[1..]);
+
+    let named = update(
+        Webhook {
+            id: format!("wh_{}", "0".repeat(32)),
+            account_id: 1234,
+            ..wrong
+        },
+        &["secret", "name"],
+    );
+    let changed = client.update_webhook(named).await.unwrap_err();
+    assert_eq!(wrong_fields(&changed), ["update_mask.paths[0]", "webhook.name"]);
+}
+
+#[tokio::test]
+async fn a_stranger_is_not_found_and_the_answer_says_what_to_do() {
+    let registry = with_account().await;
+    let mut client = registry.client.clone();
+    let orphan = CreateWebhookRequest {
+        webhook: Some(Webhook {
+            account_id: 1,
+            ..webhook()
+        }),
+    };
+    let refused = client.create_webhook(orphan).await.unwrap_err();
+    assert_eq!(refused.code(), Code::NotFound);
+    assert!(refused.message().contains("CreateAccount"), "{refused}");
+
+    let created = registry.create_webhook(webhook()).await;
+    registry.create_account(1010, "Other").await;
+    let others = Webhook {
+        account_id: 1010,
+        ..created
+    };
+    assert_eq!(
+        client.get_webhook(get(&others)).await.unwrap_err().code(),
+        Code::NotFound
+    );
+    assert_eq!(
+        client
+            .update_webhook(update(others.clone(), &[]))
+            .await
+            .unwrap_err()
+            .code(),
+        Code::NotFound
+    );
+    let delete = DeleteWebhookRequest {
+        account_id: 1010,
+        id: others.id,
+        revision: 0,
+    };
+    assert_eq!(
+        client.delete_webhook(delete).await.unwrap_err().code(),
+        Code::NotFound
+    );
+    let list = ListWebhooksRequest {
+        account_id: 1,
+        ..ListWebhooksRequest::default()
+    };
+    assert_eq!(
+        client.list_webhooks(list).await.unwrap_err().code(),
+        Code::NotFound
+    );
+}
+
+#[tokio::test]
+async fn w4_a_stale_change_of_a_webhook_is_refused() {
+    let registry = with_account().await;
+    let mut client = registry.client.clone();
+    let created = registry.create_webhook(webhook()).await;
+    client.update_webhook(update(created.clone(), &[])).await.unwrap();
+    let stale = client
+        .update_webhook(update(created.clone(), &[]))
+        .await
+        .unwrap_err();
+    assert_eq!(stale.code(), Code::Aborted);
+    let delete = DeleteWebhookRequest {
+        account_id: 1234,
+        id: created.id,
+        revision: created.revision,
+    };
+    assert_eq!(
+        client.delete_webhook(delete).await.unwrap_err().code(),
+        Code::Aborted
+    );
+}
+
+#[tokio::test]
+async fn w6_webhooks_are_listed_in_order_of_their_creation() {
+    let registry = with_account().await;
+    let mut created = Vec::new();
+    for _ in 0..3 {
+        created.push(registry.create_webhook(webhook()).await.id);
+    }
+    let mut listed = Vec::new();
+    let mut request = ListWebhooksRequest {
+        account_id: 1234,
+        page_size: 2,
+        page_token: String::new(),
+    };
+    loop {
+        let page = registry
+            .client
+            .clone()
+            .list_webhooks(request.clone())
+            .await
+            .unwrap()
+            .into_inner();
+        listed.extend(page.webhooks.into_iter().map(|webhook| webhook.id));
+        request.page_token = page.next_page_token;
+        if request.page_token.is_empty() {
+            break;
+        }
+        let elsewhere = ListWebhooksRequest {
+            account_id: 1010,
+            ..request.clone()
+        };
+        let refused = registry
+            .client
+            .clone()
+            .list_webhooks(elsewhere)
+            .await
+            .unwrap_err();
+        assert_eq!(wrong_fields(&refused), ["page_token"]);
+    }
+    assert_eq!(listed, created);
+}
