@@ -1,0 +1,30 @@
+//! Fanout decides which webhooks an event goes to.
+//!
+//! ```text
+//!  angarium.events ──▶ source actor, one per owned partition ──▶ angarium.deliveries.realtime
+//!                        │   decode, match, group by partition  └▶ angarium.deliveries.batch
+//!                        │   await the reports, commit behind them
+//!                        └▶ journal, best effort ──▶ angarium.journal
+//!  registry ──Watch──▶ Directory (account → type → webhooks)
+//! ```
+//!
+//! An event becomes one record per deliveries partition that has any of its webhooks, in the lane of its class
+//! (E1). The record's key is the first webhook it names, so that key and partition agree; a record names at most
+//! 1,000 webhooks, and an account with more of them in a partition gets several. An `eventInfo` that the producer
+//! left out is made of the event's place in the events topic, so it is the same in every attempt and replay.
+//!
+//! What must hold: deliveries of a partition repeat after a failure or a crash, and never skip (DESIGN §3). `source`
+//! tells how. Order per webhook follows: an account's events are in one events partition, and one actor forwards it.
+
+mod config;
+mod error;
+mod journal;
+mod matching;
+mod metrics;
+mod reports;
+mod service;
+mod source;
+
+pub use config::Config;
+pub use error::Error;
+pub use service::Service;

@@ -1,0 +1,76 @@
+//! What fanout counts.
+
+use angarium_model::Lane;
+use opentelemetry::metrics::Counter;
+use opentelemetry::{KeyValue, global};
+
+/// Counters, all without bounds on time: they only rise.
+#[derive(Clone, Debug)]
+pub(crate) struct Metrics {
+    events: Counter<u64>,
+    deliveries: Counter<u64>,
+    restarts: Counter<u64>,
+    poison: Counter<u64>,
+    unknown_types: Counter<u64>,
+}
+
+impl Metrics {
+    /// Counters of the process-wide meter.
+    pub(crate) fn new() -> Self {
+        let meter = global::meter("angarium.fanout");
+        let counter = |name: &'static str, unit: &'static str, description: &'static str| {
+            meter
+                .u64_counter(name)
+                .with_unit(unit)
+                .with_description(description)
+                .build()
+        };
+        Self {
+            events: counter(
+                "angarium.fanout.events",
+                "{event}",
+                "Events matched, by lane and by whether any webhook wants them",
+            ),
+            deliveries: counter(
+                "angarium.fanout.deliveries",
+                "{record}",
+                "Records handed to the producer of the deliveries topics, by lane",
+            ),
+            restarts: counter(
+                "angarium.fanout.restarts",
+                "{restart}",
+                "Source partitions that went back to their last acknowledged event after a failure",
+            ),
+            poison: counter(
+                "angarium.fanout.poison",
+                "{record}",
+                "Records of the events topic that could not be read and were passed over",
+            ),
+            unknown_types: counter(
+                "angarium.fanout.unknown_types",
+                "{event}",
+                "Events whose type this version's catalogue does not have, sent as real-time",
+            ),
+        }
+    }
+
+    pub(crate) fn matched(&self, lane: Lane, records: usize) {
+        let lane = KeyValue::new("angarium.lane", lane.as_str());
+        self.events
+            .add(1, &[lane.clone(), KeyValue::new("angarium.matched", records > 0)]);
+        self.deliveries
+            .add(u64::try_from(records).unwrap_or(u64::MAX), &[lane]);
+    }
+
+    pub(crate) fn restarted(&self) {
+        self.restarts.add(1, &[]);
+    }
+
+    pub(crate) fn poison(&self) {
+        self.poison.add(1, &[]);
+    }
+
+    pub(crate) fn unknown_type(&self) {
+        self.unknown_types.add(1, &[]);
+    }
+}

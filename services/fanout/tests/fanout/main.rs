@@ -1,0 +1,268 @@
+//! Fanout over an in-process Kafka: what it promises to those who read the deliveries (DESIGN §3, §6).
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests fail the test"
+)]
+
+mod world;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use angarium_fanout::Config;
+use angarium_model::{Catalogue, Lane};
+use angarium_proto::journal::v1::journal_record::Entry;
+use world::{World, account, webhook};
+
+// Webhooks by what they want.
+const EVERYTHING: u8 = 1;
+const COURSES: u8 = 2;
+const PROGRESS: u8 = 3;
+const SWITCHED_OFF: u8 = 4;
+const OTHER_ACCOUNT: u8 = 5;
+
+/// The in-process Kafka gives the partitions of a worker to the next only after this time.
+const SESSION: Duration = Duration::from_secs(6);
+
+fn config() -> Config {
+    Config {
+        session_timeout: SESSION,
+        ..Config::default()
+    }
+}
+
+/// A worker that commits only when it gives its partitions back.
+fn never_commits() -> Config {
+    Config {
+        commit_interval: Duration::from_secs(3_600),
+        ..config()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn e1_e2_e3_e8_w7_each_event_goes_to_exactly_the_webhooks_that_want_it_in_the_lane_of_its_class() {
+    let mut world = World::start();
+    let names: Vec<_> = Catalogue.types().map(|known| known.name).collect();
+    for name in &names {
+        world.publish(account(1234), name, None, b"{}").await;
+        world.publish(account(1010), name, None, b"{}").await;
+    }
+    let worker = world.fanout(
+        config(),
+        [
+            webhook(EVERYTHING, 1234, &["*"], true),
+            webhook(COURSES, 1234, &["COURSE_*"], true),
+            webhook(PROGRESS, 1234, &["LEARNER_PROGRESS", "CI_STATS"], true),
+            webhook(SWITCHED_OFF, 1234, &["*"], false),
+            webhook(OTHER_ACCOUNT, 1010, &["LEARNING_OBJECT_*"], true),
+        ],
+    );
+    let courses = names.iter().filter(|name| name.starts_with("COURSE_")).count();
+    let objects = names
+        .iter()
+        .filter(|name| name.starts_with("LEARNING_OBJECT_"))
+        .count();
+    let deliveries = world.deliveries(names.len() + courses + 2 + objects).await;
+
+    let mut got: BTreeMap<(u64, String), Vec<u8>> = BTreeMap::new();
+    for delivery in &deliveries {
+        // E2 and E3 by the published names alone.
+        let batch = delivery.name.ends_with("_BATCH") || delivery.name == "LEARNER_PROGRESS";
+        assert_eq!(delivery.lane == Lane::Batch, batch, "{}", delivery.name);
+        let key = (delivery.account, delivery.name.clone());
+        got.entry(key).or_default().push(delivery.webhook);
+    }
+    for name in names {
+        let mut wanted = vec![EVERYTHING];
+        wanted.extend(name.starts_with("COURSE_").then_some(COURSES));
+        wanted.extend(matches!(name, "LEARNER_PROGRESS" | "CI_STATS").then_some(PROGRESS));
+        let mut mine = got.remove(&(1234, name.to_owned())).unwrap_or_default();
+        mine.sort_unstable();
+        assert_eq!(mine, wanted, "{name}");
+        let others = got.remove(&(1010, name.to_owned())).unwrap_or_default();
+        let wanted: &[u8] = if name.starts_with("LEARNING_OBJECT_") {
+            &[OTHER_ACCOUNT]
+        } else {
+            &[]
+        };
+        assert_eq!(others, wanted, "{name}");
+    }
+    worker.close().await;
+    assert_eq!(
+        world.produced().await,
+        deliveries.len(),
+        "nothing beside that was produced"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn d7_events_of_a_webhook_stay_in_order_and_a_worker_that_ends_well_leaves_nothing_to_repeat() {
+    const ACCOUNTS: u64 = 5;
+    const EVENTS: usize = 400;
+    let mut world = World::start();
+    let webhooks: Vec<_> = (1..=10)
+        .map(|number| webhook(number, u64::from(number) % ACCOUNTS, &["*"], true))
+        .collect();
+    for number in 0..EVENTS {
+        for id in 0..ACCOUNTS {
+            let data = format!("{{\"seq\":{number}}}");
+            world
+                .publish(account(id), "CI_STATS", None, data.as_bytes())
+                .await;
+        }
+    }
+    // Small limits, so that the window fills again and again.
+    let tight = Config {
+        max_pending_events: 7.try_into().unwrap(),
+        ..never_commits()
+    };
+    let worker = world.fanout(tight, webhooks.clone());
+    let deliveries = world.deliveries(EVENTS * webhooks.len()).await;
+    let mut of_webhook: BTreeMap<u8, Vec<String>> = BTreeMap::new();
+    for delivery in deliveries {
+        of_webhook
+            .entry(delivery.webhook)
+            .or_default()
+            .push(delivery.data);
+    }
+    let in_order: Vec<_> = (0..EVENTS)
+        .map(|number| format!("{{\"seq\":{number}}}"))
+        .collect();
+    assert_eq!(of_webhook.len(), webhooks.len());
+    for (webhook, data) in of_webhook {
+        assert_eq!(data, in_order, "webhook {webhook}");
+    }
+    worker.close().await;
+
+    world
+        .publish(account(1), "CI_STATS", None, b"{\"seq\":\"last\"}")
+        .await;
+    let worker = world.fanout(config(), webhooks);
+    let after: Vec<_> = world.deliveries(2).await.into_iter().map(|d| d.data).collect();
+    assert_eq!(after, ["{\"seq\":\"last\"}"; 2]);
+    worker.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crash_repeats_and_never_skips_and_what_is_repeated_is_the_same() {
+    const EVENTS: usize = 2_000;
+    let mut world = World::start();
+    for number in 0..EVENTS {
+        let data = format!("{{\"seq\":{number}}}");
+        world
+            .publish(account(1234), "CI_STATS", None, data.as_bytes())
+            .await;
+    }
+    let webhooks = [webhook(EVERYTHING, 1234, &["*"], true)];
+    let worker = world.fanout(never_commits(), webhooks.clone());
+    let first = world.deliveries(EVENTS / 4).await;
+    worker.crash().await;
+
+    let worker = world.fanout(config(), webhooks);
+    let all = world
+        .deliveries_until(first, |all| {
+            all.last()
+                .is_some_and(|last| last.data == format!("{{\"seq\":{}}}", EVENTS - 1))
+                && all
+                    .iter()
+                    .filter(|delivery| delivery.data == "{\"seq\":0}")
+                    .count()
+                    == 2
+        })
+        .await;
+    let mut infos: BTreeMap<String, String> = BTreeMap::new();
+    let mut firsts = Vec::new();
+    for delivery in &all {
+        match infos.get(&delivery.data) {
+            Some(info) => assert_eq!(&delivery.info, info, "derived anew for {}", delivery.data),
+            None => {
+                infos.insert(delivery.data.clone(), delivery.info.clone());
+                firsts.push(delivery.data.clone());
+            }
+        }
+    }
+    let in_order: Vec<_> = (0..EVENTS)
+        .map(|number| format!("{{\"seq\":{number}}}"))
+        .collect();
+    assert_eq!(firsts, in_order, "first receipts, in order");
+    assert!(
+        infos.values().all(|info| info.ends_with("-0")),
+        "made of the place"
+    );
+    worker.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_delivery_that_kafka_does_not_take_stops_its_partition_until_the_cause_is_mended() {
+    let mut world = World::start();
+    // With the ids of so many webhooks the record is larger than Kafka takes; with those of one it is not.
+    let large = format!("{{\"x\":\"{}\"}}", "x".repeat(990_000));
+    world
+        .publish(account(1234), "CI_STATS", None, b"{\"seq\":0}")
+        .await;
+    world
+        .publish(account(1234), "CI_STATS", None, large.as_bytes())
+        .await;
+    world
+        .publish(account(1234), "CI_STATS", None, b"{\"seq\":2}")
+        .await;
+    let many = world::webhooks_in_one_partition(1_000, 1234);
+    let one = many.first().cloned().unwrap();
+
+    let worker = world.fanout(config(), many);
+    let before = world.deliveries(1_000).await;
+    assert!(before.iter().all(|delivery| delivery.data == "{\"seq\":0}"));
+    worker.close().await;
+    assert_eq!(
+        world.produced().await,
+        1_000,
+        "nothing behind the large event was produced"
+    );
+
+    let worker = world.fanout(config(), [one]);
+    let after: Vec<_> = world.deliveries(2).await.into_iter().map(|d| d.data).collect();
+    assert_eq!(after, [large.as_str(), "{\"seq\":2}"]);
+    worker.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_record_that_cannot_be_read_is_passed_and_the_trace_of_the_others_is_kept() {
+    let mut world = World::start();
+    let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    world.publish_raw(account(1234), b"\xff\xff").await;
+    world.publish(account(1234), "CI_STATS", Some(trace), b"{}").await;
+    let worker = world.fanout(config(), [webhook(EVERYTHING, 1234, &["*"], true)]);
+    let delivery = world.deliveries(1).await.remove(0);
+    assert_eq!(delivery.trace.as_deref(), Some(trace));
+    worker.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_journal_tells_who_gets_an_event_and_who_would_have() {
+    let mut world = World::start();
+    world
+        .publish(account(1234), "CI_STATS", None, b"{\"secret\":1}")
+        .await;
+    world.publish(account(7), "LEARNER_PROGRESS", None, b"{}").await;
+    let (on, off) = (
+        webhook(EVERYTHING, 1234, &["*"], true),
+        webhook(SWITCHED_OFF, 1234, &["*"], false),
+    );
+    let worker = world.fanout(config(), [on.clone(), off.clone()]);
+    let mut journal = world.journal(2).await;
+    journal.sort_by_key(|record| std::cmp::Reverse(record.account_id));
+    let Some(Entry::Matched(matched)) = &journal[0].entry else {
+        panic!("{journal:?}")
+    };
+    assert_eq!(matched.webhook_ids, [on.id.to_string()]);
+    assert_eq!(matched.inactive_webhook_ids, [off.id.to_string()]);
+    assert_eq!(matched.event.as_ref().unwrap().event_name, "CI_STATS");
+    let Some(Entry::Matched(nobody)) = &journal[1].entry else {
+        panic!("{journal:?}")
+    };
+    assert_eq!((nobody.webhook_ids.len(), journal[1].account_id), (0, 7));
+    worker.close().await;
+}
