@@ -1,0 +1,158 @@
+//! `angarium.event.v1.PublisherService`: the same checks and the same path as HTTP.
+
+mod check;
+mod stream;
+
+use std::sync::Arc;
+
+use angarium_model::AccountId;
+use angarium_proto::convert::position_to_wire;
+use angarium_proto::event::v1;
+use angarium_proto::event::v1::publisher_service_server::{PublisherService, PublisherServiceServer};
+use angarium_proto::{FieldError, invalid_argument};
+use angarium_runtime::Tasks;
+use angarium_runtime::grpc::MAX_MESSAGE_BYTES;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::metadata::MetadataMap;
+use tonic::{Code, Request, Response, Status, Streaming};
+use tonic_types::{ErrorDetails, StatusExt as _};
+
+use crate::accept::{Accepted, Failure, Refused};
+use crate::metrics::Reason;
+use crate::problem::{Kind, Problems, Shape};
+use crate::refusal;
+use crate::service::Core;
+use crate::trace::TraceParent;
+
+/// The service, to be added to a server.
+pub(crate) fn service(core: Arc<Core>, tasks: Tasks) -> PublisherServiceServer<Publisher> {
+    PublisherServiceServer::new(Publisher { core, tasks }).max_decoding_message_size(MAX_MESSAGE_BYTES)
+}
+
+/// Answers the calls.
+#[derive(Debug)]
+pub(crate) struct Publisher {
+    core: Arc<Core>,
+    tasks: Tasks,
+}
+
+#[tonic::async_trait]
+impl PublisherService for Publisher {
+    async fn publish(
+        &self,
+        request: Request<v1::PublishRequest>,
+    ) -> Result<Response<v1::PublishResponse>, Status> {
+        let trace = trace(request.metadata());
+        let v1::PublishRequest { account_id, events } = request.into_inner();
+        let published = publish(&self.core, account_id, events, trace.as_ref()).await;
+        match published {
+            Ok(accepted) => Ok(Response::new(v1::PublishResponse {
+                accepted: accepted.into_iter().map(to_wire).collect(),
+            })),
+            Err((status, reason)) => {
+                self.core.acceptor.metrics.refused(reason);
+                Err(status)
+            }
+        }
+    }
+
+    type PublishStreamStream = ReceiverStream<Result<v1::PublishStreamResponse, Status>>;
+
+    async fn publish_stream(
+        &self,
+        request: Request<Streaming<v1::PublishStreamRequest>>,
+    ) -> Result<Response<Self::PublishStreamStream>, Status> {
+        let trace = trace(request.metadata());
+        let (answers, answered) = mpsc::channel(stream::CHUNK);
+        let stream = stream::PublishStream::new(Arc::clone(&self.core), trace, answers);
+        self.tasks.spawn(
+            "publish stream",
+            stream.run(request.into_inner(), self.tasks.shutdown().clone()),
+        );
+        Ok(Response::new(ReceiverStream::new(answered)))
+    }
+}
+
+async fn publish(
+    core: &Core,
+    account: u64,
+    events: Vec<v1::Event>,
+    trace: Option<&TraceParent>,
+) -> Result<Vec<Accepted>, (Status, Reason)> {
+    let account = known_account(core, account)?;
+    let invalid = |problems: Problems| {
+        (
+            status_of(&problems, Code::InvalidArgument),
+            refusal::reason(&problems),
+        )
+    };
+    let drafts = check::all(events, &core.config.limits).map_err(invalid)?;
+    core.acceptor
+        .accept_all(account, drafts, trace)
+        .await
+        .map_err(|refused| match refused {
+            Refused::Conflicts(conflicts) => {
+                let mut problems = Problems::none(Shape::Message);
+                for (index, conflict) in conflicts {
+                    problems.add(Kind::Fields, refusal::conflict(index, conflict, &Shape::Message));
+                }
+                (status_of(&problems, Code::AlreadyExists), Reason::Conflict)
+            }
+            Refused::Failed(failure) => failed(failure),
+        })
+}
+
+/// The account, if it exists.
+fn known_account(core: &Core, account: u64) -> Result<AccountId, (Status, Reason)> {
+    let account = AccountId::new(account).map_err(|error| {
+        (
+            invalid_argument(&[FieldError::new("account_id", error.to_string())]),
+            Reason::Invalid,
+        )
+    })?;
+    if !core.directory.is_ready() {
+        let details = ErrorDetails::with_retry_info(Some(refusal::RETRY_BUSY));
+        let status = Status::with_error_details(Code::Unavailable, refusal::NOT_READY, details);
+        return Err((status, Reason::Unavailable));
+    }
+    match core.directory.account(account) {
+        Some(_) => Ok(account),
+        None => Err((Status::not_found(refusal::no_account(account)), Reason::NotFound)),
+    }
+}
+
+fn status_of(problems: &Problems, code: Code) -> Status {
+    let mut details = ErrorDetails::new();
+    for problem in &problems.listed {
+        details.add_bad_request_violation(problems.shape.path(&problem.part), &problem.detail);
+    }
+    Status::with_error_details(code, problems.summary(), details)
+}
+
+fn failed(failure: Failure) -> (Status, Reason) {
+    let (message, reason, retry) = refusal::failure(failure);
+    let code = match failure {
+        Failure::QueueFull => Code::ResourceExhausted,
+        Failure::NotAcknowledged => Code::Unavailable,
+        Failure::TooLarge => Code::InvalidArgument,
+    };
+    let mut details = ErrorDetails::new();
+    if retry.is_some() {
+        details.set_retry_info(retry);
+    }
+    (Status::with_error_details(code, message, details), reason)
+}
+
+fn to_wire(accepted: Accepted) -> v1::Accepted {
+    v1::Accepted {
+        event_id: accepted.id.into_string(),
+        event_name: accepted.name.into_string(),
+        position: Some(position_to_wire(accepted.position)),
+        duplicate: accepted.duplicate,
+    }
+}
+
+fn trace(metadata: &MetadataMap) -> Option<TraceParent> {
+    TraceParent::parse(metadata.get(TraceParent::HEADER)?.to_str().ok()?)
+}

@@ -1,0 +1,234 @@
+//! One PublishStream: many events under way, each answered once.
+//!
+//! A single task reads what has come in, in chunks, queues it for Kafka in its order, and answers each chunk when
+//! Kafka has acknowledged it. While too many requests await Kafka, or the caller does not take its answers, it
+//! does not read, so HTTP/2 flow control slows the caller. It ends when the caller has sent everything and
+//! everything is answered, when the caller is gone, or, once the shutdown has begun, when what was read is answered.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use angarium_model::AccountId;
+use angarium_proto::event::v1;
+use angarium_proto::event::v1::publish_stream_response::Outcome;
+use angarium_proto::event::v1::refused::Reason as WireReason;
+use angarium_runtime::Shutdown;
+use futures::future::{BoxFuture, join_all};
+use futures::stream::{FuturesUnordered, StreamExt as _};
+use tokio::sync::mpsc;
+use tonic::{Code, Status, Streaming};
+
+use super::{check, known_account, to_wire};
+use crate::accept::{Accepted, Failure, Refusal, Sent};
+use crate::draft::Draft;
+use crate::metrics::Reason;
+use crate::problem::{Problems, Shape};
+use crate::refusal;
+use crate::service::Core;
+use crate::trace::TraceParent;
+
+/// The most requests of one stream that await Kafka.
+const MAX_IN_FLIGHT: usize = 1_024;
+/// The most that are read at once.
+pub(super) const CHUNK: usize = 256;
+
+type Answer = v1::PublishStreamResponse;
+
+/// One stream.
+#[derive(Debug)]
+pub(super) struct PublishStream {
+    core: Arc<Core>,
+    trace: Option<TraceParent>,
+    answers: mpsc::Sender<Result<Answer, Status>>,
+}
+
+/// The caller is gone: nobody takes answers.
+struct Gone;
+
+impl PublishStream {
+    pub(super) const fn new(
+        core: Arc<Core>,
+        trace: Option<TraceParent>,
+        answers: mpsc::Sender<Result<Answer, Status>>,
+    ) -> Self {
+        Self { core, trace, answers }
+    }
+
+    pub(super) async fn run(self, requests: Streaming<v1::PublishStreamRequest>, shutdown: Shutdown) {
+        let mut chunks = requests.ready_chunks(CHUNK);
+        let mut settling: FuturesUnordered<BoxFuture<'_, Vec<Answer>>> = FuturesUnordered::new();
+        let mut in_flight = 0;
+        let mut last_word = None;
+        let mut reading = true;
+        while reading || !settling.is_empty() {
+            tokio::select! {
+                Some(answers) = settling.next(), if !settling.is_empty() => {
+                    in_flight -= answers.len();
+                    if self.answer(answers).await.is_err() {
+                        return;
+                    }
+                }
+                () = shutdown.begun(), if reading => {
+                    reading = false;
+                    last_word = Some(Status::unavailable("this ingest is shutting down: call again, another will answer"));
+                }
+                chunk = chunks.next(), if reading && in_flight + CHUNK <= MAX_IN_FLIGHT => {
+                    let mut requests = Vec::new();
+                    for item in chunk.into_iter().flatten() {
+                        match item {
+                            Ok(request) => requests.push(request),
+                            Err(status) => last_word = Some(status),
+                        }
+                    }
+                    reading = !requests.is_empty() && last_word.is_none();
+                    let (refused, groups) = self.checked(requests);
+                    if self.answer(refused).await.is_err() {
+                        return;
+                    }
+                    // Accounts have no order among them; within one, `send` returns before the next chunk is read.
+                    for (sequences, sent) in join_all(groups.into_iter().map(|group| self.send(group))).await {
+                        in_flight += sequences.len();
+                        settling.push(Box::pin(self.settle(sequences, sent)));
+                    }
+                }
+            }
+        }
+        if let Some(status) = last_word {
+            // A caller that is gone has no use for it.
+            drop(self.answers.send(Err(status)).await);
+        }
+    }
+
+    /// Sorts requests by account, in their order; the answers to those that are wrong are there at once.
+    fn checked(&self, requests: Vec<v1::PublishStreamRequest>) -> (Vec<Answer>, Vec<Group>) {
+        let mut refused = Vec::new();
+        let mut groups: BTreeMap<AccountId, Group> = BTreeMap::new();
+        for v1::PublishStreamRequest {
+            sequence,
+            account_id,
+            event,
+        } in requests
+        {
+            let draft = match known_account(&self.core, account_id) {
+                Ok(account) => check::one(event, &self.core.config.limits)
+                    .map(|draft| (account, draft))
+                    .map_err(|problems| (refusal::reason(&problems), invalid(&problems))),
+                Err((status, reason)) => Err((reason, no_account(&status))),
+            };
+            match draft {
+                Ok((account, draft)) => {
+                    let group = groups.entry(account).or_insert_with(|| Group::new(account));
+                    group.sequences.push(sequence);
+                    group.drafts.push(draft);
+                }
+                Err((reason, why)) => refused.push(self.refused(sequence, reason, why)),
+            }
+        }
+        (refused, groups.into_values().collect())
+    }
+
+    async fn send(&self, group: Group) -> (Vec<u64>, Sent) {
+        let judged = self.core.acceptor.judge(group.account, group.drafts).await;
+        (
+            group.sequences,
+            self.core.acceptor.send(judged, self.trace.as_ref()).await,
+        )
+    }
+
+    async fn settle(&self, sequences: Vec<u64>, sent: Sent) -> Vec<Answer> {
+        let outcomes = self.core.acceptor.finish(sent).await;
+        let answer = |(sequence, outcome): (u64, Result<Accepted, Refusal>)| match outcome {
+            Ok(accepted) => Answer {
+                sequence,
+                outcome: Some(Outcome::Accepted(to_wire(accepted))),
+            },
+            Err(Refusal::Conflict(conflict)) => {
+                let shape = Shape::StreamMessage;
+                let problem = refusal::conflict(0, conflict, &shape);
+                let field = shape.path(&problem.part);
+                self.refused(
+                    sequence,
+                    Reason::Conflict,
+                    wire(WireReason::Conflict, field, problem.detail),
+                )
+            }
+            Err(Refusal::Failure(failure)) => {
+                let (message, reason, _) = refusal::failure(failure);
+                let wire_reason = match failure {
+                    Failure::QueueFull => WireReason::Overloaded,
+                    Failure::NotAcknowledged => WireReason::Unavailable,
+                    Failure::TooLarge => WireReason::Invalid,
+                };
+                self.refused(
+                    sequence,
+                    reason,
+                    wire(wire_reason, String::new(), message.to_owned()),
+                )
+            }
+        };
+        sequences.into_iter().zip(outcomes).map(answer).collect()
+    }
+
+    fn refused(&self, sequence: u64, reason: Reason, refused: v1::Refused) -> Answer {
+        self.core.acceptor.metrics.refused(reason);
+        Answer {
+            sequence,
+            outcome: Some(Outcome::Refused(refused)),
+        }
+    }
+
+    async fn answer(&self, answers: Vec<Answer>) -> Result<(), Gone> {
+        for answer in answers {
+            self.answers.send(Ok(answer)).await.map_err(|_closed| Gone)?;
+        }
+        Ok(())
+    }
+}
+
+/// The events of one account in a chunk, and the sequences of their requests.
+struct Group {
+    account: AccountId,
+    sequences: Vec<u64>,
+    drafts: Vec<Draft>,
+}
+
+impl Group {
+    const fn new(account: AccountId) -> Self {
+        Self {
+            account,
+            sequences: Vec::new(),
+            drafts: Vec::new(),
+        }
+    }
+}
+
+fn invalid(problems: &Problems) -> v1::Refused {
+    let field = problems
+        .listed
+        .first()
+        .map(|problem| problems.shape.path(&problem.part))
+        .unwrap_or_default();
+    let details: Vec<String> = problems
+        .listed
+        .iter()
+        .map(|problem| format!("{}: {}", problems.shape.path(&problem.part), problem.detail))
+        .collect();
+    wire(WireReason::Invalid, field, details.join("; "))
+}
+
+fn no_account(status: &Status) -> v1::Refused {
+    let reason = if status.code() == Code::Unavailable {
+        WireReason::Unavailable
+    } else {
+        WireReason::Invalid
+    };
+    wire(reason, "account_id".to_owned(), status.message().to_owned())
+}
+
+fn wire(reason: WireReason, field: String, message: String) -> v1::Refused {
+    v1::Refused {
+        reason: reason.into(),
+        field,
+        message,
+    }
+}

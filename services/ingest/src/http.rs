@@ -1,0 +1,152 @@
+//! `POST /v1/accounts/{account}/events`, and what probes ask.
+//!
+//! | status | when |
+//! |---|---|
+//! | 202 | Kafka holds every event |
+//! | 400 | the body is no UTF-8 or no JSON: line, column and the line |
+//! | 401 | no key, or the wrong one |
+//! | 404 | no such account or path |
+//! | 405, 415 | another method; another content type or an encoding |
+//! | 408 | the body did not come in time |
+//! | 409 | an eventId was used for another event |
+//! | 413 | the body, an event, or the number of events is beyond its limit |
+//! | 422 | JSON, but not events: every problem with its pointer |
+//! | 429 | the queue to Kafka is full |
+//! | 503 | Kafka did not acknowledge in time, too many requests at once, or just started |
+//!
+//! Errors are `application/problem+json` (RFC 9457). Whatever is not 202 acknowledges nothing.
+
+mod answer;
+mod body;
+pub(crate) mod server;
+
+use std::sync::Arc;
+
+use angarium_model::AccountId;
+use axum::Router;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, Request, State};
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use axum::routing::{get, post};
+use http::{StatusCode, header};
+use tokio::sync::Semaphore;
+
+use crate::refusal;
+use crate::service::Core;
+use crate::trace::TraceParent;
+use answer::Refusal;
+
+/// What the handlers share.
+#[derive(Clone, Debug)]
+struct Served {
+    core: Arc<Core>,
+    requests: Arc<Semaphore>,
+}
+
+/// Everything that HTTP serves.
+pub(crate) fn router(core: Arc<Core>) -> Router {
+    let requests = Arc::new(Semaphore::new(
+        core.config.traffic.requests.min(Semaphore::MAX_PERMITS),
+    ));
+    let served = Served { core, requests };
+    let guarded = Router::new()
+        .route("/v1/accounts/{account}/events", post(publish))
+        .method_not_allowed_fallback(method_not_allowed)
+        .fallback(no_such_path)
+        .layer(middleware::from_fn_with_state(served.clone(), guard));
+    Router::new()
+        .route("/livez", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
+        .merge(guarded)
+        .with_state(served)
+}
+
+async fn publish(
+    State(served): State<Served>,
+    account: Result<Path<String>, PathRejection>,
+    request: Request,
+) -> Response {
+    let text = account.map(|Path(text)| text).unwrap_or_default();
+    match accept(&served.core, &text, request).await {
+        Ok(answer) => answer,
+        Err(refusal) => {
+            served.core.acceptor.metrics.refused(refusal.reason());
+            refusal.into_answer()
+        }
+    }
+}
+
+async fn accept(core: &Core, account: &str, request: Request) -> Result<Response, Refusal> {
+    let account: AccountId = account
+        .parse()
+        .map_err(|error: angarium_model::InvalidId| Refusal::NotFound(error.to_string()))?;
+    if !core.directory.is_ready() {
+        return Err(Refusal::NotReady);
+    }
+    if core.directory.account(account).is_none() {
+        return Err(Refusal::NotFound(refusal::no_account(account)));
+    }
+    let format = body::format(request.headers())?;
+    let trace = request
+        .headers()
+        .get(TraceParent::HEADER)
+        .and_then(|value| value.to_str().ok());
+    let trace = trace.and_then(TraceParent::parse);
+    let limits = &core.config.limits;
+    let body = body::read(request, limits.request_bytes, core.config.traffic.read_timeout).await?;
+    let submission = crate::parse::parse(&body, format, account, limits).map_err(Refusal::Problems)?;
+    let accepted = core
+        .acceptor
+        .accept_all(account, submission.events, trace.as_ref())
+        .await;
+    match accepted {
+        Ok(accepted) => Ok(answer::accepted(&accepted)),
+        Err(refused) => Err(Refusal::Events {
+            refused,
+            shape: submission.shape,
+        }),
+    }
+}
+
+/// Lets only requests with the key pass, and only so many at once.
+async fn guard(State(served): State<Served>, request: Request, next: Next) -> Response {
+    let refuse = |refusal: Refusal| {
+        served.core.acceptor.metrics.refused(refusal.reason());
+        refusal.into_answer()
+    };
+    let authorization = request
+        .headers()
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok());
+    if !served.core.config.key.allows(authorization) {
+        return refuse(Refusal::Unauthenticated {
+            key_sent: authorization.is_some(),
+        });
+    }
+    let Ok(_permit) = served.requests.try_acquire() else {
+        return refuse(Refusal::TooManyRequests);
+    };
+    next.run(request).await
+}
+
+async fn no_such_path(request: Request) -> Response {
+    let detail = format!(
+        "nothing is at {}: events go to /v1/accounts/{{account}}/events",
+        request.uri().path()
+    );
+    Refusal::NotFound(detail).into_answer()
+}
+
+async fn method_not_allowed() -> Response {
+    Refusal::Method.into_answer()
+}
+
+/// Ready means that requests can be answered well, not that Kafka is there right now: while it is away, every
+/// replica would be taken out, and producers would lose the answer that says when to try again.
+async fn ready(State(served): State<Served>) -> (StatusCode, &'static str) {
+    match served.core.not_ready() {
+        None => (StatusCode::OK, "ok\n"),
+        Some(why) => (StatusCode::SERVICE_UNAVAILABLE, why),
+    }
+}

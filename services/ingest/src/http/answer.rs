@@ -1,0 +1,343 @@
+//! What is answered: accepted events, or a problem (RFC 9457).
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::response::Response;
+use http::{HeaderValue, StatusCode, header};
+use serde::Serialize;
+
+use crate::accept::{self, Failure, Refused};
+use crate::metrics::Reason;
+use crate::problem::{Kind, Problem, Problems, Shape};
+use crate::refusal;
+
+/// Why a request is refused.
+#[derive(Debug)]
+pub(super) enum Refusal {
+    Unauthenticated { key_sent: bool },
+    NotFound(String),
+    Method,
+    MediaType(String),
+    BodyTooLarge { max: usize },
+    BodyTooSlow { timeout: Duration },
+    BodyBroken(String),
+    Problems(Problems),
+    Events { refused: Refused, shape: Shape },
+    NotReady,
+    TooManyRequests,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct AcceptedEvents<'a> {
+    accepted: Vec<AcceptedEvent<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct AcceptedEvent<'a> {
+    event_id: &'a str,
+    event_name: &'a str,
+    position: String,
+    duplicate: bool,
+}
+
+/// 202: Kafka holds these events.
+pub(super) fn accepted(accepted: &[accept::Accepted]) -> Response {
+    let events = accepted.iter().map(|event| AcceptedEvent {
+        event_id: event.id.as_str(),
+        event_name: event.name.as_str(),
+        position: event.position.to_string(),
+        duplicate: event.duplicate,
+    });
+    let body = AcceptedEvents {
+        accepted: events.collect(),
+    };
+    json(StatusCode::ACCEPTED, "application/json", &body)
+}
+
+/// A problem detail (RFC 9457).
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ProblemDetail {
+    /// A stable name of the kind of problem: `urn:angarium:problem:…`.
+    r#type: String,
+    title: &'static str,
+    status: u16,
+    detail: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<ErrorDetail>,
+    /// How many errors there are; the first hundred are listed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error_count: Option<usize>,
+}
+
+/// One mistake.
+#[derive(Debug, Serialize)]
+struct ErrorDetail {
+    /// JSON pointer into the request; for lines, `/0` is the first event.
+    pointer: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    column: Option<usize>,
+    detail: String,
+    /// The line itself, or the piece of it around the column.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<String>,
+}
+
+/// What is common to all answers of a kind.
+struct Form {
+    status: StatusCode,
+    name: &'static str,
+    title: &'static str,
+    reason: Reason,
+    retry_after: Option<Duration>,
+}
+
+impl Form {
+    const fn new(status: StatusCode, name: &'static str, title: &'static str, reason: Reason) -> Self {
+        Self {
+            status,
+            name,
+            title,
+            reason,
+            retry_after: None,
+        }
+    }
+
+    const fn retry(mut self, after: Duration) -> Self {
+        self.retry_after = Some(after);
+        self
+    }
+}
+
+impl Refusal {
+    pub(super) fn reason(&self) -> Reason {
+        self.form().reason
+    }
+
+    pub(super) fn into_answer(self) -> Response {
+        let form = self.form();
+        let (detail, problems) = self.told();
+        let errors = problems.as_ref().map(listed).unwrap_or_default();
+        let body = ProblemDetail {
+            r#type: format!("urn:angarium:problem:{}", form.name),
+            title: form.title,
+            status: form.status.as_u16(),
+            detail,
+            errors,
+            error_count: problems.map(|problems| problems.total),
+        };
+        let mut response = json(form.status, "application/problem+json", &body);
+        let headers = response.headers_mut();
+        if let Some(after) = form.retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(after.as_secs()));
+        }
+        match form.status {
+            StatusCode::UNAUTHORIZED => {
+                headers.insert(
+                    header::WWW_AUTHENTICATE,
+                    HeaderValue::from_static("Bearer realm=\"angarium\""),
+                );
+            }
+            StatusCode::METHOD_NOT_ALLOWED => {
+                headers.insert(header::ALLOW, HeaderValue::from_static("POST"));
+            }
+            _ => {}
+        }
+        response
+    }
+
+    fn form(&self) -> Form {
+        use StatusCode as S;
+        const BUSY: &str = "Too busy";
+        match self {
+            Self::Unauthenticated { .. } => Form::new(
+                S::UNAUTHORIZED,
+                "unauthenticated",
+                "A key is required",
+                Reason::Unauthenticated,
+            ),
+            Self::NotFound(_) => Form::new(
+                S::NOT_FOUND,
+                "not-found",
+                "There is no such thing",
+                Reason::NotFound,
+            ),
+            Self::Method => Form::new(
+                S::METHOD_NOT_ALLOWED,
+                "method",
+                "Only POST is served here",
+                Reason::Protocol,
+            ),
+            Self::MediaType(_) => Form::new(
+                S::UNSUPPORTED_MEDIA_TYPE,
+                "media-type",
+                "The body must be JSON",
+                Reason::Protocol,
+            ),
+            Self::BodyTooLarge { .. } => Form::new(
+                S::PAYLOAD_TOO_LARGE,
+                "too-large",
+                "The request is too large",
+                Reason::TooLarge,
+            ),
+            Self::BodyTooSlow { .. } => Form::new(
+                S::REQUEST_TIMEOUT,
+                "timeout",
+                "The body did not come in time",
+                Reason::Protocol,
+            ),
+            Self::BodyBroken(_) => Form::new(
+                S::BAD_REQUEST,
+                "broken-body",
+                "The body could not be read",
+                Reason::Protocol,
+            ),
+            Self::Problems(problems) => problems_form(problems),
+            Self::Events {
+                refused: Refused::Conflicts(_),
+                ..
+            } => Form::new(
+                S::CONFLICT,
+                "conflict",
+                "An eventId was used for another event",
+                Reason::Conflict,
+            ),
+            Self::Events {
+                refused: Refused::Failed(failure),
+                ..
+            } => failure_form(*failure),
+            Self::NotReady => Form::new(
+                S::SERVICE_UNAVAILABLE,
+                "not-ready",
+                "Not ready yet",
+                Reason::Unavailable,
+            )
+            .retry(refusal::RETRY_BUSY),
+            Self::TooManyRequests => {
+                Form::new(S::SERVICE_UNAVAILABLE, "busy", BUSY, Reason::Overloaded).retry(refusal::RETRY_BUSY)
+            }
+        }
+    }
+
+    /// What is told to a person, and every single problem.
+    fn told(self) -> (String, Option<Problems>) {
+        let detail = match self {
+            Self::Problems(problems) => return (problems.summary(), Some(problems)),
+            Self::Events {
+                refused: Refused::Conflicts(conflicts),
+                shape,
+            } => {
+                let mut problems = Problems::none(shape.clone());
+                for (index, conflict) in conflicts {
+                    problems.add(Kind::Fields, refusal::conflict(index, conflict, &shape));
+                }
+                return (problems.summary(), Some(problems));
+            }
+            Self::Events {
+                refused: Refused::Failed(failure),
+                ..
+            } => refusal::failure(failure).0.to_owned(),
+            Self::Unauthenticated { key_sent: true } => {
+                "the key is not the right one: send `authorization: Bearer <operator key>`".to_owned()
+            }
+            Self::Unauthenticated { key_sent: false } => {
+                "the request carries no key: send `authorization: Bearer <operator key>`".to_owned()
+            }
+            Self::NotFound(detail) | Self::MediaType(detail) => detail,
+            Self::Method => "events are published with POST".to_owned(),
+            Self::BodyTooLarge { max } => {
+                format!("the body has more than {max} bytes: send several requests")
+            }
+            Self::BodyTooSlow { timeout } => {
+                format!(
+                    "the body did not come within {} s: send less at once",
+                    timeout.as_secs_f64()
+                )
+            }
+            Self::BodyBroken(error) => format!("the body could not be read: {error}"),
+            Self::NotReady => refusal::NOT_READY.to_owned(),
+            Self::TooManyRequests => "too many requests are in work: send the request again later".to_owned(),
+        };
+        (detail, None)
+    }
+}
+
+fn problems_form(problems: &Problems) -> Form {
+    let (status, name, title) = match problems.kind {
+        Kind::Syntax => (
+            StatusCode::BAD_REQUEST,
+            "invalid-json",
+            "The body is not valid JSON",
+        ),
+        Kind::TooLarge => (
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "too-large",
+            "The request is too large",
+        ),
+        Kind::Fields => (
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "invalid-events",
+            "The events are not as they should be",
+        ),
+    };
+    Form::new(status, name, title, refusal::reason(problems))
+}
+
+fn failure_form(failure: Failure) -> Form {
+    let (_, reason, retry_after) = refusal::failure(failure);
+    let (status, name, title) = match failure {
+        Failure::QueueFull => (
+            StatusCode::TOO_MANY_REQUESTS,
+            "queue-full",
+            "The queue to Kafka is full",
+        ),
+        Failure::NotAcknowledged => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "kafka-unavailable",
+            "Kafka did not acknowledge in time",
+        ),
+        Failure::TooLarge => (
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "too-large",
+            "The request is too large",
+        ),
+    };
+    Form {
+        status,
+        name,
+        title,
+        reason,
+        retry_after,
+    }
+}
+
+fn listed(problems: &Problems) -> Vec<ErrorDetail> {
+    let error = |problem: &Problem| ErrorDetail {
+        pointer: problems.shape.path(&problem.part),
+        line: problem
+            .place
+            .as_ref()
+            .map(|place| place.line)
+            .or_else(|| problems.shape.line(&problem.part)),
+        column: problem.place.as_ref().map(|place| place.column),
+        detail: problem.detail.clone(),
+        text: problem.place.as_ref().map(|place| place.text.clone()),
+    };
+    problems.listed.iter().map(error).collect()
+}
+
+fn json(status: StatusCode, content_type: &'static str, body: &impl Serialize) -> Response {
+    // Serialising our own structs of texts and numbers cannot fail; if it did, the status would still be right.
+    let body = serde_json::to_vec(body).unwrap_or_default();
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+}

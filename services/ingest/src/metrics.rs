@@ -1,0 +1,100 @@
+//! What ingest counts.
+
+use opentelemetry::metrics::{Counter, Histogram};
+use opentelemetry::{KeyValue, global};
+
+/// The instruments; cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Metrics {
+    events: Counter<u64>,
+    refusals: Counter<u64>,
+    unchecked: Counter<u64>,
+    produce: Histogram<f64>,
+}
+
+/// What became of an event that was not refused.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Outcome {
+    Accepted,
+    Duplicate,
+}
+
+/// Why a request, or an event of a stream, was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reason {
+    Unauthenticated,
+    NotFound,
+    Protocol,
+    Invalid,
+    TooLarge,
+    Conflict,
+    Overloaded,
+    Unavailable,
+}
+
+impl Reason {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unauthenticated => "unauthenticated",
+            Self::NotFound => "not_found",
+            Self::Protocol => "protocol",
+            Self::Invalid => "invalid",
+            Self::TooLarge => "too_large",
+            Self::Conflict => "conflict",
+            Self::Overloaded => "overloaded",
+            Self::Unavailable => "unavailable",
+        }
+    }
+}
+
+impl Metrics {
+    pub(crate) fn new() -> Self {
+        let meter = global::meter("angarium-ingest");
+        Self {
+            events: meter
+                .u64_counter("angarium.ingest.events")
+                .with_unit("{event}")
+                .with_description("Events acknowledged to their producer, by outcome: accepted or duplicate")
+                .build(),
+            refusals: meter
+                .u64_counter("angarium.ingest.refusals")
+                .with_unit("{request}")
+                .with_description("Requests, and events of streams, that were refused, by reason")
+                .build(),
+            unchecked: meter
+                .u64_counter("angarium.ingest.idempotency.unchecked")
+                .with_unit("{event}")
+                .with_description(
+                    "Events with an id whose repeats could not be told, because the store was away",
+                )
+                .build(),
+            produce: meter
+                .f64_histogram("angarium.ingest.produce.duration")
+                .with_unit("s")
+                .with_description(
+                    "From handing the events of a request to Kafka's client to their last acknowledgement",
+                )
+                .build(),
+        }
+    }
+
+    pub(crate) fn acknowledged(&self, outcome: Outcome) {
+        let outcome = match outcome {
+            Outcome::Accepted => "accepted",
+            Outcome::Duplicate => "duplicate",
+        };
+        self.events.add(1, &[KeyValue::new("outcome", outcome)]);
+    }
+
+    pub(crate) fn refused(&self, reason: Reason) {
+        self.refusals.add(1, &[KeyValue::new("reason", reason.as_str())]);
+    }
+
+    pub(crate) fn unchecked(&self, events: usize) {
+        self.unchecked.add(events as u64, &[]);
+    }
+
+    pub(crate) fn produced(&self, seconds: f64) {
+        self.produce.record(seconds, &[]);
+    }
+}

@@ -1,0 +1,131 @@
+//! Puts the parts together and runs them.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use angarium_directory::Directory;
+use angarium_kafka::{Connection, topics};
+use angarium_runtime::grpc::Server;
+use angarium_runtime::{Clock, Tasks};
+use tokio::net::TcpListener;
+
+use crate::accept::Acceptor;
+use crate::config::Config;
+use crate::error::Error;
+use crate::idempotency::Ids;
+use crate::metrics::Metrics;
+use crate::outlet::Outlet;
+use crate::{grpc, http};
+
+/// What ingest needs from the process around it.
+#[derive(Clone, Debug)]
+pub struct Surroundings {
+    /// Where Kafka is.
+    pub kafka: Connection,
+    /// The names of the topics.
+    pub topics: topics::Names,
+    /// The accounts that exist.
+    pub directory: Directory,
+    /// Tells the time of receipt.
+    pub clock: Clock,
+}
+
+/// What HTTP and gRPC share.
+#[derive(Debug)]
+pub(crate) struct Core {
+    pub(crate) config: Config,
+    pub(crate) directory: Directory,
+    pub(crate) acceptor: Acceptor,
+}
+
+impl Core {
+    /// What is still missing before requests can be answered well.
+    pub(crate) fn not_ready(&self) -> Option<&'static str> {
+        match (self.directory.is_ready(), self.acceptor.outlet.is_ready()) {
+            (true, true) => None,
+            (false, _) => Some("the registry has not told the accounts yet\n"),
+            (true, false) => Some("Kafka has not described the events topic yet\n"),
+        }
+    }
+}
+
+/// The ingest service.
+#[derive(Clone, Copy, Debug)]
+pub struct Service;
+
+/// A running ingest.
+#[derive(Clone, Copy, Debug)]
+pub struct Handle {
+    http: SocketAddr,
+    grpc: SocketAddr,
+}
+
+impl Handle {
+    /// Where HTTP is served.
+    #[must_use]
+    pub const fn http(&self) -> SocketAddr {
+        self.http
+    }
+
+    /// Where gRPC is served.
+    #[must_use]
+    pub const fn grpc(&self) -> SocketAddr {
+        self.grpc
+    }
+}
+
+impl Service {
+    /// Listens, and serves on `tasks` until their shutdown begins. Neither Kafka nor Redis need be there yet.
+    ///
+    /// # Errors
+    /// If an address cannot be listened on, or a setting is wrong.
+    pub async fn start(config: Config, around: Surroundings, tasks: &Tasks) -> Result<Handle, Error> {
+        let (http_listener, http) = listen(config.listen_http).await?;
+        let (grpc_listener, grpc) = listen(config.listen_grpc).await?;
+        let metrics = Metrics::new();
+        let acceptor = Acceptor {
+            ids: Ids::open(&config.idempotency, around.clock.clone(), metrics.clone())?,
+            outlet: Outlet::open(
+                around.kafka,
+                around.topics.events(),
+                config.max_queued.get(),
+                config.produce_timeout,
+            )?,
+            clock: around.clock,
+            produce_timeout: config.produce_timeout,
+            metrics,
+        };
+        let core = Arc::new(Core {
+            config,
+            directory: around.directory,
+            acceptor,
+        });
+
+        let (learner, shutdown) = (Arc::clone(&core), tasks.shutdown().clone());
+        tasks.spawn("ingest partitions", async move {
+            learner.acceptor.outlet.learn_partitions(&shutdown).await
+        });
+        let router = http::router(Arc::clone(&core));
+        tasks.spawn(
+            "ingest http",
+            http::server::serve(http_listener, router, core.config.traffic, tasks.clone()),
+        );
+        let server = Server::new(core.config.key.clone())
+            .drain(core.config.traffic.drain)
+            .add_service(grpc::service(core, tasks.clone()))
+            .reflection(angarium_proto::FILE_DESCRIPTOR_SET)?;
+        tasks.spawn_critical(
+            "ingest grpc",
+            server.serve(grpc_listener, tasks.shutdown().clone()),
+        );
+        tracing::info!(%http, %grpc, "ingest serves");
+        Ok(Handle { http, grpc })
+    }
+}
+
+async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Error> {
+    let failed = |source| Error::Listen { address, source };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    Ok((listener, bound))
+}

@@ -1,0 +1,10 @@
+//! Ingest over an in-process Kafka, through its two doors.
+
+#![expect(clippy::unwrap_used, reason = "helpers of a test fail it")]
+
+mod ingest {
+    mod grpc;
+    mod harness;
+    mod http;
+    mod kafka_away;
+}
