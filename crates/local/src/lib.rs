@@ -29,6 +29,7 @@ mod wait;
 pub use error::Error;
 pub use kafka::{Brokers, Kafka, KafkaConfig};
 pub use parts::{Parts, cache_dir};
+pub use ports::free as free_ports;
 pub use redis::Redis;
 pub use server::Group;
 pub use state::{How, State, Stopped};

@@ -30,7 +30,11 @@ pub(crate) fn with_free<T, const N: usize>(
     }
 }
 
-fn free<const N: usize>() -> Result<[u16; N], Error> {
+/// Ports that nobody listens on now, below the ephemeral range. Somebody else may take one before you do.
+///
+/// # Errors
+/// When there are not so many.
+pub fn free<const N: usize>() -> Result<[u16; N], Error> {
     let (first, last) = (*RANGE.start(), *RANGE.end());
     // Test processes look at the same time: each begins somewhere else.
     let skip = RandomState::new().build_hasher().finish() % u64::from(last - first);

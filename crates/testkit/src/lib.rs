@@ -1,0 +1,8 @@
+//! What tests share: a receiver that does what the test says, every service as a process over a real Kafka and a real
+//! Redis, and a count of what was lost, duplicated or out of order.
+
+pub mod http;
+pub mod process;
+pub mod receiver;
+pub mod stack;
+pub mod tracker;

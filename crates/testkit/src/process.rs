@@ -1,0 +1,183 @@
+//! A service as a process of its own, which a test may kill.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use tokio::time::{Instant, sleep};
+
+/// How often a condition outside this process is looked at.
+const LOOK: Duration = Duration::from_millis(20);
+/// How much of a log is shown when something fails.
+const SHOWN_LINES: usize = 30;
+
+/// The real binary in a role; killed when it is dropped.
+#[derive(Debug)]
+pub struct Process {
+    role: &'static str,
+    env: BTreeMap<String, String>,
+    log: PathBuf,
+    child: Child,
+}
+
+impl Process {
+    /// Starts `angarium <role>` with these settings; what it logs goes to a file in `dir`.
+    ///
+    /// # Errors
+    /// When there is no binary, or it cannot be started.
+    pub fn start(role: &'static str, env: BTreeMap<String, String>, dir: &Path) -> Result<Self> {
+        let log = dir.join(format!("{role}.log"));
+        let child = launch(role, &env, &log)?;
+        Ok(Self {
+            role,
+            env,
+            log,
+            child,
+        })
+    }
+
+    /// The role.
+    #[must_use]
+    pub fn role(&self) -> &'static str {
+        self.role
+    }
+
+    /// Its process id.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Ends it at once, as a crash does, and waits for its end.
+    ///
+    /// # Errors
+    /// When it cannot be ended.
+    pub fn kill(&mut self) -> Result<()> {
+        self.child
+            .kill()
+            .with_context(|| format!("cannot kill {}", self.role))?;
+        self.child.wait()?;
+        Ok(())
+    }
+
+    /// Starts it again with the same settings, once it has ended.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn restart(&mut self) -> Result<()> {
+        self.child = launch(self.role, &self.env, &self.log)?;
+        Ok(())
+    }
+
+    /// Asks it to end (SIGTERM) and waits until it has.
+    ///
+    /// # Errors
+    /// When it has not ended after `limit`.
+    pub async fn terminate(&mut self, limit: Duration) -> Result<ExitStatus> {
+        let id = i32::try_from(self.child.id())?;
+        let id = rustix::process::Pid::from_raw(id).context("a process has an id above 0")?;
+        rustix::process::kill_process(id, rustix::process::Signal::TERM)?;
+        let deadline = Instant::now() + limit;
+        loop {
+            if let Some(status) = self.child.try_wait()? {
+                return Ok(status);
+            }
+            if Instant::now() >= deadline {
+                bail!("{} has not ended within {limit:?}; {}", self.role, self.log_end());
+            }
+            sleep(LOOK).await;
+        }
+    }
+
+    /// Waits until `ready` says yes, and fails early when the process has ended.
+    ///
+    /// # Errors
+    /// When it has ended, or is not ready after `limit`; its log is shown.
+    pub async fn wait_until<F>(&mut self, limit: Duration, ready: impl Fn() -> F) -> Result<()>
+    where
+        F: Future<Output = bool>,
+    {
+        let deadline = Instant::now() + limit;
+        while !ready().await {
+            if let Some(status) = self.child.try_wait()? {
+                bail!("{} has ended with {status}; {}", self.role, self.log_end());
+            }
+            if Instant::now() >= deadline {
+                bail!("{} is not ready after {limit:?}; {}", self.role, self.log_end());
+            }
+            sleep(LOOK).await;
+        }
+        Ok(())
+    }
+
+    /// The last lines of its log, for a person.
+    #[must_use]
+    pub fn log_end(&self) -> String {
+        let text = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let lines: Vec<&str> = text.lines().collect();
+        let end = lines
+            .get(lines.len().saturating_sub(SHOWN_LINES)..)
+            .unwrap_or_default();
+        format!("its log {} ends with\n{}", self.log.display(), end.join("\n"))
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended already; there is nobody to tell.
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+/// Runs a command of the real binary to its end.
+///
+/// # Errors
+/// When it fails; what it wrote is shown.
+pub fn run(arguments: &[&str], env: &BTreeMap<String, String>) -> Result<String> {
+    let output = Command::new(binary()?)
+        .args(arguments)
+        .envs(env)
+        .stdin(Stdio::null())
+        .output()?;
+    if !output.status.success() {
+        let wrote = String::from_utf8_lossy(&output.stderr);
+        bail!(
+            "angarium {} ended with {}: {wrote}",
+            arguments.join(" "),
+            output.status
+        );
+    }
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+fn launch(role: &str, env: &BTreeMap<String, String>, log: &Path) -> Result<Child> {
+    let log = File::options().create(true).append(true).open(log)?;
+    Command::new(binary()?)
+        .arg(role)
+        .envs(env)
+        .stdin(Stdio::null())
+        .stdout(log.try_clone()?)
+        .stderr(log)
+        .spawn()
+        .with_context(|| format!("cannot start angarium {role}"))
+}
+
+/// The binary that was built beside the tests: `target/release/angarium` for a test in `target/release/deps`.
+fn binary() -> Result<PathBuf> {
+    let test = std::env::current_exe()?;
+    let found = test
+        .ancestors()
+        .skip(1)
+        .map(|dir| dir.join("angarium"))
+        .find(|path| path.is_file());
+    found.with_context(|| {
+        format!(
+            "no angarium beside {}: build it with `cargo build --release -p angarium`",
+            test.display()
+        )
+    })
+}

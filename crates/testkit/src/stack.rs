@@ -1,0 +1,243 @@
+//! All services as processes over a real Kafka and a real Redis, apart from every other test on the same ones.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use angarium_proto::registry::v1::registry_service_client::RegistryServiceClient;
+use angarium_proto::registry::v1::{
+    Account, CreateAccountRequest, CreateWebhookRequest, ListAccountsRequest, Webhook,
+};
+use angarium_runtime::access::OperatorKey;
+use angarium_runtime::grpc;
+use anyhow::{Context, Result};
+
+use crate::http::{self, Reply};
+use crate::process::{self, Process};
+
+/// How long a service has to come up on a busy machine.
+const START: Duration = Duration::from_secs(60);
+/// Fewer partitions than in production: the machine of a test is small.
+const PARTITIONS: &str = "4";
+/// The shortest that a broker allows: a killed worker's partitions are free again after it.
+const SESSION: &str = "6s";
+
+/// Where Kafka and Redis are.
+#[derive(Clone, Debug)]
+pub struct Backends {
+    /// Brokers, `host:port`.
+    pub kafka: String,
+    /// `redis://…`.
+    pub redis: String,
+}
+
+impl Backends {
+    /// Those that `cargo xtask test` has started for all tests.
+    ///
+    /// # Errors
+    /// When the test was started by other means.
+    pub fn shared() -> Result<Self> {
+        Ok(Self {
+            kafka: variable("ANGARIUM_TEST_KAFKA")?,
+            redis: variable("ANGARIUM_TEST_REDIS")?,
+        })
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "tests have no settings; `cargo xtask test` tells them where things are"
+)]
+fn variable(name: &str) -> Result<String> {
+    std::env::var(name).with_context(|| format!("{name} is not set: run the tests with `cargo xtask test`"))
+}
+
+/// All services.
+#[derive(Debug)]
+pub struct Stack {
+    /// Their processes.
+    pub registry: Process,
+    /// Takes events.
+    pub ingest: Process,
+    /// Matches them.
+    pub fanout: Process,
+    /// Sends them.
+    pub delivery: Process,
+    key: OperatorKey,
+    ingest_address: String,
+    ingest_grpc: String,
+    registry_endpoint: String,
+    dir: tempfile::TempDir,
+}
+
+impl Stack {
+    /// Creates topics of its own and starts every service.
+    ///
+    /// # Errors
+    /// When a service does not come up; its log is shown.
+    pub async fn start(backends: &Backends) -> Result<Self> {
+        Self::start_with(backends, &[]).await
+    }
+
+    /// The same, with further settings.
+    ///
+    /// # Errors
+    /// When a service does not come up; its log is shown.
+    pub async fn start_with(backends: &Backends, settings: &[(&str, &str)]) -> Result<Self> {
+        let dir = tempfile::tempdir()?;
+        let key = OperatorKey::generate();
+        let [http, grpc, registry] = angarium_local::free_ports()?;
+        let at = |port: u16| format!("127.0.0.1:{port}");
+        let registry_endpoint = format!("http://{}", at(registry));
+        let prefix = format!("test-{}", uuid::Uuid::new_v4().simple());
+        let pairs = [
+            ("ANGARIUM_KAFKA_BOOTSTRAP", backends.kafka.as_str()),
+            ("ANGARIUM_KAFKA_PREFIX", &prefix),
+            ("ANGARIUM_REDIS_URL", &backends.redis),
+            ("ANGARIUM_OPERATOR_KEY", key.expose()),
+            ("ANGARIUM_REGISTRY_LISTEN", &at(registry)),
+            ("ANGARIUM_REGISTRY_ENDPOINT", &registry_endpoint),
+            ("ANGARIUM_INGEST_LISTEN", &at(http)),
+            ("ANGARIUM_INGEST_GRPC_LISTEN", &at(grpc)),
+            ("ANGARIUM_FANOUT_SESSION_TIMEOUT", SESSION),
+            ("ANGARIUM_DELIVERY_SESSION_TIMEOUT", SESSION),
+            ("ANGARIUM_TOPICS_EVENTS", PARTITIONS),
+            ("ANGARIUM_TOPICS_DELIVERIES", PARTITIONS),
+            ("ANGARIUM_TOPICS_JOURNAL", PARTITIONS),
+        ];
+        let both = pairs.iter().chain(settings);
+        let env: BTreeMap<String, String> = both.map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        process::run(&["topics", "apply"], &env)?;
+        let launch = |role| Process::start(role, env.clone(), dir.path());
+        let mut stack = Self {
+            registry: launch("registry")?,
+            ingest: launch("ingest")?,
+            fanout: launch("fanout")?,
+            delivery: launch("delivery")?,
+            key,
+            ingest_address: at(http),
+            ingest_grpc: format!("http://{}", at(grpc)),
+            registry_endpoint,
+            dir,
+        };
+        stack.ready().await?;
+        Ok(stack)
+    }
+
+    /// Waits until registry and ingest serve.
+    ///
+    /// # Errors
+    /// When they do not; their logs are shown.
+    pub async fn ready(&mut self) -> Result<()> {
+        let registry = self.registry_client()?;
+        let listed = || {
+            let mut registry = registry.clone();
+            async move {
+                registry
+                    .list_accounts(ListAccountsRequest::default())
+                    .await
+                    .is_ok()
+            }
+        };
+        self.registry.wait_until(START, listed).await?;
+        let address = self.ingest_address.clone();
+        let serves = || async {
+            http::get(&address, "/readyz")
+                .await
+                .is_ok_and(|reply| reply.status == 200)
+        };
+        self.ingest.wait_until(START, serves).await
+    }
+
+    /// The folder with the logs.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Where ingest serves gRPC.
+    #[must_use]
+    pub fn ingest_grpc(&self) -> &str {
+        &self.ingest_grpc
+    }
+
+    /// The key that opens everything.
+    #[must_use]
+    pub fn key(&self) -> &OperatorKey {
+        &self.key
+    }
+
+    /// A client of the registry.
+    ///
+    /// # Errors
+    /// Never in practice: the endpoint is made here.
+    pub fn registry_client(&self) -> Result<RegistryServiceClient<grpc::Client>> {
+        Ok(RegistryServiceClient::new(grpc::client(
+            &self.registry_endpoint,
+            &self.key,
+        )?))
+    }
+
+    /// Creates an account.
+    ///
+    /// # Errors
+    /// When the registry refuses.
+    pub async fn create_account(&self, id: u64) -> Result<()> {
+        let account = Account {
+            id,
+            name: format!("account {id}"),
+            ..Account::default()
+        };
+        self.registry_client()?
+            .create_account(CreateAccountRequest {
+                account: Some(account),
+            })
+            .await?;
+        Ok(())
+    }
+
+    /// Creates a webhook; returns it with its secret.
+    ///
+    /// # Errors
+    /// When the registry refuses.
+    pub async fn create_webhook(&self, webhook: Webhook) -> Result<Webhook> {
+        let request = CreateWebhookRequest {
+            webhook: Some(webhook),
+        };
+        let response = self
+            .registry_client()?
+            .create_webhook(request)
+            .await?
+            .into_inner();
+        response.webhook.context("the registry answers with the webhook")
+    }
+
+    /// Posts a body to ingest.
+    ///
+    /// # Errors
+    /// When there is no answer; a refusal is an answer.
+    pub async fn publish(
+        &self,
+        account: u64,
+        content_type: &str,
+        body: impl Into<bytes::Bytes>,
+    ) -> Result<Reply> {
+        let path = format!("/v1/accounts/{account}/events");
+        http::post(
+            &self.ingest_address,
+            &path,
+            self.key.expose(),
+            content_type,
+            body.into(),
+        )
+        .await
+    }
+
+    /// The ends of all logs, for a person.
+    #[must_use]
+    pub fn logs(&self) -> String {
+        let all = [&self.registry, &self.ingest, &self.fanout, &self.delivery];
+        all.map(|process| format!("{}: {}", process.role(), process.log_end()))
+            .join("\n")
+    }
+}

@@ -1,0 +1,75 @@
+//! Nothing is acknowledged that Kafka does not hold.
+
+use std::time::Duration;
+
+use angarium_local::{Kafka, KafkaConfig, Parts, cache_dir};
+use angarium_testkit::receiver::Receiver;
+use angarium_testkit::stack::{Backends, Stack};
+use angarium_testkit::tracker::Count;
+use tokio::time::timeout;
+
+use crate::stream::Stream;
+
+const LIMIT: Duration = Duration::from_secs(120);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kafka_stopped_is_a_503_within_a_bound_and_events_flow_again_once_it_is_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let parts = Parts::ensure(&cache_dir(), &mut |line| eprintln!("{line}")).unwrap();
+    let mut kafka = Kafka::start(&parts, &KafkaConfig::new(dir.path())).unwrap();
+    let mut backends = Backends::shared().unwrap();
+    kafka.bootstrap().clone_into(&mut backends.kafka);
+    let receiver = Receiver::start().await.unwrap();
+    let stack = Stack::start_with(&backends, &[("ANGARIUM_INGEST_PRODUCE_TIMEOUT", "2s")])
+        .await
+        .unwrap();
+    let mut stream = Stream::set_up(&stack, &receiver, 1).await;
+
+    let body = stream.batch(1, 50);
+    assert_eq!(
+        stack
+            .publish(1, "application/x-ndjson", body)
+            .await
+            .unwrap()
+            .status,
+        202
+    );
+    kafka.stop().unwrap();
+    let body = stream.batch(1, 50);
+    let refused = timeout(
+        Duration::from_secs(10),
+        stack.publish(1, "application/x-ndjson", body.clone()),
+    );
+    let refused = refused.await.expect("the answer comes within a bound").unwrap();
+    assert_eq!(refused.status, 503, "{:?}", refused.json());
+    assert!(
+        refused.headers.contains_key("retry-after"),
+        "{:?}",
+        refused.headers
+    );
+    kafka.restart().unwrap();
+
+    let accepted = async {
+        while stack
+            .publish(1, "application/x-ndjson", body.clone())
+            .await
+            .unwrap()
+            .status
+            != 202
+        {}
+    };
+    timeout(LIMIT, accepted).await.expect("events are accepted again");
+    let tracker = &mut stream.tracker;
+    receiver
+        .wait_for("every event", LIMIT, |received| tracker.look(received).unwrap())
+        .await
+        .unwrap_or_else(|error| panic!("{}; {error}\n{}", tracker.count(), stack.logs()));
+    let count = tracker.count();
+    assert_eq!(
+        Count {
+            duplicates: 0,
+            ..count
+        },
+        Count::default()
+    );
+}

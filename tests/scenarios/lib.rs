@@ -1,0 +1,1 @@
+//! Scenarios over real processes: see `main.rs` and the files beside it, one a promise.

@@ -1,0 +1,60 @@
+//! What the scenarios have in common: webhooks, and streams of numbered events.
+
+use angarium_proto::registry::v1::authentication::Method;
+use angarium_proto::registry::v1::{Authentication, Signature, Timetable, Webhook};
+use angarium_signing::Secret;
+use angarium_testkit::receiver::Receiver;
+use angarium_testkit::stack::Stack;
+use anyhow::{Context, Result};
+
+/// A signed webhook for these types, whose hook checks what comes.
+pub(crate) async fn signed_webhook(
+    stack: &Stack,
+    receiver: &Receiver,
+    account: u64,
+    hook: &str,
+    event_types: &[&str],
+) -> Result<Webhook> {
+    let webhook = stack
+        .create_webhook(Webhook {
+            account_id: account,
+            name: hook.to_owned(),
+            target_url: receiver.hook(hook),
+            authentication: Some(Authentication {
+                method: Some(Method::Signature(Signature::default())),
+            }),
+            event_types: event_types.iter().map(ToString::to_string).collect(),
+            active: true,
+            timetable: Some(Timetable {
+                cron: "*/2 * * * * *".to_owned(),
+                time_zone: String::new(),
+            }),
+            ..Webhook::default()
+        })
+        .await?;
+    receiver.verify(hook, &[secret(&webhook)?])?;
+    Ok(webhook)
+}
+
+fn secret(webhook: &Webhook) -> Result<Secret> {
+    let authentication = webhook.authentication.as_ref().and_then(|a| a.method.as_ref());
+    let Some(Method::Signature(signature)) = authentication else {
+        anyhow::bail!("the webhook is not signed");
+    };
+    signature
+        .secret
+        .parse()
+        .context("the secret that the registry has made")
+}
+
+/// The JSON of a numbered event.
+pub(crate) fn numbered(event_name: &str, number: u64) -> String {
+    format!(r#"{{"eventId":"event-{number}","eventName":"{event_name}","data":{{"n":{number}}}}}"#)
+}
+
+/// Whether every request so far that had a signature to check was signed well.
+pub(crate) fn assert_all_verified(receiver: &Receiver) {
+    for request in receiver.received() {
+        assert_eq!(request.verified, Some(Ok(())), "W2: {}", request.hook);
+    }
+}
