@@ -57,16 +57,9 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     Ok(pass_on(tested))
 }
 
-/// The binary, which scenarios start, and the test programs.
+/// The test programs and, since its crate has some, the binary that scenarios start. One build of everything: by itself
+/// the binary would be built with fewer features of its dependencies, and these twice.
 fn build(interrupt: &Interrupt) -> anyhow::Result<ExitStatus> {
-    let mut binary = Command::new("cargo");
-    binary
-        .args(["build", "--release", "-p", "angarium"])
-        .current_dir(paths::root());
-    let status = interrupt.run(&mut binary)?;
-    if !status.success() {
-        return Ok(status);
-    }
     interrupt.run(cargo_test().arg("--no-run"))
 }
 
