@@ -1,5 +1,7 @@
 //! Publishing over HTTP.
 
+use std::time::Duration;
+
 use angarium_ingest::StoreConfig;
 use angarium_model::samples::{AS_PUBLISHED, INTRODUCTION, INVALID, Sample};
 use angarium_model::{Event, Position};
@@ -7,6 +9,8 @@ use bytes::Bytes;
 use http::{Method, Request, StatusCode, header};
 use http_body_util::Full;
 use serde_json::Value;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use super::harness::{ACCOUNT, Answer, Ingest, KEY, NOW_MS, OTHER, event};
 
@@ -372,23 +376,25 @@ async fn requests_beyond_the_bound_are_told_to_come_back() {
 }
 
 #[tokio::test]
+async fn a_body_that_does_not_come_in_time_is_408() {
+    let ingest = Ingest::with(|config| config.traffic.read_timeout = Duration::from_millis(200)).await;
+    let mut stream = TcpStream::connect(ingest.handle.http()).await.unwrap();
+    let head = format!(
+        "POST /v1/accounts/{ACCOUNT}/events HTTP/1.1\r\nhost: ingest\r\nauthorization: Bearer {KEY}\r\n\
+         content-type: application/json\r\ncontent-length: 100\r\n\r\n{{"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut status_line = [0; "HTTP/1.1 408".len()];
+    stream.read_exact(&mut status_line).await.unwrap();
+    assert_eq!(&status_line, b"HTTP/1.1 408");
+}
+
+#[tokio::test]
 async fn the_shutdown_ends_everything() {
     let ingest = Ingest::start().await;
     ingest.post(event("a")).await.accepted();
     ingest.tasks.shutdown().begin();
-    ingest
-        .tasks
-        .join(std::time::Duration::from_secs(20))
-        .await
-        .unwrap();
-    assert!(
-        tokio::net::TcpStream::connect(ingest.handle.http())
-            .await
-            .is_err()
-    );
-    assert!(
-        tokio::net::TcpStream::connect(ingest.handle.grpc())
-            .await
-            .is_err()
-    );
+    ingest.tasks.join(Duration::from_secs(20)).await.unwrap();
+    assert!(TcpStream::connect(ingest.handle.http()).await.is_err());
+    assert!(TcpStream::connect(ingest.handle.grpc()).await.is_err());
 }
