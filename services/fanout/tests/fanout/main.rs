@@ -196,6 +196,43 @@ async fn a_crash_repeats_and_never_skips_and_what_is_repeated_is_the_same() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_outage_of_kafka_delays_deliveries_and_skips_none() {
+    const EVENTS: usize = 2_000;
+    let mut world = World::start();
+    for number in 0..EVENTS {
+        let data = format!("{{\"seq\":{number}}}");
+        world
+            .publish(account(1234), "CI_STATS", None, data.as_bytes())
+            .await;
+    }
+    // So few pending events that the outage falls into the middle.
+    let tight = Config {
+        max_pending_events: 10.try_into().unwrap(),
+        ..config()
+    };
+    let worker = world.fanout(tight, [webhook(EVERYTHING, 1234, &["*"], true)]);
+    let before = world.deliveries(EVENTS / 10).await;
+    world.interrupt();
+    let all = world
+        .deliveries_until(before, |all| {
+            all.last()
+                .is_some_and(|last| last.data == format!("{{\"seq\":{}}}", EVENTS - 1))
+        })
+        .await;
+    let mut firsts: Vec<_> = Vec::new();
+    for delivery in all {
+        if !firsts.contains(&delivery.data) {
+            firsts.push(delivery.data);
+        }
+    }
+    let in_order: Vec<_> = (0..EVENTS)
+        .map(|number| format!("{{\"seq\":{number}}}"))
+        .collect();
+    assert_eq!(firsts, in_order, "first receipts, in order");
+    worker.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_delivery_that_kafka_does_not_take_stops_its_partition_until_the_cause_is_mended() {
     let mut world = World::start();
     // With the ids of so many webhooks the record is larger than Kafka takes; with those of one it is not.

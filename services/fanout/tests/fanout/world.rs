@@ -127,6 +127,12 @@ impl World {
         sent.unwrap().await.unwrap();
     }
 
+    /// Cuts all connections to Kafka, and lets them be made again.
+    pub(crate) fn interrupt(&self) {
+        self.broker.go_away().unwrap();
+        self.broker.come_back().unwrap();
+    }
+
     /// Starts a worker that knows these webhooks.
     pub(crate) fn fanout(&self, config: Config, webhooks: impl IntoIterator<Item = Webhook>) -> Worker {
         let runtime = Builder::new_multi_thread()
