@@ -33,7 +33,8 @@ pub struct Chunk {
     /// Where to read on: everything before it has been seen. Offsets can have gaps (transaction markers, compaction),
     /// so this can be beyond the last record.
     pub next: i64,
-    /// The end of the partition's log when it was read; `next == end` means that nothing is left.
+    /// The end of the partition's log: where it was a moment ago if `next` has reached it, which means that nothing is
+    /// left, else where it was when reading last jumped to a place.
     pub end: i64,
 }
 
@@ -158,106 +159,104 @@ impl LogReader {
 struct Reader {
     consumer: BaseConsumer<Log>,
     topic: String,
-    /// Where the client stands, if it is assigned.
+    /// Where the client stands, if there is more to read from there.
     at: Option<At>,
 }
 
 struct At {
     partition: i32,
     next: i64,
+    /// The end of the log when the client was placed.
+    end: i64,
     /// A record that did not fit into the chunk before.
     kept: Option<Record>,
 }
 
+enum Found {
+    Record(Record),
+    /// The client has reached an end of the partition.
+    End,
+    Nothing,
+}
+
 impl Reader {
     fn read(&mut self, partition: i32, offset: i64, limit: Limit) -> Result<Chunk, ReadError> {
+        let goes_on = |at: &mut At| at.partition == partition && at.next == offset;
+        let mut at = match self.at.take_if(goes_on) {
+            Some(at) => at,
+            None => self.place(partition, offset)?,
+        };
+        let records = self.fill(&mut at, limit)?;
+        if at.next < at.end {
+            let chunk = Chunk { records, next: at.next, end: at.end };
+            self.at = Some(at);
+            return Ok(chunk);
+        }
+        // Left at the end, the client would ask the broker for more all the time. If the log has grown meanwhile, the
+        // next read places the client anew: what it tells of an end is about the old one.
+        self.consumer.unassign().map_err(ReadError::Refused)?;
+        let end = if records.is_empty() { at.end } else { self.watermarks(partition)?.1 };
+        Ok(Chunk { records, next: at.next, end })
+    }
+
+    /// Makes the client fetch from `offset` on.
+    fn place(&self, partition: i32, offset: i64) -> Result<At, ReadError> {
         let (low, end) = self.watermarks(partition)?;
-        if offset < low || offset > end {
+        if !(low..=end).contains(&offset) {
             return Err(ReadError::OutOfRange {
                 offset,
                 low,
                 high: end,
             });
         }
-        let mut chunk = Chunk {
-            records: Vec::new(),
-            next: offset,
-            end,
-        };
-        if offset == end {
-            return Ok(chunk);
+        if offset < end {
+            let mut list = TopicPartitionList::new();
+            let assigned = list
+                .add_partition_offset(&self.topic, partition, Offset::Offset(offset))
+                .and_then(|()| self.consumer.assign(&list));
+            assigned.map_err(ReadError::Refused)?;
         }
-        let filled = self.fill(partition, limit, &mut chunk);
-        // At the end the client would ask the broker for more all the time; after an error, who knows where it stands.
-        if filled.is_err() || chunk.next >= end {
-            self.at = None;
-            self.consumer.unassign().map_err(ReadError::Refused)?;
-        }
-        filled.map(|()| chunk)
-    }
-
-    fn fill(&mut self, partition: i32, limit: Limit, chunk: &mut Chunk) -> Result<(), ReadError> {
-        let goes_on = self
-            .at
-            .as_ref()
-            .is_some_and(|at| at.partition == partition && at.next == chunk.next);
-        // Whether the client was placed after `end` was asked for: then "nothing more" means that `end` is reached.
-        let mut placed = !goes_on;
-        let mut at = match self.at.take() {
-            Some(at) if goes_on => at,
-            _ => self.place(partition, chunk.next)?,
-        };
-        let deadline = Instant::now() + PATIENCE;
-        let mut bytes = 0;
-        while chunk.next < chunk.end && chunk.records.len() < limit.records.max(1) {
-            let found = match at.kept.take() {
-                Some(record) => Found::Record(record),
-                None if chunk.records.is_empty() => self.poll(partition, deadline)?,
-                None => self.poll(partition, Instant::now())?,
-            };
-            match found {
-                Found::Record(record) if record.offset < chunk.next => {}
-                Found::Record(record) => {
-                    bytes += record.size();
-                    if bytes > limit.bytes && !chunk.records.is_empty() {
-                        at.kept = Some(record);
-                        break;
-                    }
-                    chunk.next = record.offset + 1;
-                    chunk.records.push(record);
-                }
-                Found::End if placed => chunk.next = chunk.end,
-                Found::End if chunk.records.is_empty() => {
-                    // An earlier end: the log has grown since.
-                    at = self.place(partition, chunk.next)?;
-                    placed = true;
-                }
-                Found::End | Found::Nothing => break,
-            }
-        }
-        at.next = chunk.next;
-        self.at = Some(at);
-        if chunk.records.is_empty() && chunk.next < chunk.end {
-            Err(ReadError::TimedOut)
-        } else {
-            Ok(())
-        }
-    }
-
-    fn place(&self, partition: i32, offset: i64) -> Result<At, ReadError> {
-        let mut list = TopicPartitionList::new();
-        let assigned = list
-            .add_partition_offset(&self.topic, partition, Offset::Offset(offset))
-            .and_then(|()| self.consumer.assign(&list));
-        assigned.map_err(ReadError::Refused)?;
         Ok(At {
             partition,
             next: offset,
+            end,
             kept: None,
         })
     }
 
-    fn poll(&self, partition: i32, deadline: Instant) -> Result<Found, ReadError> {
+    /// Reads what fits into `limit`, and what is there without waiting after the first record.
+    fn fill(&self, at: &mut At, limit: Limit) -> Result<Vec<Record>, ReadError> {
+        let deadline = Instant::now() + PATIENCE;
+        let (mut records, mut bytes) = (Vec::new(), 0);
+        while at.next < at.end && records.len() < limit.records.max(1) {
+            let found = match at.kept.take() {
+                Some(record) => Ok(Found::Record(record)),
+                None if records.is_empty() => self.poll(at, deadline),
+                None => self.poll(at, Instant::now()),
+            };
+            match found {
+                Ok(Found::Record(record)) if record.offset < at.next => {}
+                Ok(Found::Record(record)) => {
+                    bytes += record.size();
+                    if bytes > limit.bytes && !records.is_empty() {
+                        at.kept = Some(record);
+                        break;
+                    }
+                    at.next = record.offset + 1;
+                    records.push(record);
+                }
+                // Nothing follows. The client was placed after the end was asked for, so it has reached it.
+                Ok(Found::End) => at.next = at.end,
+                Ok(Found::Nothing) if records.is_empty() => return Err(ReadError::TimedOut),
+                Err(error) if records.is_empty() => return Err(error),
+                // The next read meets it again.
+                Ok(Found::Nothing) | Err(_) => break,
+            }
+        }
+        Ok(records)
+    }
+
+    fn poll(&self, at: &At, deadline: Instant) -> Result<Found, ReadError> {
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             match self.consumer.poll(left) {
@@ -265,26 +264,26 @@ impl Reader {
                 None if left.is_zero() => return Ok(Found::Nothing),
                 None => {}
                 Some(Ok(message)) => return Ok(Found::Record(Record::copied(&message))),
-                Some(Err(KafkaError::PartitionEOF(ended))) if ended == partition => return Ok(Found::End),
-                Some(Err(error)) => self.trouble(partition, error)?,
+                Some(Err(KafkaError::PartitionEOF(ended))) if ended == at.partition => return Ok(Found::End),
+                Some(Err(error)) => self.trouble(at, error)?,
             }
         }
     }
 
     /// Outages are waited out: they have the read's own deadline.
-    fn trouble(&self, partition: i32, error: KafkaError) -> Result<(), ReadError> {
+    fn trouble(&self, at: &At, error: KafkaError) -> Result<(), ReadError> {
         match error.rdkafka_error_code() {
+            _ if matches!(error, KafkaError::PartitionEOF(_)) => Ok(()),
             Some(code) if is_outage(code) => Ok(()),
+            // It was there when the client was placed: retention has overtaken us, or the log was truncated.
             Some(RDKafkaErrorCode::AutoOffsetReset) => {
-                let (low, high) = self.watermarks(partition)?;
-                // The place was in the log a moment ago, so retention has just overtaken us.
+                let (low, high) = self.watermarks(at.partition)?;
                 Err(ReadError::OutOfRange {
-                    offset: low.saturating_sub(1),
+                    offset: at.next,
                     low,
                     high,
                 })
             }
-            _ if matches!(error, KafkaError::PartitionEOF(_)) => Ok(()),
             _ => Err(ReadError::Refused(error)),
         }
     }
@@ -297,11 +296,4 @@ impl Reader {
             _ => ReadError::Refused(error),
         })
     }
-}
-
-enum Found {
-    Record(Record),
-    /// The client has reached an end of the partition.
-    End,
-    Nothing,
 }

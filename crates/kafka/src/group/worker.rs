@@ -119,7 +119,7 @@ impl Held {
             let (epoch, next) = (kept.epoch, kept.record.offset + 1);
             self.reading = match self.queue.push(kept) {
                 Ok(()) => {
-                    client.resume(self.queue.place.partition);
+                    client.resume_at(self.queue.place.partition, next);
                     Reading::Running { epoch, next }
                 }
                 Err(kept) => Reading::Full(kept),
@@ -273,12 +273,19 @@ impl Worker {
     }
 
     fn serve_owners(&mut self) {
+        let revoking = self.revocation.is_some();
         for held in self.held.values_mut() {
             let (start, commit, released) = {
                 let mut wishes = held.queue.place.wishes();
-                // Only what is assigned can be committed: before the start it has to wait.
+                // Only what is assigned can be committed: before the start it has to wait. And a partition that
+                // starts over leaves the assignment for a moment, which would hand back what is being revoked.
                 let commit = if held.assigned { wishes.commit.take() } else { None };
-                (wishes.start.take(), commit, wishes.released)
+                let start = if held.assigned && revoking {
+                    None
+                } else {
+                    wishes.start.take()
+                };
+                (start, commit, wishes.released)
             };
             if let Some(next) = commit {
                 self.client.store(held.queue.place.partition, next);
@@ -379,7 +386,8 @@ impl Worker {
 
     /// Goes on at the oldest record where the next one is gone, or where the log ends before it.
     fn put_right(&mut self, now: Instant) {
-        if !self.misplaced {
+        // As in `serve_owners`: not while partitions are being revoked.
+        if !self.misplaced || self.revocation.is_some() {
             return;
         }
         for (partition, held) in &mut self.held {
