@@ -3,11 +3,11 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
-use angarium_model::{AccountId, Catalogue, Lane, WebhookId};
-use angarium_proto::InvalidWire;
+use angarium_model::{AccountId, Catalogue, EventType, Lane, WebhookId};
 use angarium_proto::convert::{Secrets, account_to_wire, webhook_to_wire};
 use angarium_proto::registry::v1::registry_service_server::RegistryService;
 use angarium_proto::registry::v1::{self, EventClass};
+use angarium_proto::{FieldError, InvalidWire};
 use angarium_runtime::{Clock, Shutdown};
 use futures::Stream;
 use tonic::{Request, Response, Status};
@@ -141,13 +141,11 @@ impl RegistryService for Api {
         let list = format!("webhooks of {}", request.account_id);
         let mut errors = Vec::new();
         let page = Page::<WebhookId>::from_wire(request.page_size, &request.page_token, &list, &mut errors);
-        let account = match AccountId::new(request.account_id) {
+        let account = AccountId::new(request.account_id)
+            .map_err(|error| errors.push(FieldError::new("account_id", error.to_string())));
+        let account = match account {
             Ok(account) if errors.is_empty() => account,
-            Ok(_) => return Err(Refusal::from(InvalidWire(errors)).into()),
-            Err(error) => {
-                errors.push(angarium_proto::FieldError::new("account_id", error.to_string()));
-                return Err(Refusal::from(InvalidWire(errors)).into());
-            }
+            _ => return Err(Refusal::from(InvalidWire(errors)).into()),
         };
         let (webhooks, next_page_token) = self.store.read(|state| {
             state.account(account).ok_or(Refusal::NoAccount(account))?;
@@ -191,7 +189,7 @@ impl RegistryService for Api {
         &self,
         _request: Request<v1::ListEventTypesRequest>,
     ) -> Answer<v1::ListEventTypesResponse> {
-        let wire = |known: angarium_model::EventType| v1::EventType {
+        let wire = |known: EventType| v1::EventType {
             name: known.name.to_owned(),
             event_class: match known.lane {
                 Lane::Realtime => EventClass::Realtime.into(),

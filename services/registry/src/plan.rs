@@ -162,10 +162,10 @@ impl Plan {
         }
     }
 
-    const fn webhook(webhook: Webhook, new_secret: bool) -> Self {
+    fn webhook(webhook: Webhook, new_secret: bool) -> Self {
         Self {
             key: Key::Webhook(webhook.id),
-            entity: Some(Entity::Webhook(webhook)),
+            entity: Some(Entity::Webhook(Box::new(webhook))),
             new_secret,
         }
     }

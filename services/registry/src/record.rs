@@ -28,7 +28,7 @@ pub(crate) enum Key {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Entity {
     Account(Account),
-    Webhook(Webhook),
+    Webhook(Box<Webhook>),
 }
 
 /// A record that this version does not understand.
@@ -122,7 +122,9 @@ fn read(record: &Record) -> Result<(Key, Option<Entity>), String> {
     let wrong = |errors: Vec<FieldError>| InvalidWire(errors).to_string();
     let entity = match value.entry {
         Some(Entry::Account(account)) => Entity::Account(account_from_wire(account).map_err(wrong)?),
-        Some(Entry::Webhook(webhook)) => Entity::Webhook(webhook_from_wire(webhook).map_err(wrong)?),
+        Some(Entry::Webhook(webhook)) => {
+            Entity::Webhook(Box::new(webhook_from_wire(webhook).map_err(wrong)?))
+        }
         None => return Err("its value is neither an account nor a webhook".to_owned()),
     };
     if entity.key() != key {

@@ -54,7 +54,7 @@ impl State {
     pub(crate) fn apply(&mut self, record: &Record) -> Result<Option<Delta>, UnreadableRecord> {
         let delta = match decode(record)? {
             (_, Some(Entity::Account(account))) => Some(self.put_account(account)),
-            (_, Some(Entity::Webhook(webhook))) => Some(self.put_webhook(webhook)),
+            (_, Some(Entity::Webhook(webhook))) => Some(self.put_webhook(*webhook)),
             (Key::Account(id), None) => self.drop_account(id),
             (Key::Webhook(id), None) => self.drop_webhook(id, Revision::from_offset(record.offset)),
             (Key::Barrier, None) => None,

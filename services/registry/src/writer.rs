@@ -108,10 +108,13 @@ impl Writers {
             deadline: Instant::now() + self.patience,
             reply,
         };
-        match queue.map(|queue| queue.try_send(command)) {
-            Some(Ok(())) => {}
-            Some(Err(mpsc::error::TrySendError::Full(_))) => return Err(Refusal::Busy),
-            Some(Err(mpsc::error::TrySendError::Closed(_))) | None => return Err(Refusal::NotWritten),
+        let Some(queue) = queue else {
+            return Err(Refusal::NotWritten);
+        };
+        match queue.try_send(command) {
+            Ok(()) => {}
+            Err(mpsc::error::TrySendError::Full(_)) => return Err(Refusal::Busy),
+            Err(mpsc::error::TrySendError::Closed(_)) => return Err(Refusal::NotWritten),
         }
         // A writer that ended in the middle of it has told nobody how far it got.
         answer.await.unwrap_or(Err(Refusal::Unknown))

@@ -62,12 +62,12 @@ async fn a_follower_gets_a_snapshot_and_then_each_change_with_the_place_it_leads
     let snapshot = next(&mut stream).await;
     assert!(snapshot.reset);
     assert_eq!(snapshot.revisions.len(), 4, "every partition has its place");
-    assert_eq!(webhooks(&snapshot), [first.clone()]);
+    assert_eq!(webhooks(&snapshot), std::slice::from_ref(&first));
 
     let second = registry.create_webhook(webhook()).await;
     let delta = next_change(&mut stream).await;
     assert!(!delta.reset);
-    assert_eq!(webhooks(&delta), [second.clone()]);
+    assert_eq!(webhooks(&delta), std::slice::from_ref(&second));
     assert!(
         delta
             .revisions
@@ -124,7 +124,11 @@ async fn a_follower_goes_on_where_it_stood_and_after_a_restart_too() {
     assert!(!delta.reset);
     assert_eq!(webhooks(&delta), [missed]);
 
-    let place = delta.revisions;
+    let mut place = delta.revisions;
+    // Each partition begins with a barrier: until it is seen, the follower does not stand at the end.
+    while place.iter().any(|known| known.revision == 0) {
+        place = next(&mut stream).await.revisions;
+    }
     let registry = registry.restart().await;
     let mut stream = registry.watch(place, false).await;
     let new = registry.create_webhook(webhook()).await;

@@ -132,7 +132,7 @@ async fn w2_a_generated_secret_is_shown_once_and_kept_by_changes_that_bring_none
         ..ListWebhooksRequest::default()
     };
     let listed = client.list_webhooks(list).await.unwrap().into_inner().webhooks;
-    assert_eq!(listed, [read.clone()]);
+    assert_eq!(listed, std::slice::from_ref(&read));
 
     let renamed = Webhook {
         name: "Payroll".into(),
