@@ -22,9 +22,14 @@ pub enum Format {
 /// A filter that cannot be read is reported and replaced by `info`: a typing mistake there must not keep a
 /// service down.
 pub fn init(format: Format) {
+    init_with(format, "info");
+}
+
+/// As [`init`], with another filter where the variable gives none.
+pub fn init_with(format: Format, default: &str) {
     let (filter, mistake) = match EnvFilter::try_from_env(FILTER_VARIABLE) {
         Ok(filter) => (filter, None),
-        Err(error) => (EnvFilter::new("info"), given().then_some(error)),
+        Err(error) => (EnvFilter::new(default), given().then_some(error)),
     };
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
@@ -41,7 +46,7 @@ pub fn init(format: Format) {
         tracing::debug!(error, "the log had been started before");
     }
     if let Some(error) = mistake {
-        tracing::warn!(%error, "{FILTER_VARIABLE} is not a filter; using `info`");
+        tracing::warn!(%error, "{FILTER_VARIABLE} is not a filter; using `{default}`");
     }
 }
 

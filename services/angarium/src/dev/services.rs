@@ -1,0 +1,233 @@
+//! Starts the services, as production does, on loopback ports.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroUsize;
+
+use angarium_delivery::{Checkpoints, Memory};
+use angarium_directory::{Directory, Secrets};
+use angarium_ingest::{Idempotency, StoreConfig, Surroundings};
+use angarium_kafka::topics::{self, Change, Layout, Names};
+use angarium_kafka::{Connection, MockBroker};
+use angarium_runtime::access::OperatorKey;
+use angarium_runtime::{Clock, Tasks, grpc};
+use anyhow::{Context, bail};
+use tokio::net::TcpListener;
+
+use super::Args;
+use super::setup::RegistryClient;
+
+/// What all keys in Redis begin with.
+const REDIS_PREFIX: &str = "angarium";
+/// Ids of events that are remembered, to recognise repeats.
+const REMEMBERED_IDS: NonZeroUsize = NonZeroUsize::new(100_000).unwrap();
+
+/// A loopback address; port 0 is a free one.
+pub(super) const fn loopback(port: u16) -> SocketAddr {
+    SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), port)
+}
+
+/// Where the services will listen.
+#[derive(Debug)]
+pub(super) struct Ports {
+    http: u16,
+    grpc: u16,
+    registry: u16,
+    /// What the user must know of the choice.
+    pub(super) notes: Vec<String>,
+}
+
+impl Ports {
+    /// What the command line says; else the default; else, if that is taken, a free port.
+    ///
+    /// # Errors
+    /// If a port that was asked for is taken.
+    pub(super) async fn choose(args: &Args) -> anyhow::Result<Self> {
+        let mut notes = Vec::new();
+        Ok(Self {
+            http: choose("--http-port", args.http_port, 8080, &mut notes).await?,
+            grpc: choose("--grpc-port", args.grpc_port, 8081, &mut notes).await?,
+            registry: choose("--registry-port", args.registry_port, 8082, &mut notes).await?,
+            notes,
+        })
+    }
+}
+
+async fn choose(
+    flag: &str,
+    asked: Option<u16>,
+    default: u16,
+    notes: &mut Vec<String>,
+) -> anyhow::Result<u16> {
+    let port = asked.unwrap_or(default);
+    match (TcpListener::bind(loopback(port)).await, asked) {
+        (Ok(_free), _) => Ok(port),
+        (Err(error), None) => {
+            notes.push(format!(
+                "Port {port} cannot be used ({error}): a free one is taken instead. {flag} sets another."
+            ));
+            Ok(0)
+        }
+        (Err(error), Some(_)) => {
+            bail!(
+                "{flag} {port}: cannot listen there ({error}); leave it out, or give 0, to take a free port"
+            )
+        }
+    }
+}
+
+/// The Kafka that everything stands on.
+#[derive(Debug)]
+pub(super) struct Kafka {
+    pub(super) connection: Connection,
+    pub(super) topics: Names,
+    /// What was done to a real one.
+    _mock: Option<MockBroker>,
+}
+
+impl Kafka {
+    /// The one at `bootstrap`, with its topics brought in line; else one in memory.
+    ///
+    /// # Errors
+    /// If it cannot be reached, or has topics that differ in what must not be changed.
+    pub(super) async fn start(bootstrap: Option<&str>) -> anyhow::Result<Self> {
+        let layout = Layout::default();
+        let topics = layout.names();
+        let Some(bootstrap) = bootstrap else {
+            let mock = MockBroker::start(&layout).context("cannot start a Kafka in memory")?;
+            return Ok(Self {
+                connection: mock.connection(),
+                topics,
+                _mock: Some(mock),
+            });
+        };
+        let connection = Connection::new(bootstrap);
+        let applied = topics::apply(&connection, &layout)
+            .await
+            .with_context(|| format!("cannot use the Kafka at {bootstrap}"))?;
+        let created = applied
+            .iter()
+            .filter(|applied| matches!(applied.change, Change::Created))
+            .count();
+        tracing::info!(created, "topics are in line");
+        Ok(Self {
+            connection,
+            topics,
+            _mock: None,
+        })
+    }
+}
+
+/// Where the services listen.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Running {
+    pub(super) http: SocketAddr,
+    pub(super) grpc: SocketAddr,
+    pub(super) registry: SocketAddr,
+}
+
+/// Starts the registry, then `set_up`, then those that follow the registry: so they know all from the beginning.
+///
+/// # Errors
+/// If a service cannot start, or `set_up` fails.
+pub(super) async fn start<T>(
+    args: &Args,
+    ports: &Ports,
+    kafka: &Kafka,
+    key: &OperatorKey,
+    tasks: &Tasks,
+    set_up: impl AsyncFnOnce(RegistryClient) -> anyhow::Result<T>,
+) -> anyhow::Result<(Running, T)> {
+    let (clock, connection, names) = (Clock::system(), &kafka.connection, &kafka.topics);
+    let config = angarium_registry::Config::new(loopback(ports.registry), key.clone());
+    let starting = angarium_registry::Service::start(config, connection, names, clock.clone(), tasks);
+    let registry = starting.await.context("cannot start the registry")?.address();
+    let set_up = set_up(super::setup::client(registry, key)?).await?;
+
+    let endpoint = format!("http://{registry}");
+    let follow = |secrets| -> anyhow::Result<Directory> {
+        Ok(Directory::follow(
+            grpc::client(&endpoint, key)?,
+            secrets,
+            clock.clone(),
+            tasks,
+        ))
+    };
+    let around = Surroundings {
+        kafka: connection.clone(),
+        topics: names.clone(),
+        directory: follow(Secrets::Omit)?,
+        clock: clock.clone(),
+    };
+    let ingest = angarium_ingest::Service::start(ingest_config(ports, key), around, tasks);
+    let ingest = ingest.await.context("cannot start ingest")?;
+
+    let config = angarium_fanout::Config::default();
+    let directory = follow(Secrets::Omit)?;
+    let starting =
+        angarium_fanout::Service::start(config, connection.clone(), names.clone(), directory, tasks);
+    // It ends with the shutdown; the handle would only end it earlier.
+    drop(starting.await.context("cannot start fanout")?);
+
+    let dependencies = angarium_delivery::Dependencies {
+        kafka: connection.clone(),
+        topics: names.clone(),
+        directory: follow(Secrets::Include)?,
+        checkpoints: match &args.redis {
+            Some(url) => Checkpoints::redis(url, REDIS_PREFIX)?,
+            None => Checkpoints::Memory(Memory::default()),
+        },
+        clock: clock.clone(),
+    };
+    let starting = angarium_delivery::run(angarium_delivery::Config::default(), dependencies, tasks);
+    starting.await.context("cannot start delivery")?;
+    Ok((
+        Running {
+            http: ingest.http(),
+            grpc: ingest.grpc(),
+            registry,
+        },
+        set_up,
+    ))
+}
+
+fn ingest_config(ports: &Ports, key: &OperatorKey) -> angarium_ingest::Config {
+    let (http, grpc) = (loopback(ports.http), loopback(ports.grpc));
+    angarium_ingest::Config {
+        idempotency: Idempotency {
+            store: StoreConfig::Memory {
+                entries: REMEMBERED_IDS,
+            },
+            ..Idempotency::default()
+        },
+        ..angarium_ingest::Config::new(http, grpc, key.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_default_port_that_is_taken_is_told_and_replaced_by_a_free_one() {
+        let taken = TcpListener::bind(loopback(0)).await.unwrap();
+        let port = taken.local_addr().unwrap().port();
+        let mut notes = Vec::new();
+        assert_eq!(choose("--http-port", None, port, &mut notes).await.unwrap(), 0);
+        assert!(
+            notes[0].contains(&format!("Port {port} cannot be used")),
+            "{notes:?}"
+        );
+        assert!(notes[0].contains("--http-port"), "{notes:?}");
+    }
+
+    #[tokio::test]
+    async fn a_port_that_was_asked_for_is_not_replaced() {
+        let taken = TcpListener::bind(loopback(0)).await.unwrap();
+        let port = taken.local_addr().unwrap().port();
+        let error = choose("--http-port", Some(port), 8080, &mut Vec::new())
+            .await
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains(&format!("--http-port {port}")), "{error}");
+    }
+}
