@@ -8,7 +8,7 @@ mod client;
 mod server;
 mod severable;
 
-pub use client::{Client, InvalidEndpoint, WithKey, client};
+pub use client::{Client, InvalidEndpoint, WithKey, check_endpoint, client};
 pub use server::{Error, Server};
 
 /// The largest message that servers and clients decode: the largest request to ingest (5 MiB) and its frame.

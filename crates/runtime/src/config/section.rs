@@ -306,7 +306,15 @@ impl<'r> Section<'r> {
 
     fn absent<T>(&mut self, setting: Setting, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
         let value = match &setting.absent {
-            Absent::Default(text) => parse(text).ok(),
+            // A default out of its own bounds is our mistake; a test of the settings finds it.
+            Absent::Default(text) => match parse(text) {
+                Ok(value) => Some(value),
+                Err(problem) => {
+                    let problem = format!("`{text}` {problem}");
+                    self.note(Mistake::of_default(self.name, &setting.path(), &problem));
+                    None
+                }
+            },
             Absent::Optional => None,
             Absent::Required => {
                 let path = setting.path();

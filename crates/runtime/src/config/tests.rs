@@ -240,6 +240,13 @@ fn values_that_do_not_go_together_are_a_mistake_of_the_one_that_is_named() {
 }
 
 #[test]
+fn a_default_out_of_its_own_bounds_is_a_mistake() {
+    let mut reader = Reader::new(None, []);
+    reader.section("retry").integer("first", 10, 1..=9, "First wait");
+    assert_eq!(lines(&reader), ["retry.first (its default): `10` is more than 9"]);
+}
+
+#[test]
 fn the_reference_is_a_table_of_everything_that_was_asked_for() {
     let mut reader = Reader::new(None, []);
     read(&mut reader);

@@ -24,12 +24,15 @@ pub struct InvalidEndpoint {
     problem: &'static str,
 }
 
-/// A client of the service at `http://host:port`. Needs a running tokio; connects at the first call, and again
-/// whenever the connection is lost.
+/// Whether `endpoint` says where a service is, as `http://host:port`.
 ///
 /// # Errors
-/// When the text is not such an address.
-pub fn client(endpoint: &str, key: &OperatorKey) -> Result<Client, InvalidEndpoint> {
+/// When it does not.
+pub fn check_endpoint(endpoint: &str) -> Result<(), InvalidEndpoint> {
+    parse(endpoint).map(|_endpoint| ())
+}
+
+fn parse(endpoint: &str) -> Result<Endpoint, InvalidEndpoint> {
     let invalid = |problem| InvalidEndpoint {
         endpoint: endpoint.to_owned(),
         problem,
@@ -47,23 +50,40 @@ pub fn client(endpoint: &str, key: &OperatorKey) -> Result<Client, InvalidEndpoi
     if parsed.uri().path() != "/" {
         return Err(invalid("gRPC has no path"));
     }
-    let header = format!("Bearer {}", key.expose()).parse::<MetadataValue<Ascii>>();
-    let mut authorization = header.map_err(|_invalid| invalid("the key cannot travel in a header"))?;
-    authorization.set_sensitive(true);
-    let channel = parsed
+    Ok(parsed)
+}
+
+/// A client of the service at `http://host:port`. Needs a running tokio; connects at the first call, and again
+/// whenever the connection is lost.
+///
+/// # Errors
+/// When the text is not such an address.
+pub fn client(endpoint: &str, key: &OperatorKey) -> Result<Client, InvalidEndpoint> {
+    let channel = parse(endpoint)?
         .connect_timeout(CONNECT_TIMEOUT)
         .tcp_nodelay(true)
         .http2_keep_alive_interval(KEEPALIVE_EVERY)
         .keep_alive_timeout(KEEPALIVE_ANSWER)
         .keep_alive_while_idle(true)
         .connect_lazy();
-    Ok(InterceptedService::new(channel, WithKey { authorization }))
+    Ok(InterceptedService::new(channel, WithKey::new(key)))
 }
 
 /// Adds the operator's key to each call.
 #[derive(Clone, Debug)]
 pub struct WithKey {
     authorization: MetadataValue<Ascii>,
+}
+
+impl WithKey {
+    fn new(key: &OperatorKey) -> Self {
+        // Nothing but visible ASCII is in a key, so that this always is a header value.
+        let mut authorization = format!("Bearer {}", key.expose())
+            .parse::<MetadataValue<Ascii>>()
+            .unwrap_or_else(|_invalid| MetadataValue::from_static(""));
+        authorization.set_sensitive(true);
+        Self { authorization }
+    }
 }
 
 impl Interceptor for WithKey {

@@ -1,0 +1,196 @@
+//! What can be asked for on the command line.
+
+mod account;
+mod webhook;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(crate) use account::AccountCommand;
+pub(crate) use webhook::{
+    Method, TimetableArgs, WebhookChange, WebhookCommand, WebhookCreate, WebhookName, WebhookUpdate,
+};
+
+use crate::dev;
+use crate::role::Role;
+
+/// Delivers events to webhooks: in order, at least once, for as long as it takes.
+///
+/// Producers publish events to `ingest`, which acknowledges what Kafka holds. `fanout` matches them to the
+/// webhooks that `registry` knows, and `delivery` calls the receivers until they answer. Kafka holds the events,
+/// Redis the state of retries.
+#[derive(Debug, Parser)]
+#[command(version, propagate_version = false, max_term_width = 100, after_help = START_HERE)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// One line a paragraph: clap wraps them to the terminal.
+const START_HERE: &str = "\
+Start here: `angarium dev` runs all of it in one process, with sample events and a sample receiver.
+
+With Kafka and Redis at hand: `angarium topics apply` once, then a process for each of `registry`, `ingest`, \
+`fanout` and `delivery`. `angarium config reference` lists every setting.";
+
+/// What a process does.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run everything in one process for a first look, with sample events and a sample receiver
+    Dev(dev::Args),
+    /// Run ingest: takes events over HTTP and gRPC, and acknowledges what Kafka holds
+    Ingest(Given),
+    /// Run the registry: keeps accounts and webhooks, and tells every follower of changes
+    Registry(Given),
+    /// Run fanout: matches accepted events to webhooks
+    Fanout(Given),
+    /// Run delivery: calls receivers, signs, keeps the order, retries
+    Delivery(Given),
+    /// Create and check Kafka's topics
+    Topics {
+        #[command(subcommand)]
+        command: TopicsCommand,
+    },
+    /// Look up and check settings
+    Config {
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
+    /// Create and list accounts
+    Account {
+        #[command(subcommand)]
+        command: AccountCommand,
+    },
+    /// Create, look at, change and delete webhooks
+    Webhook {
+        #[command(subcommand)]
+        command: WebhookCommand,
+    },
+    /// Publish events from a file: one event, an array, an envelope, or one event a line
+    Publish(Publish),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TopicsCommand {
+    /// Create the topics that are missing and check the others; changes nothing that would lose events
+    Apply(Given),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Print every setting, its variable, default, bounds and meaning, as Markdown
+    Reference,
+    /// Say whether a role would start with these settings, and what is wrong with them
+    Check {
+        /// The role
+        #[arg(value_enum)]
+        role: Role,
+        #[command(flatten)]
+        given: Given,
+    },
+}
+
+/// Where settings come from. The command line beats the environment, which beats the file.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Settings")]
+pub(crate) struct Given {
+    /// A TOML file of settings
+    #[arg(long, value_name = "FILE", env = "ANGARIUM_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    /// Override a setting, for example `--set ingest.listen=127.0.0.1:8080`; can be repeated
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = name_and_value)]
+    pub(crate) overrides: Vec<(String, String)>,
+}
+
+fn name_and_value(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("write it as section.name=value")?;
+    Ok((name.trim().to_owned(), value.to_owned()))
+}
+
+/// How to reach the services, and how answers look.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Connection and output")]
+pub(crate) struct Reach {
+    /// The operator's key [variable: ANGARIUM_OPERATOR_KEY]
+    #[arg(long, value_name = "KEY")]
+    pub(crate) key: Option<String>,
+    /// How answers look
+    #[arg(long, value_enum, default_value_t = Shape::Table)]
+    pub(crate) output: Shape,
+    #[command(flatten)]
+    pub(crate) given: Given,
+}
+
+/// How to reach the registry.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Connection and output")]
+pub(crate) struct AtRegistry {
+    /// Where the registry is, as http://host:port [variable: ANGARIUM_REGISTRY_ENDPOINT]
+    #[arg(long, value_name = "URL")]
+    pub(crate) registry: Option<String>,
+    #[command(flatten)]
+    pub(crate) reach: Reach,
+}
+
+/// How an answer is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Shape {
+    /// Aligned columns, for people
+    Table,
+    /// For programs
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Publish {
+    /// The account that the events belong to
+    #[arg(long, value_name = "ID")]
+    pub(crate) account: u64,
+    /// The file; `-` is standard input
+    pub(crate) file: PathBuf,
+    /// Where ingest is, as http://host:port [variable: ANGARIUM_INGEST_ENDPOINT]
+    #[arg(long, value_name = "URL")]
+    pub(crate) ingest: Option<String>,
+    #[command(flatten)]
+    pub(crate) reach: Reach,
+}
+
+/// A command line that clap lets through and that still asks for nothing sensible.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct WrongUse(pub(crate) &'static str);
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn help_says_where_to_start_and_what_each_role_does() {
+        let help = Cli::command().render_long_help().to_string();
+        for text in [
+            "Start here: `angarium dev`",
+            "Run ingest: takes events",
+            "Run delivery: calls receivers",
+        ] {
+            assert!(help.contains(text), "{help}");
+        }
+    }
+
+    #[test]
+    fn an_override_without_a_value_is_refused() {
+        assert!(Cli::try_parse_from(["angarium", "ingest", "--set", "ingest.listen"]).is_err());
+        let cli = Cli::try_parse_from(["angarium", "ingest", "--set", "a.b=c=d"]).unwrap();
+        let Command::Ingest(given) = cli.command else {
+            panic!("{cli:?}")
+        };
+        assert_eq!(given.overrides, [("a.b".to_owned(), "c=d".to_owned())]);
+    }
+}

@@ -1,0 +1,160 @@
+//! `angarium webhook …`
+
+use clap::{ArgGroup, Args, Subcommand};
+
+use super::AtRegistry;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum WebhookCommand {
+    /// Create a webhook; its secret is shown this once
+    Create(Box<WebhookCreate>),
+    /// List the webhooks of an account
+    List {
+        /// The account
+        #[arg(long, value_name = "ID")]
+        account: u64,
+        #[command(flatten)]
+        at: AtRegistry,
+    },
+    /// Show one webhook
+    Get(WebhookName),
+    /// Change what is given and leave the rest
+    Update(Box<WebhookUpdate>),
+    /// Delete a webhook; what is pending for it is not sent
+    Delete(WebhookName),
+}
+
+/// Names one webhook.
+#[derive(Debug, Args)]
+pub(crate) struct WebhookName {
+    /// The webhook: wh_ and 32 hexadecimal digits
+    pub(crate) id: String,
+    /// The account it belongs to
+    #[arg(long, value_name = "ID")]
+    pub(crate) account: u64,
+    #[command(flatten)]
+    pub(crate) at: AtRegistry,
+}
+
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("method").required(true).args(["signature", "secret", "no_auth"]))]
+pub(crate) struct WebhookCreate {
+    /// The account it belongs to
+    #[arg(long, value_name = "ID")]
+    pub(crate) account: u64,
+    /// What people call it
+    #[arg(long)]
+    pub(crate) name: String,
+    /// What it is for
+    #[arg(long, default_value = "")]
+    pub(crate) description: String,
+    /// Where events are sent
+    #[arg(long)]
+    pub(crate) url: String,
+    /// Types of events, separated by commas; `PREFIX_*` takes all that begin so, `*` takes all
+    #[arg(long, required = true, value_delimiter = ',')]
+    pub(crate) events: Vec<String>,
+    #[command(flatten)]
+    pub(crate) method: Method,
+    #[command(flatten)]
+    pub(crate) timetable: TimetableArgs,
+    /// Whether events are matched from now on
+    #[arg(long, default_value_t = true, action = clap::ArgAction::Set)]
+    pub(crate) active: bool,
+    #[command(flatten)]
+    pub(crate) at: AtRegistry,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WebhookUpdate {
+    #[command(flatten)]
+    pub(crate) webhook: WebhookName,
+    #[command(flatten)]
+    pub(crate) change: WebhookChange,
+}
+
+/// What to change of a webhook.
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("method").args(["signature", "secret", "no_auth"]))]
+pub(crate) struct WebhookChange {
+    /// What people call it
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// What it is for
+    #[arg(long)]
+    pub(crate) description: Option<String>,
+    /// Where events are sent
+    #[arg(long)]
+    pub(crate) url: Option<String>,
+    /// Types of events, separated by commas
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) events: Option<Vec<String>>,
+    #[command(flatten)]
+    pub(crate) method: Method,
+    #[command(flatten)]
+    pub(crate) timetable: TimetableArgs,
+    /// Whether events are matched: false retires it, true takes it up again
+    #[arg(long)]
+    pub(crate) active: Option<bool>,
+    /// Change it only if its revision is this one
+    #[arg(long, default_value_t = 0, hide_default_value = true)]
+    pub(crate) revision: i64,
+}
+
+/// How calls prove who sends them.
+#[derive(Debug, Args)]
+pub(crate) struct Method {
+    /// Sign calls with a secret that the registry generates (an update keeps the secret there is)
+    #[arg(long)]
+    pub(crate) signature: bool,
+    /// Sign calls with this secret: whsec_ and the base64 of 24 to 64 bytes
+    #[arg(long, value_name = "WHSEC")]
+    pub(crate) secret: Option<String>,
+    /// Send calls without any proof
+    #[arg(long)]
+    pub(crate) no_auth: bool,
+}
+
+/// When events of the batch class are sent.
+#[derive(Debug, Args)]
+pub(crate) struct TimetableArgs {
+    /// When events of the batch class are sent, for example '*/15 * * * *'
+    #[arg(long)]
+    pub(crate) cron: Option<String>,
+    /// The time zone of the timetable, for example Europe/Rome; default UTC
+    #[arg(long, requires = "cron", value_name = "ZONE")]
+    pub(crate) time_zone: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use crate::cli::Cli;
+
+    fn create(method: &[&str]) -> Result<Cli, clap::Error> {
+        let fixed = [
+            "angarium",
+            "webhook",
+            "create",
+            "--account",
+            "1",
+            "--name",
+            "n",
+            "--url",
+            "http://a",
+            "--events",
+            "*",
+        ];
+        Cli::try_parse_from(fixed.iter().chain(method))
+    }
+
+    #[test]
+    fn a_new_webhook_says_how_calls_prove_who_sends_them() {
+        assert!(create(&[]).is_err());
+        assert!(create(&["--signature", "--no-auth"]).is_err());
+        for method in [&["--signature"] as &[_], &["--no-auth"], &["--secret", "whsec_x"]] {
+            assert!(create(method).is_ok(), "{method:?}");
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! The binary: every role, and the operator's command line.
+//!
+//! `cli` says what can be asked for, `settings` reads what the services are told, `role` runs a service until it
+//! is asked to end, `operate` calls the services of others.
+//!
+//! Exit codes: 0 when all went well, 1 when something failed, 2 when the command line or the settings are wrong.
+
+mod cli;
+mod dev;
+mod operate;
+mod output;
+mod role;
+mod settings;
+mod topics;
+
+use std::process::ExitCode;
+
+use angarium_runtime::config::Mistakes;
+use clap::Parser;
+use cli::{Cli, Command, ConfigCommand, TopicsCommand};
+
+/// The command line or the settings are wrong: the same as clap's own.
+const WRONG_USE: u8 = 2;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return complain(&anyhow::Error::new(error).context("cannot start tokio")),
+    };
+    let code = runtime
+        .block_on(dispatch(cli))
+        .unwrap_or_else(|error| complain(&error));
+    // What still runs after the drain must not hold the process: a blocking call has no other end.
+    runtime.shutdown_background();
+    code
+}
+
+async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
+    match cli.command {
+        Command::Dev(args) => dev::run(args).await,
+        Command::Ingest(given) => role::run(role::Role::Ingest, &given).await,
+        Command::Registry(given) => role::run(role::Role::Registry, &given).await,
+        Command::Fanout(given) => role::run(role::Role::Fanout, &given).await,
+        Command::Delivery(given) => role::run(role::Role::Delivery, &given).await,
+        Command::Topics {
+            command: TopicsCommand::Apply(given),
+        } => done(topics::apply(&given).await),
+        Command::Config {
+            command: ConfigCommand::Reference,
+        } => done(output::print(&settings::reference())),
+        Command::Config {
+            command: ConfigCommand::Check { role, given },
+        } => done(role::check(role, &given)),
+        Command::Account { command } => done(operate::account(command).await),
+        Command::Webhook { command } => done(operate::webhook(command).await),
+        Command::Publish(publish) => done(operate::publish(publish).await),
+    }
+}
+
+fn done(result: anyhow::Result<()>) -> anyhow::Result<ExitCode> {
+    result.map(|()| ExitCode::SUCCESS)
+}
+
+/// The one place that tells a person why a command failed.
+fn complain(error: &anyhow::Error) -> ExitCode {
+    output::complain(&format!("angarium: {error:#}"));
+    let wrong_use = error.is::<Mistakes>() || error.is::<cli::WrongUse>();
+    ExitCode::from(if wrong_use { WRONG_USE } else { 1 })
+}

@@ -1,0 +1,11 @@
+//! Commands that call running services.
+
+mod account;
+mod publish;
+mod registry;
+mod webhook;
+
+pub(crate) use account::run as account;
+pub(crate) use publish::exchange;
+pub(crate) use publish::run as publish;
+pub(crate) use webhook::run as webhook;

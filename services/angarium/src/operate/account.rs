@@ -1,0 +1,66 @@
+//! `angarium account …`
+
+use angarium_proto::registry::v1::{Account, CreateAccountRequest, ListAccountsRequest};
+use serde_json::json;
+
+use super::registry::{PAGE, Registry, present, request};
+use crate::cli::AccountCommand;
+use crate::output::{Row, list, one, print};
+
+const HEADERS: [&str; 3] = ["id", "name", "revision"];
+
+/// Runs one of the commands and prints the answer.
+///
+/// # Errors
+/// When the registry cannot be reached or refuses.
+pub(crate) async fn run(command: AccountCommand) -> anyhow::Result<()> {
+    match command {
+        AccountCommand::Create(create) => {
+            let mut registry = Registry::at(&create.at)?;
+            let account = Account {
+                id: create.id,
+                name: create.name,
+                ..Account::default()
+            };
+            let sent = registry
+                .calls
+                .create_account(request(CreateAccountRequest {
+                    account: Some(account),
+                }))
+                .await;
+            let account = present(registry.answer(sent)?.account)?;
+            print(&one(create.at.reach.output, &HEADERS, row(account)))
+        }
+        AccountCommand::List(at) => {
+            let mut registry = Registry::at(&at)?;
+            let mut rows = Vec::new();
+            let mut page_token = String::new();
+            loop {
+                let page = ListAccountsRequest {
+                    page_size: PAGE,
+                    page_token,
+                };
+                let sent = registry.calls.list_accounts(request(page)).await;
+                let answer = registry.answer(sent)?;
+                rows.extend(answer.accounts.into_iter().map(row));
+                page_token = answer.next_page_token;
+                if page_token.is_empty() {
+                    return print(&list(at.reach.output, &HEADERS, rows));
+                }
+            }
+        }
+    }
+}
+
+fn row(account: Account) -> Row {
+    let json = json!({
+        "id": account.id,
+        "name": account.name,
+        "revision": account.revision,
+        "createdAtMs": account.created_at_ms,
+    });
+    Row {
+        cells: vec![account.id.to_string(), account.name, account.revision.to_string()],
+        json,
+    }
+}

@@ -1,0 +1,329 @@
+//! `angarium webhook …`
+
+use angarium_proto::registry::v1::authentication::Method as Proof;
+use angarium_proto::registry::v1::{
+    Authentication, CreateWebhookRequest, DeleteWebhookRequest, GetWebhookRequest, ListWebhooksRequest,
+    NoAuthentication, Signature, Timetable, UpdateWebhookRequest, Webhook,
+};
+use serde_json::{Value, json};
+
+use super::registry::{PAGE, Registry, present, request};
+use crate::cli::{
+    AtRegistry, Method, TimetableArgs, WebhookChange, WebhookCommand, WebhookCreate, WebhookName,
+    WebhookUpdate, WrongUse,
+};
+use crate::output::{Row, list, one, print};
+
+const SUMMARY: [&str; 6] = ["id", "name", "active", "events", "authentication", "url"];
+const DETAILS: [&str; 11] = [
+    "id",
+    "account",
+    "name",
+    "description",
+    "url",
+    "authentication",
+    "secret",
+    "events",
+    "active",
+    "timetable",
+    "revision",
+];
+
+/// Runs one of the commands and prints the answer.
+///
+/// # Errors
+/// When the registry cannot be reached or refuses.
+pub(crate) async fn run(command: WebhookCommand) -> anyhow::Result<()> {
+    match command {
+        WebhookCommand::Create(create) => self::create(*create).await,
+        WebhookCommand::List { account, at } => self::list_all(account, &at).await,
+        WebhookCommand::Get(name) => get(name).await,
+        WebhookCommand::Update(update) => self::update(*update).await,
+        WebhookCommand::Delete(name) => delete(name).await,
+    }
+}
+
+async fn create(create: WebhookCreate) -> anyhow::Result<()> {
+    let mut registry = Registry::at(&create.at)?;
+    let webhook = Webhook {
+        account_id: create.account,
+        name: create.name,
+        description: create.description,
+        target_url: create.url,
+        authentication: authentication(create.method),
+        event_types: create.events,
+        active: create.active,
+        timetable: timetable(create.timetable),
+        ..Webhook::default()
+    };
+    let sent = registry
+        .calls
+        .create_webhook(request(CreateWebhookRequest {
+            webhook: Some(webhook),
+        }))
+        .await;
+    let webhook = present(registry.answer(sent)?.webhook)?;
+    print(&one(create.at.reach.output, &DETAILS, details(&webhook)))
+}
+
+async fn list_all(account_id: u64, at: &AtRegistry) -> anyhow::Result<()> {
+    let mut registry = Registry::at(at)?;
+    let mut rows = Vec::new();
+    let mut page_token = String::new();
+    loop {
+        let page = ListWebhooksRequest {
+            account_id,
+            page_size: PAGE,
+            page_token,
+        };
+        let sent = registry.calls.list_webhooks(request(page)).await;
+        let answer = registry.answer(sent)?;
+        rows.extend(answer.webhooks.iter().map(summary));
+        page_token = answer.next_page_token;
+        if page_token.is_empty() {
+            return print(&list(at.reach.output, &SUMMARY, rows));
+        }
+    }
+}
+
+async fn get(name: WebhookName) -> anyhow::Result<()> {
+    let mut registry = Registry::at(&name.at)?;
+    let wanted = GetWebhookRequest {
+        account_id: name.account,
+        id: name.id,
+    };
+    let sent = registry.calls.get_webhook(request(wanted)).await;
+    let webhook = present(registry.answer(sent)?.webhook)?;
+    print(&one(name.at.reach.output, &DETAILS, details(&webhook)))
+}
+
+async fn update(update: WebhookUpdate) -> anyhow::Result<()> {
+    let WebhookUpdate {
+        webhook: name,
+        change,
+    } = update;
+    let wanted = changed(&name, change)?;
+    let mut registry = Registry::at(&name.at)?;
+    let sent = registry.calls.update_webhook(request(wanted)).await;
+    let webhook = present(registry.answer(sent)?.webhook)?;
+    print(&one(name.at.reach.output, &DETAILS, details(&webhook)))
+}
+
+async fn delete(name: WebhookName) -> anyhow::Result<()> {
+    let mut registry = Registry::at(&name.at)?;
+    let wanted = DeleteWebhookRequest {
+        account_id: name.account,
+        id: name.id.clone(),
+        revision: 0,
+    };
+    let sent = registry.calls.delete_webhook(request(wanted)).await;
+    registry.answer(sent)?;
+    let row = Row {
+        cells: vec![name.id.clone()],
+        json: json!({ "deleted": name.id }),
+    };
+    print(&one(name.at.reach.output, &["deleted"], row))
+}
+
+/// Only the fields that were given, and their names.
+fn changed(name: &WebhookName, change: WebhookChange) -> Result<UpdateWebhookRequest, WrongUse> {
+    let mut webhook = Webhook {
+        id: name.id.clone(),
+        account_id: name.account,
+        revision: change.revision,
+        ..Webhook::default()
+    };
+    let mut paths: Vec<&str> = Vec::new();
+    if let Some(text) = change.name {
+        webhook.name = text;
+        paths.push("name");
+    }
+    if let Some(description) = change.description {
+        webhook.description = description;
+        paths.push("description");
+    }
+    if let Some(url) = change.url {
+        webhook.target_url = url;
+        paths.push("target_url");
+    }
+    if let Some(events) = change.events {
+        webhook.event_types = events;
+        paths.push("event_types");
+    }
+    if let Some(active) = change.active {
+        webhook.active = active;
+        paths.push("active");
+    }
+    webhook.authentication = authentication(change.method);
+    if webhook.authentication.is_some() {
+        paths.push("authentication");
+    }
+    webhook.timetable = timetable(change.timetable);
+    if webhook.timetable.is_some() {
+        paths.push("timetable");
+    }
+    // An empty mask would mean all fields, and so empty most of them.
+    if paths.is_empty() {
+        return Err(WrongUse(
+            "nothing to change: give at least one of --name, --description, --url, --events, \
+            --active, --cron, --signature, --secret, --no-auth",
+        ));
+    }
+    let mut request = UpdateWebhookRequest {
+        webhook: Some(webhook),
+        ..UpdateWebhookRequest::default()
+    };
+    request.update_mask.get_or_insert_default().paths = paths.into_iter().map(str::to_owned).collect();
+    Ok(request)
+}
+
+fn authentication(method: Method) -> Option<Authentication> {
+    let proof = match method {
+        Method { no_auth: true, .. } => Proof::None(NoAuthentication {}),
+        Method {
+            secret: Some(secret), ..
+        } => Proof::Signature(Signature { secret }),
+        // The registry generates a secret, or keeps the one there is.
+        Method { signature: true, .. } => Proof::Signature(Signature::default()),
+        Method {
+            signature: false,
+            secret: None,
+            no_auth: false,
+        } => return None,
+    };
+    Some(Authentication { method: Some(proof) })
+}
+
+fn timetable(given: TimetableArgs) -> Option<Timetable> {
+    given.cron.map(|cron| Timetable {
+        cron,
+        time_zone: given.time_zone.unwrap_or_default(),
+    })
+}
+
+fn proof(webhook: &Webhook) -> (&'static str, Option<&str>) {
+    match webhook
+        .authentication
+        .as_ref()
+        .and_then(|authentication| authentication.method.as_ref())
+    {
+        Some(Proof::Signature(signature)) => (
+            "signature",
+            Some(signature.secret.as_str()).filter(|secret| !secret.is_empty()),
+        ),
+        Some(Proof::None(_)) => ("none", None),
+        None => ("unknown", None),
+    }
+}
+
+fn json(webhook: &Webhook) -> Value {
+    let (authentication, secret) = proof(webhook);
+    let timetable = webhook.timetable.as_ref();
+    json!({
+        "id": webhook.id,
+        "account": webhook.account_id,
+        "name": webhook.name,
+        "description": webhook.description,
+        "url": webhook.target_url,
+        "authentication": authentication,
+        "secret": secret,
+        "events": webhook.event_types,
+        "active": webhook.active,
+        "timetable": timetable.map(|table| json!({ "cron": table.cron, "timeZone": table.time_zone })),
+        "revision": webhook.revision,
+        "createdAtMs": webhook.created_at_ms,
+    })
+}
+
+fn summary(webhook: &Webhook) -> Row {
+    let json = json(webhook);
+    let cells = vec![
+        webhook.id.clone(),
+        webhook.name.clone(),
+        webhook.active.to_string(),
+        webhook.event_types.join(","),
+        proof(webhook).0.to_owned(),
+        webhook.target_url.clone(),
+    ];
+    Row { cells, json }
+}
+
+fn details(webhook: &Webhook) -> Row {
+    let json = json(webhook);
+    let (authentication, secret) = proof(webhook);
+    let timetable = webhook.timetable.as_ref();
+    let cells = vec![
+        webhook.id.clone(),
+        webhook.account_id.to_string(),
+        webhook.name.clone(),
+        webhook.description.clone(),
+        webhook.target_url.clone(),
+        authentication.to_owned(),
+        secret.unwrap_or("not shown").to_owned(),
+        webhook.event_types.join(","),
+        webhook.active.to_string(),
+        timetable.map_or_else(
+            || "the default".to_owned(),
+            |table| format!("{} {}", table.cron, table.time_zone),
+        ),
+        webhook.revision.to_string(),
+    ];
+    Row { cells, json }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::{Cli, Command};
+
+    fn update(args: &[&str]) -> Result<UpdateWebhookRequest, WrongUse> {
+        let fixed = ["angarium", "webhook", "update", "--account", "7", "wh_1"];
+        let cli = Cli::try_parse_from(fixed.iter().chain(args)).unwrap();
+        let Command::Webhook {
+            command: WebhookCommand::Update(update),
+        } = cli.command
+        else {
+            panic!("{cli:?}")
+        };
+        changed(&update.webhook, update.change)
+    }
+
+    #[test]
+    fn an_update_names_exactly_what_was_given() {
+        let request = update(&["--active", "false", "--events", "A,B_*", "--revision", "5"]).unwrap();
+        assert_eq!(request.update_mask.unwrap().paths, ["event_types", "active"]);
+        let webhook = request.webhook.unwrap();
+        assert_eq!(
+            (webhook.account_id, webhook.id.as_str(), webhook.revision),
+            (7, "wh_1", 5)
+        );
+        assert_eq!(
+            (webhook.active, webhook.event_types),
+            (false, vec!["A".to_owned(), "B_*".to_owned()])
+        );
+    }
+
+    #[test]
+    fn an_update_of_nothing_is_refused_since_it_would_empty_the_webhook() {
+        assert!(update(&["--revision", "5"]).is_err());
+    }
+
+    #[test]
+    fn authentication_is_changed_only_when_asked() {
+        assert!(
+            update(&["--name", "x"])
+                .unwrap()
+                .webhook
+                .unwrap()
+                .authentication
+                .is_none()
+        );
+        let request = update(&["--no-auth"]).unwrap();
+        assert_eq!(request.update_mask.unwrap().paths, ["authentication"]);
+        assert_eq!(proof(&request.webhook.unwrap()), ("none", None));
+        let request = update(&["--secret", "whsec_x"]).unwrap();
+        assert_eq!(proof(&request.webhook.unwrap()), ("signature", Some("whsec_x")));
+    }
+}

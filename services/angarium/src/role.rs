@@ -1,0 +1,155 @@
+//! Runs a service until it is asked to end.
+
+use std::pin::pin;
+use std::process::ExitCode;
+
+use angarium_delivery::Checkpoints;
+use angarium_directory::Directory;
+use angarium_proto::convert::Secrets;
+use angarium_runtime::{Clock, Shutdown, Tasks, Unfinished, grpc, signals, telemetry};
+use anyhow::Context;
+use clap::ValueEnum;
+
+use crate::cli::Given;
+use crate::output::print;
+use crate::settings::Settings;
+
+/// A service that a process can be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Role {
+    Ingest,
+    Registry,
+    Fanout,
+    Delivery,
+}
+
+impl Role {
+    #[cfg(test)]
+    pub(crate) const ALL: [Self; 4] = [Self::Ingest, Self::Registry, Self::Fanout, Self::Delivery];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Ingest => "ingest",
+            Self::Registry => "registry",
+            Self::Fanout => "fanout",
+            Self::Delivery => "delivery",
+        }
+    }
+
+    /// The sections of settings that it uses.
+    pub(crate) const fn sections(self) -> &'static [&'static str] {
+        match self {
+            Self::Ingest => &[
+                "log", "process", "kafka", "redis", "registry", "operator", "ingest",
+            ],
+            Self::Registry => &["log", "process", "kafka", "operator", "registry"],
+            Self::Fanout => &["log", "process", "kafka", "registry", "operator", "fanout"],
+            Self::Delivery => &[
+                "log", "process", "kafka", "redis", "registry", "operator", "delivery",
+            ],
+        }
+    }
+}
+
+/// Says whether `role` would start.
+///
+/// # Errors
+/// Every mistake in its settings.
+pub(crate) fn check(role: Role, given: &Given) -> anyhow::Result<()> {
+    Settings::read(given, role.sections())?;
+    print(&format!("the settings of {} are fine\n", role.name()))
+}
+
+/// Runs `role` until a signal or a failure, then drains. A second signal ends it at once.
+///
+/// # Errors
+/// Mistakes in its settings. Later failures are in the log, and in the exit code.
+pub(crate) async fn run(role: Role, given: &Given) -> anyhow::Result<ExitCode> {
+    let settings = Settings::read(given, role.sections())?;
+    telemetry::init(settings.log);
+    let name = role.name();
+    let drain = settings.drain;
+    let tasks = Tasks::new(Shutdown::new());
+    let outcome = tokio::select! {
+        outcome = work(role, settings, &tasks) => outcome,
+        () = signals::terminated() => Ok(()),
+    };
+    if let Err(error) = &outcome {
+        tracing::error!(role = name, error = format!("{error:#}"), "cannot start");
+    }
+    tasks.shutdown().begin();
+    let mut again = pin!(signals::terminated());
+    let ended = tokio::select! {
+        ended = tasks.join(drain) => ended,
+        () = &mut again => {
+            tracing::warn!(role = name, "asked to end a second time: leaving what is in work");
+            return Ok(ExitCode::FAILURE);
+        }
+    };
+    match &ended {
+        Ok(()) => tracing::info!(role = name, "ended"),
+        // The failure itself has been logged.
+        Err(error @ Unfinished::Failed(_)) => tracing::error!(role = name, "{error}"),
+        Err(error @ Unfinished::TimedOut { .. }) => tracing::error!(role = name, "{error}"),
+    }
+    Ok(if outcome.is_ok() && ended.is_ok() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// Starts the service and lasts until the shutdown begins.
+async fn work(role: Role, settings: Settings, tasks: &Tasks) -> anyhow::Result<()> {
+    tracing::info!(
+        role = role.name(),
+        version = env!("CARGO_PKG_VERSION"),
+        "starting"
+    );
+    start(role, settings, tasks).await?;
+    tasks.shutdown().begun().await;
+    Ok(())
+}
+
+async fn start(role: Role, settings: Settings, tasks: &Tasks) -> anyhow::Result<()> {
+    let (kafka, names, clock) = (
+        settings.kafka.connection(),
+        settings.kafka.names(),
+        Clock::system(),
+    );
+    match role {
+        Role::Registry => {
+            angarium_registry::Service::start(settings.registry, &kafka, &names, clock, tasks).await?;
+        }
+        Role::Ingest => {
+            let around = angarium_ingest::Surroundings {
+                directory: directory(&settings, Secrets::Omit, tasks)?,
+                kafka,
+                topics: names,
+                clock,
+            };
+            angarium_ingest::Service::start(settings.ingest, around, tasks).await?;
+        }
+        Role::Fanout => {
+            let directory = directory(&settings, Secrets::Omit, tasks)?;
+            angarium_fanout::Service::start(settings.fanout, kafka, names, directory, tasks).await?;
+        }
+        Role::Delivery => {
+            let on = angarium_delivery::Dependencies {
+                directory: directory(&settings, Secrets::Include, tasks)?,
+                checkpoints: Checkpoints::redis(settings.redis.expose(), &settings.kafka.prefix)?,
+                kafka,
+                topics: names,
+                clock,
+            };
+            angarium_delivery::run(settings.delivery, on, tasks).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Only delivery needs secrets.
+fn directory(settings: &Settings, secrets: Secrets, tasks: &Tasks) -> anyhow::Result<Directory> {
+    let registry = grpc::client(&settings.registry_endpoint, &settings.key).context("registry.endpoint")?;
+    Ok(Directory::follow(registry, secrets, Clock::system(), tasks))
+}

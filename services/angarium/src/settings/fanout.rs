@@ -1,0 +1,48 @@
+//! Settings of fanout.
+
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use angarium_fanout::Config;
+use angarium_runtime::config::Reader;
+
+use super::shared::Kafka;
+
+const MOST: NonZeroUsize = NonZeroUsize::new(10_000_000).unwrap();
+const LEAST_BYTES: usize = 1 << 20;
+const MOST_BYTES: usize = 1 << 30;
+
+pub(super) fn read(reader: &mut Reader, kafka: &Kafka) -> Config {
+    let default = Config::default();
+    let mut section = reader.section("fanout");
+    let counts = || NonZeroUsize::MIN..=MOST;
+    Config {
+        group: format!("{}.fanout", kafka.prefix),
+        session_timeout: section.duration(
+            "session_timeout",
+            default.session_timeout,
+            Duration::from_secs(6)..=Duration::from_mins(5),
+            "How long a worker may be silent before Kafka gives its partitions to others",
+        ),
+        max_pending_events: section.integer(
+            "max_pending_events",
+            default.max_pending_events,
+            counts(),
+            "Events of one partition whose deliveries may await Kafka's acknowledgement",
+        ),
+        max_pending_bytes: NonZeroUsize::new(section.bytes(
+            "max_pending_bytes",
+            default.max_pending_bytes.get(),
+            LEAST_BYTES..=MOST_BYTES,
+            "The same in bytes of deliveries; one event is always let in",
+        ))
+        .unwrap_or(default.max_pending_bytes),
+        commit_interval: section.duration(
+            "commit_interval",
+            default.commit_interval,
+            Duration::from_millis(10)..=Duration::from_mins(1),
+            "How often the place in the events topic is committed; a crash repeats at most this much",
+        ),
+        ..default
+    }
+}

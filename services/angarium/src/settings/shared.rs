@@ -1,0 +1,142 @@
+//! Settings that several roles share.
+
+use std::num::{NonZeroU16, NonZeroU32};
+use std::time::Duration;
+
+use angarium_kafka::Connection;
+use angarium_kafka::topics::{Layout, Names};
+use angarium_runtime::access::OperatorKey;
+use angarium_runtime::config::{Reader, Secret};
+use angarium_runtime::telemetry::Format;
+
+/// Where Kafka is, and what our topics and groups there are called.
+#[derive(Debug)]
+pub(crate) struct Kafka {
+    pub(crate) bootstrap: String,
+    pub(crate) prefix: String,
+}
+
+impl Kafka {
+    pub(crate) fn connection(&self) -> Connection {
+        Connection::new(&self.bootstrap)
+    }
+
+    pub(crate) fn names(&self) -> Names {
+        Names::new(&self.prefix)
+    }
+}
+
+/// How `angarium topics apply` makes the topics.
+#[derive(Debug)]
+pub(crate) struct Topics {
+    events: NonZeroU32,
+    deliveries: NonZeroU32,
+    registry: NonZeroU32,
+    journal: NonZeroU32,
+    replication: NonZeroU16,
+}
+
+impl Topics {
+    pub(crate) fn layout(&self, kafka: &Kafka) -> Layout {
+        Layout {
+            prefix: kafka.prefix.clone(),
+            events: self.events,
+            deliveries: self.deliveries,
+            registry: self.registry,
+            journal: self.journal,
+            replication: self.replication,
+        }
+    }
+}
+
+pub(super) fn log(reader: &mut Reader) -> Format {
+    let text = ("text", Format::Text);
+    reader.section("log").choice(
+        "format",
+        &text,
+        &[("json", Format::Json)],
+        "How a line of the log looks",
+    )
+}
+
+pub(super) fn drain(reader: &mut Reader) -> Duration {
+    const DEFAULT: Duration = Duration::from_secs(25);
+    let bounds = Duration::from_secs(1)..=Duration::from_mins(10);
+    let meaning =
+        "How long the process may take to end once it is asked to; keep it below Kubernetes' grace period";
+    reader
+        .section("process")
+        .duration("drain", DEFAULT, bounds, meaning)
+}
+
+pub(super) fn kafka(reader: &mut Reader) -> Kafka {
+    let mut kafka = reader.section("kafka");
+    Kafka {
+        bootstrap: kafka.text(
+            "bootstrap",
+            "localhost:9092",
+            "Brokers to ask first: host:port, separated by commas",
+        ),
+        prefix: kafka.text(
+            "prefix",
+            "angarium",
+            "What the names of topics, groups and Redis keys begin with",
+        ),
+    }
+}
+
+pub(super) fn topics(reader: &mut Reader) -> Topics {
+    const MOST: NonZeroU32 = NonZeroU32::new(10_000).unwrap();
+    const MOST_REPLICAS: NonZeroU16 = NonZeroU16::new(9).unwrap();
+    let default = Layout::default();
+    let bounds = || NonZeroU32::MIN..=MOST;
+    let mut topics = reader.section("topics");
+    Topics {
+        events: topics.integer(
+            "events",
+            default.events,
+            bounds(),
+            "Partitions of the events topic; fixed once it exists",
+        ),
+        deliveries: topics.integer(
+            "deliveries",
+            default.deliveries,
+            bounds(),
+            "Partitions of each deliveries topic; fixed likewise",
+        ),
+        registry: topics.integer(
+            "registry",
+            default.registry,
+            bounds(),
+            "Partitions of the registry topic; fixed likewise",
+        ),
+        journal: topics.integer(
+            "journal",
+            default.journal,
+            bounds(),
+            "Partitions of each journal topic; fixed likewise",
+        ),
+        replication: topics.integer(
+            "replication",
+            default.replication,
+            NonZeroU16::MIN..=MOST_REPLICAS,
+            "Replicas of every partition; 3 in production",
+        ),
+    }
+}
+
+pub(super) fn redis(reader: &mut Reader) -> Secret {
+    let meaning = "Where Redis is: redis://[:password@]host:port[/database]";
+    reader
+        .section("redis")
+        .secret_text("url", "redis://localhost:6379", meaning)
+}
+
+pub(super) fn key(reader: &mut Reader) -> OperatorKey {
+    let meaning = "The key that opens every service: 16 or more visible ASCII characters";
+    let key = reader
+        .section("operator")
+        .secret("key", meaning, OperatorKey::new);
+    // A key that nobody knows, in case somebody forgets to look at the mistakes.
+    key.unwrap_or_else(OperatorKey::generate)
+}
