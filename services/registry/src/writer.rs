@@ -140,6 +140,8 @@ impl Writer {
     /// # Errors
     /// When the producer has failed for good.
     async fn run(mut self, mut queue: mpsc::Receiver<Command>) -> Result<(), Error> {
+        // Makes the connection too, so that the first caller need not wait for it. If it fails, the next write tries.
+        self.settle().await.ok();
         while let Some(Command {
             write,
             deadline,
