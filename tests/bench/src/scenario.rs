@@ -82,7 +82,7 @@ impl Scenario {
                 fan: 1,
             },
             Self::SingleHttp => Size {
-                events: 30_000,
+                events: 15_000,
                 accounts: 64,
                 fan: 1,
             },
