@@ -119,6 +119,8 @@ impl Checkpoints {
         changed: &[(WebhookId, Option<RetryState>)],
     ) -> Result<(), CheckpointError> {
         match self {
+            // Redis refuses a command that is empty.
+            _ if changed.is_empty() => Ok(()),
             Self::Memory(memory) => {
                 let mut marks = memory.0.lock().unwrap_or_else(PoisonError::into_inner);
                 let marks = marks.entry((lane, partition)).or_default();

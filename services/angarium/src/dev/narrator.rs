@@ -64,6 +64,7 @@ async fn caught_up(events: &mut mpsc::Receiver<TailEvent>) -> anyhow::Result<()>
 pub(super) struct Narrator {
     screen: Screen,
     story: Story,
+    tally: watch::Sender<Tally>,
 }
 
 impl Narrator {
@@ -75,7 +76,8 @@ impl Narrator {
     ) -> Self {
         Self {
             screen,
-            story: Story::new(timetables, tally),
+            story: Story::new(timetables),
+            tally,
         }
     }
 
@@ -99,9 +101,13 @@ impl Narrator {
             let rows = happening
                 .map(|happening| self.story.hear(happening))
                 .unwrap_or_default();
+            // Shown first: who waits for the counts goes on below.
             if !rows.is_empty() {
                 self.screen
                     .show(&rows.iter().map(table::render).collect::<String>());
+            }
+            if let Some(tally) = self.story.recount() {
+                self.tally.send_replace(tally);
             }
         }
     }

@@ -9,7 +9,6 @@ use std::collections::HashMap;
 use angarium_model::Position;
 use angarium_proto::convert::position_from_wire;
 use angarium_proto::journal::v1::{Attempt, EventReference, Expired, Lane, Matched};
-use tokio::sync::watch;
 
 use super::publisher::{Accepted, Answer, Refusal};
 use super::receiver::Receipt;
@@ -78,18 +77,31 @@ pub(super) struct Story {
     ours: HashMap<Position, (usize, &'static str)>,
     /// Webhooks whose timetable is known, and how often it is.
     timetables: Vec<(String, &'static str)>,
-    tally: watch::Sender<Tally>,
+    tally: Tally,
+    /// Whether it has changed since it was last asked for.
+    counted: bool,
 }
 
 impl Story {
-    pub(super) fn new(timetables: Vec<(String, &'static str)>, tally: watch::Sender<Tally>) -> Self {
+    pub(super) fn new(timetables: Vec<(String, &'static str)>) -> Self {
         Self {
             courses: Recent::new(REMEMBERED),
             receipts: Recent::new(REMEMBERED),
             ours: HashMap::new(),
             timetables,
-            tally,
+            tally: Tally::default(),
+            counted: false,
         }
+    }
+
+    /// The counts, if they have changed since this was last asked.
+    pub(super) fn recount(&mut self) -> Option<Tally> {
+        std::mem::take(&mut self.counted).then(|| self.tally.clone())
+    }
+
+    fn count(&mut self, number: usize, title: &'static str, fate: Fate) {
+        self.tally.set(number, title, fate);
+        self.counted = true;
     }
 
     /// Takes something in; returns what is to be told now.
@@ -133,8 +145,7 @@ impl Story {
         } in events
         {
             if duplicate {
-                self.tally
-                    .send_modify(|tally| tally.set(number, title, Fate::Duplicate));
+                self.count(number, title, Fate::Duplicate);
                 rows.push(Row::Duplicate { name, position });
             } else {
                 self.ours.insert(position, (number, title));
@@ -144,7 +155,7 @@ impl Story {
         rows
     }
 
-    fn refused(&self, number: usize, title: &'static str, refusal: Refusal) -> Row {
+    fn refused(&mut self, number: usize, title: &'static str, refusal: Refusal) -> Row {
         let placed = refusal
             .errors
             .iter()
@@ -153,7 +164,7 @@ impl Story {
             status: refusal.status,
             placed,
         };
-        self.tally.send_modify(|tally| tally.set(number, title, fate));
+        self.count(number, title, fate);
         Row::Refused { title, refusal }
     }
 
@@ -259,9 +270,8 @@ impl Story {
         let (result, progress) = self
             .courses
             .change(&position, begin, |course| (change(course), course.progress));
-        if let Some((number, title)) = self.ours.get(&position) {
-            self.tally
-                .send_modify(|tally| tally.set(*number, title, Fate::Accepted(progress)));
+        if let Some((number, title)) = self.ours.get(&position).copied() {
+            self.count(number, title, Fate::Accepted(progress));
         }
         result
     }

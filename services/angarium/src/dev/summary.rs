@@ -18,9 +18,9 @@ const NEW_EVENT: &str = r#"{"eventName":"COURSE_ENROLLMENT","data":{"userId":42,
 pub(super) fn opening(args: &Args, ports: &Ports) -> String {
     let events = match &args.kafka {
         Some(bootstrap) => {
-            format!("on the Kafka at {bootstrap}, where topics are created if they are missing")
+            format!("on the Kafka at {bootstrap}. Topics that were missing are created.\n")
         }
-        None => "on a Kafka in memory".to_owned(),
+        None => "on a Kafka in memory. ".to_owned(),
     };
     let lasting = match (&args.kafka, &args.redis) {
         (None, None) => "Nothing outlives this process.",
@@ -31,7 +31,7 @@ pub(super) fn opening(args: &Args, ports: &Ports) -> String {
         (Some(_), Some(_)) => "Events, accounts, webhooks and the state of retries outlive this process.",
     };
     let mut text = format!(
-        "{} {events}. {lasting}\n",
+        "{} {events}{lasting}\n",
         styled(HEADING, "Angarium: every service in one process,")
     );
     for note in &ports.notes {
@@ -103,7 +103,7 @@ pub(super) fn closing(tally: &Tally, running: &Running, key: &OperatorKey, args:
         running.registry
     );
     let grpcurl = |address| format!("grpcurl -plaintext -H 'authorization: Bearer {ak}' {address} list");
-    text.push_str(&section("Publish more: it is told above as it happens", &[curl]));
+    text.push_str(&section("Publish more: it is told here as it happens", &[curl]));
     text.push_str(&section(
         "See the webhooks; `webhook --help` tells how to change them",
         &[list],

@@ -7,9 +7,8 @@ const POSITION: Position = Position {
     offset: 9,
 };
 
-fn story() -> (Story, watch::Receiver<Tally>) {
-    let (tally, counted) = watch::channel(Tally::default());
-    (Story::new(vec![("wh_b".to_owned(), "every 3 s")], tally), counted)
+fn story() -> Story {
+    Story::new(vec![("wh_b".to_owned(), "every 3 s")])
 }
 
 fn reference() -> EventReference {
@@ -86,7 +85,7 @@ fn a_delivery_is_told_once_the_match_is_known_in_whatever_order_they_come() {
         ],
     ];
     for telling in tellings {
-        let (mut story, counted) = story();
+        let mut story = story();
         let rows: Vec<_> = telling
             .into_iter()
             .flat_map(|happening| story.hear(happening))
@@ -98,14 +97,14 @@ fn a_delivery_is_told_once_the_match_is_known_in_whatever_order_they_come() {
             (confirmed.signature, confirmed.took_ms),
             (Signature::Verified, Some(7))
         );
-        assert!(counted.borrow().is_told(1));
-        assert_eq!(counted.borrow().realtime_ms(), [7]);
+        assert!(story.tally.is_told(1));
+        assert_eq!(story.tally.realtime_ms(), [7]);
     }
 }
 
 #[test]
 fn e1_a_batch_event_is_told_when_it_waits_and_when_it_has_arrived() {
-    let (mut story, counted) = story();
+    let mut story = story();
     let mut rows = Vec::new();
     for happening in [published(POSITION), matched(Lane::Batch, "wh_b")] {
         rows.extend(story.hear(happening));
@@ -120,18 +119,18 @@ fn e1_a_batch_event_is_told_when_it_waits_and_when_it_has_arrived() {
         ),
         "{rows:?}"
     );
-    assert!(counted.borrow().is_told(1) && !counted.borrow().is_verified(1));
+    assert!(story.tally.is_told(1) && !story.tally.is_verified(1));
     for happening in [received("CI_STATS"), attempted("")] {
         rows.extend(story.hear(happening));
     }
     assert!(matches!(rows.as_slice(), [_, Row::Confirmed(_)]), "{rows:?}");
-    assert!(counted.borrow().is_verified(1));
-    assert!(counted.borrow().realtime_ms().is_empty());
+    assert!(story.tally.is_verified(1));
+    assert!(story.tally.realtime_ms().is_empty());
 }
 
 #[test]
 fn e7_a_request_that_holds_another_event_verifies_nothing() {
-    let (mut story, counted) = story();
+    let mut story = story();
     for happening in [
         published(POSITION),
         matched(Lane::Realtime, "wh_r"),
@@ -140,16 +139,16 @@ fn e7_a_request_that_holds_another_event_verifies_nothing() {
     ] {
         story.hear(happening);
     }
-    assert!(!counted.borrow().is_verified(1));
+    assert!(!story.tally.is_verified(1));
     assert_eq!(
-        counted.borrow().not_as_promised()[0],
+        story.tally.not_as_promised()[0],
         "CI_STATS: was delivered and not verified"
     );
 }
 
 #[test]
 fn d2_a_failure_says_why_and_when_it_is_tried_again() {
-    let (mut story, _counted) = story();
+    let mut story = story();
     let verdict = Err("no signature matches".to_owned());
     story.hear(Happening::Received(Receipt {
         group: "g".to_owned(),
@@ -174,7 +173,7 @@ fn d2_a_failure_says_why_and_when_it_is_tried_again() {
 
 #[test]
 fn an_event_that_no_webhook_wants_is_told_at_once() {
-    let (mut story, _counted) = story();
+    let mut story = story();
     let rows = story.hear(Happening::Matched(Matched {
         event: Some(reference()),
         inactive_webhook_ids: vec!["wh_x".to_owned()],
