@@ -10,7 +10,7 @@ use crate::{pass_on, paths, say};
 
 /// Measure events and deliveries per second beside the floor: the same work without Angarium.
 ///
-/// Builds and runs `angarium-bench`, which starts a Kafka and a Redis of its own.
+/// Builds `angarium` and runs `angarium-bench`, which starts a Kafka and a Redis of its own.
 #[derive(Debug, clap::Args)]
 #[command(disable_help_flag = true)]
 pub(crate) struct Args {
@@ -22,6 +22,14 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let interrupt = Interrupt::install()?;
     Parts::ensure(&cache_dir(), &mut say)?;
+    let mut build = Command::new("cargo");
+    build
+        .args(["build", "--release", "-p", "angarium", "-p", "angarium-bench"])
+        .current_dir(paths::root());
+    let built = interrupt.run(&mut build)?;
+    if !built.success() {
+        return Ok(pass_on(built));
+    }
     let mut command = Command::new("cargo");
     command
         .args(["run", "--release", "-p", "angarium-bench", "--"])

@@ -83,6 +83,9 @@ struct Request {
 
 /// How long Kafka has to answer, and to come up with the first record.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// librdkafka was seen to fetch nothing at all after an assignment, though records were there: after that long without
+/// one it is placed anew.
+const STALLED: Duration = Duration::from_millis(500);
 /// Requests that may wait; more wait to be sent.
 const REQUESTS: usize = 16;
 /// The fetch under way for another partition delays the next request so long at most.
@@ -188,15 +191,27 @@ impl Reader {
         };
         let records = self.fill(&mut at, limit)?;
         if at.next < at.end {
-            let chunk = Chunk { records, next: at.next, end: at.end };
+            let chunk = Chunk {
+                records,
+                next: at.next,
+                end: at.end,
+            };
             self.at = Some(at);
             return Ok(chunk);
         }
         // Left at the end, the client would ask the broker for more all the time. If the log has grown meanwhile, the
         // next read places the client anew: what it tells of an end is about the old one.
         self.consumer.unassign().map_err(ReadError::Refused)?;
-        let end = if records.is_empty() { at.end } else { self.watermarks(partition)?.1 };
-        Ok(Chunk { records, next: at.next, end })
+        let end = if records.is_empty() {
+            at.end
+        } else {
+            self.watermarks(partition)?.1
+        };
+        Ok(Chunk {
+            records,
+            next: at.next,
+            end,
+        })
     }
 
     /// Makes the client fetch from `offset` on.
@@ -210,11 +225,7 @@ impl Reader {
             });
         }
         if offset < end {
-            let mut list = TopicPartitionList::new();
-            let assigned = list
-                .add_partition_offset(&self.topic, partition, Offset::Offset(offset))
-                .and_then(|()| self.consumer.assign(&list));
-            assigned.map_err(ReadError::Refused)?;
+            self.assign(partition, offset)?;
         }
         Ok(At {
             partition,
@@ -224,6 +235,14 @@ impl Reader {
         })
     }
 
+    fn assign(&self, partition: i32, offset: i64) -> Result<(), ReadError> {
+        let mut list = TopicPartitionList::new();
+        let assigned = list
+            .add_partition_offset(&self.topic, partition, Offset::Offset(offset))
+            .and_then(|()| self.consumer.assign(&list));
+        assigned.map_err(ReadError::Refused)
+    }
+
     /// Reads what fits into `limit`, and what is there without waiting after the first record.
     fn fill(&self, at: &mut At, limit: Limit) -> Result<Vec<Record>, ReadError> {
         let deadline = Instant::now() + PATIENCE;
@@ -231,7 +250,7 @@ impl Reader {
         while at.next < at.end && records.len() < limit.records.max(1) {
             let found = match at.kept.take() {
                 Some(record) => Ok(Found::Record(record)),
-                None if records.is_empty() => self.poll(at, deadline),
+                None if records.is_empty() => self.poll(at, deadline.min(Instant::now() + STALLED)),
                 None => self.poll(at, Instant::now()),
             };
             match found {
@@ -247,7 +266,13 @@ impl Reader {
                 }
                 // Nothing follows. The client was placed after the end was asked for, so it has reached it.
                 Ok(Found::End) => at.next = at.end,
-                Ok(Found::Nothing) if records.is_empty() => return Err(ReadError::TimedOut),
+                Ok(Found::Nothing) if records.is_empty() => {
+                    if Instant::now() >= deadline {
+                        return Err(ReadError::TimedOut);
+                    }
+                    // There is a record at this place, and the broker answers at once.
+                    self.assign(at.partition, at.next)?;
+                }
                 Err(error) if records.is_empty() => return Err(error),
                 // The next read meets it again.
                 Ok(Found::Nothing) | Err(_) => break,

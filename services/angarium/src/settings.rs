@@ -81,7 +81,7 @@ impl Settings {
         let redis = shared::redis(reader);
         let key = shared::key(reader);
         let (registry_endpoint, registry) = registry::read(reader, &key);
-        let (ingest_endpoint, ingest) = ingest::read(reader, &key, &redis, drain);
+        let (ingest_endpoint, ingest) = ingest::read(reader, &key, (&redis, &kafka.prefix), drain);
         let fanout = fanout::read(reader, &kafka);
         let delivery = delivery::read(reader, &kafka);
         Self {

@@ -122,6 +122,8 @@ pub enum StoreConfig {
     Redis {
         /// `redis://[:password@]host:port[/database]`.
         url: String,
+        /// What all keys begin with, before a colon.
+        prefix: String,
     },
     /// In this process: for one replica only, and forgotten with it.
     Memory {
@@ -134,7 +136,7 @@ impl std::fmt::Debug for StoreConfig {
     /// A URL may carry a password, so it is not shown.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Redis { url: _ } => f.write_str("Redis(…)"),
+            Self::Redis { .. } => f.write_str("Redis(…)"),
             Self::Memory { entries } => f.debug_struct("Memory").field("entries", entries).finish(),
         }
     }

@@ -32,7 +32,7 @@ impl Claim {
     /// The account stands in braces: in a Redis Cluster all ids of one request are in one slot.
     pub(crate) fn new(account: AccountId, name: &EventName, id: &EventId, fingerprint: Fingerprint) -> Self {
         Self {
-            key: format!("angarium:id:{{{account}}}:{name}:{id}"),
+            key: format!("id:{{{account}}}:{name}:{id}"),
             fingerprint,
         }
     }
@@ -111,7 +111,9 @@ impl Ids {
     pub(crate) fn open(config: &Idempotency, clock: Clock, metrics: Metrics) -> Result<Self, RedisError> {
         Ok(Self {
             store: match &config.store {
-                StoreConfig::Redis { url } => Store::Redis(RedisStore::open(url, config.timeout)?),
+                StoreConfig::Redis { url, prefix } => {
+                    Store::Redis(RedisStore::open(url, prefix, config.timeout)?)
+                }
                 StoreConfig::Memory { entries } => Store::Memory(MemoryStore::new(*entries, clock)),
             },
             lifetimes: Lifetimes {

@@ -1,15 +1,16 @@
 //! Brings a cluster in line with a layout.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
 use rdkafka::admin::{
-    AdminClient, AdminOptions, AlterConfig, ConfigResource, ConfigSource, NewTopic, OwnedResourceSpecifier,
-    ResourceSpecifier, TopicReplication,
+    AdminClient, AdminOptions, AlterConfig, ConfigEntry, ConfigResource, ConfigSource, NewTopic,
+    OwnedResourceSpecifier, ResourceSpecifier, TopicReplication,
 };
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use tokio::time::Instant;
 
 use super::{Layout, Spec};
 use crate::connection::{Connection, Log};
@@ -17,6 +18,9 @@ use crate::error::{Conflict, Error};
 
 /// How long the cluster has for one administrative request.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// Between two looks for a topic that has just been created.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+const CLIENT_ID: &str = "angarium-topics";
 
 /// What [`apply`] did with a topic.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,73 +42,70 @@ pub enum Change {
     Unchanged,
 }
 
-/// Creates the topics of `layout` that are missing and checks the others; doing it again changes nothing.
+/// Creates the topics of `layout` that are missing and checks the others; doing it again changes nothing. Returns when
+/// all of them can be used.
 ///
-/// All topics are checked before the first is created or changed.
+/// What exists is checked before the first topic is created or changed.
 ///
 /// # Errors
 /// If Kafka does not answer or refuses, or if a topic differs in a way that must not be changed in place: its number
 /// of partitions, fewer replicas, a longer retention, another cleanup policy.
 pub async fn apply(connection: &Connection, layout: &Layout) -> Result<Vec<Applied>, Error> {
-    let admin: AdminClient<Log> = connection
-        .client("angarium-topics")
-        .create_with_context(Log::new("angarium-topics"))
+    let client = connection.client(CLIENT_ID);
+    let admin = client
+        .create_with_context(Log::new(CLIENT_ID))
         .map_err(Error::Client)?;
     let options = AdminOptions::new()
         .request_timeout(Some(PATIENCE))
         .operation_timeout(Some(PATIENCE));
+    let admin = Admin {
+        connection,
+        client: admin,
+        options,
+    };
     let specs = layout.specs();
-    let existing = shapes(connection, PATIENCE).await?;
-    let (present, missing): (Vec<_>, Vec<_>) =
-        specs.iter().partition(|spec| existing.contains_key(&spec.name));
-
-    let mut checked = Vec::new();
-    if !present.is_empty() {
-        let resources: Vec<_> = present
-            .iter()
-            .map(|spec| ResourceSpecifier::Topic(&spec.name))
+    let deadline = Instant::now() + PATIENCE;
+    let mut created: BTreeSet<String> = BTreeSet::new();
+    let existing = loop {
+        let shapes = shapes(connection, PATIENCE).await?;
+        let unknown = |spec: &&Spec| !shapes.contains_key(&spec.name);
+        let (missing, present): (Vec<_>, Vec<_>) = specs.iter().partition(unknown);
+        let existing = present
+            .into_iter()
+            .filter(|spec| !created.contains(&spec.name))
             .collect();
-        let described = admin
-            .describe_configs(&resources, &options)
-            .await
-            .map_err(|source| unanswered(connection, "the settings of topics", source))?;
-        for described in described {
-            let described = described.map_err(|code| {
-                unanswered(connection, "the settings of a topic", KafkaError::AdminOp(code))
-            })?;
-            let is_of =
-                |spec: &&&Spec| described.specifier == OwnedResourceSpecifier::Topic(spec.name.clone());
-            if let Some(spec) = present.iter().find(is_of) {
-                let wrong = differences(
-                    spec,
-                    existing.get(&spec.name).copied().unwrap_or_default(),
-                    &described,
-                )?;
-                checked.push((*spec, wrong, described));
-            }
+        let existing = admin.check(existing, &shapes).await?;
+        let leaderless = |name: &&String| shapes.get(*name).is_some_and(|shape| !shape.has_leaders);
+        let awaited = missing.first().map(|spec| &spec.name);
+        let Some(awaited) = awaited.or_else(|| created.iter().find(leaderless)) else {
+            break existing;
+        };
+        if Instant::now() > deadline {
+            return Err(no_topic(connection, awaited));
         }
-    }
-    create(&admin, &options, &missing).await?;
-    let mut changes: BTreeMap<&str, Change> = missing
-        .iter()
-        .map(|spec| (spec.name.as_str(), Change::Created))
-        .collect();
-    for (spec, wrong, described) in &checked {
+        // A broker knows of a new topic, whoever has created it, and of its leaders, a moment after its creation.
+        let new: Vec<_> = missing
+            .into_iter()
+            .filter(|spec| !created.contains(&spec.name))
+            .collect();
+        created.extend(admin.create(&new).await?);
+        tokio::time::sleep(LOOK_AGAIN).await;
+    };
+    let mut changes: BTreeMap<String, Change> =
+        created.into_iter().map(|name| (name, Change::Created)).collect();
+    for (spec, wrong, described) in existing {
         let change = if wrong.is_empty() {
             Change::Unchanged
         } else {
-            alter(&admin, &options, spec, described).await?;
-            Change::Altered(wrong.clone())
+            admin.alter(spec, &described).await?;
+            Change::Altered(wrong)
         };
-        changes.insert(&spec.name, change);
+        changes.insert(spec.name.clone(), change);
     }
-    Ok(changes
+    let applied = changes
         .into_iter()
-        .map(|(topic, change)| Applied {
-            topic: topic.to_owned(),
-            change,
-        })
-        .collect())
+        .map(|(topic, change)| Applied { topic, change });
+    Ok(applied.collect())
 }
 
 /// How many partitions `topic` has.
@@ -120,10 +121,7 @@ pub async fn partitions(
     let count = shapes
         .get(topic)
         .and_then(|shape| NonZeroU32::new(shape.partitions));
-    count.ok_or_else(|| Error::NoTopic {
-        topic: topic.to_owned(),
-        bootstrap: connection.bootstrap().to_owned(),
-    })
+    count.ok_or_else(|| no_topic(connection, topic))
 }
 
 /// What Kafka says of a topic's shape.
@@ -132,13 +130,15 @@ struct Shape {
     partitions: u32,
     /// Of the partition that has the fewest.
     replication: usize,
+    /// Whether every partition can be written to and read.
+    has_leaders: bool,
 }
 
 /// Asks for all topics rather than for ours: to ask for a topic by name can create it.
 async fn shapes(connection: &Connection, timeout: Duration) -> Result<HashMap<String, Shape>, Error> {
-    let client = connection.client("angarium-topics");
+    let client = connection.client(CLIENT_ID);
     let fetched = tokio::task::spawn_blocking(move || {
-        let client: BaseConsumer<Log> = client.create_with_context(Log::new("angarium-topics"))?;
+        let client: BaseConsumer<Log> = client.create_with_context(Log::new(CLIENT_ID))?;
         client.fetch_metadata(None, timeout)
     });
     let metadata = fetched
@@ -153,6 +153,7 @@ async fn shapes(connection: &Connection, timeout: Duration) -> Result<HashMap<St
             .map(|partition| partition.replicas().len())
             .min()
             .unwrap_or(0),
+        has_leaders: topic.partitions().iter().all(|partition| partition.leader() >= 0),
     };
     Ok(metadata
         .topics()
@@ -214,61 +215,106 @@ fn shrinks(has: &str, wanted: &str) -> bool {
     kept(wanted) < kept(has)
 }
 
-async fn create(admin: &AdminClient<Log>, options: &AdminOptions, missing: &[&Spec]) -> Result<(), Error> {
-    if missing.is_empty() {
-        return Ok(());
-    }
-    let topics: Vec<_> = missing
-        .iter()
-        .map(|spec| {
-            let replication = TopicReplication::Fixed(spec.replication_i32());
-            let topic = NewTopic::new(&spec.name, spec.partitions_i32(), replication);
-            spec.configs
-                .iter()
-                .fold(topic, |topic, (name, value)| topic.set(name, value))
-        })
-        .collect();
-    let refused = |topic: String, source| Error::Refused {
-        action: "create",
-        topic,
-        source,
-    };
-    let created = admin.create_topics(&topics, options).await;
-    for result in created.map_err(|source| refused("(all)".to_owned(), source))? {
-        result.map_err(|(topic, code)| refused(topic, KafkaError::AdminOp(code)))?;
-    }
-    Ok(())
+/// A topic that exists, the settings that are to be changed, and all that it has.
+type Checked<'a> = (&'a Spec, Vec<&'static str>, ConfigResource);
+
+struct Admin<'a> {
+    connection: &'a Connection,
+    client: AdminClient<Log>,
+    options: AdminOptions,
 }
 
-/// Sets what is wanted. The call replaces all settings of the topic, so those that others have set are sent along.
-async fn alter(
-    admin: &AdminClient<Log>,
-    options: &AdminOptions,
-    spec: &Spec,
-    described: &ConfigResource,
-) -> Result<(), Error> {
-    let mut altered = AlterConfig::new(ResourceSpecifier::Topic(&spec.name));
-    for entry in described
-        .entries
-        .iter()
-        .filter(|entry| entry.source == ConfigSource::DynamicTopic)
-    {
-        if let Some(value) = &entry.value {
-            altered = altered.set(&entry.name, value);
+impl Admin<'_> {
+    async fn check<'s>(
+        &self,
+        existing: Vec<&'s Spec>,
+        shapes: &HashMap<String, Shape>,
+    ) -> Result<Vec<Checked<'s>>, Error> {
+        if existing.is_empty() {
+            return Ok(Vec::new());
         }
+        let unanswered = |source| unanswered(self.connection, "the settings of topics", source);
+        let resources: Vec<_> = existing
+            .iter()
+            .map(|spec| ResourceSpecifier::Topic(&spec.name))
+            .collect();
+        let answer = self.client.describe_configs(&resources, &self.options).await;
+        let mut checked = Vec::new();
+        for described in answer.map_err(unanswered)? {
+            let described = described.map_err(|code| unanswered(KafkaError::AdminOp(code)))?;
+            let is_of =
+                |spec: &&&Spec| described.specifier == OwnedResourceSpecifier::Topic(spec.name.clone());
+            if let Some(spec) = existing.iter().find(is_of) {
+                let shape = shapes.get(&spec.name).copied().unwrap_or_default();
+                let wrong = differences(spec, shape, &described)?;
+                checked.push((*spec, wrong, described));
+            }
+        }
+        Ok(checked)
     }
-    for (name, value) in &spec.configs {
-        altered = altered.set(name, value);
+
+    /// The names of those that it has created: the others are there already.
+    async fn create(&self, missing: &[&Spec]) -> Result<Vec<String>, Error> {
+        if missing.is_empty() {
+            return Ok(Vec::new());
+        }
+        let topics: Vec<_> = missing
+            .iter()
+            .map(|spec| {
+                let replication = TopicReplication::Fixed(spec.replication_i32());
+                let topic = NewTopic::new(&spec.name, spec.partitions_i32(), replication);
+                spec.configs
+                    .iter()
+                    .fold(topic, |topic, (name, value)| topic.set(name, value))
+            })
+            .collect();
+        let refused = |topic: String, source| Error::Refused {
+            action: "create",
+            topic,
+            source,
+        };
+        let answer = self.client.create_topics(&topics, &self.options).await;
+        let mut created = Vec::new();
+        for result in answer.map_err(|source| refused("(all)".to_owned(), source))? {
+            match result {
+                Ok(name) => created.push(name),
+                Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
+                Err((topic, code)) => return Err(refused(topic, KafkaError::AdminOp(code))),
+            }
+        }
+        Ok(created)
     }
-    let refused = |source| Error::Refused {
-        action: "change",
-        topic: spec.name.clone(),
-        source,
-    };
-    for result in admin.alter_configs([&altered], options).await.map_err(refused)? {
-        result.map_err(|(_topic, code)| refused(KafkaError::AdminOp(code)))?;
+
+    /// Sets what is wanted. The call replaces all settings of the topic, so those that others have set are sent along.
+    async fn alter(&self, spec: &Spec, described: &ConfigResource) -> Result<(), Error> {
+        let mut altered = AlterConfig::new(ResourceSpecifier::Topic(&spec.name));
+        let set_by_others = |entry: &&ConfigEntry| entry.source == ConfigSource::DynamicTopic;
+        for entry in described.entries.iter().filter(set_by_others) {
+            if let Some(value) = &entry.value {
+                altered = altered.set(&entry.name, value);
+            }
+        }
+        for (name, value) in &spec.configs {
+            altered = altered.set(name, value);
+        }
+        let refused = |source| Error::Refused {
+            action: "change",
+            topic: spec.name.clone(),
+            source,
+        };
+        let answer = self.client.alter_configs([&altered], &self.options).await;
+        for result in answer.map_err(refused)? {
+            result.map_err(|(_topic, code)| refused(KafkaError::AdminOp(code)))?;
+        }
+        Ok(())
     }
-    Ok(())
+}
+
+fn no_topic(connection: &Connection, topic: &str) -> Error {
+    Error::NoTopic {
+        topic: topic.to_owned(),
+        bootstrap: connection.bootstrap().to_owned(),
+    }
 }
 
 fn unanswered(connection: &Connection, asked: &'static str, source: KafkaError) -> Error {

@@ -19,7 +19,7 @@ const MOST_QUEUED: NonZeroUsize = NonZeroUsize::new(10_000_000).unwrap();
 pub(super) fn read(
     reader: &mut Reader,
     key: &OperatorKey,
-    redis: &Secret,
+    (redis, prefix): (&Secret, &str),
     drain: Duration,
 ) -> (String, Config) {
     let mut section = reader.section("ingest");
@@ -54,7 +54,7 @@ pub(super) fn read(
             NonZeroUsize::MIN..=MOST_QUEUED,
             "Events that may await Kafka's acknowledgement; beyond it requests are answered 429",
         ),
-        idempotency: idempotency(&mut section, default.idempotency, redis),
+        idempotency: idempotency(&mut section, default.idempotency, redis, prefix),
         ..default
     };
     (endpoint, config)
@@ -119,11 +119,12 @@ fn traffic(section: &mut Section<'_>, default: Traffic, drain: Duration) -> Traf
     traffic
 }
 
-fn idempotency(section: &mut Section<'_>, default: Idempotency, redis: &Secret) -> Idempotency {
+fn idempotency(section: &mut Section<'_>, default: Idempotency, redis: &Secret, prefix: &str) -> Idempotency {
     let shared = (
         "redis",
         StoreConfig::Redis {
             url: redis.expose().to_owned(),
+            prefix: prefix.to_owned(),
         },
     );
     let alone = ("memory", default.store);

@@ -30,6 +30,8 @@ const ACCEPTED: u8 = b'd';
 
 pub(super) struct RedisStore {
     connection: ConnectionManager,
+    /// Installations with topics of their own may share a Redis.
+    prefix: String,
     claim: Script,
     release: Script,
 }
@@ -41,7 +43,7 @@ pub struct Error(#[source] RedisError);
 
 impl RedisStore {
     /// Connects at the first request, and again whenever the connection is lost.
-    pub(super) fn open(url: &str, timeout: Duration) -> Result<Self, Error> {
+    pub(super) fn open(url: &str, prefix: &str, timeout: Duration) -> Result<Self, Error> {
         let config = ConnectionManagerConfig::new()
             .set_connection_timeout(Some(timeout))
             .set_response_timeout(Some(timeout))
@@ -50,6 +52,7 @@ impl RedisStore {
         let client = Client::open(url).map_err(Error)?;
         Ok(Self {
             connection: ConnectionManager::new_lazy_with_config(client, config).map_err(Error)?,
+            prefix: prefix.to_owned(),
             claim: Script::new(CLAIM),
             release: Script::new(RELEASE),
         })
@@ -63,7 +66,7 @@ impl RedisStore {
         let mut call = self.claim.prepare_invoke();
         call.arg(milliseconds(lifetime));
         for claim in claims {
-            call.key(claim.key()).arg(encoded(&Mark::pending(claim)));
+            call.key(self.key(claim)).arg(encoded(&Mark::pending(claim)));
         }
         let marks: Vec<Option<Vec<u8>>> = call.invoke_async(&mut self.connection.clone()).await?;
         // A mark that cannot be read is none: it is written anew when the event is accepted.
@@ -85,7 +88,7 @@ impl RedisStore {
                 position: Some(*position),
             };
             pipeline
-                .pset_ex(claim.key(), encoded(&mark), milliseconds(lifetime))
+                .pset_ex(self.key(claim), encoded(&mark), milliseconds(lifetime))
                 .ignore();
         }
         pipeline.query_async(&mut self.connection.clone()).await
@@ -94,9 +97,13 @@ impl RedisStore {
     pub(super) async fn release(&self, claims: &[&Claim]) -> Result<(), RedisError> {
         let mut call = self.release.prepare_invoke();
         for claim in claims {
-            call.key(claim.key()).arg(encoded(&Mark::pending(claim)));
+            call.key(self.key(claim)).arg(encoded(&Mark::pending(claim)));
         }
         call.invoke_async(&mut self.connection.clone()).await
+    }
+
+    fn key(&self, claim: &Claim) -> String {
+        format!("{}:{}", self.prefix, claim.key())
     }
 }
 

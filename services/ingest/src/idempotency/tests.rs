@@ -125,6 +125,7 @@ async fn a_redis_that_is_away_says_of_every_event_that_nothing_is_known() {
         .unwrap();
     let store = StoreConfig::Redis {
         url: format!("redis://{closed}"),
+        prefix: "test".to_owned(),
     };
     let config = Idempotency {
         store,
@@ -144,6 +145,7 @@ async fn a_redis_that_is_away_says_of_every_event_that_nothing_is_known() {
 fn the_address_of_redis_is_not_shown() {
     let store = StoreConfig::Redis {
         url: "redis://:secret@/x:y".to_owned(),
+        prefix: "test".to_owned(),
     };
     assert!(!format!("{store:?}").contains("secret"));
     let config = Idempotency {
@@ -161,7 +163,10 @@ async fn e7_an_id_is_claimed_then_marked_in_redis() {
         eprintln!("redis-server is not installed: not tested here");
         return;
     };
-    let store = StoreConfig::Redis { url: redis.url() };
+    let store = StoreConfig::Redis {
+        url: redis.url(),
+        prefix: "test".to_owned(),
+    };
     let config = Idempotency {
         store,
         timeout: Duration::from_secs(10),

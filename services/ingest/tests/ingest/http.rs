@@ -334,6 +334,7 @@ async fn with_redis_away_events_are_accepted_and_repeats_are_not_recognised() {
     let ingest = Ingest::with(|config| {
         config.idempotency.store = StoreConfig::Redis {
             url: "redis://127.0.0.1:1".to_owned(),
+            prefix: "test".to_owned(),
         };
     })
     .await;
