@@ -1,18 +1,18 @@
 //! Calls receivers: in order, at least once, signed, and again when they fail.
 //!
 //! Fanout writes one record per event and partition into the lane of the event's class; the record names the webhooks
-//! of that partition that want the event. Here a partition of a lane has one owner, its **actor** ([`actor`]): a task
+//! of that partition that want the event. Here a partition of a lane has one owner, its **actor** (`actor`): a task
 //! that holds all state of the partition's webhooks.
 //!
 //! 1. The actor reads the live stream. Each webhook that a record names is offered the event: it goes into the
-//!    webhook's queue (real-time), or stays in Kafka until the webhook's timetable says so (batch) ([`hook`]).
-//! 2. One POST at a time per webhook (D7). What queues up meanwhile is the next [`group`]: so throughput is not
+//!    webhook's queue (real-time), or stays in Kafka until the webhook's timetable says so (batch) (`hook`).
+//! 2. One POST at a time per webhook (D7). What queues up meanwhile is the next `group`: so throughput is not
 //!    1/round trip.
-//! 3. The call ([`call`]) connects within 10 s and awaits the answer for 5 s (D1). 2xx: the group is done. Anything
+//! 3. The call (`call`) connects within 10 s and awaits the answer for 5 s (D1). 2xx: the group is done. Anything
 //!    else: it is sent again, the same events under the same id, after a back-off that doubles (D2). Others of the
 //!    partition go on meanwhile: a queue that grows too long is dropped and later read back from Kafka.
-//! 4. What is done is remembered in Redis every 200 ms ([`checkpoint`]), and Kafka's committed offset follows the
-//!    lowest event that is undone ([`partition`]). So a crash repeats a little and loses nothing (D6).
+//! 4. What is done is remembered in Redis every 200 ms (`checkpoint`), and Kafka's committed offset follows the
+//!    lowest event that is undone (`partition`). So a crash repeats a little and loses nothing (D6).
 //!
 //! Which webhook is where, secrets included, comes from the registry through `angarium-directory`.
 
