@@ -14,6 +14,7 @@
 
 mod client;
 mod context;
+mod held;
 mod owned;
 mod worker;
 

@@ -76,6 +76,14 @@ impl Client {
         );
     }
 
+    /// Goes on at `offset`, and drops what was fetched. Whether librdkafka has agreed.
+    pub(super) fn seek(&self, partition: i32, offset: i64) -> bool {
+        let offset = Offset::Offset(offset.max(0));
+        self.consumer
+            .seek(&self.topic, partition, offset, PATIENCE)
+            .is_ok()
+    }
+
     /// Stores an offset, to be committed soon, and at the latest before the partition is handed back.
     pub(super) fn store(&self, partition: i32, next: i64) {
         self.told(

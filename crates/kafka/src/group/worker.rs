@@ -13,7 +13,8 @@ use tokio::time::Instant;
 use super::GroupConfig;
 use super::client::Client;
 use super::context::{GroupContext, Notice};
-use super::owned::{Owned, Place, Queue, Queued, Start, owned};
+use super::held::{Held, Reading};
+use super::owned::{Owned, Place, Start, owned};
 use crate::record::Record;
 
 /// The longest sleep in `poll`, and so the delay of an owner's wish. A record that arrives ends it at once.
@@ -48,96 +49,10 @@ pub(super) struct Worker {
     failed: bool,
 }
 
-/// A partition in the hands of an owner.
-struct Held {
-    queue: Queue,
-    reading: Reading,
-    /// It is in librdkafka's assignment.
-    assigned: bool,
-}
-
-enum Reading {
-    NotStarted,
-    Running {
-        epoch: u64,
-        /// The next offset that the owner lacks.
-        next: i64,
-    },
-    /// The queue is full: paused, with the record that found no room.
-    Full(Queued),
-    /// Revoked or released.
-    Over,
-}
-
 /// Partitions that the group wants back. It gets them all at once, when the last owner has let go.
 struct Revocation {
     partitions: BTreeSet<i32>,
     by: Instant,
-}
-
-impl Held {
-    fn start(&mut self, client: &Client, start: Start) {
-        let partition = self.queue.place.partition;
-        if self.assigned {
-            self.unpause(client);
-            client.unassign(&[partition]);
-        }
-        client.assign(partition, start.offset);
-        self.assigned = true;
-        self.reading = Reading::Running {
-            epoch: start.epoch,
-            next: start.offset,
-        };
-    }
-
-    fn route(&mut self, client: &Client, record: Record) {
-        // Whatever else still comes was fetched before a pause or a revocation.
-        let Reading::Running { epoch, next } = self.reading else {
-            return;
-        };
-        let offset = record.offset;
-        if offset < next {
-            return;
-        }
-        self.reading = match self.queue.push(Queued { epoch, record }) {
-            Ok(()) => Reading::Running {
-                epoch,
-                next: offset + 1,
-            },
-            Err(refused) => {
-                client.pause(self.queue.place.partition);
-                Reading::Full(refused)
-            }
-        };
-    }
-
-    fn resume_below_half(&mut self, client: &Client) {
-        if !self.queue.is_below_half() {
-            return;
-        }
-        if let Reading::Full(kept) = std::mem::replace(&mut self.reading, Reading::Over) {
-            let (epoch, next) = (kept.epoch, kept.record.offset + 1);
-            self.reading = match self.queue.push(kept) {
-                Ok(()) => {
-                    client.resume_at(self.queue.place.partition, next);
-                    Reading::Running { epoch, next }
-                }
-                Err(kept) => Reading::Full(kept),
-            };
-        }
-    }
-
-    fn stop(&mut self, client: &Client) {
-        self.unpause(client);
-        self.reading = Reading::Over;
-    }
-
-    /// A pause outlives the assignment: the partition would come back paused.
-    fn unpause(&self, client: &Client) {
-        if matches!(self.reading, Reading::Full(_)) {
-            client.resume(self.queue.place.partition);
-        }
-    }
 }
 
 impl Worker {
@@ -278,7 +193,7 @@ impl Worker {
             let (start, commit, released) = {
                 let mut wishes = held.queue.place.wishes();
                 // Only what is assigned can be committed: before the start it has to wait. And a partition that
-                // starts over leaves the assignment for a moment, which would hand back what is being revoked.
+                // starts over may leave the assignment for a moment, which would hand back what is being revoked.
                 let commit = if held.assigned { wishes.commit.take() } else { None };
                 let start = if held.assigned && revoking {
                     None
