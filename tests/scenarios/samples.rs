@@ -52,6 +52,10 @@ async fn stack_with_two_webhooks(receiver: &Receiver) -> Stack {
             .unwrap();
     }
     stack
+        .wait_until_matched(receiver, ACCOUNT, "LEARNER_PROGRESS", Lane::Batch.as_str())
+        .await
+        .unwrap();
+    stack
 }
 
 /// The events that have arrived at a hook, in order.

@@ -43,6 +43,14 @@ impl Stream {
                     .unwrap();
             }
         }
+        let last = hook(accounts, WEBHOOKS - 1);
+        let index = (0..types.len())
+            .find(|index| wants(WEBHOOKS - 1, *index))
+            .unwrap();
+        stack
+            .wait_until_matched(receiver, accounts, types[index], &last)
+            .await
+            .unwrap();
         Self {
             accounts,
             types,

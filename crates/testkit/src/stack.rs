@@ -14,6 +14,8 @@ use anyhow::{Context, Result};
 
 use crate::http::{self, Reply};
 use crate::process::{self, Process};
+use crate::receiver::Receiver;
+use crate::tracker::FIRST_PROBE;
 
 /// How long a service has to come up on a busy machine.
 const START: Duration = Duration::from_secs(60);
@@ -210,6 +212,42 @@ impl Stack {
             .await?
             .into_inner();
         response.webhook.context("the registry answers with the webhook")
+    }
+
+    /// Waits until fanout matches this hook's webhook: an event published right after its creation may come before
+    /// fanout has learnt of it. The webhooks that were created before are known by then too. What was received is
+    /// forgotten.
+    ///
+    /// # Errors
+    /// When no event of this type reaches the hook.
+    pub async fn wait_until_matched(
+        &self,
+        receiver: &Receiver,
+        account: u64,
+        event: &str,
+        hook: &str,
+    ) -> Result<()> {
+        const TRIES: u64 = 3;
+        const EACH: Duration = Duration::from_secs(30);
+        for probe in 0..TRIES {
+            let body = format!(
+                r#"{{"eventName":"{event}","data":{{"n":{}}}}}"#,
+                FIRST_PROBE + probe
+            );
+            self.publish(account, "application/json", body).await?;
+            let came = receiver
+                .wait_for("a probe", EACH, |all| all.iter().any(|one| &*one.hook == hook))
+                .await;
+            if came.is_ok() {
+                receiver.forget();
+                return Ok(());
+            }
+        }
+        anyhow::bail!(
+            "no probe reaches {hook}; {}\n{}",
+            receiver.arrivals(),
+            self.logs()
+        )
     }
 
     /// Posts a body to ingest.

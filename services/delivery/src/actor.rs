@@ -347,6 +347,10 @@ impl Actor {
 
     /// Finishes the calls under way, remembers what is done, and gives the partition back.
     async fn hand_back(mut self) {
+        if self.owned.is_lost() {
+            tracing::warn!(lane = %self.shared.lane, "a partition was lost; another worker has it");
+            return;
+        }
         let deadline = Instant::now() + Patience::D1.total();
         while let Ok(Some(end)) = timeout_at(deadline, self.calls.next()).await {
             self.on_call_end(&end);
@@ -355,6 +359,8 @@ impl Actor {
                 self.note_expired(effect);
             }
         }
+        // Before Redis, which may be slow: the commit is what the next owner starts from.
+        self.commit();
         if let Some(saving) = self.saving.take() {
             let saved = saving.await;
             self.on_saved(saved);
@@ -365,7 +371,6 @@ impl Actor {
             let error = &error as &dyn std::error::Error;
             tracing::warn!(lane = %self.shared.lane, error, "the last checkpoint was not taken: the next owner repeats");
         }
-        self.commit();
         self.owned.release();
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use angarium_policy::Backoff;
 
-/// Settings of delivery. The defaults suit a worker with all partitions and 1 GiB of memory.
+/// Settings of delivery. The defaults suit a worker with all partitions and 2 GiB of memory.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Consumer groups of all delivery workers are `<group>.realtime` and `<group>.batch`.

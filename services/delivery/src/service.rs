@@ -112,12 +112,18 @@ fn tail(lane: Lane, topic: &str, shared: Shared, kafka: &Connection, tasks: &Tas
     };
     let (_member, mut partitions) = GroupConsumer::start(kafka, group, tasks)?;
     let actors = tasks.clone();
-    tasks.spawn("delivery lane", async move {
+    // Without its membership the process would live on and do nothing: it ends, and is started again.
+    tasks.spawn_critical("delivery lane", async move {
         while let Some(owned) = partitions.recv().await {
             let shared = shared.clone();
             actors.spawn("partition actor", async move {
                 Actor::take_over(owned, shared).await.run().await
             });
+        }
+        if actors.shutdown().has_begun() {
+            Ok(())
+        } else {
+            Err(Error::LeftGroup(lane))
         }
     });
     Ok(())

@@ -60,6 +60,14 @@ impl Subscription {
         }
     }
 
+    /// Whether an active webhook is still the one that this was made of: the usual case, and cheap to see.
+    pub(crate) fn is_current(&self, directory: &Directory, id: WebhookId) -> bool {
+        let Self::Active(target) = self else { return false };
+        directory
+            .webhook(id)
+            .is_some_and(|webhook| webhook.active && webhook.revision == target.changed_at)
+    }
+
     /// The version of the webhook as far as it is known.
     pub(crate) fn changed_at(&self) -> Revision {
         match self {

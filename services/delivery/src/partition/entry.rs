@@ -51,6 +51,9 @@ impl Entry {
 
     /// Looks the webhook up; says whether anything changed.
     pub(super) fn look_up(&mut self, id: WebhookId, directory: &Directory, now_ms: i64) -> bool {
+        if self.subscription.is_current(directory, id) {
+            return false;
+        }
         let found = Subscription::look_up(directory, id, self.account, self.hook.newest_view());
         let changed = match (&self.subscription, &found) {
             (Subscription::Active(old), Subscription::Active(new)) => old.changed_at != new.changed_at,
