@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use rdkafka::consumer::{BaseConsumer, Consumer as _};
-use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::context::GroupContext;
@@ -91,6 +91,15 @@ impl Client {
             self.list([(partition, Some(next))])
                 .and_then(|list| self.consumer.store_offsets(&list)),
         );
+    }
+
+    /// Commits what is stored, and waits for the group's answer: the next owner asks at once. While the coordinator is
+    /// away it waits for the session timeout at most.
+    pub(super) fn commit_stored(&self) {
+        match self.consumer.commit_consumer_state(CommitMode::Sync) {
+            Ok(()) | Err(KafkaError::ConsumerCommit(RDKafkaErrorCode::NoOffset)) => {}
+            refused => self.told("commit", refused),
+        }
     }
 
     /// What the group has committed, in the order of `partitions`.

@@ -250,6 +250,8 @@ impl Worker {
                 "not released in time: handed back under their owners"
             );
         }
+        // librdkafka commits by itself as it hands back, but was seen to be overtaken by the next owner's question.
+        self.client.commit_stored();
         if let Some(revocation) = self.revocation.take() {
             self.part_with(&revocation.partitions);
         }
