@@ -164,6 +164,9 @@ impl Caller {
             keep,
         };
         while let Some(mut connection) = self.pool.take(&route) {
+            if !connection.is_ready().await {
+                continue;
+            }
             let deadline = self.begin(&mut exchange, &connection);
             let sent = timeout_at(deadline, connection.sender.try_send_request(message)).await;
             match sent.map_err(|_elapsed| self.no_answer())? {

@@ -13,7 +13,7 @@ use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
 use url::Url;
 
@@ -30,6 +30,18 @@ pub(super) struct Connection {
     pub(super) meter: Arc<Meter>,
     /// The vetted address that it leads to.
     pub(super) address: SocketAddr,
+}
+
+impl Connection {
+    /// Whether it takes a request now. The task that drives it may be a moment behind the answer that was the last; if it
+    /// has more to do than that, the receiver answered before it had read the request, and is not waited for.
+    pub(super) async fn is_ready(&mut self) -> bool {
+        const MOMENT: Duration = Duration::from_millis(50);
+        self.sender.is_ready()
+            || timeout(MOMENT, self.sender.ready())
+                .await
+                .is_ok_and(|ready| ready.is_ok())
+    }
 }
 
 /// What making a connection took.

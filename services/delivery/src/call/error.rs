@@ -81,7 +81,7 @@ pub enum CallError {
     #[error("the receiver's answer is not HTTP, or its head is over 32 KiB")]
     Protocol(#[source] hyper::Error),
     /// So much came before the answer's head that it is not waited for.
-    #[error("the receiver sent over 32 KiB of interim answers (1xx) and no final one")]
+    #[error("over 32 KiB came, interim answers (1xx) included, before the head of the answer was complete")]
     Interim,
     /// The request could not be made.
     #[error("no request can be made for this URL")]

@@ -1,7 +1,7 @@
 //! A bound on what comes before the head of an answer.
 //!
-//! The HTTP library bounds one head, but takes any number of interim answers (1xx) before the final one. So the bytes
-//! are counted where they are read: from the request to the head there are 32 KiB, whatever they are.
+//! The HTTP library bounds one head, loosely, and takes any number of interim answers (1xx) before the final one. So the
+//! bytes are counted where they are read: until the head has come there are 32 KiB, whatever they are.
 
 use std::io;
 use std::pin::Pin;
@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf, Take};
 
 /// How much of an answer's head is read, interim answers included (DESIGN §7).
 pub(super) const MAX_ANSWER_HEAD: usize = 32 * 1024;
@@ -35,20 +35,29 @@ impl Meter {
 
     /// Whether no more is read, because no head has come within the bound.
     pub(super) fn is_exhausted(&self) -> bool {
-        self.awaited.load(Ordering::Acquire) && self.read.load(Ordering::Acquire) >= MAX_ANSWER_HEAD
+        self.left() == Some(0)
+    }
+
+    /// What may still be read before the head has come.
+    fn left(&self) -> Option<usize> {
+        let awaited = self.awaited.load(Ordering::Acquire);
+        awaited.then(|| MAX_ANSWER_HEAD.saturating_sub(self.read.load(Ordering::Acquire)))
     }
 }
 
 /// A stream that ends with an error where its meter says so.
 #[derive(Debug)]
 pub(super) struct Metered<S> {
-    stream: S,
+    stream: Take<S>,
     meter: Arc<Meter>,
 }
 
-impl<S> Metered<S> {
+impl<S: AsyncRead> Metered<S> {
     pub(super) fn new(stream: S, meter: Arc<Meter>) -> Self {
-        Self { stream, meter }
+        Self {
+            stream: stream.take(u64::MAX),
+            meter,
+        }
     }
 }
 
@@ -58,10 +67,16 @@ impl<S: AsyncRead + Unpin> AsyncRead for Metered<S> {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        // What was read has been looked at by now: had there been a head in it, no more would be wanted yet.
-        if self.meter.is_exhausted() {
-            return Poll::Ready(Err(io::Error::other("over 32 KiB without the head of an answer")));
-        }
+        let limit = match self.meter.left() {
+            // What was read has been parsed by now. Of a body, no more is wanted before the call has taken note of the
+            // head.
+            Some(0) => {
+                return Poll::Ready(Err(io::Error::other("over 32 KiB without the head of an answer")));
+            }
+            Some(left) => u64::try_from(left).unwrap_or(u64::MAX),
+            None => u64::MAX,
+        };
+        self.stream.set_limit(limit);
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
         let read = buffer.filled().len().saturating_sub(before);
@@ -70,17 +85,17 @@ impl<S: AsyncRead + Unpin> AsyncRead for Metered<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Metered<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Metered<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
+        Pin::new(self.stream.get_mut()).poll_write(cx, bytes)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        Pin::new(self.stream.get_mut()).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        Pin::new(self.stream.get_mut()).poll_shutdown(cx)
     }
 
     fn poll_write_vectored(
@@ -88,10 +103,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Metered<S> {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+        Pin::new(self.stream.get_mut()).poll_write_vectored(cx, slices)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
+        self.stream.get_ref().is_write_vectored()
     }
 }

@@ -138,6 +138,60 @@ impl Pool {
 mod tests {
     use super::*;
 
+    /// A connection that is idle until the far end, which comes with it, is dropped.
+    async fn idle_connection() -> (Connection, impl Sized) {
+        let (near, far) = tokio::io::duplex(64);
+        let io = hyper_util::rt::TokioIo::new(near);
+        let (sender, driver) = hyper::client::conn::http1::handshake(io).await.unwrap();
+        let connection = Connection {
+            sender,
+            meter: Arc::default(),
+            address: ([127, 0, 0, 1], 80).into(),
+        };
+        (connection, (driver, far))
+    }
+
+    fn any_route() -> Route {
+        let policy = angarium_policy::egress::Policy::default().generation();
+        let url = "https://example.com/".parse().unwrap();
+        Route::of(AccountId::new(1).unwrap(), &url, policy)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_was_idle_for_30_s_is_closed() {
+        let (pool, route) = (Pool::default(), any_route());
+        let (connection, _open) = idle_connection().await;
+        pool.put(route.clone(), connection);
+        tokio::time::advance(MAX_IDLE - Duration::from_millis(1)).await;
+        pool.sweep();
+        let connection = pool.take(&route).unwrap();
+        pool.put(route.clone(), connection);
+        tokio::time::advance(MAX_IDLE).await;
+        assert!(pool.take(&route).is_none());
+
+        let (connection, _open) = idle_connection().await;
+        pool.put(route.clone(), connection);
+        tokio::time::advance(MAX_IDLE).await;
+        pool.sweep();
+        assert_eq!(pool.shelf.lock().unwrap().count, 0);
+        assert!(pool.shelf.lock().unwrap().idle.is_empty());
+    }
+
+    #[tokio::test]
+    async fn of_2_000_idle_connections_none_is_added_and_one_taken_makes_room() {
+        let (pool, route) = (Pool::default(), any_route());
+        let mut open = Vec::new();
+        for _one in 0..=MAX_CONNECTIONS {
+            let (connection, kept) = idle_connection().await;
+            open.push(kept);
+            pool.put(route.clone(), connection);
+        }
+        assert_eq!(pool.shelf.lock().unwrap().count, 2_000);
+        let connection = pool.take(&route).unwrap();
+        pool.put(route.clone(), connection);
+        assert_eq!(pool.shelf.lock().unwrap().count, 2_000);
+    }
+
     #[test]
     fn a_route_names_host_and_port_as_the_url_does() {
         let policy = angarium_policy::egress::Policy::default().generation();
