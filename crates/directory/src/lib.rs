@@ -69,7 +69,7 @@ impl Directory {
         Self { shared }
     }
 
-    /// A directory without a registry, for tests: always ready, never changes. Its revision is the highest that is
+    /// A directory without a registry, for tests: always ready, changed by nobody but the test. Its revision is the highest that is
     /// given.
     #[must_use]
     pub fn fixed(
@@ -84,6 +84,19 @@ impl Directory {
         Self {
             shared: Arc::new(Shared::new(view, ALWAYS, 1)),
         }
+    }
+
+    /// Adds or changes a webhook of a [`Directory::fixed`], for tests; everything up to its revision is known then.
+    pub fn put(&self, webhook: Webhook) {
+        let revision = webhook.revision;
+        self.shared
+            .advance(vec![Edit::webhook(webhook)], Revisions::single(revision));
+    }
+
+    /// Deletes a webhook of a [`Directory::fixed`], for tests, by a change of that revision.
+    pub fn delete(&self, id: WebhookId, revision: Revision) {
+        self.shared
+            .advance(vec![Edit::DropWebhook(id)], Revisions::single(revision));
     }
 
     /// Resolves once the first snapshot is complete.

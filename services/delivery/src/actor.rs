@@ -73,10 +73,12 @@ pub(crate) struct Actor {
     shared: Shared,
     owned: Owned,
     partition: Partition,
-    calls: FuturesUnordered<Pin<Box<dyn Future<Output = CallEnd> + Send>>>,
+    calls: FuturesUnordered<Pin<Box<dyn Future<Output = Option<CallEnd>> + Send>>>,
     reading: Work<ReadEnd>,
     saving: Work<Saved>,
     committed: Option<i64>,
+    /// Whether the last checkpoint was not taken.
+    redis_is_away: bool,
 }
 
 impl Actor {
@@ -105,14 +107,16 @@ impl Actor {
             max_queued_bytes: config.max_queued_bytes,
         };
         tracing::info!(%lane, partition = number, start, known = stored.len(), "took a partition over");
+        let (directory, now_ms) = (shared.directory.clone(), shared.clock.now_ms());
         Self {
-            partition: Partition::new(lane, rules, shared.directory.clone(), start, stored),
+            partition: Partition::new(lane, rules, directory, start, stored, now_ms),
             shared,
             owned,
             calls: FuturesUnordered::new(),
             reading: None,
             saving: None,
             committed: None,
+            redis_is_away: false,
         }
     }
 
@@ -130,7 +134,7 @@ impl Actor {
             let due = self.until_due();
             tokio::select! {
                 () = &mut revoked => return self.hand_back().await,
-                Some(end) = self.calls.next() => self.on_call_end(&end),
+                Some(Some(end)) = self.calls.next() => self.on_call_end(&end),
                 end = pending(&mut self.reading) => self.on_read(end),
                 saved = pending(&mut self.saving) => self.on_saved(saved),
                 taken = self.owned.recv_many(&mut records, LIVE_TURN) => {
@@ -159,25 +163,22 @@ impl Actor {
                     group,
                     attempt,
                 } => {
-                    self.calls.push(Box::pin(
-                        self.shared.calls.clone().make(webhook, target, group, attempt),
-                    ));
+                    let calls = self.shared.calls.clone();
+                    let revoked = self.owned.revoked();
+                    self.calls
+                        .push(Box::pin(calls.make(webhook, target, group, attempt, revoked)));
                 }
-                expired => self.note_expired(expired),
+                Effect::Expired { webhook, events } => self.note_expired(webhook, &events),
             }
         }
     }
 
-    fn note_expired(&self, effect: Effect) {
-        if let Effect::Expired { webhook, events } = effect {
-            self.shared.metrics.expired(self.shared.lane, events.len());
-            tracing::warn!(%webhook, events = events.len(), "events older than 7 days were not sent");
-            if let (Some(first), Some(entry)) = (
-                events.first(),
-                journal::expired(self.shared.lane, webhook, &events),
-            ) {
-                self.shared.journal.write(first.account, entry);
-            }
+    fn note_expired(&self, webhook: WebhookId, events: &[Arc<Delivery>]) {
+        self.shared.metrics.expired(self.shared.lane, events.len());
+        tracing::warn!(%webhook, events = events.len(), "events older than 7 days were not sent");
+        let entry = journal::expired(self.shared.lane, webhook, events);
+        if let (Some(first), Some(entry)) = (events.first(), entry) {
+            self.shared.journal.write(first.account, entry);
         }
     }
 
@@ -328,12 +329,27 @@ impl Actor {
         }
     }
 
+    /// An outage of Redis is told at its begin and at its end, not five times a second.
     fn on_saved(&mut self, (changed, saved): Saved) {
-        if let Err(error) = saved {
-            let error = &error as &dyn std::error::Error;
-            tracing::debug!(lane = %self.shared.lane, error, "a checkpoint was not taken; trying again");
-            self.shared.metrics.checkpoint_failed(self.shared.lane);
-            self.partition.not_saved(changed);
+        let (lane, partition) = (self.shared.lane, self.owned.partition());
+        match saved {
+            Ok(()) if self.redis_is_away => {
+                tracing::info!(%lane, partition, "checkpoints are taken again");
+                self.redis_is_away = false;
+            }
+            Ok(()) => {}
+            Err(error) => {
+                if !self.redis_is_away {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::warn!(
+                        %lane, partition, error,
+                        "checkpoints are not taken: deliveries go on, but a restart would repeat some; trying again"
+                    );
+                    self.redis_is_away = true;
+                }
+                self.shared.metrics.checkpoint_failed(lane);
+                self.partition.not_saved(changed);
+            }
         }
     }
 
@@ -353,10 +369,14 @@ impl Actor {
         }
         let deadline = Instant::now() + Patience::D1.total();
         while let Ok(Some(end)) = timeout_at(deadline, self.calls.next()).await {
-            self.on_call_end(&end);
+            if let Some(end) = end {
+                self.on_call_end(&end);
+            }
             // What could be sent next is the next owner's to send.
             for effect in self.partition.take_effects() {
-                self.note_expired(effect);
+                if let Effect::Expired { webhook, events } = effect {
+                    self.note_expired(webhook, &events);
+                }
             }
         }
         // Before Redis, which may be slow: the commit is what the next owner starts from.

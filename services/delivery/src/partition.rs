@@ -88,14 +88,20 @@ pub(crate) struct Partition {
 }
 
 impl Partition {
-    /// A partition whose live stream begins at `start`, with what Redis remembered of it.
+    /// A partition whose live stream begins at `start`, with what Redis remembered of it. A back-off that ends later
+    /// than any can was written by a clock that was wrong: it is cut.
     pub(crate) fn new(
         lane: Lane,
         rules: Rules,
         directory: Directory,
         start: i64,
-        stored: HashMap<WebhookId, RetryState>,
+        mut stored: HashMap<WebhookId, RetryState>,
+        now_ms: i64,
     ) -> Self {
+        let latest_ms = now_ms.saturating_add(millis(rules.backoff.longest()));
+        for failing in stored.values_mut().filter_map(|state| state.failing.as_mut()) {
+            failing.next_at_ms = failing.next_at_ms.min(latest_ms);
+        }
         Self {
             lane,
             rules,

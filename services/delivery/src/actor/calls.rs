@@ -60,32 +60,38 @@ impl Calls {
         }
     }
 
-    /// Sends a group, once the budget allows.
+    /// Sends a group, once the budget allows. `None` when `revoked` resolves before that: nothing was sent, and nothing
+    /// may be, for the next owner of the partition will send it.
     pub(crate) async fn make(
         self,
         webhook: WebhookId,
         target: Arc<Target>,
         group: Arc<Group>,
         attempt: u32,
-    ) -> CallEnd {
+        revoked: impl Future<Output = ()>,
+    ) -> Option<CallEnd> {
         let budget = if attempt > 1 {
             &self.budget.probes
         } else {
             &self.budget.first_attempts
         };
-        // The semaphores are never closed, so a permit always comes.
-        let _permit = budget.acquire().await;
+        let _permit = tokio::select! {
+            biased;
+            () = revoked => return None,
+            // The semaphores are never closed, so a permit always comes.
+            permit = budget.acquire() => permit,
+        };
         let body = group.envelope();
         let headers = self.headers(&target, &group, &body);
         let start = Instant::now();
         let result = self.caller.post(&target.url, headers, body).await;
-        CallEnd {
+        Some(CallEnd {
             webhook,
             attempt,
             result,
             duration: start.elapsed(),
             jitter: rand::random(),
-        }
+        })
     }
 
     /// Headers as Standard Webhooks says; time and signature are fresh at every attempt.

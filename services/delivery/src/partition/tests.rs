@@ -64,7 +64,14 @@ fn incoming(offset: i64, source: i64, accepted_at_ms: i64, webhooks: &[u8]) -> I
 }
 
 fn partition(lane: Lane, webhooks: &[Webhook]) -> Partition {
-    Partition::new(lane, rules(64 << 20), directory(webhooks), 0, HashMap::new())
+    Partition::new(
+        lane,
+        rules(64 << 20),
+        directory(webhooks),
+        0,
+        HashMap::new(),
+        START_MS,
+    )
 }
 
 /// The calls among what is to be done: webhook number, source offsets, attempt.
@@ -145,6 +152,37 @@ fn d2_a_failing_webhook_is_sent_the_same_group_again_and_holds_up_no_other() {
 }
 
 #[test]
+fn d2_a_back_off_that_a_wrong_clock_wrote_is_cut() {
+    let far = RetryState {
+        source_offset: -1,
+        registry_revision: 1,
+        failing: Some(angarium_proto::delivery::v1::retry_state::Failing {
+            attempts: 3,
+            since_ms: START_MS,
+            next_at_ms: START_MS + 365 * DAY_MS,
+            head_events: 1,
+            head_last_source_offset: 0,
+        }),
+    };
+    let webhooks = [webhook(1, true)];
+    let stored = HashMap::from([(webhooks[0].id, far)]);
+    let mut partition = Partition::new(
+        Lane::Realtime,
+        rules(64 << 20),
+        directory(&webhooks),
+        0,
+        stored,
+        START_MS,
+    );
+    partition.live(&incoming(0, 0, START_MS, &[1]), START_MS);
+    assert_eq!(calls(&mut partition), []);
+    let due = partition.next_due().unwrap();
+    assert!(due <= START_MS + 3_600_000, "no wait is longer than an hour");
+    partition.tick(due);
+    assert_eq!(calls(&mut partition), [(1, vec![0], 4)]);
+}
+
+#[test]
 fn d5_what_is_older_than_seven_days_is_skipped_and_told() {
     let mut partition = partition(Lane::Realtime, &[webhook(1, true)]);
     let now = START_MS + 8 * DAY_MS;
@@ -188,11 +226,26 @@ fn e1_the_batch_lane_waits_for_its_slot_and_then_sends_all_in_groups() {
 }
 
 #[test]
-fn w7_what_was_matched_waits_while_a_webhook_is_off() {
-    let mut partition = partition(Lane::Realtime, &[webhook(1, false)]);
-    partition.live(&incoming(0, 0, START_MS, &[1]), START_MS);
-    assert_eq!(calls(&mut partition), []);
-    assert_eq!(partition.lowest_undone(), 0);
+fn w7_what_was_matched_waits_while_a_webhook_is_off_and_goes_first_when_it_is_on() {
+    let mut partition = partition(Lane::Realtime, &[webhook(1, true)]);
+    let log: Vec<Incoming> = (0..3)
+        .map(|offset| incoming(offset, offset, START_MS, &[1]))
+        .collect();
+    partition.live(&log[0], START_MS);
+    assert_eq!(calls(&mut partition), [(1, vec![0], 1)]);
+    partition.directory.put(webhook(1, false));
+    partition.refresh(START_MS);
+    partition.live(&log[1], START_MS);
+    answer(&mut partition, 1, Verdict::Delivered, START_MS);
+    assert_eq!(calls(&mut partition), [], "it is off");
+    assert_eq!(partition.lowest_undone(), 1);
+
+    partition.directory.put(webhook(1, true));
+    partition.refresh(START_MS);
+    partition.live(&log[2], START_MS);
+    let from = partition.wanted_read(START_MS).unwrap();
+    partition.read_back(from, 3, &log[usize::try_from(from).unwrap()..], START_MS);
+    assert_eq!(calls(&mut partition), [(1, vec![1, 2], 1)]);
 }
 
 #[test]
@@ -255,7 +308,14 @@ impl World {
         let webhooks: Vec<Webhook> = (1..=rng.random_range(1..5))
             .map(|number| webhook(number, true))
             .collect();
-        let partition = Partition::new(lane, rules(2_000), directory(&webhooks), 0, HashMap::new());
+        let partition = Partition::new(
+            lane,
+            rules(2_000),
+            directory(&webhooks),
+            0,
+            HashMap::new(),
+            START_MS,
+        );
         Self {
             seed,
             rng,
@@ -398,6 +458,7 @@ impl World {
             directory(&self.webhooks),
             self.committed,
             stored,
+            self.now_ms,
         );
         self.live = usize::try_from(self.committed).unwrap();
         self.under_way.clear();
