@@ -74,7 +74,8 @@ pub(crate) struct Partition {
     lane: Lane,
     rules: Rules,
     directory: Directory,
-    entries: HashMap<WebhookId, Entry>,
+    /// Ordered, so that the same things happening do the same again: a failing seed must fail again.
+    entries: BTreeMap<WebhookId, Entry>,
     /// What Redis remembered of webhooks that no record has named yet.
     stored: HashMap<WebhookId, RetryState>,
     /// The next offset of the live stream: everything below has been offered.
@@ -106,7 +107,7 @@ impl Partition {
             lane,
             rules,
             directory,
-            entries: HashMap::new(),
+            entries: BTreeMap::new(),
             stored,
             live_next: start,
             agenda: Agenda::default(),

@@ -128,6 +128,12 @@ impl Hook {
     /// Drops the queue but for the group in flight: Kafka has it. For when memory is short.
     pub(crate) fn detach(&mut self) {
         if let Some(front) = self.queue.front() {
+            // What came after the slot had begun is not forgotten while the slot is read again.
+            if let (Tail::Detached { from }, Some(slot)) = (self.tail, &mut self.slot)
+                && from >= slot.until
+            {
+                slot.beyond = Some(slot.beyond.map_or(from, |beyond| beyond.min(from)));
+            }
             self.tail = Tail::Detached { from: front.offset };
             self.queue.clear();
             self.queued_bytes = 0;

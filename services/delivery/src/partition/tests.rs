@@ -285,6 +285,7 @@ struct World {
     rng: SmallRng,
     lane: Lane,
     webhooks: Vec<Webhook>,
+    directory: Directory,
     log: Vec<Incoming>,
     partition: Partition,
     /// Where the live stream stands.
@@ -308,19 +309,14 @@ impl World {
         let webhooks: Vec<Webhook> = (1..=rng.random_range(1..5))
             .map(|number| webhook(number, true))
             .collect();
-        let partition = Partition::new(
-            lane,
-            rules(2_000),
-            directory(&webhooks),
-            0,
-            HashMap::new(),
-            START_MS,
-        );
+        let directory = directory(&webhooks);
+        let partition = Partition::new(lane, rules(2_000), directory.clone(), 0, HashMap::new(), START_MS);
         Self {
             seed,
             rng,
             lane,
             webhooks,
+            directory,
             log: Vec::new(),
             partition,
             live: 0,
@@ -455,7 +451,7 @@ impl World {
         self.partition = Partition::new(
             self.lane,
             rules(2_000),
-            directory(&self.webhooks),
+            self.directory.clone(),
             self.committed,
             stored,
             self.now_ms,
@@ -464,8 +460,21 @@ impl World {
         self.under_way.clear();
     }
 
+    /// An administrator switches a webhook off, or on again (W7).
+    fn switch(&mut self, number: usize, active: bool) {
+        let webhook = &mut self.webhooks[number];
+        webhook.active = active;
+        webhook.revision = Revision::from_offset(webhook.revision.offset() + 1);
+        self.directory.put(webhook.clone());
+        self.partition.refresh(self.now_ms);
+    }
+
     fn step(&mut self) {
-        match self.rng.random_range(0..100) {
+        match self.rng.random_range(0..102) {
+            100..102 => {
+                let number = self.rng.random_range(0..self.webhooks.len());
+                self.switch(number, !self.webhooks[number].active);
+            }
             0..30 => self.append(),
             30..55 => self.advance_live(),
             55..70 => self.answer(true),
@@ -480,6 +489,9 @@ impl World {
 
     /// Without faults, until nothing is left to do.
     fn settle(&mut self) {
+        for number in 0..self.webhooks.len() {
+            self.switch(number, true);
+        }
         for _ in 0..50_000 {
             self.advance_live();
             self.answer(false);
