@@ -24,7 +24,15 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     Parts::ensure(&cache_dir(), &mut say)?;
     let mut build = Command::new("cargo");
     build
-        .args(["build", "--locked", "--release", "-p", "angarium", "-p", "angarium-bench"])
+        .args([
+            "build",
+            "--locked",
+            "--release",
+            "-p",
+            "angarium",
+            "-p",
+            "angarium-bench",
+        ])
         .current_dir(paths::root());
     let built = interrupt.run(&mut build)?;
     if !built.success() {

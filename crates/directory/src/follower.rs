@@ -11,8 +11,8 @@ use angarium_proto::registry::v1::{Change, PartitionRevision, WatchRequest, Watc
 use angarium_proto::{FieldError, InvalidWire};
 use angarium_runtime::{Clock, Shutdown, chain, grpc};
 use tokio::time::{Instant, sleep, timeout};
-use tracing::Level;
 use tokio_stream::{Stream, StreamExt};
+use tracing::Level;
 
 use crate::Shared;
 use crate::view::{Edit, Revisions, View};

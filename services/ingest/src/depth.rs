@@ -39,10 +39,7 @@ mod tests {
     #[test]
     fn the_first_level_too_many_is_found_and_brackets_in_texts_do_not_count() {
         assert_eq!(beyond(nested(MAX_DEPTH, "1").as_bytes()), None);
-        assert_eq!(
-            beyond(nested(MAX_DEPTH + 1, "").as_bytes()),
-            Some(MAX_DEPTH)
-        );
+        assert_eq!(beyond(nested(MAX_DEPTH + 1, "").as_bytes()), Some(MAX_DEPTH));
         assert_eq!(beyond(nested(MAX_DEPTH, r#""[\"[\\""#).as_bytes()), None);
         let flat = "[1],{},".repeat(1_000);
         assert_eq!(beyond(format!("[{flat}1]").as_bytes()), None);

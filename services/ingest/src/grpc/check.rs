@@ -70,7 +70,9 @@ fn event(sent: v1::Event, index: usize, limits: &Limits, problems: &mut Problems
     let id = id.map_err(|detail| wrong(Field::EventId, detail)).ok();
     let info = given(sent.event_info).map(draft::event_info).transpose();
     let info = info.map_err(|detail| wrong(Field::EventInfo, detail)).ok();
-    let data = payload(sent.data).map_err(|detail| wrong(Field::Data, detail)).ok();
+    let data = payload(sent.data)
+        .map_err(|detail| wrong(Field::Data, detail))
+        .ok();
     Some(Draft {
         id: id?,
         name: name?,

@@ -48,9 +48,7 @@ pub(super) fn event(
     let timestamp = event
         .value(Field::Timestamp)
         .and_then(|raw| event.take(Field::Timestamp, timestamp(raw.get())));
-    let data = event
-        .value(Field::Data)
-        .and_then(|raw| event.data(raw, body));
+    let data = event.value(Field::Data).and_then(|raw| event.data(raw, body));
     event.require(
         Field::EventName,
         "one of the catalogue's types, for example COURSE_ENROLLMENT",

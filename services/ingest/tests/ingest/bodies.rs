@@ -212,7 +212,10 @@ async fn data_may_nest_128_levels_and_deeper_is_refused_with_its_place_and_ends_
         assert!(detail.contains("more than 128 levels"), "{detail}");
     }
     // Nor does what is no event at all.
-    for body in ["[".repeat(1_000_000), format!("{0}{1}", "[".repeat(100_000), "]".repeat(100_000))] {
+    for body in [
+        "[".repeat(1_000_000),
+        format!("{0}{1}", "[".repeat(100_000), "]".repeat(100_000)),
+    ] {
         assert!(ingest.post(body).await.status.is_client_error());
     }
     assert_eq!(ingest.events(ACCOUNT).await.len(), 1);
