@@ -15,13 +15,13 @@ use http::{Request, StatusCode, header};
 use http_body_util::StreamBody;
 use hyper::body::Frame;
 use tokio::sync::mpsc;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::codegen::Service as _;
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
-use super::harness::{ACCOUNT, Ingest, KEY, event};
+use super::harness::{ACCOUNT, Ingest, KEY, PATIENCE, event};
 
 fn request(sequence: u64, data: Bytes) -> v1::PublishStreamRequest {
     v1::PublishStreamRequest {
@@ -91,7 +91,7 @@ async fn a_call_whose_message_does_not_come_in_time_gives_its_share_back() {
         .body(tonic::body::Body::new(StreamBody::new(nothing)))
         .unwrap();
     poll_fn(|cx| client.poll_ready(cx)).await.unwrap();
-    let answer = client.call(call).await.unwrap();
+    let answer = timeout(PATIENCE, client.call(call)).await.unwrap().unwrap();
     assert!(answer.headers()["grpc-status"] != "0", "{:?}", answer.headers());
     let again = ingest.post(event("a")).await;
     assert_ne!(again.body["type"], "urn:angarium:problem:busy");
