@@ -10,8 +10,9 @@ use angarium_proto::registry::v1::registry_service_client::RegistryServiceClient
 use angarium_proto::registry::v1::{Change, PartitionRevision, WatchRequest, WatchResponse, change};
 use angarium_proto::{FieldError, InvalidWire};
 use angarium_runtime::{Clock, Shutdown, chain, grpc};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_stream::{Stream, StreamExt};
+use tracing::Level;
 
 use crate::Shared;
 use crate::view::{Edit, Revisions, View};
@@ -22,6 +23,8 @@ const SILENCE: Duration = Duration::from_secs(10);
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// The longest pause.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// A registry that starts is away for a few seconds, and that is no trouble; longer is.
+const TROUBLE_AFTER: Duration = Duration::from_secs(5);
 
 /// Keeps one view up to date.
 #[derive(Debug)]
@@ -33,6 +36,15 @@ pub(crate) struct Follower {
     snapshot: Option<View>,
     /// Failures since the registry was last understood.
     failures: u32,
+    outage: Option<Outage>,
+}
+
+/// The registry cannot be followed.
+#[derive(Clone, Copy, Debug)]
+struct Outage {
+    since: Instant,
+    /// Whether it has been called a trouble.
+    warned: bool,
 }
 
 /// Why a stream ended.
@@ -58,6 +70,7 @@ impl Follower {
             clock,
             snapshot: None,
             failures: 0,
+            outage: None,
         }
     }
 
@@ -111,6 +124,7 @@ impl Follower {
             if self.failures > 0 {
                 tracing::info!(failures = self.failures, "the registry is followed again");
                 self.failures = 0;
+                self.outage = None;
             }
         }
     }
@@ -144,26 +158,46 @@ impl Follower {
         Ok(())
     }
 
-    /// Tells of the first failure only: the next ones say the same every few seconds.
     async fn pause_after(&mut self, broken: &Broken) {
         let error = chain(broken);
-        if self.failures == 0 {
-            tracing::warn!(
+        match self.weight() {
+            Level::WARN => tracing::warn!(
                 error,
-                "the registry cannot be followed; the last view stays in use, trying again"
-            );
-        } else {
-            tracing::debug!(
+                failures = self.failures,
+                "the registry cannot be followed for more than {TROUBLE_AFTER:?}: is it running, and is \
+                 registry.endpoint its address? The last view stays in use, trying again"
+            ),
+            Level::INFO => tracing::info!(error, "the registry cannot be followed yet, trying again"),
+            _ => tracing::debug!(
                 error,
                 failures = self.failures,
                 "the registry still cannot be followed"
-            );
+            ),
         }
         let pause = FIRST_PAUSE
             .saturating_mul(2_u32.saturating_pow(self.failures))
             .min(LONGEST_PAUSE);
         self.failures = self.failures.saturating_add(1);
         sleep(pause).await;
+    }
+
+    /// How loud a failure is told. An outage is told of twice, when it begins and when it has become a trouble: all
+    /// other failures say the same every few seconds.
+    fn weight(&mut self) -> Level {
+        match &mut self.outage {
+            none @ None => {
+                *none = Some(Outage {
+                    since: Instant::now(),
+                    warned: false,
+                });
+                Level::INFO
+            }
+            Some(outage) if !outage.warned && outage.since.elapsed() > TROUBLE_AFTER => {
+                outage.warned = true;
+                Level::WARN
+            }
+            Some(_) => Level::DEBUG,
+        }
     }
 }
 
@@ -288,6 +322,25 @@ mod tests {
         let silent = Box::pin(iter([Ok(response(true, &[1], Some(7)))]).chain(tokio_stream::pending()));
         assert!(matches!(follower.listen(silent).await, Err(Broken::Silent)));
         assert_eq!(begun.elapsed(), SILENCE);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_outage_is_told_when_it_begins_and_warned_of_once_when_it_lasts_longer_than_5_s() {
+        let mut follower = follower();
+        for _ in 0..2 {
+            let begun = Instant::now();
+            let mut told = Vec::new();
+            for _ in 0..100 {
+                let after = begun.elapsed().as_millis();
+                told.push((after, follower.weight()));
+                sleep(Duration::from_millis(100)).await;
+            }
+            told.retain(|(_, level)| *level != Level::DEBUG);
+            assert_eq!(told, [(0, Level::INFO), (5_100, Level::WARN)]);
+            follower.pause_after(&Broken::Ended).await;
+            let understood = iter([Ok(response(true, &[], Some(0)))]);
+            assert!(follower.listen(understood).await.is_err());
+        }
     }
 
     #[tokio::test(start_paused = true)]

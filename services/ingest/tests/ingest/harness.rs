@@ -28,7 +28,7 @@ pub(super) const ACCOUNT: u64 = 1234;
 pub(super) const OTHER: u64 = 1010;
 pub(super) const NOW_MS: i64 = 1_727_414_643_000;
 /// What must happen happens within this; a test that waits longer has failed.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(super) struct Ingest {
     pub(super) handle: Handle,
