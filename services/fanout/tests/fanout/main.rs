@@ -233,6 +233,50 @@ async fn an_outage_of_kafka_delays_deliveries_and_skips_none() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn records_that_kafka_refuses_throw_partitions_back_and_none_skips() {
+    const ACCOUNTS: u8 = 6;
+    const EVENTS: usize = 60;
+    let mut world = World::start();
+    for number in 0..EVENTS {
+        for id in 1..=ACCOUNTS {
+            let data = format!("{{\"seq\":{number}}}");
+            world
+                .publish(account(id.into()), "CI_STATS", None, data.as_bytes())
+                .await;
+        }
+    }
+    // One event of a partition under way: the in-process Kafka would write one behind a refused one.
+    let tight = Config {
+        max_pending_events: 1.try_into().unwrap(),
+        ..config()
+    };
+    let webhooks = (1..=ACCOUNTS).map(|id| webhook(id, id.into(), &["*"], true));
+    let worker = world.fanout(tight, webhooks);
+    let before = world.deliveries(usize::from(ACCOUNTS) * EVENTS / 4).await;
+    // More than there are partitions, so that some fail again and again.
+    world.refuse_writes(30);
+    let last = format!("{{\"seq\":{}}}", EVENTS - 1);
+    let all = world
+        .deliveries_until(before, |all| {
+            (1..=ACCOUNTS).all(|id| all.iter().any(|one| one.webhook == id && one.data == last))
+        })
+        .await;
+    let in_order: Vec<_> = (0..EVENTS)
+        .map(|number| format!("{{\"seq\":{number}}}"))
+        .collect();
+    for id in 1..=ACCOUNTS {
+        let mut firsts: Vec<&str> = Vec::new();
+        for delivery in all.iter().filter(|delivery| delivery.webhook == id) {
+            if !firsts.contains(&delivery.data.as_str()) {
+                firsts.push(&delivery.data);
+            }
+        }
+        assert_eq!(firsts, in_order, "first receipts of webhook {id}, in order");
+    }
+    worker.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_delivery_that_kafka_does_not_take_stops_its_partition_until_the_cause_is_mended() {
     let mut world = World::start();
     // With the ids of so many webhooks the record is larger than Kafka takes; with those of one it is not.

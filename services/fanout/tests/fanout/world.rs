@@ -133,6 +133,11 @@ impl World {
         self.broker.come_back().unwrap();
     }
 
+    /// The next `count` requests to write are refused, whoever sends them.
+    pub(crate) fn refuse_writes(&self, count: usize) {
+        self.broker.refuse_writes(count).unwrap();
+    }
+
     /// Starts a worker that knows these webhooks.
     pub(crate) fn fanout(&self, config: Config, webhooks: impl IntoIterator<Item = Webhook>) -> Worker {
         let runtime = Builder::new_multi_thread()
