@@ -28,7 +28,7 @@ impl std::fmt::Display for Trace {
         for (number, step) in (1..).zip(&self.steps) {
             writeln!(f, "  {number:>3}. {step:?}")?;
         }
-        write!(f, "  end: {:#?}", self.end)
+        write!(f, "  end: {:?}", self.end)
     }
 }
 

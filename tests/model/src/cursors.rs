@@ -6,7 +6,7 @@ use crate::mark::Mark;
 
 /// What a cursor says of its webhook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Standing {
+pub(crate) enum Standing {
     /// It takes what comes.
     Live,
     /// It is behind: it lags, catches up, or waits for its slot.
@@ -20,7 +20,7 @@ pub enum Standing {
 
 /// A durable cursor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Cursor {
+pub(crate) struct Cursor {
     /// The registry's counter of replays.
     pub generation: u8,
     /// The owner that wrote it.
@@ -35,7 +35,7 @@ pub struct Cursor {
 
 /// The cursors of one epoch, valid once it has P.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct EpochSet {
+pub(crate) struct EpochSet {
     pub(crate) epoch: u8,
     pub(crate) p: Option<u8>,
     /// Beside P, the highest source offset below it. Only for the test that shows why there is no such filter.
@@ -45,7 +45,7 @@ pub struct EpochSet {
 
 /// The topic, compacted.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Cursors {
+pub(crate) struct Cursors {
     /// By rising epoch. What lies below the highest valid set is deleted, or is written late and never read.
     sets: Vec<EpochSet>,
     /// Kafka's committed offset: the last P that anybody wrote.

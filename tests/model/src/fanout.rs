@@ -6,7 +6,7 @@ use crate::rules::Rule;
 
 /// One process of fanout on the partition of `events`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Process {
+pub(crate) struct Process {
     /// The last event that it has dealt with.
     position: u8,
     /// What it knows of the registry.
@@ -17,7 +17,7 @@ pub struct Process {
 ///
 /// The broker refuses the commits of a member that was put out of its group, so a frozen one produces and no more.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Fanout {
+pub(crate) struct Fanout {
     owner: Process,
     frozen: Option<Process>,
     committed: u8,
@@ -30,7 +30,7 @@ pub enum Step {
     Produce,
     /// Commits behind the reports of all that it has produced.
     Commit,
-    /// Learns the newest view.
+    /// Goes over to the newest view.
     Learn,
     /// Ends; the next one starts from the commit.
     Restart,
@@ -72,9 +72,12 @@ impl Fanout {
             + protocol.bounds.faults.fanout_freezes;
         match step {
             Step::Produce => !self.owner.is_done(protocol) && log.has_room(),
-            // Without a restart to come nobody reads the commit.
-            Step::Commit => restarts > 0 && self.committed < self.owner.position,
-            Step::Learn => self.owner.view < newest_view,
+            // Without a restart or a new view to come nobody asks for the commit.
+            Step::Commit => (restarts > 0 || newest_view > 0) && self.committed < self.owner.position,
+            Step::Learn => {
+                let committed = self.committed == self.owner.position;
+                self.owner.view < newest_view && (committed || !protocol.keeps(Rule::ViewBehindCommit))
+            }
             Step::Restart => self.committed < self.owner.position,
             Step::FailReport => self.owner.position + 1 < protocol.bounds.events() && log.has_room(),
             Step::Freeze => self.frozen.is_none(),

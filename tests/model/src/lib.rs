@@ -3,6 +3,7 @@
 mod bits;
 mod bounds;
 mod check;
+pub mod configurations;
 mod cursors;
 mod fanout;
 mod joining;
@@ -21,6 +22,8 @@ mod writing;
 
 pub use bits::Bits;
 pub use bounds::{Bounds, Faults, Lane, View, WEBHOOKS, Zombie};
-pub use check::{Report, Stuck, check, counterexample, stuck};
+pub use check::{Report, Stuck, Trace, check, counterexample, stuck};
+pub use fanout::Step as FanoutStep;
+pub use owner::Act;
 pub use protocol::{Protocol, State, Step, property};
 pub use rules::Rule;

@@ -5,7 +5,7 @@ use crate::bounds::MAX_RECORDS;
 
 /// One record: an event, and the webhooks of this partition that it goes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Record {
+pub(crate) struct Record {
     /// The event's offset in `events`, from 1.
     pub source: u8,
     /// The webhooks that the record names.
@@ -18,7 +18,7 @@ pub struct Record {
 
 /// Everything in the partition, by offset.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Log(Vec<Record>);
+pub(crate) struct Log(Vec<Record>);
 
 impl Log {
     pub(crate) fn append(&mut self, record: Record) {

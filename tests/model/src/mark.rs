@@ -6,7 +6,7 @@ use crate::rules::Rule;
 
 /// The last event of a webhook that is done, and the view of the record that carried it (DESIGN §3).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Mark {
+pub(crate) struct Mark {
     /// The event's offset in `events`; 0: nothing is known, everything is accepted.
     pub source: u8,
     /// The view of the record that made the mark.
@@ -15,7 +15,7 @@ pub struct Mark {
 
 impl Mark {
     /// Nothing is known.
-    pub const NONE: Self = Self { source: 0, revision: 0 };
+    pub(crate) const NONE: Self = Self { source: 0, revision: 0 };
 
     /// The mark behind a record that follows this mark.
     pub(crate) fn after(self, record: &Record, protocol: &Protocol) -> Self {

@@ -10,7 +10,7 @@ use crate::world::World;
 
 /// How far a takeover has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Phase {
+pub(crate) enum Phase {
     /// The claim is written; its offset is the epoch.
     Claimed,
     /// The highest valid set is read; the cursors still needed, then P, are being written under the own epoch.
@@ -21,14 +21,14 @@ pub enum Phase {
 
 /// An append to `cursors` that is not acknowledged; no cursor: a tombstone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Append {
+pub(crate) struct Append {
     pub(crate) webhook: u8,
     pub(crate) cursor: Option<Cursor>,
 }
 
 /// An incarnation of the partition's actor.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Owner {
+pub(crate) struct Owner {
     pub(crate) epoch: u8,
     pub(crate) phase: Phase,
     /// R, the live position.
@@ -44,7 +44,7 @@ pub struct Owner {
 
 /// Whether it is the partition's owner still.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Who {
+pub(crate) enum Who {
     /// Nobody has claimed the partition since.
     Owner,
     /// Somebody has.
@@ -55,7 +55,10 @@ pub enum Who {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Act {
     /// Reads the highest valid set, and Redis if it is there.
-    Load { redis: bool },
+    Load {
+        /// Whether Redis is there.
+        redis: bool,
+    },
     /// The oldest append to `cursors` is acknowledged.
     Land,
     /// Writes P.

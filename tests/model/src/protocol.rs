@@ -54,7 +54,10 @@ pub enum Step {
     /// The timetable says that the webhook's slot has come.
     SlotDue(u8),
     /// Another claims the partition. The owner was killed, or is a zombie from now on.
-    TakeOver { zombie: bool },
+    TakeOver {
+        /// Whether the owner goes on without knowing.
+        zombie: bool,
+    },
     /// The owner does something.
     Owner(Act),
     /// The zombie does something.

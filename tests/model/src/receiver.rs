@@ -6,7 +6,7 @@ use crate::log::Log;
 
 /// The receiver of one webhook.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Receiver {
+pub(crate) struct Receiver {
     /// The events received, by generation: a replay starts with nothing.
     received: [Bits; 2],
 }

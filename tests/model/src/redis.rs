@@ -6,7 +6,7 @@ use crate::mark::Mark;
 
 /// How far a webhook had come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Entry {
+pub(crate) struct Entry {
     pub(crate) generation: u8,
     pub(crate) epoch: u8,
     pub(crate) resume: u8,
@@ -17,7 +17,7 @@ pub struct Entry {
 
 /// The partition's keys.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Redis {
+pub(crate) struct Redis {
     /// The epoch of the last owner that wrote.
     own: Option<u8>,
     pub(crate) entries: [Option<Entry>; WEBHOOKS],

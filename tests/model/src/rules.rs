@@ -20,6 +20,8 @@ pub enum Rule {
     /// What was queued behind a join is compared with the mark again when the webhook becomes Live: the mark at the
     /// time of queueing was older.
     CompareAtLive,
+    /// Redis is told of a webhook only what stands on an acknowledged cursor.
+    CursorBeforeRedis,
     /// A cursor says up to which source offset everything is done, and readers skip by it.
     SourceInCursor,
     /// A cursor names the failed group, so that it is retried whole.
@@ -44,6 +46,8 @@ pub enum Rule {
     StateFromCursors,
     /// When the report of an event fails, no later one lands.
     GaplessFanout,
+    /// Fanout goes over to a new view only behind an accepted commit of all that it decided under the old one.
+    ViewBehindCommit,
     /// A mark does not count against a record made under a later view if the webhook was changed in between.
     RevisionRule,
     /// "In between" is any change behind the mark's view, not only one that the record's view shows as the last.

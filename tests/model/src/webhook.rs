@@ -10,7 +10,7 @@ use crate::rules::Rule;
 
 /// How the live stream and catch-up meet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Join {
+pub(crate) enum Join {
     /// Not yet.
     No,
     /// `at` was the live position; from there on the live reader queues, and nothing queued is sent.
@@ -21,7 +21,7 @@ pub enum Join {
 
 /// Where a slot stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Stage {
+pub(crate) enum Stage {
     /// The cursor with its end is under way.
     Starting,
     /// Groups are sent.
@@ -32,7 +32,7 @@ pub enum Stage {
 
 /// What a webhook is up to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum State {
+pub(crate) enum State {
     /// It takes what comes. A group under way stays in the queue until it is answered.
     Live { queue: Bits },
     /// It lags (with a head) or catches up.
@@ -47,7 +47,7 @@ pub enum State {
 
 /// The POST under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Post {
+pub(crate) struct Post {
     pub(crate) group: Bits,
     /// The receiver has it; the answer is still under way.
     pub(crate) arrived: bool,
@@ -55,7 +55,7 @@ pub struct Post {
 
 /// A webhook in the memory of an owner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Webhook {
+pub(crate) struct Webhook {
     pub(crate) id: u8,
     pub(crate) state: State,
     pub(crate) generation: u8,

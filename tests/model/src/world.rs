@@ -11,7 +11,7 @@ use crate::redis::Redis;
 
 /// A promise that a step broke.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Breach {
+pub(crate) enum Breach {
     /// A first receipt came before that of an earlier event.
     OutOfOrder,
     /// An event was sent again although a fact said that it was done.
@@ -24,14 +24,14 @@ pub enum Breach {
 
 /// Facts that were told: events below are done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Told {
+pub(crate) struct Told {
     pub(crate) resume: u8,
     pub(crate) source: u8,
 }
 
 /// What owners, not zombies, have put on record of one webhook in its newest generation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Ledger {
+pub(crate) struct Ledger {
     /// In `cursors`.
     pub(crate) durable: Told,
     /// In Redis, as far as Redis still has it.
@@ -44,7 +44,7 @@ pub struct Ledger {
 
 /// Everything but the owners' memory.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct World {
+pub(crate) struct World {
     pub(crate) log: Log,
     pub(crate) fanout: Fanout,
     /// The registry's newest revision.

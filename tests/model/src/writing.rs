@@ -100,16 +100,19 @@ impl Owner {
         world: &mut World,
         protocol: &Protocol,
     ) -> Result<(), Superseded> {
-        let mut entries = [None; crate::bounds::WEBHOOKS];
+        let mut entries = world.redis.entries;
         for (webhook, entry) in self.webhooks[..protocol.bounds.webhooks].iter().zip(&mut entries) {
-            let standing = webhook.cursor(self.epoch, protocol).standing;
-            *entry = (webhook.state != State::Unseen).then_some(Entry {
-                generation: webhook.generation,
-                epoch: self.epoch,
-                resume: webhook.done_below(self.read_to),
-                mark: webhook.mark,
-                standing: (!protocol.keeps(Rule::StateFromCursors)).then_some(standing),
-            });
+            let recorded = !self.pending.iter().any(|a| a.webhook == webhook.id);
+            if webhook.state != State::Unseen && (recorded || !protocol.keeps(Rule::CursorBeforeRedis)) {
+                let standing = webhook.cursor(self.epoch, protocol).standing;
+                *entry = Some(Entry {
+                    generation: webhook.generation,
+                    epoch: self.epoch,
+                    resume: webhook.done_below(self.read_to),
+                    mark: webhook.mark,
+                    standing: (!protocol.keeps(Rule::StateFromCursors)).then_some(standing),
+                });
+            }
         }
         let before = world.redis.clone();
         world.redis.checkpoint(self.epoch, entries)?;
@@ -119,7 +122,7 @@ impl Owner {
         for (id, entry) in (0..).zip(entries) {
             let generation = world.generation_of(id);
             if let (Who::Owner, Some(entry)) = (who, entry)
-                && entry.generation == generation
+                && (entry.generation, entry.epoch) == (generation, self.epoch)
             {
                 world.ledgers[usize::from(id)].redis.add(entry.resume, entry.mark.source);
             }
