@@ -86,10 +86,27 @@ pub struct Bounds {
     pub faults: Faults,
 }
 
+impl Faults {
+    /// No fault at all.
+    pub const NONE: Self = Self {
+        takeovers: 0,
+        redis_wipes: 0,
+        redis_rollbacks: 0,
+        redis_away: 0,
+        refusals: 0,
+        lost_answers: 0,
+        overflows: 0,
+        replays: 0,
+        fanout_restarts: 0,
+        failed_reports: 0,
+        fanout_freezes: 0,
+    };
+}
+
 impl Bounds {
-    /// The first `events` events, all wanted by the one webhook.
+    /// One real-time webhook, killed owners, and an owner that knows the registry as it is.
     #[must_use]
-    pub fn one_webhook(views: &'static [View]) -> Self {
+    pub const fn one_webhook(views: &'static [View], faults: Faults) -> Self {
         Self {
             lane: Lane::Realtime,
             webhooks: 1,
@@ -97,7 +114,7 @@ impl Bounds {
             stale_owner: false,
             zombie: Zombie::Dead,
             catch_up_cursors: false,
-            faults: Faults::default(),
+            faults,
         }
     }
 

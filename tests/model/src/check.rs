@@ -128,7 +128,11 @@ impl Graph {
     fn reaching_done(mut self) -> Vec<bool> {
         self.edges.sort_unstable();
         let mut reaches = self.done;
-        let mut queue: Vec<u32> = (0..).zip(&reaches).filter(|(_, done)| **done).map(|(n, _)| n).collect();
+        let mut queue: Vec<u32> = (0..)
+            .zip(&reaches)
+            .filter(|(_, done)| **done)
+            .map(|(n, _)| n)
+            .collect();
         while let Some(to) = queue.pop() {
             let at = self.edges.partition_point(|edge| edge.0 < to);
             for (_, from) in self.edges[at..].iter().take_while(|edge| edge.0 == to) {

@@ -81,7 +81,9 @@ impl Fanout {
             Step::Restart => self.committed < self.owner.position,
             Step::FailReport => self.owner.position + 1 < protocol.bounds.events() && log.has_room(),
             Step::Freeze => self.frozen.is_none(),
-            Step::ProduceLate => self.frozen.is_some_and(|frozen| !frozen.is_done(protocol)) && log.has_room(),
+            Step::ProduceLate => {
+                self.frozen.is_some_and(|frozen| !frozen.is_done(protocol)) && log.has_room()
+            }
         }
     }
 

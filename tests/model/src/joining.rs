@@ -26,7 +26,10 @@ impl Owner {
         let at = self.read_to;
         self.webhooks[usize::from(id)].state = State::Behind {
             head: Bits::EMPTY,
-            join: Join::Queueing { at, queue: Bits::EMPTY },
+            join: Join::Queueing {
+                at,
+                queue: Bits::EMPTY,
+            },
         };
     }
 
@@ -62,7 +65,11 @@ impl Owner {
         self.webhooks[usize::from(id)].state = State::InSlot {
             end: world.log.end(),
             head: Bits::EMPTY,
-            stage: if durable_first { Stage::Starting } else { Stage::Running },
+            stage: if durable_first {
+                Stage::Starting
+            } else {
+                Stage::Running
+            },
         };
         self.append_cursor(id, protocol);
     }

@@ -70,6 +70,10 @@ impl Log {
 
     /// The highest source offset below an offset.
     pub(crate) fn highest_source_below(&self, offset: u8) -> u8 {
-        self.0[..usize::from(offset)].iter().map(|r| r.source).max().unwrap_or(0)
+        self.0[..usize::from(offset)]
+            .iter()
+            .map(|r| r.source)
+            .max()
+            .unwrap_or(0)
     }
 }

@@ -1,12 +1,49 @@
-use angarium_model_check::{configurations::*, *};
-fn main() {
-    let only = std::env::args().nth(1).unwrap_or_default();
-    let live = std::env::args().nth(2).is_some();
-    for c in QUICK.iter().chain(THOROUGH).filter(|c| c.name.starts_with(&only)) {
-        let t = std::time::Instant::now();
-        let r = check(Protocol::within(c.bounds), 1);
-        println!("{:40} {:>9} {:.1}s {:?}", c.name, r.states, t.elapsed().as_secs_f32(), r.broken.iter().map(|b| b.0).collect::<Vec<_>>());
-        for (n,t) in &r.broken { println!("{n}\n{t}"); }
-        if live { let s = stuck(&Protocol::within(c.bounds)); println!("   stuck {} of {} {:.1}s", s.stuck, s.states, t.elapsed().as_secs_f32()); if let Some(e) = s.example { println!("{e:?}"); } }
+//! Checks the model's configurations, the large ones too when asked.
+#![expect(clippy::print_stdout, reason = "a program for people")]
+
+use std::process::ExitCode;
+
+use angarium_model_check::configurations::{QUICK, THOROUGH};
+use angarium_model_check::{Protocol, check};
+use clap::Parser;
+
+/// Visit every state of the delivery protocol's model within its bounds.
+#[derive(Debug, Parser)]
+struct Args {
+    /// Also the large configurations: minutes, and up to 2 GiB.
+    #[arg(long)]
+    thorough: bool,
+    /// Only the configurations whose name contains this.
+    #[arg(long, default_value = "")]
+    only: String,
+    /// How many threads visit states.
+    #[arg(long, default_value_t = 2)]
+    threads: usize,
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let large: &[_] = if args.thorough { THOROUGH } else { &[] };
+    let mut all_hold = true;
+    for configuration in QUICK.iter().chain(large).filter(|c| c.name.contains(&args.only)) {
+        let report = check(Protocol::within(configuration.bounds), args.threads);
+        let verdict = if report.broken.is_empty() {
+            "holds"
+        } else {
+            "BROKEN"
+        };
+        println!(
+            "{:<68} {:>10} states  {verdict}",
+            configuration.name, report.states
+        );
+        for (property, trace) in &report.broken {
+            println!("broken: {property}\n{trace}");
+        }
+        all_hold &= report.broken.is_empty();
+    }
+    if all_hold {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
     }
 }

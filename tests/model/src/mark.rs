@@ -15,7 +15,10 @@ pub(crate) struct Mark {
 
 impl Mark {
     /// Nothing is known.
-    pub(crate) const NONE: Self = Self { source: 0, revision: 0 };
+    pub(crate) const NONE: Self = Self {
+        source: 0,
+        revision: 0,
+    };
 
     /// The mark behind a record that follows this mark.
     pub(crate) fn after(self, record: &Record, protocol: &Protocol) -> Self {

@@ -212,8 +212,16 @@ impl Owner {
         let id = webhook.id;
         let context = self.context(world, protocol);
         if let Some(post) = webhook.post {
-            acts.push(if post.arrived { Act::Succeed(id) } else { Act::Arrive(id) });
-            let may_fail = if post.arrived { world.left.lost_answers } else { world.left.refusals };
+            acts.push(if post.arrived {
+                Act::Succeed(id)
+            } else {
+                Act::Arrive(id)
+            });
+            let may_fail = if post.arrived {
+                world.left.lost_answers
+            } else {
+                world.left.refusals
+            };
             if may_fail > 0 && self.has_room() {
                 acts.push(Act::Fail(id));
             }
@@ -242,7 +250,8 @@ impl Owner {
             } if nothing_left => acts.push(Act::Announce(id)),
             State::Resting if who == Who::Owner && world.due.contains(id) => acts.push(Act::StartSlot(id)),
             State::InSlot {
-                stage: Stage::Running, ..
+                stage: Stage::Running,
+                ..
             } if nothing_left => acts.push(Act::EndSlot(id)),
             _ => {}
         }

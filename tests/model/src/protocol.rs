@@ -3,12 +3,12 @@
 use stateright::{Model, Property};
 
 use crate::bounds::{Bounds, Lane, Zombie};
+use crate::fanout;
 use crate::owner::{Act, Owner, Phase, Who};
 use crate::rules::Rule;
 use crate::takeover::Loaded;
 use crate::webhook::Context;
 use crate::world::{Breach, World};
-use crate::fanout;
 
 /// What must hold.
 pub mod property {
@@ -99,7 +99,11 @@ impl Protocol {
     fn loses_nothing(&self, state: &State) -> bool {
         let world = &state.world;
         let loaded = [Some(&world.redis), None].map(|redis| Loaded::from(&world.cursors, redis, self));
-        let view = if self.bounds.stale_owner { 0 } else { world.revision };
+        let view = if self.bounds.stale_owner {
+            0
+        } else {
+            world.revision
+        };
         (0..self.bounds.webhooks).all(|index| {
             let acting = state.owner.phase == Phase::Acting || !self.keeps(Rule::CompleteBeforeActing);
             let owner = Some((
@@ -114,7 +118,9 @@ impl Protocol {
                 view,
                 protocol: self,
             };
-            let next = loaded.iter().map(|l| (&l.webhooks[index], l.p, l.filter, context));
+            let next = loaded
+                .iter()
+                .map(|l| (&l.webhooks[index], l.p, l.filter, context));
             next.chain(owner).all(|(webhook, read_to, filter, context)| {
                 if webhook.generation < world.generation_of(webhook.id) {
                     // The replay will start from the beginning.
@@ -253,7 +259,9 @@ impl Model for Protocol {
             state.world.breach != Some(breach)
         }
         vec![
-            Property::always(property::NO_LOSS, |model: &Self, state| model.loses_nothing(state)),
+            Property::always(property::NO_LOSS, |model: &Self, state| {
+                model.loses_nothing(state)
+            }),
             Property::always(property::ORDER, |_, state| kept(state, Breach::OutOfOrder)),
             Property::always(property::NO_REPEAT, |_, state| kept(state, Breach::Repeated)),
             Property::always(property::HEAD, |_, state| kept(state, Breach::HeadChanged)),

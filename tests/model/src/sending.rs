@@ -80,7 +80,11 @@ impl Owner {
         let offset = self.read_to;
         let record = *world.log.at(offset);
         let context = self.context(world, protocol);
-        for id in record.webhooks.iter().filter(|id| usize::from(*id) < protocol.bounds.webhooks) {
+        for id in record
+            .webhooks
+            .iter()
+            .filter(|id| usize::from(*id) < protocol.bounds.webhooks)
+        {
             if self.webhooks[usize::from(id)].hear(offset, self.filter, context) {
                 self.append_cursor(id, protocol);
             }
@@ -94,7 +98,10 @@ impl Owner {
         if who == Who::Owner {
             check(&webhook, group, world, protocol);
         }
-        self.webhooks[usize::from(id)].post = Some(Post { group, arrived: false });
+        self.webhooks[usize::from(id)].post = Some(Post {
+            group,
+            arrived: false,
+        });
     }
 
     pub(crate) fn arrive(&mut self, id: u8, world: &mut World, protocol: &Protocol) {
@@ -110,7 +117,9 @@ impl Owner {
     pub(crate) fn succeed(&mut self, id: u8, who: Who, world: &mut World, protocol: &Protocol) {
         let context = self.context(world, protocol);
         let webhook = &mut self.webhooks[usize::from(id)];
-        let Some(Post { group, .. }) = webhook.post.take() else { return };
+        let Some(Post { group, .. }) = webhook.post.take() else {
+            return;
+        };
         webhook.mark = webhook.mark_behind(group, context);
         webhook.resume = group.last().map_or(webhook.resume, |last| last + 1);
         match &mut webhook.state {
@@ -126,7 +135,9 @@ impl Owner {
     /// The outcome of the POST is known, and it is not done: the webhook lags, with this group as its head.
     pub(crate) fn fail(&mut self, id: u8, world: &mut World, protocol: &Protocol) {
         let webhook = &mut self.webhooks[usize::from(id)];
-        let Some(Post { group, arrived }) = webhook.post.take() else { return };
+        let Some(Post { group, arrived }) = webhook.post.take() else {
+            return;
+        };
         if arrived {
             world.left.lost_answers -= 1;
         } else {
@@ -145,7 +156,13 @@ impl Owner {
             State::Live { queue } => queue.first().unwrap_or(webhook.resume),
             _ => webhook.resume,
         };
-        let recorded = matches!(webhook.state, State::Behind { join: Join::Queueing { .. }, .. });
+        let recorded = matches!(
+            webhook.state,
+            State::Behind {
+                join: Join::Queueing { .. },
+                ..
+            }
+        );
         webhook.fall_behind(from, Bits::EMPTY);
         if !recorded {
             self.record_leaving(id, protocol);

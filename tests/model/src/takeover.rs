@@ -45,8 +45,9 @@ impl Loaded {
             let entry = redis.and_then(|redis| redis.entries[id]);
             restore(webhook, cursor, entry, p, protocol);
             loaded.needed[id] = match webhook.state {
-                State::Live { .. } => cursor
-                    .is_some_and(|c| (c.generation > 0 || c.resume > p) && protocol.keeps(Rule::KeepLiveCursor)),
+                State::Live { .. } => cursor.is_some_and(|c| {
+                    (c.generation > 0 || c.resume > p) && protocol.keeps(Rule::KeepLiveCursor)
+                }),
                 State::Unseen => false,
                 State::Behind { .. } | State::Resting | State::InSlot { .. } => true,
             };
@@ -88,7 +89,13 @@ fn restore(webhook: &mut Webhook, cursor: Option<Cursor>, entry: Option<Entry>, 
             webhook.state = State::Behind { head, join: Join::No };
         }
         (Some(Standing::Behind { slot_end: None, .. }), Lane::Batch) => webhook.state = State::Resting,
-        (Some(Standing::Behind { head, slot_end: Some(end) }), Lane::Batch) => {
+        (
+            Some(Standing::Behind {
+                head,
+                slot_end: Some(end),
+            }),
+            Lane::Batch,
+        ) => {
             let stage = Stage::Running;
             webhook.state = State::InSlot { end, head, stage };
         }

@@ -95,7 +95,19 @@ impl Webhook {
     }
 
     pub(crate) fn is_known(&self, context: Context<'_>) -> bool {
-        context.protocol.bounds.changed_at(self.id, context.view).is_some()
+        context
+            .protocol
+            .bounds
+            .changed_at(self.id, context.view)
+            .is_some()
+    }
+
+    /// The failed group; empty: none.
+    pub(crate) fn head(&self) -> Bits {
+        match self.state {
+            State::Behind { head, .. } | State::InSlot { head, .. } => head,
+            State::Live { .. } | State::Unseen | State::Resting => Bits::EMPTY,
+        }
     }
 
     /// Which of some records are not seen yet, read in order behind a mark, and the mark behind them.
@@ -114,9 +126,9 @@ impl Webhook {
 
     /// The mark behind some records that all count.
     pub(crate) fn mark_behind(&self, offsets: Bits, context: Context<'_>) -> Mark {
-        offsets
-            .iter()
-            .fold(self.mark, |mark, o| mark.after(context.log.at(o), context.protocol))
+        offsets.iter().fold(self.mark, |mark, o| {
+            mark.after(context.log.at(o), context.protocol)
+        })
     }
 
     /// The next group to send; empty: none.
@@ -137,7 +149,13 @@ impl Webhook {
 
     /// What the cursor says now.
     pub(crate) fn cursor(&self, epoch: u8, protocol: &Protocol) -> Cursor {
-        let recorded = |head: Bits| if protocol.keeps(Rule::HeadInCursor) { head } else { Bits::EMPTY };
+        let recorded = |head: Bits| {
+            if protocol.keeps(Rule::HeadInCursor) {
+                head
+            } else {
+                Bits::EMPTY
+            }
+        };
         let standing = match self.state {
             State::Live { .. } => Standing::Live,
             State::Behind { head, .. } => Standing::Behind {

@@ -19,10 +19,16 @@ impl Owner {
         let may_act = self.phase == Phase::Acting || !protocol.keeps(Rule::CompleteBeforeActing);
         if let (Who::Owner, true, Some(cursor)) = (who, may_act, cursor) {
             note(cursor, id, world);
+            // What the cursor should say: leaving it out is a mistake that is to be found.
+            let head = self.webhooks[index].head();
+            if last && !head.is_empty() && cursor.generation == world.generation_of(id) {
+                world.ledgers[index].head = head;
+            }
         }
         let webhook = &mut self.webhooks[index];
-        webhook.durably_behind = cursor
-            .is_some_and(|c| c.generation == webhook.generation && matches!(c.standing, Standing::Behind { .. }));
+        webhook.durably_behind = cursor.is_some_and(|c| {
+            c.generation == webhook.generation && matches!(c.standing, Standing::Behind { .. })
+        });
         let context = self.context(world, protocol);
         let webhook = &mut self.webhooks[index];
         match &mut webhook.state {
@@ -82,7 +88,9 @@ impl Owner {
             let generation = world.generation_of(webhook.id);
             let told = &mut world.ledgers[usize::from(webhook.id)].durable;
             match set.cursors[usize::from(webhook.id)] {
-                Some(cursor) if cursor.generation == generation => told.add(cursor.resume, cursor.mark.source),
+                Some(cursor) if cursor.generation == generation => {
+                    told.add(cursor.resume, cursor.mark.source)
+                }
                 Some(_) => {}
                 // A live cursor at or below P was left out, and its mark with it.
                 None => told.source = 0,
@@ -124,7 +132,9 @@ impl Owner {
             if let (Who::Owner, Some(entry)) = (who, entry)
                 && (entry.generation, entry.epoch) == (generation, self.epoch)
             {
-                world.ledgers[usize::from(id)].redis.add(entry.resume, entry.mark.source);
+                world.ledgers[usize::from(id)]
+                    .redis
+                    .add(entry.resume, entry.mark.source);
             }
         }
         Ok(())
@@ -136,11 +146,6 @@ fn note(cursor: Cursor, id: u8, world: &mut World) {
     if cursor.generation != world.generation_of(id) {
         return;
     }
-    let ledger = &mut world.ledgers[usize::from(id)];
-    ledger.durable.add(cursor.resume, cursor.mark.source);
-    if let Standing::Behind { head, .. } = cursor.standing
-        && !head.is_empty()
-    {
-        ledger.head = head;
-    }
+    let durable = &mut world.ledgers[usize::from(id)].durable;
+    durable.add(cursor.resume, cursor.mark.source);
 }
