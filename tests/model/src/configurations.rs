@@ -225,7 +225,7 @@ pub const QUICK: &[Configuration] = &[
     ),
     named(
         "a webhook is created, the owner's view is old",
-        stale(one(CREATED, FREEZE)),
+        stale(one(CREATED, CRASH)),
     ),
     named("batch", batch(one(THREE_EVENTS, CRASHES))),
 ];

@@ -40,6 +40,8 @@ pub enum Step {
     Freeze,
     /// The frozen one thaws and writes the record of its next event.
     ProduceLate,
+    /// The frozen one, thawed, goes over to the newest view: a mistake.
+    LearnLate,
 }
 
 impl Process {
@@ -81,6 +83,9 @@ impl Fanout {
             Step::Restart => self.committed < self.owner.position,
             Step::FailReport => self.owner.position + 1 < protocol.bounds.events() && log.has_room(),
             Step::Freeze => self.frozen.is_none(),
+            Step::LearnLate => {
+                !protocol.keeps(Rule::FrozenKeepsView) && self.frozen.is_some_and(|f| f.view < newest_view)
+            }
             Step::ProduceLate => {
                 self.frozen.is_some_and(|frozen| !frozen.is_done(protocol)) && log.has_room()
             }
@@ -106,6 +111,11 @@ impl Fanout {
                     position: self.committed,
                     view: newest_view,
                 };
+            }
+            Step::LearnLate => {
+                if let Some(frozen) = &mut self.frozen {
+                    frozen.view = newest_view;
+                }
             }
             Step::ProduceLate => {
                 if let Some(frozen) = &mut self.frozen {

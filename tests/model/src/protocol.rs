@@ -144,6 +144,7 @@ impl Protocol {
             (fanout::Step::FailReport, left.failed_reports > 0),
             (fanout::Step::Freeze, left.fanout_freezes > 0),
             (fanout::Step::ProduceLate, true),
+            (fanout::Step::LearnLate, true),
         ];
         for (step, allowed) in fanout {
             if allowed && world.fanout.can(step, world.revision, &world.log, self) {

@@ -48,6 +48,8 @@ pub enum Rule {
     GaplessFanout,
     /// Fanout goes over to a new view only behind an accepted commit of all that it decided under the old one.
     ViewBehindCommit,
+    /// So a fanout that another has followed, whose commits are refused, keeps its view.
+    FrozenKeepsView,
     /// A mark does not count against a record made under a later view if the webhook was changed in between.
     RevisionRule,
     /// "In between" is any change behind the mark's view, not only one that the record's view shows as the last.
