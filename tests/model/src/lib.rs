@@ -1,0 +1,29 @@
+//! The delivery protocol as a model.
+
+mod bits;
+mod bounds;
+mod check;
+pub mod configurations;
+mod cursors;
+mod fanout;
+mod joining;
+mod log;
+mod mark;
+mod owner;
+mod protocol;
+mod receiver;
+mod redis;
+mod rules;
+mod sending;
+mod takeover;
+mod webhook;
+mod world;
+mod writing;
+
+pub use bits::Bits;
+pub use bounds::{Bounds, Faults, Lane, View, WEBHOOKS, Zombie};
+pub use check::{Report, Stuck, Trace, check, counterexample, stuck};
+pub use fanout::Step as FanoutStep;
+pub use owner::Act;
+pub use protocol::{Protocol, State, Step, property};
+pub use rules::Rule;
