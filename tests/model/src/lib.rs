@@ -1,4 +1,7 @@
-//! The delivery protocol as a model.
+//! The delivery protocol as a model, of which every state within some bounds is visited. The README says what is in it.
+//!
+//! Read `rules` for what the protocol demands, then `owner` and `takeover` for how it goes, then `protocol` for the steps
+//! and what must hold in each state. `configurations` says what is explored.
 
 mod bits;
 mod bounds;
