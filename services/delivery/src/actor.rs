@@ -139,8 +139,7 @@ impl Actor {
                 saved = pending(&mut self.saving) => self.on_saved(saved),
                 taken = self.owned.recv_many(&mut records, LIVE_TURN) => {
                     if taken == 0 {
-                        tracing::warn!(lane = %self.shared.lane, "a partition was lost; another worker has it");
-                        return;
+                        return self.tell_lost();
                     }
                     self.on_live(&mut records);
                 }
@@ -361,23 +360,23 @@ impl Actor {
         }
     }
 
+    fn tell_lost(&self) {
+        let (lane, partition) = (self.shared.lane, self.owned.partition());
+        tracing::warn!(%lane, partition, "a partition was lost; another worker has it");
+    }
+
     /// Finishes the calls under way, remembers what is done, and gives the partition back.
     async fn hand_back(mut self) {
         if self.owned.is_lost() {
-            tracing::warn!(lane = %self.shared.lane, "a partition was lost; another worker has it");
-            return;
+            return self.tell_lost();
         }
         let deadline = Instant::now() + Patience::D1.total();
         while let Ok(Some(end)) = timeout_at(deadline, self.calls.next()).await {
             if let Some(end) = end {
                 self.on_call_end(&end);
             }
-            // What could be sent next is the next owner's to send.
-            for effect in self.partition.take_effects() {
-                if let Effect::Expired { webhook, events } = effect {
-                    self.note_expired(webhook, &events);
-                }
-            }
+            // What could be sent next is the next owner's: such a call ends before it begins.
+            self.perform();
         }
         // Before Redis, which may be slow: the commit is what the next owner starts from.
         self.commit();
