@@ -35,22 +35,29 @@ impl Hook {
         changed_at: Revision,
     ) -> Offered {
         if let Tail::Detached { .. } = self.tail {
-            if let Some(slot) = &mut self.slot
-                && offset >= slot.until
-            {
-                slot.beyond.get_or_insert(offset);
-            }
+            self.note_beyond(offset);
             return Offered::Left;
         }
         if self.seen.is_some_and(|seen| seen.covers(delivery, changed_at)) {
             return Offered::Repeated;
         }
         if self.lane == Lane::Batch || self.is_off() || !self.fits(delivery) {
+            self.note_beyond(offset);
             self.tail = Tail::Detached { from: offset };
             return Offered::Left;
         }
         self.push(offset, delivery);
         Offered::Queued
+    }
+
+    /// Notes the first event that comes after the slot has begun. The slot may be read again, from its start, and must
+    /// still know of it.
+    fn note_beyond(&mut self, offset: i64) {
+        if let Some(slot) = &mut self.slot
+            && offset >= slot.until
+        {
+            slot.beyond.get_or_insert(offset);
+        }
     }
 
     /// The offset that a read back should start at, when the webhook could use more events now.
@@ -128,12 +135,6 @@ impl Hook {
     /// Drops the queue but for the group in flight: Kafka has it. For when memory is short.
     pub(crate) fn detach(&mut self) {
         if let Some(front) = self.queue.front() {
-            // What came after the slot had begun is not forgotten while the slot is read again.
-            if let (Tail::Detached { from }, Some(slot)) = (self.tail, &mut self.slot)
-                && from >= slot.until
-            {
-                slot.beyond = Some(slot.beyond.map_or(from, |beyond| beyond.min(from)));
-            }
             self.tail = Tail::Detached { from: front.offset };
             self.queue.clear();
             self.queued_bytes = 0;
