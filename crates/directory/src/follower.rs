@@ -34,8 +34,7 @@ pub(crate) struct Follower {
     clock: Clock,
     /// A snapshot whose last part has not come yet.
     snapshot: Option<View>,
-    /// Failures since the registry was last understood.
-    failures: u32,
+    /// Since the registry was last understood, if it could not be followed.
     outage: Option<Outage>,
 }
 
@@ -43,6 +42,7 @@ pub(crate) struct Follower {
 #[derive(Clone, Copy, Debug)]
 struct Outage {
     since: Instant,
+    failures: u32,
     /// Whether it has been called a trouble.
     warned: bool,
 }
@@ -69,7 +69,6 @@ impl Follower {
             secrets,
             clock,
             snapshot: None,
-            failures: 0,
             outage: None,
         }
     }
@@ -121,10 +120,8 @@ impl Follower {
                 .map_err(|_elapsed| Broken::Silent)?;
             self.take(next.ok_or(Broken::Ended)??)?;
             self.shared.heard(self.clock.now_ms());
-            if self.failures > 0 {
-                tracing::info!(failures = self.failures, "the registry is followed again");
-                self.failures = 0;
-                self.outage = None;
+            if let Some(Outage { failures, .. }) = self.outage.take() {
+                tracing::info!(failures, "the registry is followed again");
             }
         }
     }
@@ -160,44 +157,41 @@ impl Follower {
 
     async fn pause_after(&mut self, broken: &Broken) {
         let error = chain(broken);
-        match self.weight() {
+        let (level, failures) = self.fail();
+        match level {
             Level::WARN => tracing::warn!(
                 error,
-                failures = self.failures,
+                failures,
                 "the registry cannot be followed for more than {TROUBLE_AFTER:?}: is it running, and is \
                  registry.endpoint its address? The last view stays in use, trying again"
             ),
             Level::INFO => tracing::info!(error, "the registry cannot be followed yet, trying again"),
-            _ => tracing::debug!(
-                error,
-                failures = self.failures,
-                "the registry still cannot be followed"
-            ),
+            _ => tracing::debug!(error, failures, "the registry still cannot be followed"),
         }
         let pause = FIRST_PAUSE
-            .saturating_mul(2_u32.saturating_pow(self.failures))
+            .saturating_mul(2_u32.saturating_pow(failures))
             .min(LONGEST_PAUSE);
-        self.failures = self.failures.saturating_add(1);
         sleep(pause).await;
     }
 
-    /// How loud a failure is told. An outage is told of twice, when it begins and when it has become a trouble: all
-    /// other failures say the same every few seconds.
-    fn weight(&mut self) -> Level {
-        match &mut self.outage {
-            none @ None => {
-                *none = Some(Outage {
-                    since: Instant::now(),
-                    warned: false,
-                });
-                Level::INFO
-            }
-            Some(outage) if !outage.warned && outage.since.elapsed() > TROUBLE_AFTER => {
-                outage.warned = true;
-                Level::WARN
-            }
-            Some(_) => Level::DEBUG,
-        }
+    /// Counts a failure: how loud it is told, and how many came before it. An outage is told of twice, when it begins
+    /// and when it has become a trouble: all other failures say the same every few seconds.
+    fn fail(&mut self) -> (Level, u32) {
+        let outage = self.outage.get_or_insert_with(|| Outage {
+            since: Instant::now(),
+            failures: 0,
+            warned: false,
+        });
+        let before = outage.failures;
+        outage.failures = before.saturating_add(1);
+        let is_trouble = outage.since.elapsed() > TROUBLE_AFTER;
+        let level = match before {
+            0 => Level::INFO,
+            _ if is_trouble && !outage.warned => Level::WARN,
+            _ => Level::DEBUG,
+        };
+        outage.warned |= level == Level::WARN;
+        (level, before)
     }
 }
 
@@ -332,7 +326,7 @@ mod tests {
             let mut told = Vec::new();
             for _ in 0..100 {
                 let after = begun.elapsed().as_millis();
-                told.push((after, follower.weight()));
+                told.push((after, follower.fail().0));
                 sleep(Duration::from_millis(100)).await;
             }
             told.retain(|(_, level)| *level != Level::DEBUG);

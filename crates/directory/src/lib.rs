@@ -69,8 +69,8 @@ impl Directory {
         Self { shared }
     }
 
-    /// A directory without a registry, for tests: always ready, changed by nobody but the test. Its revision is the highest that is
-    /// given.
+    /// A directory without a registry, for tests: always ready, changed by nobody but the test. Its revision is the
+    /// highest that is given.
     #[must_use]
     pub fn fixed(
         accounts: impl IntoIterator<Item = Account>,
@@ -91,12 +91,6 @@ impl Directory {
         let revision = webhook.revision;
         self.shared
             .advance(vec![Edit::webhook(webhook)], Revisions::single(revision));
-    }
-
-    /// Deletes a webhook of a [`Directory::fixed`], for tests, by a change of that revision.
-    pub fn delete(&self, id: WebhookId, revision: Revision) {
-        self.shared
-            .advance(vec![Edit::DropWebhook(id)], Revisions::single(revision));
     }
 
     /// Resolves once the first snapshot is complete.

@@ -14,7 +14,8 @@
 //! left out is made of the event's place in the events topic, so it is the same in every attempt and replay.
 //!
 //! What must hold: deliveries of a partition repeat after a failure or a crash, and never skip (DESIGN §3). `source`
-//! and `producers` tell how. Order per webhook follows: an account's events are in one events partition, and one actor forwards it.
+//! and `producers` tell how. Order per webhook follows: an account's events are in one events partition, and one actor
+//! forwards it.
 
 mod config;
 mod error;
