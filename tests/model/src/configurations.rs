@@ -64,13 +64,13 @@ pub const OTHER_CHANGED: &[View] = &[
 /// No fault at all.
 const NONE: Faults = Faults::NONE;
 /// A failing receiver and a takeover.
-const CRASH: Faults = Faults {
+pub const CRASH: Faults = Faults {
     takeovers: 1,
     refusals: 1,
     ..NONE
 };
 /// A failing receiver and two takeovers.
-const CRASHES: Faults = Faults {
+pub const CRASHES: Faults = Faults {
     takeovers: 2,
     ..CRASH
 };

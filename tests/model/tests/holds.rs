@@ -5,7 +5,7 @@
     reason = "a test shows how much it saw, and the counterexample"
 )]
 
-use angarium_model_check::configurations::{QUICK, TWO_EVENTS, WIDENED_SHORT};
+use angarium_model_check::configurations::{CRASH, QUICK, TWO_EVENTS, WIDENED_SHORT};
 use angarium_model_check::{Bounds, Faults, Lane, Protocol, Rule, Zombie, check, stuck};
 
 #[test]
@@ -33,12 +33,6 @@ fn never_gets_stuck(bounds: Bounds) {
         found.example
     );
 }
-
-const CRASH: Faults = Faults {
-    takeovers: 1,
-    refusals: 1,
-    ..Faults::NONE
-};
 
 #[test]
 fn all_delivered_stays_reachable_whatever_fails() {

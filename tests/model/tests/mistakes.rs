@@ -7,20 +7,11 @@
 )]
 
 use angarium_model_check::configurations::{
-    CHANGED_TWICE, CREATED, THREE_EVENTS, TWO_EVENTS, WIDENED, WIDENED_SHORT,
+    CHANGED_TWICE, CRASH, CRASHES, CREATED, THREE_EVENTS, TWO_EVENTS, WIDENED, WIDENED_SHORT,
 };
 use angarium_model_check::property::{HEAD, NO_LOSS, NO_REPEAT, SLOT};
 use angarium_model_check::{Bounds, Faults, Lane, Protocol, Rule, View, Zombie, counterexample};
 
-const CRASH: Faults = Faults {
-    takeovers: 1,
-    refusals: 1,
-    ..NONE
-};
-const CRASHES: Faults = Faults {
-    takeovers: 2,
-    ..CRASH
-};
 const FREEZE: Faults = Faults {
     takeovers: 1,
     fanout_freezes: 1,

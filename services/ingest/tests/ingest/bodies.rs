@@ -107,13 +107,10 @@ async fn events_come_one_as_an_array_or_a_line_each_and_stay_in_order() {
             "{content_type}"
         );
     }
-    let ids: Vec<String> = ingest
-        .events(ACCOUNT)
-        .await
-        .into_iter()
-        .map(|event| event.id.into_string())
-        .collect();
-    assert_eq!(ids, ["0", "1", "2", "3", "4", "5", "6", "7", "8"]);
+    assert_eq!(
+        ingest.ids(ACCOUNT).await,
+        ["0", "1", "2", "3", "4", "5", "6", "7", "8"]
+    );
 }
 
 #[tokio::test]

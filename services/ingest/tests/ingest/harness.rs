@@ -185,6 +185,12 @@ impl Ingest {
             |record: Record| event_from_record(EventRecord::decode(record.value.unwrap()).unwrap()).unwrap();
         self.records(account).await.into_iter().map(event).collect()
     }
+
+    /// The ids of these events, in Kafka's order.
+    pub(super) async fn ids(&self, account: u64) -> Vec<String> {
+        let events = self.events(account).await;
+        events.into_iter().map(|event| event.id.into_string()).collect()
+    }
 }
 
 /// A right event with an id.
