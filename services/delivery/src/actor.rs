@@ -6,13 +6,14 @@
 
 mod calls;
 mod journal;
+mod reading;
 
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use angarium_directory::Directory;
-use angarium_kafka::{Chunk, Limit, LogReader, Owned, ReadError, Record};
+use angarium_kafka::{LogReader, Owned, Record};
 use angarium_model::{Lane, WebhookId};
 use angarium_policy::{Answer, classify};
 use angarium_proto::convert;
@@ -24,6 +25,7 @@ use prost::Message;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout_at};
 
 use self::calls::CallEnd;
+use self::reading::ReadEnd;
 use crate::call::Patience;
 use crate::checkpoint::{CheckpointError, Checkpoints};
 use crate::config::Config;
@@ -35,14 +37,6 @@ pub(crate) use self::calls::{Budget, Calls};
 
 /// Records taken off the live stream in one turn.
 const LIVE_TURN: usize = 256;
-/// What one read back brings at most.
-const READ_BACK: Limit = Limit {
-    records: 1_000,
-    bytes: 4 * 1024 * 1024,
-};
-/// Wait after a read back that failed.
-const READ_PAUSE: Duration = Duration::from_secs(1);
-
 /// What all partition actors of a lane share.
 #[derive(Clone, Debug)]
 pub(crate) struct Shared {
@@ -59,14 +53,6 @@ pub(crate) struct Shared {
 
 type Saved = (Vec<WebhookId>, Result<(), CheckpointError>);
 type Work<T> = Option<Pin<Box<dyn Future<Output = T> + Send>>>;
-
-/// How a read back ended.
-enum ReadEnd {
-    /// With what was asked for from this place on.
-    Read(i64, Result<Chunk, ReadError>),
-    /// The wait after a failure is over.
-    Rested,
-}
 
 /// The actor of one partition.
 pub(crate) struct Actor {
@@ -214,54 +200,6 @@ impl Actor {
                 );
             })
             .ok()
-    }
-
-    fn start_reading(&mut self) {
-        if self.reading.is_some() {
-            return;
-        }
-        if let Some(from) = self.partition.wanted_read(self.shared.clock.now_ms()) {
-            let (reader, number) = (self.shared.reader.clone(), self.owned.partition());
-            self.reading = Some(Box::pin(async move {
-                ReadEnd::Read(from, reader.read(number, from, READ_BACK).await)
-            }));
-        }
-    }
-
-    fn on_read(&mut self, end: ReadEnd) {
-        let now_ms = self.shared.clock.now_ms();
-        let ReadEnd::Read(from, chunk) = end else { return };
-        match chunk {
-            Ok(chunk) => {
-                let records: Vec<Incoming> = chunk
-                    .records
-                    .into_iter()
-                    .filter_map(|record| self.read(record))
-                    .collect();
-                self.partition.read_back(from, chunk.next, &records, now_ms);
-            }
-            Err(ReadError::OutOfRange { offset, low, .. }) if offset < low => {
-                tracing::warn!(lane = %self.shared.lane, offset, low, "events that waited are no longer in Kafka");
-                self.partition.log_starts_at(low, now_ms);
-            }
-            Err(ReadError::OutOfRange { low, high, .. }) => {
-                tracing::error!(lane = %self.shared.lane, low, high, "the deliveries topic was cut or created anew");
-                self.partition.log_was_cut(low, high);
-                self.rest();
-            }
-            Err(error) => {
-                let error = &error as &dyn std::error::Error;
-                tracing::warn!(lane = %self.shared.lane, error, "cannot read back from Kafka; trying again");
-                self.rest();
-            }
-        }
-    }
-
-    fn rest(&mut self) {
-        self.reading = Some(Box::pin(async {
-            sleep(READ_PAUSE).await;
-            ReadEnd::Rested
-        }));
     }
 
     fn on_call_end(&mut self, end: &CallEnd) {
