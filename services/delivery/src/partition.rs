@@ -146,9 +146,9 @@ impl Partition {
             self.remove(id);
             return;
         }
-        let changed_at = entry.subscription.changed_at();
+        let known = entry.known();
         let before = entry.hook.queued_bytes();
-        let offered = entry.hook.offer_live(record.offset, &record.delivery, changed_at);
+        let offered = entry.hook.offer_live(record.offset, &record.delivery, known);
         self.queued_bytes += entry.hook.queued_bytes() - before;
         match offered {
             Offered::Queued => self.poke(id, now_ms),

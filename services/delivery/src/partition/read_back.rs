@@ -35,10 +35,8 @@ impl Partition {
                 };
                 if *open {
                     let before = entry.hook.queued_bytes();
-                    let changed_at = entry.subscription.changed_at();
-                    let offered = entry
-                        .hook
-                        .offer_read_back(record.offset, &record.delivery, changed_at);
+                    let known = entry.known();
+                    let offered = entry.hook.offer_read_back(record.offset, &record.delivery, known);
                     self.queued_bytes += entry.hook.queued_bytes() - before;
                     *open = offered != Offered::Full;
                 }
