@@ -112,7 +112,7 @@ impl Matcher {
         // account of its partition, and dropping it would lose it; sent too early is the least harm.
         let known = self.lanes.get(event.name.as_str()).copied();
         let lane = known.unwrap_or(Lane::Realtime);
-        let matched = self.directory.webhooks_for(event.account, &event.name);
+        let matched = self.directory.view().webhooks_for(event.account, &event.name);
 
         let delivery = DeliveryRecord {
             account_id: event.account.get(),
