@@ -25,6 +25,7 @@ mod metrics;
 mod producers;
 mod reports;
 mod service;
+mod sight;
 mod source;
 
 pub use config::Config;

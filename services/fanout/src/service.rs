@@ -70,7 +70,7 @@ impl Service {
             tasks.clone(),
         );
         let shared = Arc::new(Shared {
-            matcher: Matcher::new(directory.clone(), deliveries),
+            matcher: Matcher::new(deliveries),
             producers: Arc::new(producers),
             config,
             names,

@@ -6,6 +6,10 @@
 //! again, by another producer. So what delivery reads may repeat, and never skips. `producers` tells who shares a
 //! producer with whom, and why that is safe.
 //!
+//! A partition's events are matched against one view of the registry. A newer one is taken only when everything that
+//! was decided under the old one is committed, and the commit accepted: else a fanout that freezes between two views,
+//! or starts again there, would lose events of a webhook that was changed (docs/model-findings.md, 1).
+//!
 //! It ends when Kafka takes the partition back (it then waits for the reports under way, for a bounded time), when
 //! the partition is lost, and at shutdown. Dropped in the middle it leaves what a crash leaves: records that the next
 //! owner produces again.
@@ -26,6 +30,7 @@ use crate::matching::{Delivery, Fanned, Matcher};
 use crate::metrics::Metrics;
 use crate::producers::{Producers, Refusal, Seat};
 use crate::reports::Reports;
+use crate::sight::Sight;
 
 /// Events taken from the consumer at once; between two batches the actor commits.
 const BATCH: usize = 256;
@@ -83,10 +88,12 @@ pub(crate) async fn run(mut owned: Owned, shared: Arc<Shared>) {
         "fanout begins with an events partition"
     );
     let mut seat = Seat::new(Arc::clone(&shared.producers));
+    // Kept over failures: what is not committed was decided under it.
+    let mut sight = Sight::of(shared.directory.clone());
     let mut pause = FIRST_PAUSE;
     loop {
         let mut reports = Reports::new(next);
-        let Err(failure) = forward(&mut owned, &shared, &mut seat, &mut reports).await else {
+        let Err(failure) = forward(&mut owned, &shared, &mut seat, &mut sight, &mut reports).await else {
             let next = reports.acknowledged();
             tracing::debug!(
                 partition = owned.partition(),
@@ -152,6 +159,7 @@ async fn forward(
     owned: &mut Owned,
     shared: &Shared,
     seat: &mut Seat,
+    sight: &mut Sight,
     reports: &mut Reports<Ack>,
 ) -> Result<(), Failure> {
     let revoked = owned.revoked();
@@ -162,6 +170,7 @@ async fn forward(
         owned,
         shared,
         seat,
+        sight,
         reports,
     };
     let mut outcome = tokio::select! {
@@ -182,6 +191,7 @@ struct Actor<'a> {
     owned: &'a mut Owned,
     shared: &'a Shared,
     seat: &'a mut Seat,
+    sight: &'a mut Sight,
     reports: &'a mut Reports<Ack>,
     began: i64,
     committed: i64,
@@ -201,10 +211,12 @@ impl Actor<'_> {
                     self.tell_seat(None);
                 }
                 _ = commits.tick() => self.commit(),
+                () = self.sight.outdated() => self.renew_sight().await?,
                 count = self.owned.recv_many(&mut batch, BATCH), if takes_more => {
                     if count == 0 {
                         return Ok(());
                     }
+                    self.renew_sight().await?;
                     if is_idle {
                         self.seat.take()?;
                     }
@@ -214,6 +226,20 @@ impl Actor<'_> {
                 }
             }
         }
+    }
+
+    /// Goes over to the newest view, if there is one, behind the accepted commit of all that was decided before.
+    async fn renew_sight(&mut self) -> Result<(), Failure> {
+        if self.sight.is_current() {
+            return Ok(());
+        }
+        while !self.reports.is_empty() {
+            self.reports.settle().await?;
+        }
+        self.commit();
+        self.owned.commit_accepted(self.reports.acknowledged()).await;
+        self.sight.renew();
+        Ok(())
     }
 
     fn has_room(&self) -> bool {
@@ -234,7 +260,7 @@ impl Actor<'_> {
             summary,
             deliveries,
             known_type,
-        } = match self.shared.matcher.fan_out(record) {
+        } = match self.shared.matcher.fan_out(record, self.sight.view()) {
             Ok(fanned) => fanned,
             Err(poison) => {
                 // No producer of ours wrote it, and no later version of fanout could read it.

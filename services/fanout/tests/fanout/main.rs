@@ -12,6 +12,7 @@ mod world;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use angarium_directory::Directory;
 use angarium_fanout::Config;
 use angarium_model::{Catalogue, Lane};
 use angarium_proto::journal::v1::journal_record::Entry;
@@ -191,6 +192,41 @@ async fn a_crash_repeats_and_never_skips_and_what_is_repeated_is_the_same() {
     assert!(
         infos.values().all(|info| info.ends_with("-0")),
         "made of the place"
+    );
+    worker.close().await;
+}
+
+/// Finding 1 of docs/model-findings.md: what was decided under one view must not be decided again under the next.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn d6_a_changed_webhook_gets_no_event_that_was_decided_before_the_change_though_fanout_crashes() {
+    let mut world = World::start();
+    let directory = Directory::fixed([], [webhook(EVERYTHING, 1234, &["CI_STATS"], true)]);
+    let worker = world.fanout_following(never_commits(), directory.clone());
+    let (wanted, unwanted) = ("CI_STATS", "LEARNER_PROGRESS");
+    world.publish(account(1234), unwanted, None, b"{\"n\":0}").await;
+    world.publish(account(1234), wanted, None, b"{\"n\":1}").await;
+    let mut all = world.deliveries(1).await;
+    directory.put(webhook(PROGRESS, 1234, &[unwanted], true));
+    world.publish(account(1234), unwanted, None, b"{\"n\":2}").await;
+    all.extend(world.deliveries(1).await);
+    worker.crash().await;
+
+    let worker = world.fanout_following(config(), directory);
+    world.publish(account(1234), wanted, None, b"{\"n\":3}").await;
+    let all = world
+        .deliveries_until(all, |all| all.iter().any(|delivery| delivery.data == "{\"n\":3}"))
+        .await;
+    let mut got: Vec<_> = all.iter().map(|d| (d.webhook, d.data.as_str())).collect();
+    // What the crash left uncommitted, if anything, comes twice.
+    got.sort_unstable();
+    got.dedup();
+    assert_eq!(
+        got,
+        [
+            (EVERYTHING, "{\"n\":1}"),
+            (EVERYTHING, "{\"n\":3}"),
+            (PROGRESS, "{\"n\":2}")
+        ]
     );
     worker.close().await;
 }
