@@ -7,6 +7,7 @@
 mod calls;
 mod journal;
 mod reading;
+mod told;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -26,6 +27,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout_at};
 
 use self::calls::CallEnd;
 use self::reading::ReadEnd;
+use self::told::Told;
 use crate::call::Patience;
 use crate::checkpoint::{CheckpointError, Checkpoints};
 use crate::config::Config;
@@ -65,6 +67,7 @@ pub(crate) struct Actor {
     committed: Option<i64>,
     /// Whether the last checkpoint was not taken.
     redis_is_away: bool,
+    told: Told,
 }
 
 impl Actor {
@@ -103,6 +106,7 @@ impl Actor {
             saving: None,
             committed: None,
             redis_is_away: false,
+            told: Told::default(),
         }
     }
 
@@ -228,6 +232,7 @@ impl Actor {
             self.shared.metrics.delivered(lane, settled.group.items.len());
         }
         if let Some((account, entry)) = journal::attempt(lane, end, &settled, class) {
+            self.told.call(lane, account, end, &settled, class, now_ms);
             self.shared.journal.write(account, entry);
         }
     }

@@ -43,6 +43,16 @@ pub(crate) struct CallEnd {
     pub(crate) jitter: f64,
 }
 
+impl CallEnd {
+    /// How it ended, for a person; at most 512 bytes.
+    pub(crate) fn detail(&self) -> String {
+        match &self.result {
+            Ok(answered) => format!("answered {}", answered.status),
+            Err(error) => error.detail(),
+        }
+    }
+}
+
 /// Makes calls.
 #[derive(Clone, Debug)]
 pub(crate) struct Calls {
