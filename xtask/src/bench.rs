@@ -24,7 +24,15 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     Parts::ensure(&cache_dir(), &mut say)?;
     let mut build = Command::new("cargo");
     build
-        .args(["build", "--release", "-p", "angarium", "-p", "angarium-bench"])
+        .args([
+            "build",
+            "--locked",
+            "--release",
+            "-p",
+            "angarium",
+            "-p",
+            "angarium-bench",
+        ])
         .current_dir(paths::root());
     let built = interrupt.run(&mut build)?;
     if !built.success() {
@@ -32,7 +40,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
     let mut command = Command::new("cargo");
     command
-        .args(["run", "--release", "-p", "angarium-bench", "--"])
+        .args(["run", "--locked", "--release", "-p", "angarium-bench", "--"])
         .args(&args.args)
         .current_dir(paths::root());
     Ok(pass_on(interrupt.run(&mut command)?))

@@ -82,6 +82,7 @@ fn checks(args: &Args) -> anyhow::Result<Vec<Check>> {
         "cargo",
         &[
             "clippy",
+            "--locked",
             "--release",
             "--workspace",
             "--all-targets",
@@ -94,7 +95,14 @@ fn checks(args: &Args) -> anyhow::Result<Vec<Check>> {
     let docs = Check::new(
         "rustdoc",
         "cargo",
-        &["doc", "--release", "--workspace", "--no-deps", "--quiet"],
+        &[
+            "doc",
+            "--locked",
+            "--release",
+            "--workspace",
+            "--no-deps",
+            "--quiet",
+        ],
     );
     checks.push(Check {
         env: Some(("RUSTDOCFLAGS", "-D warnings")),

@@ -67,7 +67,7 @@ fn cargo_test() -> Command {
     let mut command = Command::new("cargo");
     // Every test program runs, also when an earlier one failed: one run shows all there is to repair.
     command
-        .args(["test", "--release", "--workspace", "--no-fail-fast"])
+        .args(["test", "--locked", "--release", "--workspace", "--no-fail-fast"])
         .current_dir(paths::root());
     command
 }

@@ -10,8 +10,9 @@ use angarium_proto::registry::v1::registry_service_client::RegistryServiceClient
 use angarium_proto::registry::v1::{Change, PartitionRevision, WatchRequest, WatchResponse, change};
 use angarium_proto::{FieldError, InvalidWire};
 use angarium_runtime::{Clock, Shutdown, chain, grpc};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_stream::{Stream, StreamExt};
+use tracing::Level;
 
 use crate::Shared;
 use crate::view::{Edit, Revisions, View};
@@ -22,6 +23,8 @@ const SILENCE: Duration = Duration::from_secs(10);
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// The longest pause.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// A registry that starts is away for a few seconds, and that is no trouble; longer is.
+const TROUBLE_AFTER: Duration = Duration::from_secs(5);
 
 /// Keeps one view up to date.
 #[derive(Debug)]
@@ -31,8 +34,17 @@ pub(crate) struct Follower {
     clock: Clock,
     /// A snapshot whose last part has not come yet.
     snapshot: Option<View>,
-    /// Failures since the registry was last understood.
+    /// Since the registry was last understood, if it could not be followed.
+    outage: Option<Outage>,
+}
+
+/// The registry cannot be followed.
+#[derive(Clone, Copy, Debug)]
+struct Outage {
+    since: Instant,
     failures: u32,
+    /// Whether it has been called a trouble.
+    warned: bool,
 }
 
 /// Why a stream ended.
@@ -57,7 +69,7 @@ impl Follower {
             secrets,
             clock,
             snapshot: None,
-            failures: 0,
+            outage: None,
         }
     }
 
@@ -108,9 +120,8 @@ impl Follower {
                 .map_err(|_elapsed| Broken::Silent)?;
             self.take(next.ok_or(Broken::Ended)??)?;
             self.shared.heard(self.clock.now_ms());
-            if self.failures > 0 {
-                tracing::info!(failures = self.failures, "the registry is followed again");
-                self.failures = 0;
+            if let Some(Outage { failures, .. }) = self.outage.take() {
+                tracing::info!(failures, "the registry is followed again");
             }
         }
     }
@@ -144,26 +155,43 @@ impl Follower {
         Ok(())
     }
 
-    /// Tells of the first failure only: the next ones say the same every few seconds.
     async fn pause_after(&mut self, broken: &Broken) {
         let error = chain(broken);
-        if self.failures == 0 {
-            tracing::warn!(
+        let (level, failures) = self.fail();
+        match level {
+            Level::WARN => tracing::warn!(
                 error,
-                "the registry cannot be followed; the last view stays in use, trying again"
-            );
-        } else {
-            tracing::debug!(
-                error,
-                failures = self.failures,
-                "the registry still cannot be followed"
-            );
+                failures,
+                "the registry cannot be followed for more than {TROUBLE_AFTER:?}: is it running, and is \
+                 registry.endpoint its address? The last view stays in use, trying again"
+            ),
+            Level::INFO => tracing::info!(error, "the registry cannot be followed yet, trying again"),
+            _ => tracing::debug!(error, failures, "the registry still cannot be followed"),
         }
         let pause = FIRST_PAUSE
-            .saturating_mul(2_u32.saturating_pow(self.failures))
+            .saturating_mul(2_u32.saturating_pow(failures))
             .min(LONGEST_PAUSE);
-        self.failures = self.failures.saturating_add(1);
         sleep(pause).await;
+    }
+
+    /// Counts a failure: how loud it is told, and how many came before it. An outage is told of twice, when it begins
+    /// and when it has become a trouble: all other failures say the same every few seconds.
+    fn fail(&mut self) -> (Level, u32) {
+        let outage = self.outage.get_or_insert_with(|| Outage {
+            since: Instant::now(),
+            failures: 0,
+            warned: false,
+        });
+        let before = outage.failures;
+        outage.failures = before.saturating_add(1);
+        let is_trouble = outage.since.elapsed() > TROUBLE_AFTER;
+        let level = match before {
+            0 => Level::INFO,
+            _ if is_trouble && !outage.warned => Level::WARN,
+            _ => Level::DEBUG,
+        };
+        outage.warned |= level == Level::WARN;
+        (level, before)
     }
 }
 
@@ -288,6 +316,25 @@ mod tests {
         let silent = Box::pin(iter([Ok(response(true, &[1], Some(7)))]).chain(tokio_stream::pending()));
         assert!(matches!(follower.listen(silent).await, Err(Broken::Silent)));
         assert_eq!(begun.elapsed(), SILENCE);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_outage_is_told_when_it_begins_and_warned_of_once_when_it_lasts_longer_than_5_s() {
+        let mut follower = follower();
+        for _ in 0..2 {
+            let begun = Instant::now();
+            let mut told = Vec::new();
+            for _ in 0..100 {
+                let after = begun.elapsed().as_millis();
+                told.push((after, follower.fail().0));
+                sleep(Duration::from_millis(100)).await;
+            }
+            told.retain(|(_, level)| *level != Level::DEBUG);
+            assert_eq!(told, [(0, Level::INFO), (5_100, Level::WARN)]);
+            follower.pause_after(&Broken::Ended).await;
+            let understood = iter([Ok(response(true, &[], Some(0)))]);
+            assert!(follower.listen(understood).await.is_err());
+        }
     }
 
     #[tokio::test(start_paused = true)]

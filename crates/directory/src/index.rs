@@ -1,28 +1,31 @@
 //! Account → type → webhooks.
 
-use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 use angarium_model::{AccountId, EventName, TypePattern, Webhook, WebhookId};
+use immutable_chunkmap::map::MapM;
+use immutable_chunkmap::set::SetM;
 
 /// Finds the webhooks that want a type without looking at the others.
 ///
 /// Patterns are numbered, and one ordered set holds (account, pattern, webhook): 32 bytes for each pattern of a
 /// webhook, and nothing for an account. A type is looked up under its own name and under each of its prefixes that
 /// ends with `_`: a handful of lookups, however many patterns there are.
-#[derive(Debug, Default)]
+/// A copy costs nothing: what is the same in both is shared.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Index {
     exact: Numbers,
     /// Keyed by the prefix; the empty one stands for `*`.
     prefixes: Numbers,
-    entries: BTreeSet<(AccountId, u64, WebhookId)>,
+    entries: SetM<(AccountId, u64, WebhookId)>,
     /// The number of the next new pattern. Numbers are never given twice.
     next: u64,
 }
 
 /// Texts of patterns that are in use, and their numbers.
-type Numbers = HashMap<Box<str>, Number>;
+type Numbers = MapM<Arc<str>, Number>;
 
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Number {
     number: u64,
     /// How many entries carry it; at 0 it is forgotten, so that texts nobody uses any more cost nothing.
@@ -37,20 +40,16 @@ impl Index {
                 TypePattern::Prefix(prefix) => (&mut self.prefixes, prefix.as_str()),
                 TypePattern::Any => (&mut self.prefixes, ""),
             };
-            if !numbers.contains_key(text) {
-                numbers.insert(
-                    text.into(),
-                    Number {
-                        number: self.next,
-                        entries: 0,
-                    },
-                );
-                self.next += 1;
-            }
-            if let Some(known) = numbers.get_mut(text) {
-                let new = self.entries.insert((webhook.account, known.number, webhook.id));
-                known.entries += usize::from(new);
-            }
+            let next = &mut self.next;
+            let known = numbers.get_or_insert_cow(text.into(), || {
+                let number = *next;
+                *next += 1;
+                Number { number, entries: 0 }
+            });
+            let was_there = self
+                .entries
+                .insert_cow((webhook.account, known.number, webhook.id));
+            known.entries += usize::from(!was_there);
         }
     }
 
@@ -62,14 +61,16 @@ impl Index {
                 TypePattern::Prefix(prefix) => (&mut self.prefixes, prefix.as_str()),
                 TypePattern::Any => (&mut self.prefixes, ""),
             };
-            let Some(known) = numbers.get_mut(text) else {
+            let Some(known) = numbers.get_mut_cow(text) else {
                 // The webhook names the pattern twice, and this is the second time.
                 continue;
             };
-            let gone = self.entries.remove(&(webhook.account, known.number, webhook.id));
+            let gone = self
+                .entries
+                .remove_cow(&(webhook.account, known.number, webhook.id));
             known.entries -= usize::from(gone);
             if known.entries == 0 {
-                numbers.remove(text);
+                numbers.remove_cow(&Arc::<str>::from(text));
             }
         }
     }
@@ -95,6 +96,6 @@ impl Index {
 
     #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {
-        self.entries.is_empty() && self.exact.is_empty() && self.prefixes.is_empty()
+        self.entries.len() + self.exact.len() + self.prefixes.len() == 0
     }
 }

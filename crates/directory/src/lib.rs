@@ -15,14 +15,15 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
-use angarium_model::{Account, AccountId, EventName, Revision, Webhook, WebhookId};
+use angarium_model::{Account, AccountId, Revision, Webhook, WebhookId};
 use angarium_runtime::{Clock, Tasks, grpc};
 use tokio::sync::watch;
 
 pub use angarium_proto::convert::Secrets;
 
 use crate::follower::Follower;
-use crate::view::{Edit, Revisions, View};
+pub use crate::view::View;
+use crate::view::{Edit, Revisions};
 
 /// The webhooks that want an event, in order of their creation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -69,8 +70,8 @@ impl Directory {
         Self { shared }
     }
 
-    /// A directory without a registry, for tests: always ready, never changes. Its revision is the highest that is
-    /// given.
+    /// A directory without a registry, for tests: always ready, changed by nobody but the test. Its revision is the
+    /// highest that is given.
     #[must_use]
     pub fn fixed(
         accounts: impl IntoIterator<Item = Account>,
@@ -84,6 +85,13 @@ impl Directory {
         Self {
             shared: Arc::new(Shared::new(view, ALWAYS, 1)),
         }
+    }
+
+    /// Adds or changes a webhook of a [`Directory::fixed`], for tests; everything up to its revision is known then.
+    pub fn put(&self, webhook: Webhook) {
+        let revision = webhook.revision;
+        self.shared
+            .advance(vec![Edit::webhook(webhook)], Revisions::single(revision));
     }
 
     /// Resolves once the first snapshot is complete.
@@ -123,10 +131,10 @@ impl Directory {
         self.shared.view().webhook(id)
     }
 
-    /// The webhooks of an account that want events of this type. The cost follows what matches, not what exists.
+    /// The view of this moment, to keep: it does not change.
     #[must_use]
-    pub fn webhooks_for(&self, account: AccountId, name: &EventName) -> Matched {
-        self.shared.view().webhooks_for(account, name)
+    pub fn view(&self) -> View {
+        self.shared.view().clone()
     }
 
     /// How far the registry is known for this account: every change up to this revision is in the view.
@@ -187,7 +195,7 @@ impl Shared {
 
 #[cfg(test)]
 mod tests {
-    use angarium_model::{Authentication, TargetUrl, TypePattern};
+    use angarium_model::{Authentication, EventName, TargetUrl, TypePattern};
 
     use super::*;
 
@@ -231,7 +239,9 @@ mod tests {
             ],
         );
         directory.ready().await;
-        let matched = directory.webhooks_for(account(), &EventName::new("CI_STATS").unwrap());
+        let matched = directory
+            .view()
+            .webhooks_for(account(), &EventName::new("CI_STATS").unwrap());
         assert_eq!(numbers(&matched.active), [1]);
         assert_eq!(numbers(&matched.inactive), [2]);
         assert_eq!(matched.revision, Revision::from_offset(3));
@@ -239,10 +249,25 @@ mod tests {
         let stranger = AccountId::new(ACCOUNT + 1).unwrap();
         assert_eq!(
             directory
+                .view()
                 .webhooks_for(stranger, &EventName::new("CI_STATS").unwrap())
                 .active,
             []
         );
+    }
+
+    #[test]
+    fn a_view_that_is_kept_does_not_change() {
+        let directory = Directory::fixed([], [webhook(1, &["*"], true)]);
+        let kept = directory.view();
+        directory.put(webhook(2, &["*"], true));
+        let name = EventName::new("CI_STATS").unwrap();
+        let of = |view: &View| {
+            let matched = view.webhooks_for(account(), &name);
+            (numbers(&matched.active), matched.revision.offset())
+        };
+        assert_eq!(of(&kept), (vec![1], 1));
+        assert_eq!(of(&directory.view()), (vec![1, 2], 2));
     }
 
     #[test]

@@ -1,20 +1,23 @@
 //! What is known of the registry at one moment.
 
-use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use angarium_kafka::partition_of;
 use angarium_model::{Account, AccountId, EventName, Revision, Webhook, WebhookId};
+use immutable_chunkmap::map::MapM;
 
 use crate::Matched;
 use crate::index::Index;
 
 /// Accounts and webhooks, and how far they are known.
-#[derive(Debug, Default)]
-pub(crate) struct View {
-    accounts: HashMap<AccountId, Arc<Account>>,
-    webhooks: HashMap<WebhookId, Arc<Webhook>>,
+///
+/// A copy costs nothing and does not change: what is the same in both is shared, so that keeping an old view costs
+/// what has changed since.
+#[derive(Clone, Debug, Default)]
+pub struct View {
+    accounts: MapM<AccountId, Arc<Account>>,
+    webhooks: MapM<WebhookId, Arc<Webhook>>,
     index: Index,
     revisions: Revisions,
 }
@@ -46,15 +49,15 @@ impl View {
         for edit in edits {
             match edit {
                 Edit::Account(account) => {
-                    self.accounts.insert(account.id, Arc::new(account));
+                    self.accounts.insert_cow(account.id, Arc::new(account));
                 }
                 Edit::Webhook(webhook) => {
                     self.remove_webhook(webhook.id);
                     self.index.insert(&webhook);
-                    self.webhooks.insert(webhook.id, webhook);
+                    self.webhooks.insert_cow(webhook.id, webhook);
                 }
                 Edit::DropAccount(id) => {
-                    self.accounts.remove(&id);
+                    self.accounts.remove_cow(&id);
                 }
                 Edit::DropWebhook(id) => self.remove_webhook(id),
             }
@@ -62,7 +65,7 @@ impl View {
     }
 
     fn remove_webhook(&mut self, id: WebhookId) {
-        if let Some(old) = self.webhooks.remove(&id) {
+        if let Some(old) = self.webhooks.remove_cow(&id) {
             self.index.remove(&old);
         }
     }
@@ -75,7 +78,9 @@ impl View {
         self.webhooks.get(&id).cloned()
     }
 
-    pub(crate) fn webhooks_for(&self, account: AccountId, name: &EventName) -> Matched {
+    /// The webhooks of an account that want events of this type. The cost follows what matches, not what exists.
+    #[must_use]
+    pub fn webhooks_for(&self, account: AccountId, name: &EventName) -> Matched {
         let is_active = |id: &WebhookId| self.webhooks.get(id).is_some_and(|webhook| webhook.active);
         let (active, inactive) = self.index.find(account, name).into_iter().partition(is_active);
         Matched {
@@ -85,7 +90,9 @@ impl View {
         }
     }
 
-    pub(crate) fn revision(&self, account: AccountId) -> Revision {
+    /// How far the registry is known for this account: every change up to this revision is in the view.
+    #[must_use]
+    pub fn revision(&self, account: AccountId) -> Revision {
         self.revisions.of(account)
     }
 
@@ -142,6 +149,8 @@ impl Revisions {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
     use angarium_model::{Authentication, TargetUrl, TypePattern};
     use proptest::prelude::*;
 

@@ -144,7 +144,9 @@ mod tests {
 
     /// The active webhooks and the inactive ones.
     fn matched(directory: &Directory, name: &str) -> (Vec<WebhookId>, Vec<WebhookId>) {
-        let matched = directory.webhooks_for(account(), &EventName::new(name).unwrap());
+        let matched = directory
+            .view()
+            .webhooks_for(account(), &EventName::new(name).unwrap());
         (matched.active, matched.inactive)
     }
 
@@ -203,6 +205,7 @@ mod tests {
         };
         until(&directory, found("CI_STATS")).await;
         let before = directory
+            .view()
             .webhooks_for(account(), &EventName::new("CI_STATS").unwrap())
             .revision;
 
@@ -213,7 +216,9 @@ mod tests {
             })
             .await;
         until(&directory, found("LEARNER_PROGRESS")).await;
-        let after = directory.webhooks_for(account(), &EventName::new("CI_STATS").unwrap());
+        let after = directory
+            .view()
+            .webhooks_for(account(), &EventName::new("CI_STATS").unwrap());
         assert!(after.active.is_empty() && after.revision > before);
 
         let delete = DeleteWebhookRequest {

@@ -13,6 +13,7 @@ use angarium_kafka::{Ack, Connection, Error, Outgoing, Producer, ProducerConfig,
 use angarium_model::AccountId;
 use angarium_proto::journal::v1::JournalRecord;
 use angarium_proto::journal::v1::journal_record::Entry;
+use angarium_runtime::metrics::counter;
 use angarium_runtime::{Clock, Tasks};
 use futures::FutureExt;
 use opentelemetry::metrics::Counter;
@@ -65,11 +66,12 @@ impl Journal {
                 linger: LINGER,
             },
         )?;
-        let dropped = global::meter("angarium.journal")
-            .u64_counter("angarium.journal.dropped")
-            .with_unit("{record}")
-            .with_description("Journal records that were not written, by reason")
-            .build();
+        let dropped = counter(
+            &global::meter("angarium.journal"),
+            "angarium.journal.dropped",
+            "{record}",
+            "Journal records that were not written, by reason",
+        );
         let (queue, incoming) = mpsc::channel(MAX_QUEUED);
         let dropped_by_writer = dropped.clone();
         let writer = Writer {

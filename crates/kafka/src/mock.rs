@@ -5,6 +5,7 @@ use rdkafka::error::KafkaError;
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::future_producer::FutureProducerContext;
 use rdkafka::producer::{FutureProducer, Producer as _};
+use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 
 use crate::connection::{Connection, Log};
 use crate::error::Error;
@@ -70,6 +71,17 @@ impl MockBroker {
     /// If librdkafka refuses.
     pub fn come_back(&self) -> Result<(), Error> {
         self.mock()?.broker_up(ALL).map_err(Error::Mock)
+    }
+
+    /// Refuses the next `count` requests to write, whoever sends them, for good: to a gapless producer that is fatal.
+    /// It does not see that a batch behind a refused one leaves a gap, as Kafka does: a test has to have one under way.
+    ///
+    /// # Errors
+    /// If the cluster has ended.
+    pub fn refuse_writes(&self, count: usize) -> Result<(), Error> {
+        let refusals = vec![RDKafkaRespErr::RD_KAFKA_RESP_ERR_INVALID_RECORD; count];
+        self.mock()?.request_errors(RDKafkaApiKey::Produce, &refusals);
+        Ok(())
     }
 
     /// Where it listens.

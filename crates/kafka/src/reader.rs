@@ -83,9 +83,6 @@ struct Request {
 
 /// How long Kafka has to answer, and to come up with the first record.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// librdkafka was seen to fetch nothing at all after an assignment, though records were there: after that long without
-/// one it is placed anew.
-const STALLED: Duration = Duration::from_millis(500);
 /// Requests that may wait; more wait to be sent.
 const REQUESTS: usize = 16;
 /// The fetch under way for another partition delays the next request so long at most.
@@ -177,17 +174,17 @@ struct At {
 
 enum Found {
     Record(Record),
-    /// The client has reached an end of the partition.
-    End,
+    /// The client has come to an end of the partition, up to this offset: everything before it has been seen.
+    End(i64),
     Nothing,
 }
 
 impl Reader {
     fn read(&mut self, partition: i32, offset: i64, limit: Limit) -> Result<Chunk, ReadError> {
-        let goes_on = |at: &mut At| at.partition == partition && at.next == offset;
-        let mut at = match self.at.take_if(goes_on) {
-            Some(at) => at,
-            None => self.place(partition, offset)?,
+        // Taken in any case: once the client is placed elsewhere, or its reading fails, it stands there no more.
+        let mut at = match self.at.take() {
+            Some(at) if at.partition == partition && at.next == offset => at,
+            _ => self.place(partition, offset)?,
         };
         let records = self.fill(&mut at, limit)?;
         if at.next < at.end {
@@ -250,11 +247,11 @@ impl Reader {
         while at.next < at.end && records.len() < limit.records.max(1) {
             let found = match at.kept.take() {
                 Some(record) => Ok(Found::Record(record)),
-                None if records.is_empty() => self.poll(at, deadline.min(Instant::now() + STALLED)),
+                None if records.is_empty() => self.poll(at, deadline),
                 None => self.poll(at, Instant::now()),
             };
             match found {
-                Ok(Found::Record(record)) if record.offset < at.next => {}
+                Ok(Found::Record(record)) if record.partition != at.partition || record.offset < at.next => {}
                 Ok(Found::Record(record)) => {
                     bytes += record.size();
                     if bytes > limit.bytes && !records.is_empty() {
@@ -264,15 +261,10 @@ impl Reader {
                     at.next = record.offset + 1;
                     records.push(record);
                 }
-                // Nothing follows. The client was placed after the end was asked for, so it has reached it.
-                Ok(Found::End) => at.next = at.end,
-                Ok(Found::Nothing) if records.is_empty() => {
-                    if Instant::now() >= deadline {
-                        return Err(ReadError::TimedOut);
-                    }
-                    // There is a record at this place, and the broker answers at once.
-                    self.assign(at.partition, at.next)?;
-                }
+                // Passes what is no record, such as the marker of a transaction, and skips nothing: an end that comes
+                // too early moves us no further than the client has come.
+                Ok(Found::End(seen)) => at.next = at.next.max(seen.min(at.end)),
+                Ok(Found::Nothing) if records.is_empty() => return Err(ReadError::TimedOut),
                 Err(error) if records.is_empty() => return Err(error),
                 // The next read meets it again.
                 Ok(Found::Nothing) | Err(_) => break,
@@ -289,10 +281,22 @@ impl Reader {
                 None if left.is_zero() => return Ok(Found::Nothing),
                 None => {}
                 Some(Ok(message)) => return Ok(Found::Record(Record::copied(&message))),
-                Some(Err(KafkaError::PartitionEOF(ended))) if ended == at.partition => return Ok(Found::End),
+                Some(Err(KafkaError::PartitionEOF(ended))) if ended == at.partition => {
+                    return Ok(Found::End(self.position(at)?));
+                }
                 Some(Err(error)) => self.trouble(at, error)?,
             }
         }
+    }
+
+    /// One past what the client has handed out or passed since it was placed; where that was if it is nothing yet.
+    fn position(&self, at: &At) -> Result<i64, ReadError> {
+        let positions = self.consumer.position().map_err(ReadError::Refused)?;
+        let position = positions.find_partition(&self.topic, at.partition);
+        Ok(match position.map(|position| position.offset()) {
+            Some(Offset::Offset(next)) => next,
+            _ => at.next,
+        })
     }
 
     /// Outages are waited out: they have the read's own deadline.

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use crate::answer::MAX_RETRY_AFTER;
+
 /// Below this doubling would take more steps than an attempt counter has bits for.
 const SHORTEST_FIRST: Duration = Duration::from_millis(1);
 
@@ -70,6 +72,12 @@ impl Backoff {
         retry_after: Option<Duration>,
     ) -> Duration {
         self.delay(attempt, jitter).max(retry_after.unwrap_or_default())
+    }
+
+    /// The longest that any wait lasts: what is further away was written by a clock that was wrong.
+    #[must_use]
+    pub fn longest(self) -> Duration {
+        self.cap.max(MAX_RETRY_AFTER)
     }
 
     fn full(self, attempt: NonZeroU32) -> Duration {

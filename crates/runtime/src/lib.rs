@@ -4,7 +4,8 @@
 //! - [`Clock`] gives wall-clock time, which a test can set.
 //! - [`config`] reads settings once, and reports all mistakes together.
 //! - [`grpc`] is the server and the client of the house: keys, health, reflection, limits, an end that is bounded.
-//! - [`access`] holds the operator's key; [`telemetry`] the log; [`signals`] the wish of the operating system.
+//! - [`access`] holds the operator's key; [`telemetry`] the log; [`metrics`] makes instruments; [`signals`] the wish of
+//!   the operating system.
 //!
 //! A process is wired in this order: read the settings, [`telemetry::init`], make [`Tasks`], start services on
 //! them, wait for [`signals::terminated`] or for the shutdown that a critical failure begins, then
@@ -14,6 +15,7 @@ pub mod access;
 mod clock;
 pub mod config;
 pub mod grpc;
+pub mod metrics;
 mod shutdown;
 pub mod signals;
 mod tasks;

@@ -2,6 +2,7 @@
 //! Redis, and a count of what was lost, duplicated or out of order.
 
 pub mod http;
+pub mod poll;
 pub mod process;
 pub mod receiver;
 pub mod stack;

@@ -7,10 +7,9 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use tokio::time::{Instant, sleep};
 
-/// How often a condition outside this process is looked at.
-const LOOK: Duration = Duration::from_millis(20);
+use crate::poll::poll;
+
 /// How much of a log is shown when something fails.
 const SHOWN_LINES: usize = 30;
 
@@ -80,16 +79,8 @@ impl Process {
         let id = i32::try_from(self.child.id())?;
         let id = rustix::process::Pid::from_raw(id).context("a process has an id above 0")?;
         rustix::process::kill_process(id, rustix::process::Signal::TERM)?;
-        let deadline = Instant::now() + limit;
-        loop {
-            if let Some(status) = self.child.try_wait()? {
-                return Ok(status);
-            }
-            if Instant::now() >= deadline {
-                bail!("{} has not ended within {limit:?}; {}", self.role, self.log_end());
-            }
-            sleep(LOOK).await;
-        }
+        let ended = poll(limit, async || Ok(self.child.try_wait()?)).await?;
+        ended.with_context(|| format!("{} has not ended within {limit:?}; {}", self.role, self.log_end()))
     }
 
     /// Waits until `ready` says yes, and fails early when the process has ended.
@@ -100,17 +91,17 @@ impl Process {
     where
         F: Future<Output = bool>,
     {
-        let deadline = Instant::now() + limit;
-        while !ready().await {
-            if let Some(status) = self.child.try_wait()? {
-                bail!("{} has ended with {status}; {}", self.role, self.log_end());
+        let came = poll(limit, async || {
+            if ready().await {
+                return Ok(Some(()));
             }
-            if Instant::now() >= deadline {
-                bail!("{} is not ready after {limit:?}; {}", self.role, self.log_end());
+            match self.child.try_wait()? {
+                Some(status) => bail!("{} has ended with {status}; {}", self.role, self.log_end()),
+                None => Ok(None),
             }
-            sleep(LOOK).await;
-        }
-        Ok(())
+        });
+        came.await?
+            .with_context(|| format!("{} is not ready after {limit:?}; {}", self.role, self.log_end()))
     }
 
     /// The last lines of its log, for a person.

@@ -6,6 +6,11 @@ use serde_json::Value;
 
 use crate::cli::Shape;
 
+/// The widest that a line of a table may be, in characters: what a terminal shows unbroken.
+const MAX_WIDTH: usize = 120;
+/// What stands between two columns.
+const GAP: &str = "  ";
+
 /// Writes `text` to standard output. Who reads it may stop reading: that is no error.
 ///
 /// # Errors
@@ -33,7 +38,7 @@ pub(crate) struct Row {
     pub(crate) json: Value,
 }
 
-/// Shows several things.
+/// Shows several things; a table shortens long cells, so that each thing has one line.
 pub(crate) fn list(shape: Shape, headers: &[&str], rows: Vec<Row>) -> String {
     match shape {
         Shape::Table => table(headers, rows),
@@ -72,18 +77,41 @@ fn table(headers: &[&str], rows: Vec<Row>) -> String {
             .map(|cell| cell.chars().count())
             .max()
     };
-    let widths: Vec<usize> = (0..headers.len())
+    let mut widths: Vec<usize> = (0..headers.len())
         .map(|column| width(column).unwrap_or(0))
         .collect();
+    fit(&mut widths, headers);
     let line = |cells: &Vec<String>| {
         let padded: Vec<_> = cells
             .iter()
             .zip(&widths)
-            .map(|(cell, width)| format!("{cell:width$}"))
+            .map(|(cell, width)| format!("{:width$}", shortened(cell, *width)))
             .collect();
-        format!("{}\n", padded.join("  ").trim_end())
+        format!("{}\n", padded.join(GAP).trim_end())
     };
     lines.iter().map(line).collect()
+}
+
+/// Narrows the widest columns until a line fits. The first one names the thing for other commands and stays whole, and
+/// none gets narrower than its header.
+fn fit(widths: &mut [usize], headers: &[&str]) {
+    let gaps = GAP.len() * widths.len().saturating_sub(1);
+    while widths.iter().sum::<usize>() + gaps > MAX_WIDTH {
+        let cut = widths.iter_mut().zip(headers).skip(1);
+        let cut = cut.filter(|(width, header)| **width > header.len());
+        match cut.map(|(width, _)| width).max() {
+            Some(widest) => *widest -= 1,
+            None => return,
+        }
+    }
+}
+
+fn shortened(cell: &str, width: usize) -> String {
+    if cell.chars().count() <= width {
+        return cell.to_owned();
+    }
+    let kept = cell.chars().take(width.saturating_sub(1));
+    kept.chain(['…']).collect()
 }
 
 #[cfg(test)]
@@ -109,6 +137,41 @@ mod tests {
             parsed,
             json!([{ "id": "1", "name": "Müller" }, { "id": "1234", "name": "b" }])
         );
+    }
+
+    #[test]
+    fn a_table_fits_120_columns_with_ids_whole_and_json_has_everything() {
+        let id = format!("wh_{}", "0123456789abcdef".repeat(2));
+        let cells = [
+            id.clone(),
+            "ü".repeat(128),
+            "true".to_owned(),
+            "COURSE_ENROLLMENT,".repeat(20),
+            "signature".to_owned(),
+            format!("https://example.com/{}", "x".repeat(2_000)),
+        ];
+        let headers = ["id", "name", "active", "events", "authentication", "url"];
+        let json = json!(cells);
+        let rows = || {
+            let cells = cells.to_vec();
+            vec![Row {
+                cells,
+                json: json.clone(),
+            }]
+        };
+        let text = list(Shape::Table, &headers, rows());
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), 2, "{text}");
+        assert_eq!(lines[1].chars().count(), MAX_WIDTH, "{text}");
+        for whole in [&id, "true", "signature"] {
+            assert!(lines[1].contains(whole), "{text}");
+        }
+        assert_eq!(lines[1].matches('…').count(), 3, "{text}");
+        for begun in ["üü", "COURSE_ENROLL", "https://exam"] {
+            assert!(lines[1].contains(begun), "{text}");
+        }
+        let parsed: Value = serde_json::from_str(&list(Shape::Json, &headers, rows())).unwrap();
+        assert_eq!(parsed, json!([json]));
     }
 
     #[test]

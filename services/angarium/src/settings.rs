@@ -70,10 +70,10 @@ impl Settings {
     }
 
     fn from(reader: &mut Reader) -> Self {
-        reader.foreign("ANGARIUM_CONFIG", "The settings file, as `--config`");
+        reader.foreign("ANGARIUM_CONFIG", "The path of the settings file, as `--config`");
         reader.foreign(
             FILTER_VARIABLE,
-            "Filter of the log, for example `info,angarium_delivery=debug`; default `info`",
+            "What is logged: a level (error, warn, info, debug, trace), also per part of the program, for example `info,angarium_delivery=debug`; default `info`",
         );
         let log = shared::log(reader);
         let drain = shared::drain(reader);
@@ -110,7 +110,12 @@ const HEAD: &str = "\
 
 Settings come from a TOML file (`--config FILE`), from variables, which beat the file, and from the command line
 (`--set name=value`), which beats both. `ingest.listen` is the key `listen` of the table `[ingest]`. One file can
-serve all roles. A secret can be given as the path of a file that holds it: the same name with `_file` at its end.
+serve all roles: each takes what it needs. A secret can be given as the path of a file that holds it: the same name
+with `_file` at its end.
+
+A time has a unit: `200ms`, `5s`, `1m`, `1h`, `7d`, or several, `7d 12h`. A size is in bytes, or has a unit: `256KiB`,
+`5MiB`, `1GiB`. *Allowed* gives the least and the most, both included; where it is empty, anything of the kind will
+do. Limits hold for each process by itself.
 
 All mistakes are reported together, before anything starts (exit code 2); `angarium config check ROLE` only looks.
 

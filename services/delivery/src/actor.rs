@@ -6,13 +6,15 @@
 
 mod calls;
 mod journal;
+mod reading;
+mod told;
 
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use angarium_directory::Directory;
-use angarium_kafka::{Chunk, Limit, LogReader, Owned, ReadError, Record};
+use angarium_kafka::{LogReader, Owned, Record};
 use angarium_model::{Lane, WebhookId};
 use angarium_policy::{Answer, classify};
 use angarium_proto::convert;
@@ -24,6 +26,8 @@ use prost::Message;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout_at};
 
 use self::calls::CallEnd;
+use self::reading::ReadEnd;
+use self::told::Told;
 use crate::call::Patience;
 use crate::checkpoint::{CheckpointError, Checkpoints};
 use crate::config::Config;
@@ -35,14 +39,6 @@ pub(crate) use self::calls::{Budget, Calls};
 
 /// Records taken off the live stream in one turn.
 const LIVE_TURN: usize = 256;
-/// What one read back brings at most.
-const READ_BACK: Limit = Limit {
-    records: 1_000,
-    bytes: 4 * 1024 * 1024,
-};
-/// Wait after a read back that failed.
-const READ_PAUSE: Duration = Duration::from_secs(1);
-
 /// What all partition actors of a lane share.
 #[derive(Clone, Debug)]
 pub(crate) struct Shared {
@@ -60,23 +56,18 @@ pub(crate) struct Shared {
 type Saved = (Vec<WebhookId>, Result<(), CheckpointError>);
 type Work<T> = Option<Pin<Box<dyn Future<Output = T> + Send>>>;
 
-/// How a read back ended.
-enum ReadEnd {
-    /// With what was asked for from this place on.
-    Read(i64, Result<Chunk, ReadError>),
-    /// The wait after a failure is over.
-    Rested,
-}
-
 /// The actor of one partition.
 pub(crate) struct Actor {
     shared: Shared,
     owned: Owned,
     partition: Partition,
-    calls: FuturesUnordered<Pin<Box<dyn Future<Output = CallEnd> + Send>>>,
+    calls: FuturesUnordered<Pin<Box<dyn Future<Output = Option<CallEnd>> + Send>>>,
     reading: Work<ReadEnd>,
     saving: Work<Saved>,
     committed: Option<i64>,
+    /// Whether the last checkpoint was not taken.
+    redis_is_away: bool,
+    told: Told,
 }
 
 impl Actor {
@@ -105,14 +96,17 @@ impl Actor {
             max_queued_bytes: config.max_queued_bytes,
         };
         tracing::info!(%lane, partition = number, start, known = stored.len(), "took a partition over");
+        let (directory, now_ms) = (shared.directory.clone(), shared.clock.now_ms());
         Self {
-            partition: Partition::new(lane, rules, shared.directory.clone(), start, stored),
+            partition: Partition::new(lane, rules, directory, start, stored, now_ms),
             shared,
             owned,
             calls: FuturesUnordered::new(),
             reading: None,
             saving: None,
             committed: None,
+            redis_is_away: false,
+            told: Told::default(),
         }
     }
 
@@ -130,13 +124,12 @@ impl Actor {
             let due = self.until_due();
             tokio::select! {
                 () = &mut revoked => return self.hand_back().await,
-                Some(end) = self.calls.next() => self.on_call_end(&end),
+                Some(Some(end)) = self.calls.next() => self.on_call_end(&end),
                 end = pending(&mut self.reading) => self.on_read(end),
                 saved = pending(&mut self.saving) => self.on_saved(saved),
                 taken = self.owned.recv_many(&mut records, LIVE_TURN) => {
                     if taken == 0 {
-                        tracing::warn!(lane = %self.shared.lane, "a partition was lost; another worker has it");
-                        return;
+                        return self.tell_lost();
                     }
                     self.on_live(&mut records);
                 }
@@ -159,25 +152,22 @@ impl Actor {
                     group,
                     attempt,
                 } => {
-                    self.calls.push(Box::pin(
-                        self.shared.calls.clone().make(webhook, target, group, attempt),
-                    ));
+                    let calls = self.shared.calls.clone();
+                    let revoked = self.owned.revoked();
+                    self.calls
+                        .push(Box::pin(calls.make(webhook, target, group, attempt, revoked)));
                 }
-                expired => self.note_expired(expired),
+                Effect::Expired { webhook, events } => self.note_expired(webhook, &events),
             }
         }
     }
 
-    fn note_expired(&self, effect: Effect) {
-        if let Effect::Expired { webhook, events } = effect {
-            self.shared.metrics.expired(self.shared.lane, events.len());
-            tracing::warn!(%webhook, events = events.len(), "events older than 7 days were not sent");
-            if let (Some(first), Some(entry)) = (
-                events.first(),
-                journal::expired(self.shared.lane, webhook, &events),
-            ) {
-                self.shared.journal.write(first.account, entry);
-            }
+    fn note_expired(&self, webhook: WebhookId, events: &[Arc<Delivery>]) {
+        self.shared.metrics.expired(self.shared.lane, events.len());
+        tracing::warn!(%webhook, events = events.len(), "events older than 7 days were not sent");
+        let entry = journal::expired(self.shared.lane, webhook, events);
+        if let (Some(first), Some(entry)) = (events.first(), entry) {
+            self.shared.journal.write(first.account, entry);
         }
     }
 
@@ -216,54 +206,6 @@ impl Actor {
             .ok()
     }
 
-    fn start_reading(&mut self) {
-        if self.reading.is_some() {
-            return;
-        }
-        if let Some(from) = self.partition.wanted_read(self.shared.clock.now_ms()) {
-            let (reader, number) = (self.shared.reader.clone(), self.owned.partition());
-            self.reading = Some(Box::pin(async move {
-                ReadEnd::Read(from, reader.read(number, from, READ_BACK).await)
-            }));
-        }
-    }
-
-    fn on_read(&mut self, end: ReadEnd) {
-        let now_ms = self.shared.clock.now_ms();
-        let ReadEnd::Read(from, chunk) = end else { return };
-        match chunk {
-            Ok(chunk) => {
-                let records: Vec<Incoming> = chunk
-                    .records
-                    .into_iter()
-                    .filter_map(|record| self.read(record))
-                    .collect();
-                self.partition.read_back(from, chunk.next, &records, now_ms);
-            }
-            Err(ReadError::OutOfRange { offset, low, .. }) if offset < low => {
-                tracing::warn!(lane = %self.shared.lane, offset, low, "events that waited are no longer in Kafka");
-                self.partition.log_starts_at(low, now_ms);
-            }
-            Err(ReadError::OutOfRange { low, high, .. }) => {
-                tracing::error!(lane = %self.shared.lane, low, high, "the deliveries topic was cut or created anew");
-                self.partition.log_was_cut(low, high);
-                self.rest();
-            }
-            Err(error) => {
-                let error = &error as &dyn std::error::Error;
-                tracing::warn!(lane = %self.shared.lane, error, "cannot read back from Kafka; trying again");
-                self.rest();
-            }
-        }
-    }
-
-    fn rest(&mut self) {
-        self.reading = Some(Box::pin(async {
-            sleep(READ_PAUSE).await;
-            ReadEnd::Rested
-        }));
-    }
-
     fn on_call_end(&mut self, end: &CallEnd) {
         let (lane, now_ms) = (self.shared.lane, self.shared.clock.now_ms());
         let verdict = match &end.result {
@@ -290,6 +232,7 @@ impl Actor {
             self.shared.metrics.delivered(lane, settled.group.items.len());
         }
         if let Some((account, entry)) = journal::attempt(lane, end, &settled, class) {
+            self.told.call(lane, account, end, &settled, class, now_ms);
             self.shared.journal.write(account, entry);
         }
     }
@@ -328,12 +271,27 @@ impl Actor {
         }
     }
 
+    /// An outage of Redis is told at its begin and at its end, not five times a second.
     fn on_saved(&mut self, (changed, saved): Saved) {
-        if let Err(error) = saved {
-            let error = &error as &dyn std::error::Error;
-            tracing::debug!(lane = %self.shared.lane, error, "a checkpoint was not taken; trying again");
-            self.shared.metrics.checkpoint_failed(self.shared.lane);
-            self.partition.not_saved(changed);
+        let (lane, partition) = (self.shared.lane, self.owned.partition());
+        match saved {
+            Ok(()) if self.redis_is_away => {
+                tracing::info!(%lane, partition, "checkpoints are taken again");
+                self.redis_is_away = false;
+            }
+            Ok(()) => {}
+            Err(error) => {
+                if !self.redis_is_away {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::warn!(
+                        %lane, partition, error,
+                        "checkpoints are not taken: deliveries go on, but a restart would repeat some; trying again"
+                    );
+                    self.redis_is_away = true;
+                }
+                self.shared.metrics.checkpoint_failed(lane);
+                self.partition.not_saved(changed);
+            }
         }
     }
 
@@ -345,19 +303,23 @@ impl Actor {
         }
     }
 
+    fn tell_lost(&self) {
+        let (lane, partition) = (self.shared.lane, self.owned.partition());
+        tracing::warn!(%lane, partition, "a partition was lost; another worker has it");
+    }
+
     /// Finishes the calls under way, remembers what is done, and gives the partition back.
     async fn hand_back(mut self) {
         if self.owned.is_lost() {
-            tracing::warn!(lane = %self.shared.lane, "a partition was lost; another worker has it");
-            return;
+            return self.tell_lost();
         }
         let deadline = Instant::now() + Patience::D1.total();
         while let Ok(Some(end)) = timeout_at(deadline, self.calls.next()).await {
-            self.on_call_end(&end);
-            // What could be sent next is the next owner's to send.
-            for effect in self.partition.take_effects() {
-                self.note_expired(effect);
+            if let Some(end) = end {
+                self.on_call_end(&end);
             }
+            // What could be sent next is the next owner's: such a call ends before it begins.
+            self.perform();
         }
         // Before Redis, which may be slow: the commit is what the next owner starts from.
         self.commit();

@@ -24,6 +24,7 @@ use angarium_proto::delivery::v1::RetryState;
 pub(crate) use self::failing::Failing;
 use self::failing::Head;
 pub(crate) use self::intake::Offered;
+pub(crate) use self::mark::Known;
 use self::mark::Mark;
 use crate::group::{Group, GroupLimit, Item};
 use crate::record::Delivery;

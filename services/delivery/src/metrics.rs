@@ -2,6 +2,7 @@
 
 use angarium_model::Lane;
 use angarium_policy::ErrorClass;
+use angarium_runtime::metrics::counter;
 use opentelemetry::metrics::{Counter, Histogram};
 use opentelemetry::{KeyValue, global};
 
@@ -20,35 +21,33 @@ impl Metrics {
     /// Instruments of the process-wide meter.
     pub(crate) fn new() -> Self {
         let meter = global::meter("angarium.delivery");
-        let counter = |name: &'static str, unit: &'static str, description: &'static str| {
-            meter
-                .u64_counter(name)
-                .with_unit(unit)
-                .with_description(description)
-                .build()
-        };
         Self {
             attempts: counter(
+                &meter,
                 "angarium.delivery.attempts",
                 "{attempt}",
                 "Calls of receivers, by lane and error class; a success has none",
             ),
             delivered: counter(
+                &meter,
                 "angarium.delivery.events",
                 "{event}",
                 "Events that receivers confirmed, by lane",
             ),
             expired: counter(
+                &meter,
                 "angarium.delivery.expired",
                 "{event}",
                 "Events that were not sent because they were older than 7 days (D5), by lane",
             ),
             poison: counter(
+                &meter,
                 "angarium.delivery.poison",
                 "{record}",
                 "Records of the deliveries topics that could not be read and were passed over, by lane",
             ),
             checkpoint_failures: counter(
+                &meter,
                 "angarium.delivery.checkpoint.failures",
                 "{attempt}",
                 "Checkpoints that Redis did not take, by lane",

@@ -8,6 +8,7 @@
 
 mod agenda;
 mod entry;
+mod read_back;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::num::NonZeroU32;
@@ -74,7 +75,8 @@ pub(crate) struct Partition {
     lane: Lane,
     rules: Rules,
     directory: Directory,
-    entries: HashMap<WebhookId, Entry>,
+    /// Ordered, so that the same things happening do the same again: a failing seed must fail again.
+    entries: BTreeMap<WebhookId, Entry>,
     /// What Redis remembered of webhooks that no record has named yet.
     stored: HashMap<WebhookId, RetryState>,
     /// The next offset of the live stream: everything below has been offered.
@@ -88,19 +90,25 @@ pub(crate) struct Partition {
 }
 
 impl Partition {
-    /// A partition whose live stream begins at `start`, with what Redis remembered of it.
+    /// A partition whose live stream begins at `start`, with what Redis remembered of it. A back-off that ends later
+    /// than any can was written by a clock that was wrong: it is cut.
     pub(crate) fn new(
         lane: Lane,
         rules: Rules,
         directory: Directory,
         start: i64,
-        stored: HashMap<WebhookId, RetryState>,
+        mut stored: HashMap<WebhookId, RetryState>,
+        now_ms: i64,
     ) -> Self {
+        let latest_ms = now_ms.saturating_add(millis(rules.backoff.longest()));
+        for failing in stored.values_mut().filter_map(|state| state.failing.as_mut()) {
+            failing.next_at_ms = failing.next_at_ms.min(latest_ms);
+        }
         Self {
             lane,
             rules,
             directory,
-            entries: HashMap::new(),
+            entries: BTreeMap::new(),
             stored,
             live_next: start,
             agenda: Agenda::default(),
@@ -138,9 +146,9 @@ impl Partition {
             self.remove(id);
             return;
         }
-        let changed_at = entry.subscription.changed_at();
+        let known = entry.known();
         let before = entry.hook.queued_bytes();
-        let offered = entry.hook.offer_live(record.offset, &record.delivery, changed_at);
+        let offered = entry.hook.offer_live(record.offset, &record.delivery, known);
         self.queued_bytes += entry.hook.queued_bytes() - before;
         match offered {
             Offered::Queued => self.poke(id, now_ms),
@@ -148,68 +156,6 @@ impl Partition {
             Offered::Repeated => {}
         }
         self.relieve_memory();
-    }
-
-    /// Where to read back from, when some webhook waits for it: the lowest place, so that one pass serves many.
-    pub(crate) fn wanted_read(&self, now_ms: i64) -> Option<i64> {
-        let wants = |id: &WebhookId| {
-            self.entries
-                .get(id)
-                .and_then(|entry| entry.hook.wants_read(now_ms))
-        };
-        self.behind.iter().filter_map(wants).min()
-    }
-
-    /// Records `[start, next)` that were read back: offered to every webhook that waits for one of these places.
-    pub(crate) fn read_back(&mut self, start: i64, next: i64, records: &[Incoming], now_ms: i64) {
-        let next = next.min(self.live_next);
-        let mut taking: BTreeMap<WebhookId, bool> = self
-            .behind
-            .iter()
-            .filter_map(|id| Some((*id, self.entries.get(id)?.hook.wants_read(now_ms)?)))
-            .filter(|(_, from)| (start..next.max(start + 1)).contains(from))
-            .map(|(id, _)| (id, true))
-            .collect();
-        for record in records.iter().filter(|record| record.offset < next) {
-            for id in &record.webhooks {
-                let (Some(open), Some(entry)) = (taking.get_mut(id), self.entries.get_mut(id)) else {
-                    continue;
-                };
-                if *open {
-                    let before = entry.hook.queued_bytes();
-                    let changed_at = entry.subscription.changed_at();
-                    let offered = entry
-                        .hook
-                        .offer_read_back(record.offset, &record.delivery, changed_at);
-                    self.queued_bytes += entry.hook.queued_bytes() - before;
-                    *open = offered != Offered::Full;
-                }
-            }
-        }
-        for (id, open) in taking {
-            if let Some(entry) = self.entries.get_mut(&id)
-                && open
-            {
-                entry.hook.read_back_until(next, self.live_next);
-            }
-            self.poke(id, now_ms);
-        }
-        self.relieve_memory();
-    }
-
-    /// Kafka no longer has what is below `low`: its retention is over (D5), and reading goes on from there.
-    pub(crate) fn log_starts_at(&mut self, low: i64, now_ms: i64) {
-        self.read_back(i64::MIN, low, &[], now_ms);
-    }
-
-    /// Kafka has less than it had: the topic was cut or created anew. What waited beyond its end is looked for from the
-    /// start; what was done is known by its mark.
-    pub(crate) fn log_was_cut(&mut self, low: i64, high: i64) {
-        for id in &self.behind {
-            if let Some(entry) = self.entries.get_mut(id) {
-                entry.hook.rescan(low, high);
-            }
-        }
     }
 
     /// What was to be remembered of these webhooks was not: it is still to be.

@@ -28,7 +28,10 @@ pub(crate) enum Subscription {
     /// They may.
     Active(Arc<Target>),
     /// Not now: it is switched off (W7), or nothing is known of it yet. What waits, waits.
-    Held,
+    Held {
+        /// The version of the webhook, if there is one.
+        changed_at: Revision,
+    },
     /// Never again: it was deleted, by a revision at or above that of every record that names it.
     Deleted,
 }
@@ -44,9 +47,17 @@ impl Subscription {
     ) -> Self {
         match directory.webhook(id) {
             Some(webhook) if webhook.active => Self::of_active(&webhook),
-            Some(_) => Self::Held,
+            Some(webhook) => Self::held(&webhook),
             None if directory.is_ready() && directory.revision(account) >= newest_view => Self::Deleted,
-            None => Self::Held,
+            None => Self::Held {
+                changed_at: Revision::default(),
+            },
+        }
+    }
+
+    const fn held(webhook: &Webhook) -> Self {
+        Self::Held {
+            changed_at: webhook.revision,
         }
     }
 
@@ -56,7 +67,7 @@ impl Subscription {
             Ok(target) => Self::Active(Arc::new(target)),
             Err(reason) => {
                 tracing::error!(webhook = %webhook.id, reason, "events of a webhook wait: it cannot be used");
-                Self::Held
+                Self::held(webhook)
             }
         }
     }
@@ -73,7 +84,8 @@ impl Subscription {
     pub(crate) fn changed_at(&self) -> Revision {
         match self {
             Self::Active(target) => target.changed_at,
-            Self::Held | Self::Deleted => Revision::default(),
+            Self::Held { changed_at } => *changed_at,
+            Self::Deleted => Revision::default(),
         }
     }
 }

@@ -14,15 +14,18 @@
 //! left out is made of the event's place in the events topic, so it is the same in every attempt and replay.
 //!
 //! What must hold: deliveries of a partition repeat after a failure or a crash, and never skip (DESIGN §3). `source`
-//! tells how. Order per webhook follows: an account's events are in one events partition, and one actor forwards it.
+//! and `producers` tell how. Order per webhook follows: an account's events are in one events partition, and one actor
+//! forwards it.
 
 mod config;
 mod error;
 mod journal;
 mod matching;
 mod metrics;
+mod producers;
 mod reports;
 mod service;
+mod sight;
 mod source;
 
 pub use config::Config;

@@ -1,10 +1,10 @@
-//! From a record of the events topic to the records that it becomes: no I/O, and the same result every time as
-//! long as the directory is the same.
+//! From a record of the events topic to the records that it becomes: no I/O, and the same result every time under the
+//! same view of the registry.
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
 
-use angarium_directory::{Directory, Matched};
+use angarium_directory::{Matched, View};
 use angarium_kafka::{Record, partition_of};
 use angarium_model::{
     AcceptedAt, AccountId, Catalogue, EventId, EventInfo, EventName, Lane, Position, WebhookId,
@@ -38,7 +38,6 @@ impl Partitions {
 /// Decides where events go.
 #[derive(Debug)]
 pub(crate) struct Matcher {
-    directory: Directory,
     partitions: Partitions,
     lanes: HashMap<&'static str, Lane>,
 }
@@ -90,17 +89,13 @@ pub(crate) enum Poison {
 }
 
 impl Matcher {
-    pub(crate) fn new(directory: Directory, partitions: Partitions) -> Self {
+    pub(crate) fn new(partitions: Partitions) -> Self {
         let lanes = Catalogue.types().map(|known| (known.name, known.lane)).collect();
-        Self {
-            directory,
-            partitions,
-            lanes,
-        }
+        Self { partitions, lanes }
     }
 
-    /// Matches the event in `record` against the directory as it is now.
-    pub(crate) fn fan_out(&self, record: &Record) -> Result<Fanned, Poison> {
+    /// Matches the event in `record` against a view.
+    pub(crate) fn fan_out(&self, record: &Record, view: &View) -> Result<Fanned, Poison> {
         let value = record.value.clone().ok_or(Poison::Empty)?;
         let event = convert::event_from_record(EventRecord::decode(value)?)?;
         let position = Position {
@@ -112,7 +107,7 @@ impl Matcher {
         // account of its partition, and dropping it would lose it; sent too early is the least harm.
         let known = self.lanes.get(event.name.as_str()).copied();
         let lane = known.unwrap_or(Lane::Realtime);
-        let matched = self.directory.webhooks_for(event.account, &event.name);
+        let matched = view.webhooks_for(event.account, &event.name);
 
         let delivery = DeliveryRecord {
             account_id: event.account.get(),
@@ -175,6 +170,7 @@ fn deliveries(mut record: DeliveryRecord, webhooks: &[WebhookId], partitions: No
 mod tests {
     use std::collections::HashSet;
 
+    use angarium_directory::Directory;
     use angarium_model::{Authentication, JsonObject, Revision, TargetUrl, Timestamp, TypePattern, Webhook};
 
     use super::*;
@@ -197,13 +193,22 @@ mod tests {
         }
     }
 
-    fn matcher(webhooks: impl IntoIterator<Item = Webhook>, partitions: u32) -> Matcher {
+    /// A matcher and a view of these webhooks.
+    struct Fixture(Matcher, View);
+
+    impl Fixture {
+        fn fan_out(&self, record: &Record) -> Result<Fanned, Poison> {
+            self.0.fan_out(record, &self.1)
+        }
+    }
+
+    fn matcher(webhooks: impl IntoIterator<Item = Webhook>, partitions: u32) -> Fixture {
         let partitions = NonZeroU32::new(partitions).unwrap();
         let partitions = Partitions {
             realtime: partitions,
             batch: partitions,
         };
-        Matcher::new(Directory::fixed([], webhooks), partitions)
+        Fixture(Matcher::new(partitions), Directory::fixed([], webhooks).view())
     }
 
     fn event(name: &str, info: Option<&str>) -> Record {

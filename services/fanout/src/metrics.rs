@@ -1,6 +1,7 @@
 //! What fanout counts.
 
 use angarium_model::Lane;
+use angarium_runtime::metrics::counter;
 use opentelemetry::metrics::Counter;
 use opentelemetry::{KeyValue, global};
 
@@ -18,35 +19,33 @@ impl Metrics {
     /// Counters of the process-wide meter.
     pub(crate) fn new() -> Self {
         let meter = global::meter("angarium.fanout");
-        let counter = |name: &'static str, unit: &'static str, description: &'static str| {
-            meter
-                .u64_counter(name)
-                .with_unit(unit)
-                .with_description(description)
-                .build()
-        };
         Self {
             events: counter(
+                &meter,
                 "angarium.fanout.events",
                 "{event}",
                 "Events matched, by lane and by whether any webhook wants them",
             ),
             deliveries: counter(
+                &meter,
                 "angarium.fanout.deliveries",
                 "{record}",
                 "Records handed to the producer of the deliveries topics, by lane",
             ),
             restarts: counter(
+                &meter,
                 "angarium.fanout.restarts",
                 "{restart}",
                 "Source partitions that went back to their last acknowledged event after a failure",
             ),
             poison: counter(
+                &meter,
                 "angarium.fanout.poison",
                 "{record}",
                 "Records of the events topic that could not be read and were passed over",
             ),
             unknown_types: counter(
+                &meter,
                 "angarium.fanout.unknown_types",
                 "{event}",
                 "Events whose type this version's catalogue does not have, sent as real-time",

@@ -3,9 +3,12 @@
 //! A source actor forwards its partition's events in order and keeps the promises that make fanout safe
 //! (DESIGN §3): all records of an event are produced before any of the next one; the offset is committed only
 //! behind every delivery report; and after a failure everything from the last acknowledged event on is produced
-//! again, by a new producer. So what delivery reads may repeat, and never skips.
+//! again, by another producer. So what delivery reads may repeat, and never skips. `producers` tells who shares a
+//! producer with whom, and why that is safe.
 //!
-//! The producer is the actor's own: a failure is fatal to a gapless producer, and must not reach other partitions.
+//! A partition's events are matched against one view of the registry. A newer one is taken only when everything that
+//! was decided under the old one is committed, and the commit accepted: else a fanout that freezes between two views,
+//! or starts again there, would lose events of a webhook that was changed (docs/model-findings.md, 1).
 //!
 //! It ends when Kafka takes the partition back (it then waits for the reports under way, for a bounded time), when
 //! the partition is lost, and at shutdown. Dropped in the middle it leaves what a crash leaves: records that the next
@@ -17,9 +20,7 @@ use std::time::Duration;
 use angarium_directory::Directory;
 use angarium_journal::Journal;
 use angarium_kafka::topics::Names;
-use angarium_kafka::{
-    Ack, Connection, Outgoing, Owned, ProduceError, Producer, ProducerConfig, Record, SendError, Watermarks,
-};
+use angarium_kafka::{Ack, Outgoing, Owned, ProduceError, Record, Watermarks};
 use angarium_runtime::{Tasks, chain};
 use tokio::time::{Interval, MissedTickBehavior, interval, sleep, timeout};
 
@@ -27,16 +28,15 @@ use crate::config::Config;
 use crate::journal::entry;
 use crate::matching::{Delivery, Fanned, Matcher};
 use crate::metrics::Metrics;
+use crate::producers::{Producers, Refusal, Seat};
 use crate::reports::Reports;
+use crate::sight::Sight;
 
 /// Events taken from the consumer at once; between two batches the actor commits.
 const BATCH: usize = 256;
 
 /// How long reports may take to come once Kafka wants the partition back; below the consumer's own limit of 20 s.
 const DRAIN: Duration = Duration::from_secs(10);
-
-/// How long a record waits for others: short, as it is part of every delivery's latency.
-const LINGER: Duration = Duration::from_millis(1);
 
 /// A report resolves an instant before its place in the producer's queue is free.
 const QUEUE_FULL_PAUSE: Duration = Duration::from_millis(10);
@@ -54,7 +54,7 @@ const TRACEPARENT: &str = "traceparent";
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) config: Config,
-    pub(crate) connection: Connection,
+    pub(crate) producers: Arc<Producers>,
     pub(crate) names: Names,
     pub(crate) directory: Directory,
     pub(crate) matcher: Matcher,
@@ -67,9 +67,9 @@ pub(crate) struct Shared {
 #[derive(Debug, thiserror::Error)]
 enum Failure {
     #[error("cannot open a producer")]
-    Open(#[from] angarium_kafka::Error),
-    #[error("the producer did not take a delivery record")]
-    Send(#[from] SendError),
+    Open(#[from] Box<angarium_kafka::Error>),
+    #[error("a delivery record was not sent")]
+    Send(#[from] Refusal),
     #[error("a delivery record was not acknowledged")]
     Report(#[from] ProduceError),
 }
@@ -87,10 +87,13 @@ pub(crate) async fn run(mut owned: Owned, shared: Arc<Shared>) {
         next,
         "fanout begins with an events partition"
     );
+    let mut seat = Seat::new(Arc::clone(&shared.producers));
+    // Kept over failures: what is not committed was decided under it.
+    let mut sight = Sight::of(shared.directory.clone());
     let mut pause = FIRST_PAUSE;
     loop {
         let mut reports = Reports::new(next);
-        let Err(failure) = forward(&mut owned, &shared, &mut reports).await else {
+        let Err(failure) = forward(&mut owned, &shared, &mut seat, &mut sight, &mut reports).await else {
             let next = reports.acknowledged();
             tracing::debug!(
                 partition = owned.partition(),
@@ -151,58 +154,46 @@ fn first_offset(partition: i32, committed: Option<i64>, log: Watermarks) -> i64 
     }
 }
 
-/// One producer's life: forwards from where `reports` begins until the partition is handed back or lost.
-async fn forward(owned: &mut Owned, shared: &Shared, reports: &mut Reports<Ack>) -> Result<(), Failure> {
-    let producer = Producer::open(&shared.connection, &producer_config(&shared.config))?;
+/// Forwards from where `reports` begins until the partition is handed back or lost.
+async fn forward(
+    owned: &mut Owned,
+    shared: &Shared,
+    seat: &mut Seat,
+    sight: &mut Sight,
+    reports: &mut Reports<Ack>,
+) -> Result<(), Failure> {
     let revoked = owned.revoked();
     owned.start(reports.acknowledged());
     let mut actor = Actor {
+        began: reports.acknowledged(),
         committed: reports.acknowledged(),
         owned,
         shared,
-        producer,
+        seat,
+        sight,
         reports,
     };
     let mut outcome = tokio::select! {
         outcome = actor.forward() => outcome,
         () = revoked => actor.drain().await,
     };
-    if let Err(Failure::Send(_)) = outcome {
-        // What stands before the refused record is good: without this it would be purged at each new start, and
-        // an event behind which Kafka takes nothing would hold up those before it too.
+    if matches!(&outcome, Err(Failure::Send(refusal)) if !refusal.is_of_producer()) {
+        // What stands before the refused record is good: an event behind which Kafka takes nothing must not hold up
+        // those before it too.
         outcome = actor.drain().await.and(outcome);
     }
     actor.commit();
-    // What is under way may still be written: it repeats what the next producer sends, and delivery drops it.
-    let producer = actor.producer;
-    producer.purge();
-    // Closing a client joins its threads, which takes a while: not on a thread that serves other partitions.
-    shared
-        .tasks
-        .spawn_thread("fanout producer's end", move || drop(producer));
+    actor.tell_seat(outcome.as_ref().err());
     outcome
-}
-
-fn producer_config(config: &Config) -> ProducerConfig {
-    /// An event becomes few records as a rule; while it becomes more, the actor waits for room.
-    const RECORDS_PER_EVENT: usize = 4;
-    /// Room for one record of the largest size whatever the setting, in KiB.
-    const ONE_RECORD_KIB: usize = 2_048;
-    ProducerConfig {
-        client_id: config.client_id.clone(),
-        max_queued: config.max_pending_events.get().saturating_mul(RECORDS_PER_EVENT),
-        max_queued_kib: (config.max_pending_bytes.get() / 1_024).saturating_add(ONE_RECORD_KIB),
-        delivery_timeout: None,
-        gapless: true,
-        linger: LINGER,
-    }
 }
 
 struct Actor<'a> {
     owned: &'a mut Owned,
     shared: &'a Shared,
-    producer: Producer,
+    seat: &'a mut Seat,
+    sight: &'a mut Sight,
     reports: &'a mut Reports<Ack>,
+    began: i64,
     committed: i64,
 }
 
@@ -212,13 +203,22 @@ impl Actor<'_> {
         let mut commits = ticks(self.shared.config.commit_interval);
         let mut batch = Vec::with_capacity(BATCH);
         loop {
-            let (has_room, is_idle) = (self.has_room(), self.reports.is_empty());
+            let is_idle = self.reports.is_empty();
+            let takes_more = is_idle || (self.has_room() && !self.seat.is_returning());
             tokio::select! {
-                settled = self.reports.settle(), if !is_idle => settled?,
+                settled = self.reports.settle(), if !is_idle => {
+                    settled?;
+                    self.tell_seat(None);
+                }
                 _ = commits.tick() => self.commit(),
-                count = self.owned.recv_many(&mut batch, BATCH), if has_room => {
+                () = self.sight.outdated() => self.renew_sight().await?,
+                count = self.owned.recv_many(&mut batch, BATCH), if takes_more => {
                     if count == 0 {
                         return Ok(());
+                    }
+                    self.renew_sight().await?;
+                    if is_idle {
+                        self.seat.take()?;
                     }
                     for record in batch.drain(..) {
                         self.forward_record(&record).await?;
@@ -226,6 +226,20 @@ impl Actor<'_> {
                 }
             }
         }
+    }
+
+    /// Goes over to the newest view, if there is one, behind the accepted commit of all that was decided before.
+    async fn renew_sight(&mut self) -> Result<(), Failure> {
+        if self.sight.is_current() {
+            return Ok(());
+        }
+        while !self.reports.is_empty() {
+            self.reports.settle().await?;
+        }
+        self.commit();
+        self.owned.commit_accepted(self.reports.acknowledged()).await;
+        self.sight.renew();
+        Ok(())
     }
 
     fn has_room(&self) -> bool {
@@ -246,7 +260,7 @@ impl Actor<'_> {
             summary,
             deliveries,
             known_type,
-        } = match self.shared.matcher.fan_out(record) {
+        } = match self.shared.matcher.fan_out(record, self.sight.view()) {
             Ok(fanned) => fanned,
             Err(poison) => {
                 // No producer of ours wrote it, and no later version of fanout could read it.
@@ -287,7 +301,7 @@ impl Actor<'_> {
         headers: &[(&str, &[u8])],
     ) -> Result<(), Failure> {
         loop {
-            let sent = self.producer.send(Outgoing {
+            let sent = self.seat.send(Outgoing {
                 topic,
                 partition: delivery.partition,
                 key: delivery.key.as_bytes(),
@@ -299,7 +313,7 @@ impl Actor<'_> {
                     self.reports.push(report);
                     return Ok(());
                 }
-                Err(SendError::QueueFull) => {
+                Err(Refusal::Full) => {
                     let is_idle = self.reports.is_empty();
                     tokio::select! {
                         settled = self.reports.settle(), if !is_idle => settled?,
@@ -330,6 +344,18 @@ impl Actor<'_> {
                 );
                 Ok(())
             }
+        }
+    }
+
+    /// Whether the actor gets on decides which producer it is to use.
+    fn tell_seat(&mut self, failure: Option<&Failure>) {
+        if self.reports.acknowledged() > self.began {
+            self.seat.progress();
+        }
+        match failure {
+            Some(Failure::Report(_)) => self.seat.fail(),
+            Some(Failure::Send(refusal)) if refusal.is_of_producer() => self.seat.fail(),
+            Some(Failure::Send(_) | Failure::Open(_)) | None => {}
         }
     }
 

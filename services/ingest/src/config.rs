@@ -42,6 +42,12 @@ impl Config {
             idempotency: Idempotency::default(),
         }
     }
+
+    /// The longest that a gRPC call may take: its message comes within the read timeout, as over HTTP, the store is
+    /// asked up to three times (to claim, to release, to mark), and Kafka once.
+    pub(crate) fn call_timeout(&self) -> Duration {
+        self.traffic.read_timeout + self.idempotency.timeout * 3 + self.produce_timeout
+    }
 }
 
 /// How much one request may bring.
@@ -70,7 +76,8 @@ impl Default for Limits {
 pub struct Traffic {
     /// The most HTTP connections; more wait to be accepted.
     pub connections: usize,
-    /// The most HTTP requests in work; more are answered 503. Each may hold a body in memory.
+    /// The most requests under way, over HTTP and gRPC together; more are answered 503 and `RESOURCE_EXHAUSTED`.
+    /// Each may hold a body in memory. An open `PublishStream` counts as one.
     pub requests: usize,
     /// The longest that reading a request's head, and then its body, may take.
     pub read_timeout: Duration,

@@ -15,10 +15,13 @@ use angarium_runtime::grpc::MAX_MESSAGE_BYTES;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::metadata::MetadataMap;
+use tonic::service::Interceptor;
+use tonic::service::interceptor::InterceptedService;
 use tonic::{Code, Request, Response, Status, Streaming};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
 use crate::accept::{Accepted, Failure, Refused};
+use crate::budget::Share;
 use crate::metrics::Reason;
 use crate::problem::{Kind, Problems, Shape};
 use crate::refusal;
@@ -26,8 +29,34 @@ use crate::service::Core;
 use crate::trace::TraceParent;
 
 /// The service, to be added to a server.
-pub(crate) fn service(core: Arc<Core>, tasks: Tasks) -> PublisherServiceServer<Publisher> {
-    PublisherServiceServer::new(Publisher { core, tasks }).max_decoding_message_size(MAX_MESSAGE_BYTES)
+pub(crate) fn service(
+    core: Arc<Core>,
+    tasks: Tasks,
+) -> InterceptedService<PublisherServiceServer<Publisher>, Admission> {
+    let admission = Admission(Arc::clone(&core));
+    let publisher = PublisherServiceServer::new(Publisher { core, tasks });
+    InterceptedService::new(publisher.max_decoding_message_size(MAX_MESSAGE_BYTES), admission)
+}
+
+/// Lets only so many calls in at once, HTTP's requests counted with them, before a message is read. The call keeps
+/// its share among its extensions.
+#[derive(Clone, Debug)]
+pub(crate) struct Admission(Arc<Core>);
+
+impl Interceptor for Admission {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        let Some(share) = self.0.budget.take() else {
+            self.0.acceptor.metrics.refused(Reason::Overloaded);
+            let details = ErrorDetails::with_retry_info(Some(refusal::RETRY_BUSY));
+            return Err(Status::with_error_details(
+                Code::ResourceExhausted,
+                refusal::TOO_MANY,
+                details,
+            ));
+        };
+        request.extensions_mut().insert(share);
+        Ok(request)
+    }
 }
 
 /// Answers the calls.
@@ -44,6 +73,7 @@ impl PublisherService for Publisher {
         request: Request<v1::PublishRequest>,
     ) -> Result<Response<v1::PublishResponse>, Status> {
         let trace = trace(request.metadata());
+        let _share = request.extensions().get::<Share>().cloned();
         let v1::PublishRequest { account_id, events } = request.into_inner();
         let published = publish(&self.core, account_id, events, trace.as_ref()).await;
         match published {
@@ -64,8 +94,9 @@ impl PublisherService for Publisher {
         request: Request<Streaming<v1::PublishStreamRequest>>,
     ) -> Result<Response<Self::PublishStreamStream>, Status> {
         let trace = trace(request.metadata());
+        let share = request.extensions().get::<Share>().cloned();
         let (answers, answered) = mpsc::channel(stream::CHUNK);
-        let stream = stream::PublishStream::new(Arc::clone(&self.core), trace, answers);
+        let stream = stream::PublishStream::new(Arc::clone(&self.core), trace, share, answers);
         self.tasks.spawn(
             "publish stream",
             stream.run(request.into_inner(), self.tasks.shutdown().clone()),

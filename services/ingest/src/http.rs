@@ -30,48 +30,36 @@ use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::{get, post};
 use http::{StatusCode, header};
-use tokio::sync::Semaphore;
 
 use crate::refusal;
 use crate::service::Core;
 use crate::trace::TraceParent;
 use answer::Refusal;
 
-/// What the handlers share.
-#[derive(Clone, Debug)]
-struct Served {
-    core: Arc<Core>,
-    requests: Arc<Semaphore>,
-}
-
 /// Everything that HTTP serves.
 pub(crate) fn router(core: Arc<Core>) -> Router {
-    let requests = Arc::new(Semaphore::new(
-        core.config.traffic.requests.min(Semaphore::MAX_PERMITS),
-    ));
-    let served = Served { core, requests };
     let guarded = Router::new()
         .route("/v1/accounts/{account}/events", post(publish))
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(no_such_path)
-        .layer(middleware::from_fn_with_state(served.clone(), guard));
+        .layer(middleware::from_fn_with_state(Arc::clone(&core), guard));
     Router::new()
         .route("/livez", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .merge(guarded)
-        .with_state(served)
+        .with_state(core)
 }
 
 async fn publish(
-    State(served): State<Served>,
+    State(core): State<Arc<Core>>,
     account: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Response {
     let text = account.map(|Path(text)| text).unwrap_or_default();
-    match accept(&served.core, &text, request).await {
+    match accept(&core, &text, request).await {
         Ok(answer) => answer,
         Err(refusal) => {
-            served.core.acceptor.metrics.refused(refusal.reason());
+            core.acceptor.metrics.refused(refusal.reason());
             refusal.into_answer()
         }
     }
@@ -110,21 +98,21 @@ async fn accept(core: &Core, account: &str, request: Request) -> Result<Response
 }
 
 /// Lets only requests with the key pass, and only so many at once.
-async fn guard(State(served): State<Served>, request: Request, next: Next) -> Response {
+async fn guard(State(core): State<Arc<Core>>, request: Request, next: Next) -> Response {
     let refuse = |refusal: Refusal| {
-        served.core.acceptor.metrics.refused(refusal.reason());
+        core.acceptor.metrics.refused(refusal.reason());
         refusal.into_answer()
     };
     let authorization = request
         .headers()
         .get(header::AUTHORIZATION)
         .and_then(|value| value.to_str().ok());
-    if !served.core.config.key.allows(authorization) {
+    if !core.config.key.allows(authorization) {
         return refuse(Refusal::Unauthenticated {
             key_sent: authorization.is_some(),
         });
     }
-    let Ok(_permit) = served.requests.try_acquire() else {
+    let Some(_share) = core.budget.take() else {
         return refuse(Refusal::TooManyRequests);
     };
     next.run(request).await
@@ -144,8 +132,8 @@ async fn method_not_allowed() -> Response {
 
 /// Ready means that requests can be answered well, not that Kafka is there right now: while it is away, every
 /// replica would be taken out, and producers would lose the answer that says when to try again.
-async fn ready(State(served): State<Served>) -> (StatusCode, &'static str) {
-    match served.core.not_ready() {
+async fn ready(State(core): State<Arc<Core>>) -> (StatusCode, &'static str) {
+    match core.not_ready() {
         None => (StatusCode::OK, "ok\n"),
         Some(why) => (StatusCode::SERVICE_UNAVAILABLE, why),
     }

@@ -14,7 +14,9 @@
 //! events may be in Kafka; sent again with their ids, these are told apart for an hour, and are harmless later (D6).
 
 mod accept;
+mod budget;
 mod config;
+mod depth;
 mod draft;
 mod error;
 mod grpc;

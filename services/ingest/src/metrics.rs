@@ -1,5 +1,6 @@
 //! What ingest counts.
 
+use angarium_runtime::metrics::counter;
 use opentelemetry::metrics::{Counter, Histogram};
 use opentelemetry::{KeyValue, global};
 
@@ -51,23 +52,24 @@ impl Metrics {
     pub(crate) fn new() -> Self {
         let meter = global::meter("angarium-ingest");
         Self {
-            events: meter
-                .u64_counter("angarium.ingest.events")
-                .with_unit("{event}")
-                .with_description("Events acknowledged to their producer, by outcome: accepted or duplicate")
-                .build(),
-            refusals: meter
-                .u64_counter("angarium.ingest.refusals")
-                .with_unit("{request}")
-                .with_description("Requests, and events of streams, that were refused, by reason")
-                .build(),
-            unchecked: meter
-                .u64_counter("angarium.ingest.idempotency.unchecked")
-                .with_unit("{event}")
-                .with_description(
-                    "Events with an id whose repeats could not be told, because the store was away",
-                )
-                .build(),
+            events: counter(
+                &meter,
+                "angarium.ingest.events",
+                "{event}",
+                "Events acknowledged to their producer, by outcome: accepted or duplicate",
+            ),
+            refusals: counter(
+                &meter,
+                "angarium.ingest.refusals",
+                "{request}",
+                "Requests, and events of streams, that were refused, by reason",
+            ),
+            unchecked: counter(
+                &meter,
+                "angarium.ingest.idempotency.unchecked",
+                "{event}",
+                "Events with an id whose repeats could not be told, because the store was away",
+            ),
             produce: meter
                 .f64_histogram("angarium.ingest.produce.duration")
                 .with_unit("s")

@@ -57,6 +57,9 @@ pub(crate) fn no_account(account: AccountId) -> String {
 pub(crate) const NOT_READY: &str =
     "this ingest has just started and does not know the accounts yet: send the request again";
 
+/// What to say while the budget of requests is spent.
+pub(crate) const TOO_MANY: &str = "too many requests are under way: send the request again later";
+
 /// Why problems refuse a request.
 pub(crate) const fn reason(problems: &Problems) -> Reason {
     match problems.kind {

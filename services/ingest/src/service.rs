@@ -10,6 +10,7 @@ use angarium_runtime::{Clock, Tasks};
 use tokio::net::TcpListener;
 
 use crate::accept::Acceptor;
+use crate::budget::Budget;
 use crate::config::Config;
 use crate::error::Error;
 use crate::idempotency::Ids;
@@ -36,6 +37,7 @@ pub(crate) struct Core {
     pub(crate) config: Config,
     pub(crate) directory: Directory,
     pub(crate) acceptor: Acceptor,
+    pub(crate) budget: Budget,
 }
 
 impl Core {
@@ -96,6 +98,7 @@ impl Service {
             metrics,
         };
         let core = Arc::new(Core {
+            budget: Budget::new(config.traffic.requests),
             config,
             directory: around.directory,
             acceptor,
@@ -112,6 +115,7 @@ impl Service {
         );
         let server = Server::new(core.config.key.clone())
             .drain(core.config.traffic.drain)
+            .timeout(core.config.call_timeout())
             .add_service(grpc::service(core, tasks.clone()))
             .reflection(angarium_proto::FILE_DESCRIPTOR_SET)?;
         tasks.spawn_critical(

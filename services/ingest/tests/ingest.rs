@@ -3,8 +3,11 @@
 #![expect(clippy::unwrap_used, reason = "helpers of a test fail it")]
 
 mod ingest {
+    mod bodies;
+    mod bounds;
     mod grpc;
     mod harness;
     mod http;
     mod kafka_away;
+    mod repeats;
 }

@@ -10,6 +10,7 @@ use angarium_proto::registry::v1::authentication::Method;
 use angarium_proto::registry::v1::registry_service_client::RegistryServiceClient;
 use angarium_runtime::access::OperatorKey;
 use angarium_runtime::grpc::{self, Client};
+use angarium_testkit::poll::poll;
 use anyhow::{Context, bail};
 use bytes::Bytes;
 use hyper::header::HeaderValue;
@@ -26,7 +27,7 @@ use crate::scenario::Size;
 
 /// How long the processes may take until events flow from end to end.
 const START_LIMIT: Duration = Duration::from_secs(60);
-/// Between two attempts to reach what is starting.
+/// How long a probe may be on its way before another follows.
 const AGAIN: Duration = Duration::from_millis(200);
 
 /// The running processes and how to reach them.
@@ -84,9 +85,8 @@ impl System {
         };
         let deadline = Instant::now() + START_LIMIT;
         let registry = RegistryServiceClient::new(grpc::client(&registry_endpoint, &key)?);
-        system
-            .populate(registry, size, receiver.address, deadline)
-            .await?;
+        system.registry_answers(&registry).await?;
+        populate(registry, size, receiver.address).await?;
         system.probe(size, receiver, deadline).await?;
         Ok(system)
     }
@@ -110,36 +110,22 @@ impl System {
         Ok(())
     }
 
-    async fn populate(
-        &mut self,
-        mut registry: RegistryServiceClient<Client>,
-        size: Size,
-        receiver: SocketAddr,
-        deadline: Instant,
-    ) -> anyhow::Result<()> {
-        for account in 0..size.accounts {
-            loop {
-                let request = create_account(account);
-                match registry.create_account(request).await {
-                    Ok(_) => break,
-                    // It is starting. An earlier attempt may have come through without its answer.
-                    Err(status) if status.code() == Code::Unavailable => {
-                        self.check(deadline, "the registry did not answer")?;
-                        tokio::time::sleep(AGAIN).await;
-                    }
-                    Err(status) if status.code() == Code::AlreadyExists => break,
-                    Err(status) => return Err(status).context("cannot create an account"),
-                }
+    /// Waits until the registry, another process, answers.
+    async fn registry_answers(&mut self, registry: &RegistryServiceClient<Client>) -> anyhow::Result<()> {
+        let answered = poll(START_LIMIT, async || {
+            self.roles.iter_mut().try_for_each(Role::check)?;
+            let mut registry = registry.clone();
+            match registry
+                .list_accounts(registry::ListAccountsRequest::default())
+                .await
+            {
+                Ok(_) => Ok(Some(())),
+                Err(status) if status.code() == Code::Unavailable => Ok(None),
+                Err(status) => Err(status).context("the registry does not answer"),
             }
-            for hook in account * size.fan..(account + 1) * size.fan {
-                let request = create_webhook(account, hook, receiver);
-                registry
-                    .create_webhook(request)
-                    .await
-                    .context("cannot create a webhook")?;
-            }
-        }
-        Ok(())
+        });
+        let late = || format!("the registry did not answer within {} s", START_LIMIT.as_secs());
+        answered.await?.with_context(late)
     }
 
     /// The followers of the registry learn of webhooks a moment later, and partitions take their time to be
@@ -168,6 +154,26 @@ impl System {
             self.check(deadline, "events did not reach every webhook")?;
         }
     }
+}
+
+async fn populate(
+    mut registry: RegistryServiceClient<Client>,
+    size: Size,
+    receiver: SocketAddr,
+) -> anyhow::Result<()> {
+    for account in 0..size.accounts {
+        registry
+            .create_account(create_account(account))
+            .await
+            .context("cannot create an account")?;
+        for hook in account * size.fan..(account + 1) * size.fan {
+            registry
+                .create_webhook(create_webhook(account, hook, receiver))
+                .await
+                .context("cannot create a webhook")?;
+        }
+    }
+    Ok(())
 }
 
 fn create_account(account: u64) -> registry::CreateAccountRequest {

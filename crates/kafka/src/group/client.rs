@@ -93,6 +93,20 @@ impl Client {
         );
     }
 
+    /// Commits these offsets and waits for the group's answer, as [`commit_stored`](Self::commit_stored) does; whether
+    /// it has accepted them. Only for partitions in the assignment, and on the worker's thread: librdkafka takes none
+    /// out of it, and joins the group anew, only behind an answer of this thread.
+    pub(super) fn commit(&self, offsets: &[(i32, i64)]) -> bool {
+        let list = self.list(offsets.iter().map(|(partition, next)| (*partition, Some(*next))));
+        match list.and_then(|list| self.consumer.commit(&list, CommitMode::Sync)) {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::warn!(topic = self.topic, %error, ?offsets, "offsets not committed; trying again");
+                false
+            }
+        }
+    }
+
     /// Commits what is stored, and waits for the group's answer: the next owner asks at once. While the coordinator is
     /// away it waits for the session timeout at most.
     pub(super) fn commit_stored(&self) {

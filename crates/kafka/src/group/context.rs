@@ -7,7 +7,7 @@ use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
-use rdkafka::topic_partition_list::TopicPartitionList;
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList, TopicPartitionListElem};
 use rdkafka::types::RDKafkaRespErr;
 
 use crate::connection::{Log, is_outage};
@@ -21,6 +21,8 @@ pub(super) enum Notice {
     Revoked(Vec<i32>),
     /// Partitions are gone: others may own them already.
     Lost(Vec<i32>),
+    /// The group has accepted these offsets as committed: partition and next offset.
+    Committed(Vec<(i32, i64)>),
 }
 
 /// Notes what librdkafka's callbacks say. They run on the worker's own thread, inside `poll`.
@@ -91,6 +93,14 @@ impl ConsumerContext for GroupContext {
     }
 
     fn commit_callback(&self, result: KafkaResult<()>, offsets: &TopicPartitionList) {
+        if result.is_ok() {
+            let accepted = |element: &TopicPartitionListElem<'_>| match (element.error(), element.offset()) {
+                (Ok(()), Offset::Offset(next)) => Some((element.partition(), next)),
+                _ => None,
+            };
+            let accepted = offsets.elements().iter().filter_map(accepted).collect();
+            self.note(Notice::Committed(accepted));
+        }
         // After an outage it is tried again by itself, and the log tells of the outage.
         match result.map_err(|error| (error.rdkafka_error_code(), error)) {
             Ok(()) | Err((Some(RDKafkaErrorCode::NoOffset), _)) => {}

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::record::Record;
@@ -112,6 +112,23 @@ impl Owned {
         self.place.wishes().commit = Some(next);
     }
 
+    /// Commits `next` at once, and resolves when the group has accepted it, or a later one. Never resolves once the
+    /// partition is lost: who does not own it has nothing accepted. While the group's coordinator is away it is tried
+    /// again, and all partitions of this member wait with it, at most for the session timeout. Being cancelled changes
+    /// nothing: the commit is still under way.
+    pub async fn commit_accepted(&self, next: i64) {
+        let mut accepted = self.place.accepted.subscribe();
+        if *accepted.borrow() < next {
+            let mut wishes = self.place.wishes();
+            wishes.commit = Some(next);
+            wishes.commit_at_once = true;
+        }
+        // The sender lives as long as `self`, so this cannot fail.
+        if accepted.wait_for(|accepted| *accepted >= next).await.is_err() {
+            std::future::pending().await
+        }
+    }
+
     /// Hands it back, after the last commit. Without having been revoked it stays with this process, unread, until
     /// the group is rebalanced.
     pub fn release(self) {
@@ -141,6 +158,8 @@ pub(super) struct Place {
     wishes: Mutex<Wishes>,
     revoked: CancellationToken,
     lost: CancellationToken,
+    /// The highest offset that the group has accepted as committed.
+    accepted: watch::Sender<i64>,
 }
 
 /// What the owner wants. The worker looks at each turn.
@@ -148,6 +167,8 @@ pub(super) struct Place {
 pub(super) struct Wishes {
     pub(super) start: Option<Start>,
     pub(super) commit: Option<i64>,
+    /// The commit is not to wait for the next regular one.
+    pub(super) commit_at_once: bool,
     pub(super) released: bool,
 }
 
@@ -176,6 +197,11 @@ impl Place {
 
     pub(super) fn revoke(&self) {
         self.revoked.cancel();
+    }
+
+    pub(super) fn accepted(&self, next: i64) {
+        self.accepted
+            .send_if_modified(|accepted| next > std::mem::replace(accepted, next.max(*accepted)));
     }
 
     pub(super) fn lose(&self) {
@@ -229,6 +255,7 @@ pub(super) fn owned(
         wishes: Mutex::default(),
         revoked: CancellationToken::new(),
         lost: CancellationToken::new(),
+        accepted: watch::Sender::new(committed.filter(|next| *next <= watermarks.high).unwrap_or(-1)),
     });
     (
         Owned {

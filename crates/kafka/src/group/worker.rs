@@ -113,6 +113,15 @@ impl Worker {
                 }
                 Notice::Revoked(partitions) => self.revoke(partitions, now),
                 Notice::Lost(partitions) => self.lose(&partitions),
+                Notice::Committed(offsets) => self.accepted(&offsets),
+            }
+        }
+    }
+
+    fn accepted(&self, offsets: &[(i32, i64)]) {
+        for (partition, next) in offsets {
+            if let Some(held) = self.held.get(partition) {
+                held.queue.place.accepted(*next);
             }
         }
     }
@@ -189,6 +198,7 @@ impl Worker {
 
     fn serve_owners(&mut self) {
         let revoking = self.revocation.is_some();
+        let mut at_once = Vec::new();
         for held in self.held.values_mut() {
             let (start, commit, released) = {
                 let mut wishes = held.queue.place.wishes();
@@ -200,6 +210,11 @@ impl Worker {
                 } else {
                     wishes.start.take()
                 };
+                if let Some(next) = commit
+                    && std::mem::take(&mut wishes.commit_at_once)
+                {
+                    at_once.push((held.queue.place.partition, next));
+                }
                 (start, commit, wishes.released)
             };
             if let Some(next) = commit {
@@ -219,6 +234,10 @@ impl Worker {
                 (Reading::Full(_), None) => held.resume_below_half(&self.client),
                 (Reading::NotStarted | Reading::Running { .. }, None) => {}
             }
+        }
+        // If it fails, what is stored is tried again with the regular commits, and the context tells.
+        if !at_once.is_empty() && self.client.commit(&at_once) {
+            self.accepted(&at_once);
         }
     }
 

@@ -67,6 +67,22 @@ async fn what_is_committed_before_a_release_is_where_the_next_member_goes_on() {
     harness.end().await;
 }
 
+#[tokio::test]
+async fn what_is_said_to_be_accepted_the_group_has() {
+    let harness = Harness::new(1);
+    harness.write(0, 0..10).await;
+    let (_member, mut partitions) = harness.join(1_000);
+    let mut owned = take(&mut partitions, 1).await.remove(&0).unwrap();
+    owned.start(0);
+    for next in [4, 7] {
+        within(owned.commit_accepted(next)).await;
+        assert_eq!(harness.committed(0).await, Some(next));
+    }
+    within(owned.commit_accepted(7)).await;
+    owned.release();
+    harness.end().await;
+}
+
 /// Reads until it is told to stop, then commits what it has read.
 async fn consume(mut owned: Owned, seen: mpsc::Sender<(i32, u32)>) {
     owned.start(owned.committed().unwrap_or_default());

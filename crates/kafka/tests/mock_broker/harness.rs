@@ -9,6 +9,9 @@ use angarium_kafka::{
     GroupConfig, GroupConsumer, Limit, MockBroker, Outgoing, Owned, Producer, ProducerConfig, Record,
 };
 use angarium_runtime::{Shutdown, Tasks};
+use rdkafka::config::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use tokio::sync::mpsc;
 
 /// Nothing here takes so long unless it is broken.
@@ -19,6 +22,8 @@ pub(crate) const ALL: Limit = Limit {
     records: 10_000,
     bytes: 10_000_000,
 };
+
+const GROUP: &str = "group";
 
 pub(crate) struct Harness {
     pub(crate) broker: MockBroker,
@@ -70,7 +75,7 @@ impl Harness {
 
     pub(crate) fn join(&self, max_buffered_records: usize) -> (GroupConsumer, mpsc::Receiver<Owned>) {
         let config = GroupConfig {
-            group: "group".to_owned(),
+            group: GROUP.to_owned(),
             topic: self.topic.clone(),
             client_id: "member".to_owned(),
             // The mock cluster takes a second less for each rebalance but the first, which takes 3 s.
@@ -79,6 +84,28 @@ impl Harness {
             max_buffered_bytes: 1_000_000,
         };
         GroupConsumer::start(&self.broker.connection(), config, &self.tasks).unwrap()
+    }
+
+    /// What the group has committed, as someone learns who is no member of it.
+    pub(crate) async fn committed(&self, partition: i32) -> Option<i64> {
+        let (bootstrap, topic) = (
+            self.broker.connection().bootstrap().to_owned(),
+            self.topic.clone(),
+        );
+        let asked = tokio::task::spawn_blocking(move || {
+            let stranger: BaseConsumer = ClientConfig::new()
+                .set("bootstrap.servers", bootstrap)
+                .set("group.id", GROUP)
+                .create()?;
+            let mut asked = TopicPartitionList::new();
+            asked.add_partition(&topic, partition);
+            stranger.committed_offsets(asked, PATIENCE)
+        });
+        let known = asked.await.unwrap().unwrap();
+        match known.elements()[0].offset() {
+            Offset::Offset(next) => Some(next),
+            _ => None,
+        }
     }
 
     /// Everything ends, and nothing has failed.

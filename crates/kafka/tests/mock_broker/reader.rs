@@ -115,6 +115,24 @@ async fn a_log_that_grows_while_it_is_read_gives_each_record_once() {
 }
 
 #[tokio::test]
+async fn going_on_after_a_read_elsewhere_finds_its_place_again() {
+    let harness = Harness::new(2);
+    harness.write(0, 0..10).await;
+    harness.write(1, 100..105).await;
+    let reader = open(&harness);
+    let few = Limit { records: 3, ..ALL };
+    let left = within(reader.read(0, 0, few)).await.unwrap().next;
+    assert_eq!(left, 3);
+    assert_eq!(
+        read_on(&reader, 1, 0, ALL).await.0,
+        [100, 101, 102, 103, 104],
+        "to the end"
+    );
+    assert_eq!(read_on(&reader, 0, left, ALL).await.0, [3, 4, 5, 6, 7, 8, 9]);
+    harness.end().await;
+}
+
+#[tokio::test]
 async fn a_place_outside_the_log_is_an_error_with_its_bounds() {
     let harness = Harness::new(1);
     harness.write(0, 0..5).await;

@@ -8,7 +8,7 @@ use super::AtRegistry;
 pub(crate) enum WebhookCommand {
     /// Create a webhook; its secret is shown this once
     Create(Box<WebhookCreate>),
-    /// List the webhooks of an account
+    /// List the webhooks of an account, a line each; `get` and `--output json` show all of one
     List {
         /// The account
         #[arg(long, value_name = "ID")]

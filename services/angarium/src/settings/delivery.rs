@@ -23,50 +23,50 @@ pub(super) fn read(reader: &mut Reader, kafka: &Kafka, egress: egress::Rules) ->
             "session_timeout",
             default.session_timeout,
             Duration::from_secs(6)..=Duration::from_mins(5),
-            "How long a worker may be silent before Kafka gives its partitions to others",
+            "How long a worker may be silent before Kafka takes it for dead and gives its partitions to others",
         ),
         max_group_events: section.integer(
             "max_group_events",
             default.max_group_events,
             1..=256,
-            "Events that one POST carries at most",
+            "The most events that one POST carries",
         ),
         max_group_bytes: section.bytes(
             "max_group_bytes",
             default.max_group_bytes,
             KIB..=MIB,
-            "Bytes of events that one POST carries at most; one event always fits",
+            "The most bytes of events that one POST carries; a single event is sent whatever its size",
         ),
         max_in_flight: section.integer(
             "max_in_flight",
             default.max_in_flight,
             1..=MOST_CALLS,
-            "First attempts under way at once, all webhooks together",
+            "The most first attempts under way at once, all webhooks of the process together; further ones wait",
         ),
         max_probes: section.integer(
             "max_probes",
             default.max_probes,
             1..=MOST_CALLS,
-            "Retries under way at once; receivers that hang take nothing from those that answer",
+            "The most retries under way at once, apart from `delivery.max_in_flight`: receivers that hang take nothing from those that answer",
         ),
         max_queued_bytes: section.bytes(
             "max_queued_bytes",
             default.max_queued_bytes,
             MIB..=4 * GIB,
-            "What the queues of one partition may hold; beyond it events are read back from Kafka",
+            "The most bytes of events that wait in memory per partition; those beyond it are read back from Kafka later. Both lanes have `topics.deliveries` partitions: a process that owns all 2 × 12 may use 24 times this, 1.5 GiB by default",
         ),
         backoff: backoff(&mut section),
         checkpoint_interval: section.duration(
             "checkpoint_interval",
             default.checkpoint_interval,
             intervals(),
-            "How often what is done is remembered in Redis; a crash repeats at most this much",
+            "How often the process notes in Redis which events are done; after a crash at most the events of this time are sent again",
         ),
         commit_interval: section.duration(
             "commit_interval",
             default.commit_interval,
             intervals(),
-            "How often the place in the deliveries topics is committed",
+            "How often the place up to which all events are done is committed to Kafka; it is where a restart reads on from",
         ),
         egress,
         ..default
@@ -82,9 +82,14 @@ fn backoff(section: &mut Section<'_>) -> Backoff {
         "retry_first",
         FIRST,
         bounds(),
-        "The wait after a webhook's first failure; it doubles",
+        "The wait before the first retry of a webhook that fails; it doubles with each further failure",
     );
-    let cap = section.duration("retry_cap", CAP, bounds(), "The longest wait between attempts");
+    let cap = section.duration(
+        "retry_cap",
+        CAP,
+        bounds(),
+        "The longest wait between two attempts at a webhook that fails; not less than `delivery.retry_first`",
+    );
     Backoff::new(first, cap).unwrap_or_else(|error| {
         section.reject("retry_first", error);
         Backoff::default()

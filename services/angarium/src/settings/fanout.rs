@@ -22,26 +22,26 @@ pub(super) fn read(reader: &mut Reader, kafka: &Kafka) -> Config {
             "session_timeout",
             default.session_timeout,
             Duration::from_secs(6)..=Duration::from_mins(5),
-            "How long a worker may be silent before Kafka gives its partitions to others",
+            "How long a worker may be silent before Kafka takes it for dead and gives its partitions to others",
         ),
         max_pending_events: section.integer(
             "max_pending_events",
             default.max_pending_events,
             counts(),
-            "Events of one partition whose deliveries may await Kafka's acknowledgement",
+            "The most events per partition whose deliveries await Kafka's acknowledgement; then no more are read",
         ),
         max_pending_bytes: NonZeroUsize::new(section.bytes(
             "max_pending_bytes",
             default.max_pending_bytes.get(),
             LEAST_BYTES..=MOST_BYTES,
-            "The same in bytes of deliveries; one event is always let in",
+            "The most bytes of deliveries per partition that await Kafka's acknowledgement; then no more events are read. A single event is always let in",
         ))
         .unwrap_or(default.max_pending_bytes),
         commit_interval: section.duration(
             "commit_interval",
             default.commit_interval,
             Duration::from_millis(10)..=Duration::from_mins(1),
-            "How often the place in the events topic is committed; a crash repeats at most this much",
+            "How often the place in the events topic is committed to Kafka; after a crash at most the events of this time are matched again",
         ),
         ..default
     }

@@ -26,17 +26,17 @@ pub(super) fn read(
     let endpoint = section.text(
         "endpoint",
         "http://localhost:8080",
-        "Where `angarium publish` finds ingest",
+        "Where `angarium publish` finds ingest: http://host:port",
     );
     let http = section.address(
         "listen",
         ([0, 0, 0, 0], 8080),
-        "Where HTTP is served; port 0 takes a free one",
+        "Where producers reach ingest over HTTP: the IP address and port to listen on; port 0 takes a free one",
     );
     let grpc = section.address(
         "grpc_listen",
         ([0, 0, 0, 0], 8081),
-        "Where gRPC is served; port 0 takes a free one",
+        "Where producers reach ingest over gRPC: the IP address and port to listen on; port 0 takes a free one",
     );
     let default = Config::new(http, grpc, key.clone());
     let config = Config {
@@ -46,13 +46,13 @@ pub(super) fn read(
             "produce_timeout",
             default.produce_timeout,
             100 * MILLISECOND..=MINUTE,
-            "The longest that a request waits for Kafka; then it is answered 503",
+            "The longest that a request waits for Kafka's acknowledgement; then it is answered 503 (gRPC: UNAVAILABLE)",
         ),
         max_queued: section.integer(
             "max_queued",
             default.max_queued,
             NonZeroUsize::MIN..=MOST_QUEUED,
-            "Events that may await Kafka's acknowledgement; beyond it requests are answered 429",
+            "The most events that await Kafka's acknowledgement, all requests together, and never more than 256 MiB of them; further ones are answered 429 (gRPC: RESOURCE_EXHAUSTED)",
         ),
         idempotency: idempotency(&mut section, default.idempotency, redis, prefix),
         ..default
@@ -67,15 +67,20 @@ fn limits(section: &mut Section<'_>, default: Limits) -> Limits {
             "max_event",
             default.event_bytes,
             KIB..=512 * KIB,
-            "The largest event, as JSON",
+            "The largest event: bytes of its JSON text, or of its gRPC message",
         ),
         request_bytes: section.bytes(
             "max_request",
             default.request_bytes,
             KIB..=64 * MIB,
-            "The largest request body",
+            "The largest body of an HTTP request; not less than `ingest.max_event`. A gRPC message may have 6 MiB",
         ),
-        events: section.integer("max_events", default.events, 1..=10_000, "Events in one request"),
+        events: section.integer(
+            "max_events",
+            default.events,
+            1..=10_000,
+            "The most events in one request",
+        ),
     };
     if limits.request_bytes < limits.event_bytes {
         section.reject(
@@ -92,25 +97,25 @@ fn traffic(section: &mut Section<'_>, default: Traffic, drain: Duration) -> Traf
             "max_connections",
             default.connections,
             1..=1_000_000,
-            "HTTP connections; more wait to be accepted",
+            "The most HTTP connections open at once; further ones wait to be accepted",
         ),
         requests: section.integer(
             "max_requests",
             default.requests,
             1..=100_000,
-            "HTTP requests in work at once; more are answered 503",
+            "The most requests under way at once, over HTTP and gRPC together; further ones are answered 503 (gRPC: RESOURCE_EXHAUSTED). Each may hold its body in memory; an open PublishStream counts as one",
         ),
         read_timeout: section.duration(
             "read_timeout",
             default.read_timeout,
             SECOND..=10 * MINUTE,
-            "The longest that a request's head, and then its body, may take to come",
+            "The longest that a request's head, and then its body, may take to arrive; a late body is answered 408",
         ),
         drain: section.duration(
             "drain",
             default.drain,
             Duration::ZERO..=10 * MINUTE,
-            "The longest that requests in work may take once the process is asked to end",
+            "The longest that requests under way may take once the process is asked to end; then they are cut off. Not more than `process.drain`",
         ),
     };
     if traffic.drain > drain {
@@ -133,25 +138,25 @@ fn idempotency(section: &mut Section<'_>, default: Idempotency, redis: &Secret, 
             "ids",
             &shared,
             &[alone],
-            "Where ids of accepted events are remembered: in Redis, or in this process, which only suits a single one",
+            "Where the ids of accepted events are remembered, to recognise an event that is sent again: in Redis, or in the memory of this process, which only suits a single ingest",
         ),
         remember: section.duration(
             "ids_remember",
             default.remember,
             MINUTE..=WEEK,
-            "How long an accepted id is remembered",
+            "How long the id of an accepted event is remembered; the same event sent later than that is accepted again",
         ),
         pending: section.duration(
             "ids_pending",
             default.pending,
             SECOND..=10 * MINUTE,
-            "How long an id stays claimed by a request that came to no end",
+            "How long an id stays reserved for the request that brought it, should ingest crash before the answer",
         ),
         timeout: section.duration(
             "ids_timeout",
             default.timeout,
             MILLISECOND..=5 * SECOND,
-            "The longest that a request waits for Redis; then it goes on without",
+            "The longest that a request waits for Redis; then its events are accepted without a look for repeats",
         ),
     }
 }

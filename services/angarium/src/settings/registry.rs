@@ -17,7 +17,7 @@ pub(super) fn read(reader: &mut Reader, key: &OperatorKey) -> (String, Config) {
     let endpoint = section.text(
         "endpoint",
         "http://localhost:8082",
-        "Where other roles and commands find the registry",
+        "Where other roles and commands find the registry: http://host:port",
     );
     if let Err(error) = check_endpoint(&endpoint) {
         section.reject("endpoint", error);
@@ -25,7 +25,7 @@ pub(super) fn read(reader: &mut Reader, key: &OperatorKey) -> (String, Config) {
     let listen = section.address(
         "listen",
         ([0, 0, 0, 0], 8082),
-        "Where the registry serves gRPC; port 0 takes a free one",
+        "Where the registry serves gRPC: the IP address and port to listen on; port 0 takes a free one",
     );
     let default = Config::new(listen, key.clone());
     let config = Config {
@@ -33,19 +33,19 @@ pub(super) fn read(reader: &mut Reader, key: &OperatorKey) -> (String, Config) {
             "write_timeout",
             default.write_timeout,
             Duration::from_millis(100)..=Duration::from_mins(1),
-            "How long Kafka may take to acknowledge a write, and the registry to read it back; each",
+            "The longest that a write waits for Kafka's acknowledgement, and then as long again to be read back; then the call fails",
         ),
         max_waiting: section.integer(
             "max_waiting",
             default.max_waiting,
             NonZeroUsize::MIN..=MOST_WAITING,
-            "Writes that may wait, per partition; more are refused",
+            "The most writes that wait their turn, per partition of the registry topic; further ones are refused",
         ),
         recent_changes: section.integer(
             "recent_changes",
             default.recent_changes,
             NonZeroUsize::MIN..=MOST_CHANGES,
-            "Changes kept for followers that come back; who misses more gets a new snapshot",
+            "How many of the latest changes are kept in memory for followers that reconnect; one that missed more gets everything anew",
         ),
         ..default
     };

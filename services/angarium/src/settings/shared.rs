@@ -55,15 +55,14 @@ pub(super) fn log(reader: &mut Reader) -> Format {
         "format",
         &text,
         &[("json", Format::Json)],
-        "How a line of the log looks",
+        "How a line of the log looks: for people, or as a JSON object for programs",
     )
 }
 
 pub(super) fn drain(reader: &mut Reader) -> Duration {
     const DEFAULT: Duration = Duration::from_secs(25);
     let bounds = Duration::from_secs(1)..=Duration::from_mins(10);
-    let meaning =
-        "How long the process may take to end once it is asked to; keep it below Kubernetes' grace period";
+    let meaning = "The longest that the process may take to end once it is asked to (SIGTERM); then it is cut off. Keep it below what the supervisor grants, on Kubernetes terminationGracePeriodSeconds (30 s)";
     reader
         .section("process")
         .duration("drain", DEFAULT, bounds, meaning)
@@ -75,12 +74,12 @@ pub(super) fn kafka(reader: &mut Reader) -> Kafka {
         bootstrap: kafka.text(
             "bootstrap",
             "localhost:9092",
-            "Brokers to ask first: host:port, separated by commas",
+            "The Kafka brokers to ask first: host:port, separated by commas; the others are learnt from them",
         ),
         prefix: kafka.text(
             "prefix",
             "angarium",
-            "What the names of topics, groups and Redis keys begin with",
+            "What the names of all topics, consumer groups and Redis keys begin with; two installations on one Kafka or Redis need different ones",
         ),
     }
 }
@@ -96,44 +95,45 @@ pub(super) fn topics(reader: &mut Reader) -> Topics {
             "events",
             default.events,
             bounds(),
-            "Partitions of the events topic; fixed once it exists",
+            "Partitions of the events topic: how many fanout workers can share the work. Fixed once the topic exists",
         ),
         deliveries: topics.integer(
             "deliveries",
             default.deliveries,
             bounds(),
-            "Partitions of each deliveries topic; fixed likewise",
+            "Partitions of each of the two deliveries topics (lanes): how many delivery workers can share the work. Fixed once they exist",
         ),
         registry: topics.integer(
             "registry",
             default.registry,
             bounds(),
-            "Partitions of the registry topic; fixed likewise",
+            "Partitions of the registry topic. Fixed once it exists",
         ),
         journal: topics.integer(
             "journal",
             default.journal,
             bounds(),
-            "Partitions of each journal topic; fixed likewise",
+            "Partitions of each of the two journal topics. Fixed once they exist",
         ),
         replication: topics.integer(
             "replication",
             default.replication,
             NonZeroU16::MIN..=MOST_REPLICAS,
-            "Replicas of every partition; 3 in production",
+            "Brokers that hold a copy of each partition; 3 in production, and not more than there are brokers",
         ),
     }
 }
 
 pub(super) fn redis(reader: &mut Reader) -> Secret {
-    let meaning = "Where Redis is: redis://[:password@]host:port[/database]";
+    let meaning = "Where Redis is, and which of its databases: redis://[:password@]host:port[/database]";
     reader
         .section("redis")
         .secret_text("url", "redis://localhost:6379", meaning)
 }
 
 pub(super) fn key(reader: &mut Reader) -> OperatorKey {
-    let meaning = "The key that opens every service: 16 or more visible ASCII characters";
+    let meaning =
+        "The key that every service asks for and every command sends: 16 or more visible ASCII characters";
     let key = reader
         .section("operator")
         .secret("key", meaning, OperatorKey::new);

@@ -43,6 +43,16 @@ pub(crate) struct CallEnd {
     pub(crate) jitter: f64,
 }
 
+impl CallEnd {
+    /// How it ended, for a person; at most 512 bytes.
+    pub(crate) fn detail(&self) -> String {
+        match &self.result {
+            Ok(answered) => format!("answered {}", answered.status),
+            Err(error) => error.detail(),
+        }
+    }
+}
+
 /// Makes calls.
 #[derive(Clone, Debug)]
 pub(crate) struct Calls {
@@ -60,21 +70,27 @@ impl Calls {
         }
     }
 
-    /// Sends a group, once the budget allows.
+    /// Sends a group, once the budget allows. `None` when `revoked` resolves before that: nothing was sent, and nothing
+    /// may be, for the next owner of the partition will send it.
     pub(crate) async fn make(
         self,
         webhook: WebhookId,
         target: Arc<Target>,
         group: Arc<Group>,
         attempt: u32,
-    ) -> CallEnd {
+        revoked: impl Future<Output = ()>,
+    ) -> Option<CallEnd> {
         let budget = if attempt > 1 {
             &self.budget.probes
         } else {
             &self.budget.first_attempts
         };
-        // The semaphores are never closed, so a permit always comes.
-        let _permit = budget.acquire().await;
+        let _permit = tokio::select! {
+            biased;
+            () = revoked => return None,
+            // The semaphores are never closed, so a permit always comes.
+            permit = budget.acquire() => permit,
+        };
         let body = group.envelope();
         let headers = self.headers(&target, &group, &body);
         let start = Instant::now();
@@ -86,13 +102,13 @@ impl Calls {
             capture: Capture::Nothing,
         };
         let result = self.caller.post(request).await;
-        CallEnd {
+        Some(CallEnd {
             webhook,
             attempt,
             result,
             duration: start.elapsed(),
             jitter: rand::random(),
-        }
+        })
     }
 
     /// Headers as Standard Webhooks says; time and signature are fresh at every attempt.

@@ -20,13 +20,7 @@ pub(super) fn attempt(
     class: Option<ErrorClass>,
 ) -> Option<(AccountId, Entry)> {
     let first = &settled.group.items.first()?.delivery;
-    let (status, error_detail) = match &end.result {
-        Ok(answered) if class.is_some() => {
-            (answered.status.as_u16(), format!("answered {}", answered.status))
-        }
-        Ok(answered) => (answered.status.as_u16(), String::new()),
-        Err(error) => (0, error.detail()),
-    };
+    let status = end.result.as_ref().map_or(0, |answered| answered.status.as_u16());
     let entry = Entry::Attempt(Attempt {
         webhook_id: end.webhook.to_string(),
         lane: lane_to_wire(lane).into(),
@@ -40,7 +34,7 @@ pub(super) fn attempt(
         attempt: end.attempt,
         status: status.into(),
         error_class: class.map(ErrorClass::as_str).unwrap_or_default().to_owned(),
-        error_detail,
+        error_detail: class.map(|_| end.detail()).unwrap_or_default(),
         duration_us: u64::try_from(end.duration.as_micros()).unwrap_or(u64::MAX),
         next_attempt_at_ms: settled.next_attempt_at_ms.unwrap_or_default(),
         accepted_at_ms: first.accepted_at.unix_ms(),

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use angarium_model::{Lane, Revision};
+use angarium_model::Lane;
 
-use super::mark::Mark;
+use super::mark::{Known, Mark};
 use super::{Hook, Phase, Tail};
 use crate::group::Item;
 use crate::record::Delivery;
@@ -28,29 +28,31 @@ pub(crate) enum Offered {
 
 impl Hook {
     /// An event from the live end of the topic.
-    pub(crate) fn offer_live(
-        &mut self,
-        offset: i64,
-        delivery: &Arc<Delivery>,
-        changed_at: Revision,
-    ) -> Offered {
+    pub(crate) fn offer_live(&mut self, offset: i64, delivery: &Arc<Delivery>, known: Known) -> Offered {
         if let Tail::Detached { .. } = self.tail {
-            if let Some(slot) = &mut self.slot
-                && offset >= slot.until
-            {
-                slot.beyond.get_or_insert(offset);
-            }
+            self.note_beyond(offset);
             return Offered::Left;
         }
-        if self.seen.is_some_and(|seen| seen.covers(delivery, changed_at)) {
+        if self.seen.is_some_and(|seen| seen.covers(delivery, known)) {
             return Offered::Repeated;
         }
         if self.lane == Lane::Batch || self.is_off() || !self.fits(delivery) {
+            self.note_beyond(offset);
             self.tail = Tail::Detached { from: offset };
             return Offered::Left;
         }
         self.push(offset, delivery);
         Offered::Queued
+    }
+
+    /// Notes the first event that comes after the slot has begun. The slot may be read again, from its start, and must
+    /// still know of it.
+    fn note_beyond(&mut self, offset: i64) {
+        if let Some(slot) = &mut self.slot
+            && offset >= slot.until
+        {
+            slot.beyond.get_or_insert(offset);
+        }
     }
 
     /// The offset that a read back should start at, when the webhook could use more events now.
@@ -74,19 +76,14 @@ impl Hook {
 
     /// An event that was read back. Events must be offered in order, from [`Hook::wants_read`] on and none left out;
     /// after [`Offered::Full`] none may follow.
-    pub(crate) fn offer_read_back(
-        &mut self,
-        offset: i64,
-        delivery: &Arc<Delivery>,
-        changed_at: Revision,
-    ) -> Offered {
+    pub(crate) fn offer_read_back(&mut self, offset: i64, delivery: &Arc<Delivery>, known: Known) -> Offered {
         let Tail::Detached { from } = self.tail else {
             return Offered::Left;
         };
         if offset < from || self.is_off() || self.slot.is_some_and(|slot| offset >= slot.until) {
             return Offered::Left;
         }
-        if self.seen.is_some_and(|seen| seen.covers(delivery, changed_at)) {
+        if self.seen.is_some_and(|seen| seen.covers(delivery, known)) {
             self.tail = Tail::Detached { from: offset + 1 };
             return Offered::Repeated;
         }

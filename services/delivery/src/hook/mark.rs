@@ -4,6 +4,15 @@ use angarium_model::Revision;
 
 use crate::record::Delivery;
 
+/// What is known of a webhook's changes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Known {
+    /// Its last change.
+    pub(crate) changed_at: Revision,
+    /// The view that says so: what came later is not known.
+    pub(crate) as_of: Revision,
+}
+
 /// The last event of a webhook up to which everything is settled, and the view that put it there.
 ///
 /// Source offsets rise per webhook (DESIGN §3), so what is at or below the mark has been seen.
@@ -21,10 +30,12 @@ impl Mark {
         }
     }
 
-    /// Whether the event was seen. A mark made under an older view does not count against a record made after the
-    /// webhook was changed: a frozen fanout that thaws may have put it there too far ahead (DESIGN §3).
-    pub(super) fn covers(self, delivery: &Delivery, changed_at: Revision) -> bool {
-        let outdated = changed_at > self.revision && delivery.revision >= changed_at;
+    /// Whether the event was seen. A mark does not count against a record of a newer view if the webhook was changed
+    /// since the mark: a frozen fanout that thaws may have put it there too far ahead (DESIGN §3). Any change counts,
+    /// not the last one alone, and what is not known yet may be one (docs/model-findings.md, 2 and 3).
+    pub(super) fn covers(self, delivery: &Delivery, known: Known) -> bool {
+        let changed_since = known.changed_at > self.revision || delivery.revision > known.as_of;
+        let outdated = delivery.revision > self.revision && changed_since;
         delivery.source.offset <= self.source_offset && !outdated
     }
 }

@@ -12,6 +12,7 @@ mod world;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use angarium_directory::Directory;
 use angarium_fanout::Config;
 use angarium_model::{Catalogue, Lane};
 use angarium_proto::journal::v1::journal_record::Entry;
@@ -195,6 +196,41 @@ async fn a_crash_repeats_and_never_skips_and_what_is_repeated_is_the_same() {
     worker.close().await;
 }
 
+/// Finding 1 of docs/model-findings.md: what was decided under one view must not be decided again under the next.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn d6_a_changed_webhook_gets_no_event_that_was_decided_before_the_change_though_fanout_crashes() {
+    let mut world = World::start();
+    let directory = Directory::fixed([], [webhook(EVERYTHING, 1234, &["CI_STATS"], true)]);
+    let worker = world.fanout_following(never_commits(), directory.clone());
+    let (wanted, unwanted) = ("CI_STATS", "LEARNER_PROGRESS");
+    world.publish(account(1234), unwanted, None, b"{\"n\":0}").await;
+    world.publish(account(1234), wanted, None, b"{\"n\":1}").await;
+    let mut all = world.deliveries(1).await;
+    directory.put(webhook(PROGRESS, 1234, &[unwanted], true));
+    world.publish(account(1234), unwanted, None, b"{\"n\":2}").await;
+    all.extend(world.deliveries(1).await);
+    worker.crash().await;
+
+    let worker = world.fanout_following(config(), directory);
+    world.publish(account(1234), wanted, None, b"{\"n\":3}").await;
+    let all = world
+        .deliveries_until(all, |all| all.iter().any(|delivery| delivery.data == "{\"n\":3}"))
+        .await;
+    let mut got: Vec<_> = all.iter().map(|d| (d.webhook, d.data.as_str())).collect();
+    // What the crash left uncommitted, if anything, comes twice.
+    got.sort_unstable();
+    got.dedup();
+    assert_eq!(
+        got,
+        [
+            (EVERYTHING, "{\"n\":1}"),
+            (EVERYTHING, "{\"n\":3}"),
+            (PROGRESS, "{\"n\":2}")
+        ]
+    );
+    worker.close().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_outage_of_kafka_delays_deliveries_and_skips_none() {
     const EVENTS: usize = 2_000;
@@ -229,6 +265,50 @@ async fn an_outage_of_kafka_delays_deliveries_and_skips_none() {
         .map(|number| format!("{{\"seq\":{number}}}"))
         .collect();
     assert_eq!(firsts, in_order, "first receipts, in order");
+    worker.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn records_that_kafka_refuses_throw_partitions_back_and_none_skips() {
+    const ACCOUNTS: u8 = 6;
+    const EVENTS: usize = 60;
+    let mut world = World::start();
+    for number in 0..EVENTS {
+        for id in 1..=ACCOUNTS {
+            let data = format!("{{\"seq\":{number}}}");
+            world
+                .publish(account(id.into()), "CI_STATS", None, data.as_bytes())
+                .await;
+        }
+    }
+    // One event of a partition under way: the in-process Kafka would write one behind a refused one.
+    let tight = Config {
+        max_pending_events: 1.try_into().unwrap(),
+        ..config()
+    };
+    let webhooks = (1..=ACCOUNTS).map(|id| webhook(id, id.into(), &["*"], true));
+    let worker = world.fanout(tight, webhooks);
+    let before = world.deliveries(usize::from(ACCOUNTS) * EVENTS / 4).await;
+    // More than there are partitions, so that some fail again and again.
+    world.refuse_writes(30);
+    let last = format!("{{\"seq\":{}}}", EVENTS - 1);
+    let all = world
+        .deliveries_until(before, |all| {
+            (1..=ACCOUNTS).all(|id| all.iter().any(|one| one.webhook == id && one.data == last))
+        })
+        .await;
+    let in_order: Vec<_> = (0..EVENTS)
+        .map(|number| format!("{{\"seq\":{number}}}"))
+        .collect();
+    for id in 1..=ACCOUNTS {
+        let mut firsts: Vec<&str> = Vec::new();
+        for delivery in all.iter().filter(|delivery| delivery.webhook == id) {
+            if !firsts.contains(&delivery.data.as_str()) {
+                firsts.push(&delivery.data);
+            }
+        }
+        assert_eq!(firsts, in_order, "first receipts of webhook {id}, in order");
+    }
     worker.close().await;
 }
 

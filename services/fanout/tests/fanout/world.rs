@@ -133,15 +133,24 @@ impl World {
         self.broker.come_back().unwrap();
     }
 
+    /// The next `count` requests to write are refused, whoever sends them.
+    pub(crate) fn refuse_writes(&self, count: usize) {
+        self.broker.refuse_writes(count).unwrap();
+    }
+
     /// Starts a worker that knows these webhooks.
     pub(crate) fn fanout(&self, config: Config, webhooks: impl IntoIterator<Item = Webhook>) -> Worker {
+        self.fanout_following(config, Directory::fixed([], webhooks))
+    }
+
+    /// Starts a worker with this directory.
+    pub(crate) fn fanout_following(&self, config: Config, directory: Directory) -> Worker {
         let runtime = Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
             .build()
             .unwrap();
         let tasks = Tasks::new(Shutdown::new());
-        let directory = Directory::fixed([], webhooks);
         let (connection, names) = (self.broker.connection(), self.layout.names());
         let owner = tasks.clone();
         runtime.spawn(async move {

@@ -2,9 +2,11 @@
 
 use angarium_model::{JsonObject, NotAnObject, Timestamp};
 use angarium_proto::event::v1;
+use bytes::Bytes;
 use prost::Message as _;
 
 use crate::config::Limits;
+use crate::depth::{self, MAX_DEPTH};
 use crate::draft::{self, Draft};
 use crate::problem::{Field, Kind, Part, Problem, Problems, Shape};
 
@@ -68,8 +70,8 @@ fn event(sent: v1::Event, index: usize, limits: &Limits, problems: &mut Problems
     let id = id.map_err(|detail| wrong(Field::EventId, detail)).ok();
     let info = given(sent.event_info).map(draft::event_info).transpose();
     let info = info.map_err(|detail| wrong(Field::EventInfo, detail)).ok();
-    let data = JsonObject::parse(sent.data)
-        .map_err(|error| wrong(Field::Data, not_an_object(&error)))
+    let data = payload(sent.data)
+        .map_err(|detail| wrong(Field::Data, detail))
         .ok();
     Some(Draft {
         id: id?,
@@ -78,6 +80,17 @@ fn event(sent: v1::Event, index: usize, limits: &Limits, problems: &mut Problems
         info: info?,
         data: data?,
     })
+}
+
+/// The payload as it was sent (E4).
+fn payload(bytes: Bytes) -> Result<JsonObject, String> {
+    let data = JsonObject::parse(bytes).map_err(|error| not_an_object(&error))?;
+    match depth::beyond(data.bytes()) {
+        None => Ok(data),
+        Some(at) => Err(format!(
+            "is nested more than {MAX_DEPTH} levels deep at byte {at}: make it flatter, or send it as a text"
+        )),
+    }
 }
 
 fn not_an_object(error: &NotAnObject) -> String {
@@ -89,8 +102,6 @@ fn not_an_object(error: &NotAnObject) -> String {
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
-
     use super::*;
 
     const LIMITS: Limits = Limits {
@@ -147,6 +158,27 @@ mod tests {
             ]
         );
         assert!(problems.listed[0].detail.contains("did you mean CI_STATS?"));
+    }
+
+    #[test]
+    fn data_that_nests_too_deeply_is_refused_and_told_where() {
+        const LEVELS: usize = 100_000;
+        let limits = Limits {
+            event_bytes: 1 << 20,
+            ..LIMITS
+        };
+        let deep = v1::Event {
+            data: Bytes::from(format!("{{\"a\":{}{}}}", "[".repeat(LEVELS), "]".repeat(LEVELS))),
+            ..event()
+        };
+        let problems = one(Some(deep), &limits).unwrap_err();
+        assert_eq!(problems.kind, Kind::Fields);
+        assert_eq!(problems.shape.path(&problems.listed[0].part), "event.data");
+        assert!(
+            problems.listed[0].detail.contains("at byte 132"),
+            "{}",
+            problems.listed[0].detail
+        );
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! Kafka has acknowledged it. While too many requests await Kafka, or the caller does not take its answers, it
 //! does not read, so HTTP/2 flow control slows the caller. It ends when the caller has sent everything and
 //! everything is answered, when the caller is gone, or, once the shutdown has begun, when what was read is answered.
+//! As long as it is open it has one share of the budget of requests.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use tonic::{Code, Status, Streaming};
 
 use super::{check, known_account, to_wire};
 use crate::accept::{Accepted, Failure, Refusal, Sent};
+use crate::budget::Share;
 use crate::draft::Draft;
 use crate::metrics::Reason;
 use crate::problem::{Problems, Shape};
@@ -39,6 +41,8 @@ type Answer = v1::PublishStreamResponse;
 pub(super) struct PublishStream {
     core: Arc<Core>,
     trace: Option<TraceParent>,
+    /// Goes before `answers`: a caller who sees the end can rely on it.
+    _share: Option<Share>,
     answers: mpsc::Sender<Result<Answer, Status>>,
 }
 
@@ -49,9 +53,15 @@ impl PublishStream {
     pub(super) const fn new(
         core: Arc<Core>,
         trace: Option<TraceParent>,
+        share: Option<Share>,
         answers: mpsc::Sender<Result<Answer, Status>>,
     ) -> Self {
-        Self { core, trace, answers }
+        Self {
+            core,
+            trace,
+            _share: share,
+            answers,
+        }
     }
 
     pub(super) async fn run(self, requests: Streaming<v1::PublishStreamRequest>, shutdown: Shutdown) {

@@ -261,7 +261,7 @@ impl Refusal {
             }
             Self::BodyBroken(error) => format!("the body could not be read: {error}"),
             Self::NotReady => refusal::NOT_READY.to_owned(),
-            Self::TooManyRequests => "too many requests are in work: send the request again later".to_owned(),
+            Self::TooManyRequests => refusal::TOO_MANY.to_owned(),
         };
         (detail, None)
     }

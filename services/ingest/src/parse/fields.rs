@@ -5,8 +5,9 @@ use bytes::Bytes;
 use serde_json::value::RawValue;
 
 use super::entries::{Entries, JsonType, unknown_field};
-use super::{ACCOUNT_ID, EVENTS};
+use super::{ACCOUNT_ID, EVENTS, syntax};
 use crate::config::Limits;
+use crate::depth::{self, MAX_DEPTH};
 use crate::draft::{self, Draft, shortened};
 use crate::problem::{Field, Kind, Part, Problem, Problems};
 
@@ -47,9 +48,7 @@ pub(super) fn event(
     let timestamp = event
         .value(Field::Timestamp)
         .and_then(|raw| event.take(Field::Timestamp, timestamp(raw.get())));
-    let data = event
-        .value(Field::Data)
-        .and_then(|raw| event.take(Field::Data, data(raw, body)));
+    let data = event.value(Field::Data).and_then(|raw| event.data(raw, body));
     event.require(
         Field::EventName,
         "one of the catalogue's types, for example COURSE_ENROLLMENT",
@@ -122,6 +121,29 @@ impl<'a> Event<'a, '_> {
         self.take(field, text)
     }
 
+    /// The payload is a slice of the body: the producer's own bytes (E4).
+    fn data(&mut self, raw: &'a RawValue, body: &Bytes) -> Option<JsonObject> {
+        let raw = raw.get();
+        let found = JsonType::of(raw);
+        if found != JsonType::Object {
+            self.wrong(Field::Data, format!("must be a JSON object, not {found}"));
+            return None;
+        }
+        if let Some(at) = depth::beyond(raw.as_bytes()) {
+            let start = raw.as_ptr().addr() - body.as_ptr().addr();
+            let problem = Problem {
+                part: Part::Field(self.index, Field::Data),
+                place: Some(syntax::place(body, start + at)),
+                detail: format!(
+                    "data is nested more than {MAX_DEPTH} levels deep here: make it flatter, or send it as a text"
+                ),
+            };
+            self.problems.add(Kind::Fields, problem);
+            return None;
+        }
+        Some(JsonObject::trusted(body.slice_ref(raw.as_bytes())))
+    }
+
     fn require(&mut self, field: Field, what: &str) {
         if self.value(field).is_none() {
             self.wrong(field, format!("is required: {what}"));
@@ -153,13 +175,5 @@ fn timestamp(raw: &str) -> Result<Timestamp, String> {
         (other, _) => Err(format!(
             "must be an integer, Unix time in seconds or milliseconds, not {other}"
         )),
-    }
-}
-
-/// The payload is a slice of the body: the producer's own bytes (E4).
-fn data(raw: &RawValue, body: &Bytes) -> Result<JsonObject, String> {
-    match JsonType::of(raw.get()) {
-        JsonType::Object => Ok(JsonObject::trusted(body.slice_ref(raw.get().as_bytes()))),
-        other => Err(format!("must be a JSON object, not {other}")),
     }
 }

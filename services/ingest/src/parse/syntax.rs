@@ -75,7 +75,7 @@ fn explained(body: &str, found: usize, error: &serde_json::Error) -> String {
 }
 
 /// The line and column of a byte, and the line. Works on bytes because it also serves bodies that are not UTF-8.
-fn place(body: &[u8], offset: usize) -> Place {
+pub(super) fn place(body: &[u8], offset: usize) -> Place {
     let (before, after) = body.split_at(offset.min(body.len()));
     let line_start = before
         .iter()

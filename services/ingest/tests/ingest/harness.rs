@@ -28,7 +28,7 @@ pub(super) const ACCOUNT: u64 = 1234;
 pub(super) const OTHER: u64 = 1010;
 pub(super) const NOW_MS: i64 = 1_727_414_643_000;
 /// What must happen happens within this; a test that waits longer has failed.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(super) struct Ingest {
     pub(super) handle: Handle,
@@ -184,6 +184,12 @@ impl Ingest {
         let event =
             |record: Record| event_from_record(EventRecord::decode(record.value.unwrap()).unwrap()).unwrap();
         self.records(account).await.into_iter().map(event).collect()
+    }
+
+    /// The ids of these events, in Kafka's order.
+    pub(super) async fn ids(&self, account: u64) -> Vec<String> {
+        let events = self.events(account).await;
+        events.into_iter().map(|event| event.id.into_string()).collect()
     }
 }
 

@@ -1,0 +1,75 @@
+//! The actor's reading back for webhooks that have fallen behind: one read at a time.
+
+use std::time::Duration;
+
+use angarium_kafka::{Chunk, Limit, ReadError};
+use tokio::time::sleep;
+
+use super::Actor;
+use crate::partition::Incoming;
+
+/// What one read back brings at most.
+const READ_BACK: Limit = Limit {
+    records: 1_000,
+    bytes: 4 * 1024 * 1024,
+};
+/// Wait after a read back that failed.
+const READ_PAUSE: Duration = Duration::from_secs(1);
+
+/// How a read back ended.
+pub(super) enum ReadEnd {
+    /// With what was asked for from this place on.
+    Read(i64, Result<Chunk, ReadError>),
+    /// The wait after a failure is over.
+    Rested,
+}
+
+impl Actor {
+    pub(super) fn start_reading(&mut self) {
+        if self.reading.is_some() {
+            return;
+        }
+        if let Some(from) = self.partition.wanted_read(self.shared.clock.now_ms()) {
+            let (reader, number) = (self.shared.reader.clone(), self.owned.partition());
+            self.reading = Some(Box::pin(async move {
+                ReadEnd::Read(from, reader.read(number, from, READ_BACK).await)
+            }));
+        }
+    }
+
+    pub(super) fn on_read(&mut self, end: ReadEnd) {
+        let now_ms = self.shared.clock.now_ms();
+        let ReadEnd::Read(from, chunk) = end else { return };
+        match chunk {
+            Ok(chunk) => {
+                let records: Vec<Incoming> = chunk
+                    .records
+                    .into_iter()
+                    .filter_map(|record| self.read(record))
+                    .collect();
+                self.partition.read_back(from, chunk.next, &records, now_ms);
+            }
+            Err(ReadError::OutOfRange { offset, low, .. }) if offset < low => {
+                tracing::warn!(lane = %self.shared.lane, offset, low, "events that waited are no longer in Kafka");
+                self.partition.log_starts_at(low, now_ms);
+            }
+            Err(ReadError::OutOfRange { low, high, .. }) => {
+                tracing::error!(lane = %self.shared.lane, low, high, "the deliveries topic was cut or created anew");
+                self.partition.log_was_cut(low, high);
+                self.rest();
+            }
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(lane = %self.shared.lane, error, "cannot read back from Kafka; trying again");
+                self.rest();
+            }
+        }
+    }
+
+    fn rest(&mut self) {
+        self.reading = Some(Box::pin(async {
+            sleep(READ_PAUSE).await;
+            ReadEnd::Rested
+        }));
+    }
+}

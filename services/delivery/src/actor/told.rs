@@ -1,0 +1,94 @@
+//! What the log says of failing webhooks: that it begins, and that it is over. Each attempt is in the journal.
+
+use std::time::Duration;
+
+use angarium_model::{AccountId, Lane};
+use angarium_policy::ErrorClass;
+
+use super::calls::CallEnd;
+use crate::partition::Settled;
+
+/// Lines of one partition in one [`WINDOW`]: an outage of a thousand receivers must not fill the log.
+const MAX_LINES: u32 = 10;
+const WINDOW: Duration = Duration::from_secs(10);
+
+/// Tells of failing webhooks, and not too often.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    /// When the window began: Unix milliseconds.
+    window_ms: i64,
+    lines: u32,
+    untold: u64,
+}
+
+impl Told {
+    /// A call has ended. Says so if with it a webhook begins to fail, or has recovered.
+    pub(super) fn call(
+        &mut self,
+        lane: Lane,
+        account: AccountId,
+        end: &CallEnd,
+        settled: &Settled,
+        class: Option<ErrorClass>,
+        now_ms: i64,
+    ) {
+        let attempt = end.attempt;
+        if class.is_some() != (attempt == 1) {
+            return;
+        }
+        let Some(untold) = self.may_tell(now_ms) else {
+            return;
+        };
+        let (webhook, group) = (end.webhook, settled.group.id.as_str());
+        match class {
+            Some(class) => {
+                let wait = settled
+                    .next_attempt_at_ms
+                    .map_or(0, |at_ms| at_ms.saturating_sub(now_ms));
+                let next_attempt_in = Duration::from_millis(u64::try_from(wait).unwrap_or(0));
+                tracing::warn!(
+                    %webhook, %account, %lane, group, untold, ?next_attempt_in,
+                    class = class.as_str(), error = end.detail(),
+                    "a webhook fails: its events wait in order, and are sent again until it answers or for 7 days"
+                );
+            }
+            None => tracing::info!(
+                %webhook, %account, %lane, group, untold, attempt, "a webhook that failed has recovered"
+            ),
+        }
+    }
+
+    /// How many lines were left out since the last one; `None` when this one must be too.
+    fn may_tell(&mut self, now_ms: i64) -> Option<u64> {
+        let window_ms = i64::try_from(WINDOW.as_millis()).unwrap_or(i64::MAX);
+        if !(self.window_ms..self.window_ms.saturating_add(window_ms)).contains(&now_ms) {
+            self.window_ms = now_ms;
+            self.lines = 0;
+        }
+        if self.lines == MAX_LINES {
+            self.untold += 1;
+            return None;
+        }
+        self.lines += 1;
+        Some(std::mem::take(&mut self.untold))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ten_lines_in_ten_seconds_and_the_next_one_says_how_many_were_left_out() {
+        let mut told = Told::default();
+        let now_ms = 1_727_414_643_000;
+        for _ in 0..10 {
+            assert_eq!(told.may_tell(now_ms), Some(0));
+        }
+        for _ in 0..1_000 {
+            assert_eq!(told.may_tell(now_ms + 9_999), None);
+        }
+        assert_eq!(told.may_tell(now_ms + 10_000), Some(1_000));
+        assert_eq!(told.may_tell(now_ms), Some(0), "a clock that was set back tells");
+    }
+}
