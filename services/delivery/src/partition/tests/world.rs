@@ -121,6 +121,11 @@ impl World {
         for effect in self.partition.take_effects() {
             if let Effect::Call { webhook, group, .. } = effect {
                 let sources: Vec<i64> = group.items.iter().map(|i| i.delivery.source.offset).collect();
+                assert!(
+                    self.under_way.iter().all(|(other, _)| *other != webhook),
+                    "seed {}: two calls of one webhook at once",
+                    self.seed
+                );
                 let before = self.groups.insert(group.id.clone(), sources.clone());
                 assert!(
                     before.is_none_or(|b| b == sources),
