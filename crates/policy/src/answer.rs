@@ -324,7 +324,7 @@ mod tests {
         let statuses = [100, 300, 400, 408, 410, 413, 429, 500, 503].map(status);
         let classes = answers.chain(statuses).filter_map(Verdict::error_class);
         let names: BTreeSet<&str> = classes.map(ErrorClass::as_str).collect();
-        assert_eq!(names.len(), 16);
+        assert_eq!(names.len(), 17);
         assert!(
             names
                 .iter()
