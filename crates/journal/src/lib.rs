@@ -28,8 +28,8 @@ const MAX_IN_FLIGHT: usize = 20_000;
 const MAX_IN_FLIGHT_KIB: usize = 16 * 1024;
 /// After that a record is given up: nobody waits for it.
 const DELIVERY_TIMEOUT: Duration = Duration::from_secs(30);
-/// Records wait so long for others, to share a request.
-const LINGER: Duration = Duration::from_millis(20);
+/// Records wait so long for others, to share a request: nobody waits for them, and requests are what a broker works for.
+const LINGER: Duration = Duration::from_millis(100);
 /// How long Kafka has for the last records when the process ends.
 const LAST_FLUSH: Duration = Duration::from_secs(3);
 /// How long to wait for Kafka to say how many partitions the journal has.

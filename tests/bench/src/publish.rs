@@ -22,7 +22,8 @@ use crate::workload::{Batch, Planned};
 
 /// Producers that publish side by side, each on a connection of its own.
 pub(crate) const STREAMS: usize = 4;
-pub(crate) const CONNECTIONS: usize = 32;
+/// An account keeps its order by waiting for each answer: as many as [`SingleHttp`](crate::scenario::Scenario::SingleHttp) has accounts.
+pub(crate) const CONNECTIONS: usize = 256;
 
 /// A batch has been acknowledged.
 #[derive(Clone, Copy, Debug)]

@@ -82,8 +82,8 @@ impl Scenario {
                 fan: 1,
             },
             Self::SingleHttp => Size {
-                events: 15_000,
-                accounts: 64,
+                events: 20_000,
+                accounts: 256,
                 fan: 1,
             },
             Self::Paced500 => Size {
