@@ -25,6 +25,9 @@ pub enum Answer<'a> {
 /// Why there was no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Failure {
+    /// Our own egress policy refuses the URL or an address of its host: nothing was sent, the receiver did nothing wrong.
+    /// Retried like any other failure: the administrator may change the URL, the operator the policy.
+    EgressRefused,
     /// The host's name did not resolve.
     Dns,
     /// The connection was refused or the network unreachable.
@@ -165,6 +168,7 @@ impl ErrorClass {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::NoAnswer(Failure::EgressRefused) => "egress_refused",
             Self::NoAnswer(Failure::Dns) => "dns",
             Self::NoAnswer(Failure::Connect) => "connect",
             Self::NoAnswer(Failure::ConnectTimeout) => "connect_timeout",
@@ -305,6 +309,7 @@ mod tests {
     #[test]
     fn every_class_has_a_name_of_its_own() {
         let failures = [
+            Failure::EgressRefused,
             Failure::Dns,
             Failure::Connect,
             Failure::ConnectTimeout,
@@ -319,7 +324,7 @@ mod tests {
         let statuses = [100, 300, 400, 408, 410, 413, 429, 500, 503].map(status);
         let classes = answers.chain(statuses).filter_map(Verdict::error_class);
         let names: BTreeSet<&str> = classes.map(ErrorClass::as_str).collect();
-        assert_eq!(names.len(), 16);
+        assert_eq!(names.len(), 17);
         assert!(
             names
                 .iter()

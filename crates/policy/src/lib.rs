@@ -2,11 +2,13 @@
 //!
 //! Delivery calls a receiver and asks [`classify`] what the answer means (D1, D2). After a failure [`Backoff`] says how
 //! long the webhook waits. In the batch lane [`Timetable`] says when the next slot is (E1). Before each call
-//! [`expired`] says whether an event is still to be sent (D5). Everything that follows from a decision (the state
-//! of the webhook, the cursor, the journal) is delivery's.
+//! [`expired`] says whether an event is still to be sent (D5), and before each connection [`egress`] says
+//! whether it may be made. Everything that follows from a decision (the state of the webhook, the cursor, the journal)
+//! is delivery's.
 
 mod answer;
 mod backoff;
+pub mod egress;
 mod retention;
 mod timetable;
 

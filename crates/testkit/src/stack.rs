@@ -103,6 +103,10 @@ impl Stack {
             ("ANGARIUM_INGEST_GRPC_LISTEN", &at(grpc)),
             ("ANGARIUM_FANOUT_SESSION_TIMEOUT", SESSION),
             ("ANGARIUM_DELIVERY_SESSION_TIMEOUT", SESSION),
+            // Receivers of tests are here, on random ports.
+            ("ANGARIUM_EGRESS_ALLOW_HTTP", "true"),
+            ("ANGARIUM_EGRESS_ALLOW_LOOPBACK", "true"),
+            ("ANGARIUM_EGRESS_PORTS", "1-65535"),
             ("ANGARIUM_TOPICS_EVENTS", PARTITIONS),
             ("ANGARIUM_TOPICS_DELIVERIES", PARTITIONS),
             ("ANGARIUM_TOPICS_JOURNAL", PARTITIONS),

@@ -45,7 +45,7 @@ impl Role {
             Self::Registry => &["log", "process", "kafka", "operator", "registry"],
             Self::Fanout => &["log", "process", "kafka", "registry", "operator", "fanout"],
             Self::Delivery => &[
-                "log", "process", "kafka", "redis", "registry", "operator", "delivery",
+                "log", "process", "kafka", "redis", "registry", "operator", "egress", "delivery",
             ],
         }
     }

@@ -4,6 +4,7 @@
 //! wherever it is. What is wrong in a section that a role does not use is left to the roles that do.
 
 mod delivery;
+mod egress;
 mod fanout;
 mod ingest;
 mod registry;
@@ -83,7 +84,8 @@ impl Settings {
         let (registry_endpoint, registry) = registry::read(reader, &key);
         let (ingest_endpoint, ingest) = ingest::read(reader, &key, (&redis, &kafka.prefix), drain);
         let fanout = fanout::read(reader, &kafka);
-        let delivery = delivery::read(reader, &kafka);
+        let egress = egress::read(reader);
+        let delivery = delivery::read(reader, &kafka, egress);
         Self {
             log,
             drain,
@@ -199,6 +201,25 @@ mod tests {
             mistakes.contains("ingest.max_request (ANGARIUM_INGEST_MAX_REQUEST): is less than"),
             "{mistakes}"
         );
+    }
+
+    #[test]
+    fn calls_lead_to_the_public_over_https_until_the_operator_allows_more() {
+        let strict = read(&[KEY], Role::Delivery).unwrap();
+        assert_eq!(strict.delivery.egress, angarium_policy::egress::Rules::default());
+        let given = [
+            KEY,
+            ("ANGARIUM_EGRESS_ALLOW_HTTP", "true"),
+            ("ANGARIUM_EGRESS_PORTS", "443, 8000-8999"),
+            ("ANGARIUM_EGRESS_ALLOW", "10.20.0.0/16, fd12::/16"),
+        ];
+        let open = read(&given, Role::Delivery).unwrap().delivery.egress;
+        assert!(open.allow_http && !open.allow_private);
+        assert_eq!(open.ports.to_string(), "443, 8000-8999");
+        assert_eq!(open.allow.to_string(), "10.20.0.0/16, fd12::/16");
+        let wrong = [KEY, ("ANGARIUM_EGRESS_ALLOW", "10.20.0.1/16")];
+        let mistakes = read(&wrong, Role::Delivery).unwrap_err().to_string();
+        assert!(mistakes.contains("did you mean 10.20.0.0/16?"), "{mistakes}");
     }
 
     #[test]

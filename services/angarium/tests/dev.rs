@@ -47,6 +47,7 @@ fn the_published_samples_arrive_verified_and_two_are_refused_with_their_place() 
         assert!(lines[at + 2].ends_with(line), "{told}");
         assert_eq!(lines[at + 3].find('^'), lines[at + 2].rfind(','), "{told}");
     }
+    assert!(told.contains("Webhooks may lead to this machine"), "{told}");
     let verified = |name: &str| lines.iter().any(|line| line.contains(&format!("✓ {name} ")));
     for shared in [
         "COURSE_COMPLETED",

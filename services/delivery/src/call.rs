@@ -1,157 +1,146 @@
 //! One call of a receiver: connect, send, read the answer, within D1's limits.
 //!
+//! 1. A connection to the same place, made for the same account under the same egress policy, is used again (`pool`).
+//! 2. Else the policy vets the URL; the host's addresses are looked up and **every one** is vetted (`resolve`); the
+//!    connection goes to one of them, the first to take it (`race`), with TLS and HTTP on top (`connect`). The name is
+//!    not looked up again for that connection, so that it cannot come to mean something else in between.
+//! 3. The request is sent, the answer's head awaited (`meter` bounds what may come before it), the body read (`body`).
+//!
 //! Nothing is sent twice by itself: a request is tried on a second connection only when not a byte of it had been
-//! written to the first. Redirects are not followed.
+//! written to the first. Redirects are not followed, and no proxy is taken from the environment.
 
+mod body;
 mod connect;
+mod error;
+mod meter;
 mod pool;
+mod race;
+mod resolve;
 
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use angarium_policy::Failure;
+use angarium_model::AccountId;
+use angarium_policy::egress::Policy;
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response, StatusCode, header};
-use http_body_util::{BodyExt, Full, Limited};
+use http::{HeaderMap, Response, StatusCode, header};
+use http_body_util::Full;
 use hyper::body::Incoming;
 use tokio::time::{Instant, timeout, timeout_at};
 use url::Url;
 
-pub(crate) use self::connect::TlsSetup;
+pub use self::body::BodyEnd;
 use self::connect::{Connection, Connector};
-pub(crate) use self::pool::Pool;
+pub use self::connect::{Setup, TlsSetup};
+pub use self::error::CallError;
+pub use self::pool::Pool;
 use self::pool::Route;
 
 /// How long a call may take.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Patience {
+pub struct Patience {
     /// For the connection: name, TCP and TLS together.
-    pub(crate) connect: Duration,
+    pub connect: Duration,
     /// From the connection to the end of the answer.
-    pub(crate) answer: Duration,
+    pub answer: Duration,
 }
 
 impl Patience {
     /// D1: 10 s to connect, 5 s to answer.
-    pub(crate) const D1: Self = Self {
+    pub const D1: Self = Self {
         connect: Duration::from_secs(10),
         answer: Duration::from_secs(5),
     };
 
     /// The longest that a call takes.
-    pub(crate) fn total(self) -> Duration {
+    #[must_use]
+    pub fn total(self) -> Duration {
         self.connect + self.answer
     }
 }
 
-/// How much of an answer's body is read (DESIGN §7); more is left unread and the connection closed.
-const MAX_ANSWER_BODY: usize = 64 * 1024;
+/// A POST to make.
+#[derive(Debug)]
+pub struct Request<'a> {
+    /// Whose it is: connections are not shared between accounts.
+    pub account: AccountId,
+    /// Where it goes.
+    pub url: &'a Url,
+    /// Beside `host`, `content-type` and `user-agent`, which are set here unless given.
+    pub headers: HeaderMap,
+    /// JSON.
+    pub body: Bytes,
+    /// What to keep of the answer.
+    pub capture: Capture,
+}
+
+/// What to keep of an answer, beside its status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Capture {
+    /// Nothing: deliveries.
+    Nothing,
+    /// Headers, and up to 64 KiB of the body: for a person who tests a webhook (W5).
+    Answer,
+}
 
 /// How a receiver answered.
 #[derive(Debug)]
-pub(crate) struct Answered {
-    pub(crate) status: StatusCode,
+pub struct Answered {
+    /// The status.
+    pub status: StatusCode,
     /// The header `Retry-After`, as it was sent.
-    pub(crate) retry_after: Option<String>,
+    pub retry_after: Option<String>,
+    /// The vetted address that was called.
+    pub address: SocketAddr,
+    /// How long each phase took.
+    pub timings: Timings,
+    /// With [`Capture::Answer`].
+    pub captured: Option<Captured>,
 }
 
-/// A call without an answer.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum CallError {
-    /// The name has no address.
-    #[error("the host {host} was not found")]
-    Dns {
-        host: String,
-        #[source]
-        source: std::io::Error,
-    },
-    /// No address took the connection.
-    #[error("cannot connect to {address}")]
-    Connect {
-        address: String,
-        #[source]
-        source: std::io::Error,
-    },
-    /// No connection in time.
-    #[error("no connection to {host} within {within:?}")]
-    ConnectTimeout { host: String, within: Duration },
-    /// The TLS handshake failed.
-    #[error("no TLS connection to {host}")]
-    Tls {
-        host: String,
-        #[source]
-        source: std::io::Error,
-    },
-    /// The host's name cannot stand in a certificate.
-    #[error("{host} is no name for a TLS certificate")]
-    TlsName { host: String },
-    /// No answer in time.
-    #[error("no answer within {within:?}")]
-    AnswerTimeout { within: Duration },
-    /// The connection broke.
-    #[error("the receiver closed the connection before it answered")]
-    Reset(#[source] hyper::Error),
-    /// The answer is no HTTP.
-    #[error("the receiver's answer is not HTTP, or its head is over 32 KiB")]
-    Protocol(#[source] hyper::Error),
-    /// The request could not be made.
-    #[error("no request can be made for this URL")]
-    Request(#[source] http::Error),
+/// How long each phase of a call took.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timings {
+    /// `None` when a connection was used again.
+    pub setup: Option<Setup>,
+    /// From the start of sending to the answer's head.
+    pub first_byte: Duration,
+    /// All of it, to the end of the body.
+    pub total: Duration,
 }
 
-impl CallError {
-    /// The kind of failure, for the policy.
-    pub(crate) const fn failure(&self) -> Failure {
-        match self {
-            Self::Dns { .. } => Failure::Dns,
-            Self::Connect { .. } => Failure::Connect,
-            Self::ConnectTimeout { .. } => Failure::ConnectTimeout,
-            Self::Tls { .. } | Self::TlsName { .. } => Failure::Tls,
-            Self::AnswerTimeout { .. } => Failure::AnswerTimeout,
-            Self::Reset(_) => Failure::Reset,
-            Self::Protocol(_) | Self::Request(_) => Failure::Protocol,
-        }
-    }
-
-    /// The whole chain, for a person; at most 512 bytes, as the journal wants it.
-    pub(crate) fn detail(&self) -> String {
-        const MAX_BYTES: usize = 512;
-        let mut text = self.to_string();
-        let mut source = std::error::Error::source(self);
-        while let Some(cause) = source {
-            text.push_str(": ");
-            text.push_str(&cause.to_string());
-            source = cause.source();
-        }
-        let mut end = text.len().min(MAX_BYTES);
-        while !text.is_char_boundary(end) {
-            end -= 1;
-        }
-        text.truncate(end);
-        text
-    }
-
-    fn of_hyper(error: hyper::Error) -> Self {
-        if error.is_parse() || error.is_parse_too_large() {
-            Self::Protocol(error)
-        } else {
-            Self::Reset(error)
-        }
-    }
+/// What was kept of an answer.
+#[derive(Debug)]
+pub struct Captured {
+    /// Its headers, at most 32 KiB.
+    pub headers: HeaderMap,
+    /// Its body, as far as it was read: at most 64 KiB.
+    pub body: Bytes,
+    /// Whether that is all of it.
+    pub body_end: BodyEnd,
 }
 
 /// Makes calls.
 #[derive(Clone, Debug)]
-pub(crate) struct Caller {
+pub struct Caller {
     connector: Connector,
     pool: Pool,
     patience: Patience,
 }
 
 impl Caller {
-    /// Keeps connections in `pool`, and drives them on `tasks`.
-    pub(crate) fn new(pool: Pool, tls: TlsSetup, patience: Patience, tasks: angarium_runtime::Tasks) -> Self {
+    /// Goes where `policy` allows, keeps connections in `pool`, and drives them on `tasks`.
+    #[must_use]
+    pub fn new(
+        pool: Pool,
+        policy: Arc<Policy>,
+        tls: TlsSetup,
+        patience: Patience,
+        tasks: angarium_runtime::Tasks,
+    ) -> Self {
         Self {
-            connector: Connector::new(tls, tasks),
+            connector: Connector::new(policy, tls, tasks),
             pool,
             patience,
         }
@@ -160,38 +149,58 @@ impl Caller {
     /// Sends a POST and returns the head of the answer, its body read within bounds.
     ///
     /// Cancel safe in the sense of D6: a dropped call may have reached the receiver.
-    pub(crate) async fn post(
-        &self,
-        url: &Url,
-        headers: HeaderMap,
-        body: Bytes,
-    ) -> Result<Answered, CallError> {
-        let route = Route::of(url);
-        let mut request = request(url, &route, headers, body)?;
+    ///
+    /// # Errors
+    /// When there is no answer. Whatever the receiver answers is one.
+    pub async fn post(&self, request: Request<'_>) -> Result<Answered, CallError> {
+        let start = Instant::now();
+        let (url, keep) = (request.url, request.capture == Capture::Answer);
+        let route = Route::of(request.account, url, self.connector.policy().generation());
+        let mut message = message(request, &route)?;
+        let mut exchange = Exchange {
+            start,
+            setup: None,
+            sent: start,
+            keep,
+        };
         while let Some(mut connection) = self.pool.take(&route) {
-            let deadline = Instant::now() + self.patience.answer;
-            let sent = timeout_at(deadline, connection.try_send_request(request)).await;
+            if !connection.is_ready().await {
+                continue;
+            }
+            let deadline = self.begin(&mut exchange, &connection);
+            let sent = timeout_at(deadline, connection.sender.try_send_request(message)).await;
             match sent.map_err(|_elapsed| self.no_answer())? {
-                Ok(response) => return Ok(self.finish(route, connection, response, deadline).await),
+                Ok(response) => {
+                    return Ok(self.finish(route, connection, response, exchange, deadline).await);
+                }
                 // The receiver had closed it, and nothing was written: another one may be better.
                 Err(mut error) => match error.take_message() {
-                    Some(unsent) => request = unsent,
-                    None => return Err(CallError::of_hyper(error.into_error())),
+                    Some(unsent) => message = unsent,
+                    None => return Err(no_head(&connection, error.into_error())),
                 },
             }
         }
-        let connected = timeout(self.patience.connect, self.connector.connect(&route)).await;
+        let connected = timeout(self.patience.connect, self.connector.connect(url, &route)).await;
         let no_time = |_elapsed| CallError::ConnectTimeout {
             host: route.host().to_owned(),
             within: self.patience.connect,
         };
-        let mut connection = connected.map_err(no_time)??;
-        let deadline = Instant::now() + self.patience.answer;
-        let sent = timeout_at(deadline, connection.send_request(request)).await;
+        let (mut connection, setup) = connected.map_err(no_time)??;
+        exchange.setup = Some(setup);
+        let deadline = self.begin(&mut exchange, &connection);
+        let sent = timeout_at(deadline, connection.sender.send_request(message)).await;
         let response = sent
             .map_err(|_elapsed| self.no_answer())?
-            .map_err(CallError::of_hyper)?;
-        Ok(self.finish(route, connection, response, deadline).await)
+            .map_err(|error| no_head(&connection, error))?;
+        Ok(self.finish(route, connection, response, exchange, deadline).await)
+    }
+
+    /// Starts the time that the receiver has for its answer.
+    fn begin(&self, exchange: &mut Exchange, connection: &Connection) -> Instant {
+        connection.meter.await_head();
+        exchange.sent = Instant::now();
+        let last = exchange.start + self.patience.total();
+        last.min(exchange.sent + self.patience.answer)
     }
 
     fn no_answer(&self) -> CallError {
@@ -207,45 +216,74 @@ impl Caller {
         route: Route,
         connection: Connection,
         response: Response<Incoming>,
+        exchange: Exchange,
         deadline: Instant,
     ) -> Answered {
+        connection.meter.head_has_come();
+        let first_byte = exchange.sent.elapsed();
         let (head, body) = response.into_parts();
-        let retry_after = head
-            .headers
-            .get(header::RETRY_AFTER)
-            .and_then(|value| value.to_str().ok());
-        let retry_after = retry_after.map(ToOwned::to_owned);
-        if let Ok(Ok(_read)) = timeout_at(deadline, Limited::new(body, MAX_ANSWER_BODY).collect()).await {
+        let (status, address) = (head.status, connection.address);
+        let retry_after = head.headers.get(header::RETRY_AFTER);
+        let retry_after = retry_after
+            .and_then(|value| value.to_str().ok())
+            .map(ToOwned::to_owned);
+        let (body, body_end) = body::read(body, deadline, exchange.keep).await;
+        // After a 101 the connection speaks something else.
+        if body_end == BodyEnd::Whole && !status.is_informational() {
             self.pool.put(route, connection);
         }
         Answered {
-            status: head.status,
+            status,
             retry_after,
+            address,
+            timings: Timings {
+                setup: exchange.setup,
+                first_byte,
+                total: exchange.start.elapsed(),
+            },
+            captured: exchange.keep.then_some(Captured {
+                headers: head.headers,
+                body,
+                body_end,
+            }),
         }
     }
 }
 
-fn request(
-    url: &Url,
-    route: &Route,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Result<Request<Full<Bytes>>, CallError> {
-    let path = match url.query() {
-        Some(query) => format!("{}?{query}", url.path()),
-        None => url.path().to_owned(),
+/// What is known of a call under way.
+#[derive(Clone, Copy, Debug)]
+struct Exchange {
+    start: Instant,
+    setup: Option<Setup>,
+    sent: Instant,
+    keep: bool,
+}
+
+/// Why a connection brought no head.
+fn no_head(connection: &Connection, error: hyper::Error) -> CallError {
+    if connection.meter.is_exhausted() && !error.is_parse_too_large() {
+        CallError::Interim
+    } else {
+        CallError::of_hyper(error)
+    }
+}
+
+fn message(request: Request<'_>, route: &Route) -> Result<http::Request<Full<Bytes>>, CallError> {
+    let path = match request.url.query() {
+        Some(query) => format!("{}?{query}", request.url.path()),
+        None => request.url.path().to_owned(),
     };
-    let mut request = Request::post(path)
+    let mut message = http::Request::post(path)
         .header(header::HOST, route.authority())
         .header(header::CONTENT_TYPE, "application/json")
         .header(
             header::USER_AGENT,
             concat!("Angarium/", env!("CARGO_PKG_VERSION")),
         )
-        .body(Full::new(body))
+        .body(Full::new(request.body))
         .map_err(CallError::Request)?;
-    request.headers_mut().extend(headers);
-    Ok(request)
+    message.headers_mut().extend(request.headers);
+    Ok(message)
 }
 
 #[cfg(test)]

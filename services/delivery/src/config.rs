@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use angarium_policy::Backoff;
+use angarium_policy::{Backoff, egress};
 
 /// Settings of delivery. The defaults suit a worker with all partitions and 2 GiB of memory.
 #[derive(Clone, Debug)]
@@ -30,6 +30,8 @@ pub struct Config {
     pub checkpoint_interval: Duration,
     /// How often the place in the deliveries topic is committed.
     pub commit_interval: Duration,
+    /// Where calls may lead; by default to the public alone.
+    pub egress: egress::Rules,
 }
 
 impl Default for Config {
@@ -46,6 +48,7 @@ impl Default for Config {
             backoff: Backoff::default(),
             checkpoint_interval: Duration::from_millis(200),
             commit_interval: Duration::from_secs(1),
+            egress: egress::Rules::default(),
         }
     }
 }

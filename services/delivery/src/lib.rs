@@ -8,16 +8,17 @@
 //!    webhook's queue (real-time), or stays in Kafka until the webhook's timetable says so (batch) (`hook`).
 //! 2. One POST at a time per webhook (D7). What queues up meanwhile is the next `group`: so throughput is not
 //!    1/round trip.
-//! 3. The call (`call`) connects within 10 s and awaits the answer for 5 s (D1). 2xx: the group is done. Anything
-//!    else: it is sent again, the same events under the same id, after a back-off that doubles (D2). Others of the
-//!    partition go on meanwhile: a queue that grows too long is dropped and later read back from Kafka.
+//! 3. The call ([`call`]) goes where the egress policy allows, connects within 10 s and awaits the answer for 5 s (D1).
+//!    2xx: the group is done. Anything else: it is sent again, the same events under the same id, after a back-off that
+//!    doubles (D2). Others of the partition go on meanwhile: a queue that grows too long is dropped and later read back
+//!    from Kafka.
 //! 4. What is done is remembered in Redis every 200 ms (`checkpoint`), and Kafka's committed offset follows the
 //!    lowest event that is undone (`partition`). So a crash repeats a little and loses nothing (D6).
 //!
 //! Which webhook is where, secrets included, comes from the registry through `angarium-directory`.
 
 mod actor;
-mod call;
+pub mod call;
 mod checkpoint;
 mod config;
 mod error;

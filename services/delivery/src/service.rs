@@ -8,6 +8,7 @@ use angarium_journal::Journal;
 use angarium_kafka::topics::Names;
 use angarium_kafka::{Connection, GroupConfig, GroupConsumer, LogReader};
 use angarium_model::Lane;
+use angarium_policy::egress::Policy;
 use angarium_runtime::{Clock, Tasks};
 use tokio::time::interval;
 
@@ -52,7 +53,9 @@ pub async fn run(config: Config, on: Dependencies, tasks: &Tasks) -> Result<(), 
     }
     let config = Arc::new(config);
     let pool = Pool::default();
-    let caller = Caller::new(pool.clone(), TlsSetup::public()?, Patience::D1, tasks.clone());
+    let policy = Arc::new(Policy::new(config.egress.clone()));
+    let tls = TlsSetup::public()?;
+    let caller = Caller::new(pool.clone(), policy, tls, Patience::D1, tasks.clone());
     let calls = Calls::new(
         caller,
         Budget::new(config.max_in_flight, config.max_probes),

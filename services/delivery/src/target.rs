@@ -12,6 +12,7 @@ use url::Url;
 /// What a call needs to know of its webhook.
 #[derive(Debug)]
 pub(crate) struct Target {
+    pub(crate) account: AccountId,
     pub(crate) url: Url,
     /// Absent when calls are not signed (W2).
     pub(crate) signer: Option<Signer>,
@@ -108,6 +109,7 @@ impl Target {
         };
         let url = webhook.target_url.url().clone();
         Ok(Self {
+            account: webhook.account,
             url,
             signer,
             timetable,

@@ -63,6 +63,10 @@ impl System {
             ("ANGARIUM_REGISTRY_ENDPOINT", registry_endpoint.clone()),
             ("ANGARIUM_INGEST_LISTEN", ingest_http.to_string()),
             ("ANGARIUM_INGEST_GRPC_LISTEN", ingest_grpc.to_string()),
+            // The receiver is here, on a random port.
+            ("ANGARIUM_EGRESS_ALLOW_HTTP", "true".to_owned()),
+            ("ANGARIUM_EGRESS_ALLOW_LOOPBACK", "true".to_owned()),
+            ("ANGARIUM_EGRESS_PORTS", "1-65535".to_owned()),
         ];
         let start = |name| Role::start(&bench.binary, name, &settings, &bench.logs);
         let roles = ["registry", "ingest", "fanout", "delivery"]

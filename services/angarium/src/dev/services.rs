@@ -8,6 +8,7 @@ use angarium_directory::{Directory, Secrets};
 use angarium_ingest::{Idempotency, StoreConfig, Surroundings};
 use angarium_kafka::topics::{self, Change, Layout, Names};
 use angarium_kafka::{Connection, MockBroker};
+use angarium_policy::egress;
 use angarium_runtime::access::OperatorKey;
 use angarium_runtime::{Clock, Tasks, grpc};
 use anyhow::{Context, bail};
@@ -178,7 +179,12 @@ pub(super) async fn start<T>(
         },
         clock: clock.clone(),
     };
-    let starting = angarium_delivery::run(angarium_delivery::Config::default(), dependencies, tasks);
+    let config = angarium_delivery::Config {
+        // Receivers are on this machine: the sample, and those that people try out.
+        egress: egress::Rules::this_machine(),
+        ..angarium_delivery::Config::default()
+    };
+    let starting = angarium_delivery::run(config, dependencies, tasks);
     starting.await.context("cannot start delivery")?;
     Ok((
         Running {

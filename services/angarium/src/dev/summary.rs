@@ -14,6 +14,10 @@ use super::tally::{SAMPLES, Stage, Tally};
 /// An event that anyone may publish as often as they like: it has no id, so each is a new one.
 const NEW_EVENT: &str = r#"{"eventName":"COURSE_ENROLLMENT","data":{"userId":42,"loId":"course:7","loInstanceId":"course:7_1","loType":"course","enrollmentSource":"SELF_ENROLL","dateEnrolled":1725524713}}"#;
 
+/// What only `dev` allows.
+const EGRESS: &str =
+    "Webhooks may lead to this machine, over http and to any port: a deployment refuses that.";
+
 /// The first lines: what this is, and what it stands on.
 pub(super) fn opening(args: &Args, ports: &Ports) -> String {
     let events = match &args.kafka {
@@ -31,7 +35,7 @@ pub(super) fn opening(args: &Args, ports: &Ports) -> String {
         (Some(_), Some(_)) => "Events, accounts, webhooks and the state of retries outlive this process.",
     };
     let mut text = format!(
-        "{} {events}{lasting}\n",
+        "{} {events}{lasting}\n{EGRESS}\n",
         styled(HEADING, "Angarium: every service in one process,")
     );
     for note in &ports.notes {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use angarium_delivery::Config;
-use angarium_policy::Backoff;
+use angarium_policy::{Backoff, egress};
 use angarium_runtime::config::{Reader, Section};
 
 use super::shared::Kafka;
@@ -13,7 +13,7 @@ const MIB: usize = 1 << 20;
 const GIB: usize = 1 << 30;
 const MOST_CALLS: usize = 100_000;
 
-pub(super) fn read(reader: &mut Reader, kafka: &Kafka) -> Config {
+pub(super) fn read(reader: &mut Reader, kafka: &Kafka, egress: egress::Rules) -> Config {
     let default = Config::default();
     let mut section = reader.section("delivery");
     let intervals = || Duration::from_millis(10)..=Duration::from_mins(1);
@@ -68,6 +68,7 @@ pub(super) fn read(reader: &mut Reader, kafka: &Kafka) -> Config {
             intervals(),
             "How often the place up to which all events are done is committed to Kafka; it is where a restart reads on from",
         ),
+        egress,
         ..default
     }
 }

@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use crate::call::{Answered, CallError, Caller};
+use crate::call::{Answered, CallError, Caller, Capture, Request};
 use crate::group::Group;
 use crate::target::Target;
 
@@ -94,7 +94,14 @@ impl Calls {
         let body = group.envelope();
         let headers = self.headers(&target, &group, &body);
         let start = Instant::now();
-        let result = self.caller.post(&target.url, headers, body).await;
+        let request = Request {
+            account: target.account,
+            url: &target.url,
+            headers,
+            body,
+            capture: Capture::Nothing,
+        };
+        let result = self.caller.post(request).await;
         Some(CallEnd {
             webhook,
             attempt,

@@ -1,7 +1,10 @@
 //! From a route to a connection that takes requests.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
+use angarium_policy::egress::Policy;
 use angarium_runtime::Tasks;
 use bytes::Bytes;
 use http_body_util::Full;
@@ -10,22 +13,63 @@ use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpStream, lookup_host};
+use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
+use url::Url;
 
-use super::CallError;
+use super::error::CallError;
+use super::meter::{MAX_ANSWER_HEAD, Meter, Metered};
 use super::pool::Route;
+use super::race;
+use super::resolve::Resolver;
 
 /// A connection that takes one request at a time.
-pub(super) type Connection = http1::SendRequest<Full<Bytes>>;
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub(super) sender: http1::SendRequest<Full<Bytes>>,
+    pub(super) meter: Arc<Meter>,
+    /// The vetted address that it leads to.
+    pub(super) address: SocketAddr,
+}
 
-/// How much of an answer's head is read (DESIGN §7).
-const MAX_ANSWER_HEAD: usize = 32 * 1024;
+impl Connection {
+    /// Whether it takes a request now. The task that drives it may be a moment behind the answer that was the last; if it
+    /// has more to do than that, the receiver answered before it had read the request, and is not waited for.
+    pub(super) async fn is_ready(&mut self) -> bool {
+        const MOMENT: Duration = Duration::from_millis(50);
+        self.sender.is_ready()
+            || timeout(MOMENT, self.sender.ready())
+                .await
+                .is_ok_and(|ready| ready.is_ok())
+    }
+}
 
-/// Which certificates are trusted; the same for all calls.
+/// What making a connection took.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Setup {
+    /// To find the addresses; next to nothing when the host is one.
+    pub dns: Duration,
+    /// To the TCP connection that won.
+    pub connect: Duration,
+    /// To the TLS session; `None` over plain http.
+    pub tls: Option<Duration>,
+}
+
+/// Which certificates a call trusts, and which one it shows. It is part of a pooled connection's key: a connection made
+/// with one identity serves no call of another.
+///
+/// A mode of authentication that works within TLS (a client's certificate, a private authority) is a further variant,
+/// and a further [`TlsConnector`] in [`TlsSetup`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum TlsIdentity {
+    /// Shows none, trusts the public authorities.
+    Public,
+}
+
+/// How TLS connections are made.
 #[derive(Clone)]
-pub(crate) struct TlsSetup {
-    connector: TlsConnector,
+pub struct TlsSetup {
+    public: TlsConnector,
 }
 
 impl std::fmt::Debug for TlsSetup {
@@ -39,7 +83,7 @@ impl TlsSetup {
     ///
     /// # Errors
     /// When the cryptography in use has no safe protocol version: a fault of the build.
-    pub(crate) fn public() -> Result<Self, rustls::Error> {
+    pub fn public() -> Result<Self, rustls::Error> {
         let roots = RootCertStore {
             roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
         };
@@ -50,44 +94,91 @@ impl TlsSetup {
             .with_no_client_auth();
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(Self {
-            connector: TlsConnector::from(Arc::new(config)),
+            public: TlsConnector::from(Arc::new(config)),
         })
+    }
+
+    fn connector(&self, identity: TlsIdentity) -> &TlsConnector {
+        match identity {
+            TlsIdentity::Public => &self.public,
+        }
     }
 }
 
 /// Makes connections. The caller bounds the time.
 #[derive(Clone, Debug)]
 pub(super) struct Connector {
+    pub(super) resolver: Resolver,
+    policy: Arc<Policy>,
     tls: TlsSetup,
     tasks: Tasks,
 }
 
 impl Connector {
-    pub(super) fn new(tls: TlsSetup, tasks: Tasks) -> Self {
-        Self { tls, tasks }
+    pub(super) fn new(policy: Arc<Policy>, tls: TlsSetup, tasks: Tasks) -> Self {
+        Self {
+            resolver: Resolver::System,
+            policy,
+            tls,
+            tasks,
+        }
     }
 
-    pub(super) async fn connect(&self, route: &Route) -> Result<Connection, CallError> {
-        let tcp = connect_tcp(route).await?;
-        if !route.is_tls() {
-            return self.handshake(tcp).await;
-        }
+    /// Whose routes it takes.
+    pub(super) fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// Vets the URL and every address of its host, and connects to a vetted one.
+    pub(super) async fn connect(&self, url: &Url, route: &Route) -> Result<(Connection, Setup), CallError> {
         let host = || route.host().to_owned();
-        let name = ServerName::try_from(host()).map_err(|_invalid| CallError::TlsName { host: host() })?;
-        let tls = self.tls.connector.connect(name, tcp).await;
-        self.handshake(tls.map_err(|source| CallError::Tls { host: host(), source })?)
+        let refused = |source| CallError::Refused { host: host(), source };
+        self.policy.vet_url(url).map_err(refused)?;
+        let mut turn = Stopwatch::start();
+        let addresses = self
+            .resolver
+            .resolve(&self.policy, route.host(), route.port())
+            .await?;
+        let dns = turn.lap();
+        let (tcp, address) = race::connect(addresses)
             .await
+            .map_err(|failed| CallError::Connect {
+                address: failed.address,
+                source: failed.source,
+            })?;
+        let connect = turn.lap();
+        let Some(identity) = route.tls() else {
+            let setup = Setup {
+                dns,
+                connect,
+                tls: None,
+            };
+            return Ok((self.handshake(tcp, address).await?, setup));
+        };
+        // A name in a certificate has no final dot.
+        let name = route.host().strip_suffix('.').unwrap_or(route.host());
+        let name =
+            ServerName::try_from(name.to_owned()).map_err(|_invalid| CallError::TlsName { host: host() })?;
+        let tls = self.tls.connector(identity).connect(name, tcp).await;
+        let stream = tls.map_err(|source| CallError::Tls { host: host(), source })?;
+        let setup = Setup {
+            dns,
+            connect,
+            tls: Some(turn.lap()),
+        };
+        Ok((self.handshake(stream, address).await?, setup))
     }
 
     /// Starts HTTP on a stream. The task that drives it ends when the last sender is dropped or the receiver closes.
-    async fn handshake<S>(&self, stream: S) -> Result<Connection, CallError>
+    async fn handshake<S>(&self, stream: S, address: SocketAddr) -> Result<Connection, CallError>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
+        let meter = Arc::new(Meter::default());
         let mut http = http1::Builder::new();
         http.max_buf_size(MAX_ANSWER_HEAD);
         let (sender, driver) = http
-            .handshake(TokioIo::new(stream))
+            .handshake(TokioIo::new(Metered::new(stream, Arc::clone(&meter))))
             .await
             .map_err(CallError::of_hyper)?;
         self.tasks.spawn("connection", async move {
@@ -95,36 +186,26 @@ impl Connector {
                 tracing::debug!(%error, "a connection to a receiver broke");
             }
         });
-        Ok(sender)
+        Ok(Connection {
+            sender,
+            meter,
+            address,
+        })
     }
 }
 
-/// Tries the addresses of a host in their order.
-async fn connect_tcp(route: &Route) -> Result<TcpStream, CallError> {
-    let host = || route.host().to_owned();
-    let not_found = |source| CallError::Dns { host: host(), source };
-    let addresses = lookup_host((route.host(), route.port()))
-        .await
-        .map_err(not_found)?;
-    let mut last = None;
-    for address in addresses {
-        match TcpStream::connect(address).await {
-            Ok(stream) => {
-                // Small requests must not wait for the answer to the one before.
-                stream
-                    .set_nodelay(true)
-                    .map_err(|source| refused(address, source))?;
-                return Ok(stream);
-            }
-            Err(source) => last = Some(refused(address, source)),
-        }
-    }
-    Err(last.unwrap_or_else(|| not_found(std::io::Error::other("the name has no address"))))
-}
+/// Times one phase after the other.
+struct Stopwatch(Instant);
 
-fn refused(address: std::net::SocketAddr, source: std::io::Error) -> CallError {
-    CallError::Connect {
-        address: address.to_string(),
-        source,
+impl Stopwatch {
+    fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    fn lap(&mut self) -> Duration {
+        let now = Instant::now();
+        let lap = now.duration_since(self.0);
+        self.0 = now;
+        lap
     }
 }

@@ -1,41 +1,58 @@
 //! Idle connections, few and not for long.
+//!
+//! A connection serves calls of its [`Route`] only: the same account, so that nobody sees what was left of another's
+//! call; the same TLS identity; and the same generation of the egress policy, under which its address was vetted. A
+//! policy that has changed finds none of the old connections, whatever their addresses. The address itself is no key:
+//! to know it before, a call would look the name up although it needs no connection.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use angarium_model::AccountId;
+use angarium_policy::egress::Generation;
 use tokio::time::Instant;
 use url::Url;
 
-use super::connect::Connection;
+use super::connect::{Connection, TlsIdentity};
 
 /// How long a connection may be idle (DESIGN §7).
-pub(crate) const MAX_IDLE: Duration = Duration::from_secs(30);
+const MAX_IDLE: Duration = Duration::from_secs(30);
 /// How many connections may be idle in all (DESIGN §7).
 const MAX_CONNECTIONS: usize = 2_000;
 
 /// Where a connection leads: connections with the same route serve the same calls.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Route {
-    tls: bool,
+    account: AccountId,
+    policy: Generation,
+    /// `None` over plain http.
+    tls: Option<TlsIdentity>,
     /// Name or address; an IPv6 address without brackets.
     host: String,
     port: u16,
 }
 
 impl Route {
-    /// Where a URL leads. Webhook URLs were checked when they were written: they have a host and a known scheme.
-    pub(super) fn of(url: &Url) -> Self {
-        let tls = url.scheme() == "https";
+    /// Where a URL leads, for an account, under a policy. Webhook URLs were checked when they were written: they have a
+    /// host and a known scheme; the policy, which every new connection has to pass, refuses others.
+    pub(super) fn of(account: AccountId, url: &Url, policy: Generation) -> Self {
+        let tls = (url.scheme() == "https").then_some(TlsIdentity::Public);
         let host = match url.host() {
             Some(url::Host::Ipv6(address)) => address.to_string(),
             _ => url.host_str().unwrap_or_default().to_owned(),
         };
-        let port = url.port().unwrap_or(if tls { 443 } else { 80 });
-        Self { tls, host, port }
+        let port = url.port().unwrap_or(if tls.is_some() { 443 } else { 80 });
+        Self {
+            account,
+            policy,
+            tls,
+            host,
+            port,
+        }
     }
 
-    pub(super) fn is_tls(&self) -> bool {
+    pub(super) fn tls(&self) -> Option<TlsIdentity> {
         self.tls
     }
 
@@ -54,7 +71,7 @@ impl Route {
         } else {
             self.host.clone()
         };
-        match (self.tls, self.port) {
+        match (self.tls.is_some(), self.port) {
             (true, 443) | (false, 80) => host,
             (_, port) => format!("{host}:{port}"),
         }
@@ -75,7 +92,7 @@ struct Shelf {
 
 /// Idle connections by route. Cheap to clone: all clones are one pool.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Pool {
+pub struct Pool {
     shelf: Arc<Mutex<Shelf>>,
 }
 
@@ -87,7 +104,7 @@ impl Pool {
         let waiting = shelf.idle.get_mut(route)?;
         while let Some(idle) = waiting.pop() {
             shelf.count -= 1;
-            if idle.since.elapsed() < MAX_IDLE && !idle.connection.is_closed() {
+            if idle.since.elapsed() < MAX_IDLE && !idle.connection.sender.is_closed() {
                 return Some(idle.connection);
             }
         }
@@ -97,7 +114,7 @@ impl Pool {
     /// Keeps a connection for the next call, if there is room.
     pub(super) fn put(&self, route: Route, connection: Connection) {
         let mut shelf = self.shelf.lock().unwrap_or_else(PoisonError::into_inner);
-        if shelf.count < MAX_CONNECTIONS && !connection.is_closed() {
+        if shelf.count < MAX_CONNECTIONS && !connection.sender.is_closed() {
             shelf.count += 1;
             shelf.idle.entry(route).or_default().push(Idle {
                 connection,
@@ -107,10 +124,10 @@ impl Pool {
     }
 
     /// Closes what has been idle for too long.
-    pub(crate) fn sweep(&self) {
+    pub fn sweep(&self) {
         let mut shelf = self.shelf.lock().unwrap_or_else(PoisonError::into_inner);
         shelf.idle.retain(|_, waiting| {
-            waiting.retain(|idle| idle.since.elapsed() < MAX_IDLE && !idle.connection.is_closed());
+            waiting.retain(|idle| idle.since.elapsed() < MAX_IDLE && !idle.connection.sender.is_closed());
             !waiting.is_empty()
         });
         shelf.count = shelf.idle.values().map(Vec::len).sum();
@@ -121,13 +138,70 @@ impl Pool {
 mod tests {
     use super::*;
 
+    /// A connection that is idle until the far end, which comes with it, is dropped.
+    async fn idle_connection() -> (Connection, impl Sized) {
+        let (near, far) = tokio::io::duplex(64);
+        let io = hyper_util::rt::TokioIo::new(near);
+        let (sender, driver) = hyper::client::conn::http1::handshake(io).await.unwrap();
+        let connection = Connection {
+            sender,
+            meter: Arc::default(),
+            address: ([127, 0, 0, 1], 80).into(),
+        };
+        (connection, (driver, far))
+    }
+
+    fn any_route() -> Route {
+        let policy = angarium_policy::egress::Policy::default().generation();
+        let url = "https://example.com/".parse().unwrap();
+        Route::of(AccountId::new(1).unwrap(), &url, policy)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_was_idle_for_30_s_is_closed() {
+        let (pool, route) = (Pool::default(), any_route());
+        let (connection, _open) = idle_connection().await;
+        pool.put(route.clone(), connection);
+        tokio::time::advance(MAX_IDLE - Duration::from_millis(1)).await;
+        pool.sweep();
+        let connection = pool.take(&route).unwrap();
+        pool.put(route.clone(), connection);
+        tokio::time::advance(MAX_IDLE).await;
+        assert!(pool.take(&route).is_none());
+
+        let (connection, _open) = idle_connection().await;
+        pool.put(route.clone(), connection);
+        tokio::time::advance(MAX_IDLE).await;
+        pool.sweep();
+        assert_eq!(pool.shelf.lock().unwrap().count, 0);
+        assert!(pool.shelf.lock().unwrap().idle.is_empty());
+    }
+
+    #[tokio::test]
+    async fn of_2_000_idle_connections_none_is_added_and_one_taken_makes_room() {
+        let (pool, route) = (Pool::default(), any_route());
+        let mut open = Vec::new();
+        for _one in 0..=MAX_CONNECTIONS {
+            let (connection, kept) = idle_connection().await;
+            open.push(kept);
+            pool.put(route.clone(), connection);
+        }
+        assert_eq!(pool.shelf.lock().unwrap().count, 2_000);
+        let connection = pool.take(&route).unwrap();
+        pool.put(route.clone(), connection);
+        assert_eq!(pool.shelf.lock().unwrap().count, 2_000);
+    }
+
     #[test]
     fn a_route_names_host_and_port_as_the_url_does() {
-        let authority = |url: &str| Route::of(&url.parse().unwrap()).authority();
+        let policy = angarium_policy::egress::Policy::default().generation();
+        let account = AccountId::new(1).unwrap();
+        let route = |url: &str| Route::of(account, &url.parse().unwrap(), policy);
+        let authority = |url: &str| route(url).authority();
         assert_eq!(authority("https://example.com/x"), "example.com");
         assert_eq!(authority("http://example.com:8080/"), "example.com:8080");
         assert_eq!(authority("http://[::1]:8080/"), "[::1]:8080");
-        assert_eq!(Route::of(&"http://[::1]/".parse().unwrap()).host(), "::1");
+        assert_eq!(route("http://[::1]/").host(), "::1");
         assert_eq!(authority("http://127.0.0.1:80/"), "127.0.0.1");
     }
 }

@@ -1,5 +1,10 @@
 //! Receivers that behave in every way, over real sockets.
 
+mod egress;
+mod limits;
+
+use angarium_policy::Failure;
+use angarium_policy::egress::Rules;
 use angarium_runtime::{Shutdown, Tasks};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -68,24 +73,44 @@ async fn read_request(stream: &mut TcpStream) {
     }
 }
 
+/// Enough for a machine of tests, short enough to wait for.
+const PATIENCE: Patience = Patience {
+    connect: Duration::from_secs(10),
+    answer: Duration::from_millis(300),
+};
+
 fn caller(tasks: &Tasks) -> Caller {
-    let patience = Patience {
-        connect: Duration::from_secs(10),
-        answer: Duration::from_millis(300),
-    };
-    Caller::new(
-        Pool::default(),
-        TlsSetup::public().unwrap(),
-        patience,
-        tasks.clone(),
-    )
+    caller_with(Pool::default(), Rules::this_machine(), tasks)
+}
+
+fn caller_with(pool: Pool, rules: Rules, tasks: &Tasks) -> Caller {
+    let policy = Arc::new(Policy::new(rules));
+    Caller::new(pool, policy, TlsSetup::public().unwrap(), PATIENCE, tasks.clone())
+}
+
+fn account(id: u64) -> AccountId {
+    AccountId::new(id).unwrap()
+}
+
+fn request(url: &Url, capture: Capture) -> Request<'_> {
+    Request {
+        account: account(1),
+        url,
+        headers: HeaderMap::new(),
+        body: Bytes::from_static(b"{}"),
+        capture,
+    }
 }
 
 async fn post(caller: &Caller, url: &Url) -> Result<u16, CallError> {
-    let answered = caller
-        .post(url, HeaderMap::new(), Bytes::from_static(b"{}"))
-        .await?;
+    let answered = caller.post(request(url, Capture::Nothing)).await?;
     Ok(answered.status.as_u16())
+}
+
+/// The idle connection that the next call of `url` would use.
+fn idle(caller: &Caller, url: &Url) -> Option<Connection> {
+    let policy = caller.connector.policy().generation();
+    caller.pool.take(&Route::of(account(1), url, policy))
 }
 
 #[test]
@@ -116,7 +141,7 @@ async fn a_connection_that_the_receiver_has_closed_meanwhile_fails_no_call() {
     let (url, mut connections, tasks) = receiver(vec![Act::AnswerAndClose(OK), Act::Answer(OK)]).await;
     let caller = caller(&tasks);
     assert_eq!(post(&caller, &url).await.unwrap(), 200);
-    let route = Route::of(&url);
+    let route = Route::of(account(1), &url, caller.connector.policy().generation());
     while let Some(open) = caller.pool.take(&route) {
         caller.pool.put(route.clone(), open);
         tokio::task::yield_now().await;
@@ -134,7 +159,7 @@ async fn d1_a_head_is_an_answer_even_when_its_body_never_ends() {
     assert_eq!(post(&caller, &url).await.unwrap(), 202);
     connections.recv().await.unwrap();
     assert!(
-        caller.pool.take(&Route::of(&url)).is_none(),
+        idle(&caller, &url).is_none(),
         "a connection with half an answer is not used again"
     );
 }

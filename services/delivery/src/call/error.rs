@@ -1,0 +1,133 @@
+//! Why there is no answer.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use angarium_policy::Failure;
+use angarium_policy::egress::Refusal;
+
+/// A call without an answer.
+#[derive(Debug, thiserror::Error)]
+pub enum CallError {
+    /// Our egress policy refuses the URL, or an address of its host. Nothing was sent.
+    #[error("the egress policy refuses to call {host}")]
+    Refused {
+        /// The host of the URL.
+        host: String,
+        /// What is refused, why, and what to do.
+        #[source]
+        source: Refusal,
+    },
+    /// The name has no address.
+    #[error("the host {host} was not found")]
+    Dns {
+        /// The name.
+        host: String,
+        /// What the system says.
+        #[source]
+        source: io::Error,
+    },
+    /// The name's addresses did not come in time.
+    #[error("the addresses of {host} were not found within {within:?}")]
+    DnsTimeout {
+        /// The name.
+        host: String,
+        /// The time.
+        within: Duration,
+    },
+    /// No address took the connection.
+    #[error("cannot connect to {address}")]
+    Connect {
+        /// The one that failed last.
+        address: SocketAddr,
+        /// How it failed.
+        #[source]
+        source: io::Error,
+    },
+    /// No connection in time.
+    #[error("no connection to {host} within {within:?}")]
+    ConnectTimeout {
+        /// The host of the URL.
+        host: String,
+        /// The time.
+        within: Duration,
+    },
+    /// The TLS handshake failed.
+    #[error("no TLS connection to {host}")]
+    Tls {
+        /// The host of the URL.
+        host: String,
+        /// How it failed.
+        #[source]
+        source: io::Error,
+    },
+    /// The host's name cannot stand in a certificate.
+    #[error("{host} is no name for a TLS certificate")]
+    TlsName {
+        /// The host of the URL.
+        host: String,
+    },
+    /// No answer in time.
+    #[error("no answer within {within:?}")]
+    AnswerTimeout {
+        /// The time.
+        within: Duration,
+    },
+    /// The connection broke.
+    #[error("the receiver closed the connection before it answered")]
+    Reset(#[source] hyper::Error),
+    /// The answer is no HTTP.
+    #[error("the receiver's answer is not HTTP, or its head is over 32 KiB")]
+    Protocol(#[source] hyper::Error),
+    /// So much came before the answer's head that it is not waited for.
+    #[error("over 32 KiB came, interim answers (1xx) included, before the head of the answer was complete")]
+    Interim,
+    /// The request could not be made.
+    #[error("no request can be made for this URL")]
+    Request(#[source] http::Error),
+}
+
+impl CallError {
+    /// The kind of failure, for the policy.
+    #[must_use]
+    pub const fn failure(&self) -> Failure {
+        match self {
+            Self::Refused { .. } => Failure::EgressRefused,
+            Self::Dns { .. } | Self::DnsTimeout { .. } => Failure::Dns,
+            Self::Connect { .. } => Failure::Connect,
+            Self::ConnectTimeout { .. } => Failure::ConnectTimeout,
+            Self::Tls { .. } | Self::TlsName { .. } => Failure::Tls,
+            Self::AnswerTimeout { .. } => Failure::AnswerTimeout,
+            Self::Reset(_) => Failure::Reset,
+            Self::Protocol(_) | Self::Interim | Self::Request(_) => Failure::Protocol,
+        }
+    }
+
+    /// The whole chain, for a person; at most 512 bytes, as the journal wants it.
+    #[must_use]
+    pub fn detail(&self) -> String {
+        const MAX_BYTES: usize = 512;
+        let mut text = self.to_string();
+        let mut source = std::error::Error::source(self);
+        while let Some(cause) = source {
+            text.push_str(": ");
+            text.push_str(&cause.to_string());
+            source = cause.source();
+        }
+        let mut end = text.len().min(MAX_BYTES);
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        text.truncate(end);
+        text
+    }
+
+    pub(super) fn of_hyper(error: hyper::Error) -> Self {
+        if error.is_parse() || error.is_parse_too_large() {
+            Self::Protocol(error)
+        } else {
+            Self::Reset(error)
+        }
+    }
+}
