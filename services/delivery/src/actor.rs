@@ -81,10 +81,17 @@ impl Actor {
             shared.metrics.checkpoint_failed(lane);
             Default::default()
         });
-        let start = owned
-            .committed()
-            .unwrap_or(owned.watermarks().low)
-            .max(owned.watermarks().low);
+        let low = owned.watermarks().low;
+        let committed = owned.committed().unwrap_or(low);
+        if committed < low {
+            let lost = low - committed;
+            tracing::error!(
+                %lane, partition = number, committed, low, lost,
+                "records of the deliveries topic were removed before they were done: what their webhooks had not got by \
+                 then is lost (D5)"
+            );
+        }
+        let start = committed.max(low);
         owned.start(start);
         let config = &shared.config;
         let rules = Rules {
