@@ -7,7 +7,7 @@ use tokio::sync::Notify;
 use crate::payload::Mark;
 use crate::stats::Latencies;
 
-/// The receipts of all webhooks of one side, through all its runs.
+/// The receipts of all webhooks of one side, through all its runs. Figures are of the webhooks that are *watched*.
 #[derive(Debug)]
 pub(crate) struct Ledger {
     state: Mutex<State>,
@@ -20,6 +20,8 @@ struct State {
     hooks: Vec<Hook>,
     /// First receipts: what came again is not in it.
     receipts: u64,
+    /// Those of them that are watched.
+    watched: u64,
     duplicates: u64,
     out_of_order: u64,
     run: Run,
@@ -27,6 +29,7 @@ struct State {
 
 #[derive(Clone, Debug, Default)]
 struct Hook {
+    watched: bool,
     probed: bool,
     /// By sequence.
     seen: Vec<bool>,
@@ -34,7 +37,7 @@ struct Hook {
     next: u64,
 }
 
-/// The first receipts since [`Ledger::begin`].
+/// The first receipts of what is watched, since [`Ledger::begin`].
 #[derive(Clone, Debug)]
 pub(crate) struct Run {
     pub(crate) latencies: Latencies,
@@ -52,15 +55,22 @@ pub(crate) struct Faults {
 }
 
 impl Ledger {
-    pub(crate) fn new(webhooks: usize) -> anyhow::Result<Self> {
+    /// For webhooks numbered from 0, those watched that `is_watched` names.
+    pub(crate) fn new(webhooks: u64, is_watched: impl Fn(u64) -> bool) -> anyhow::Result<Self> {
         let run = Run {
             latencies: Latencies::new()?,
             receipts: 0,
             last_ns: 0,
         };
         let state = Mutex::new(State {
-            hooks: vec![Hook::default(); webhooks],
+            hooks: (0..webhooks)
+                .map(|hook| Hook {
+                    watched: is_watched(hook),
+                    ..Hook::default()
+                })
+                .collect(),
             receipts: 0,
+            watched: 0,
             duplicates: 0,
             out_of_order: 0,
             run,
@@ -72,8 +82,9 @@ impl Ledger {
     }
 
     /// A group of events came to a webhook. `false`: there is no such webhook.
-    pub(crate) fn receive(&self, hook: usize, marks: &[Mark], now_ns: u64) -> bool {
+    pub(crate) fn receive(&self, hook: u64, marks: &[Mark], now_ns: u64) -> bool {
         let mut state = self.state();
+        let hook = usize::try_from(hook).unwrap_or(usize::MAX);
         let known = hook < state.hooks.len();
         for mark in marks {
             state.receive(hook, *mark, now_ns);
@@ -96,8 +107,13 @@ impl Ledger {
         self.state().run.clone()
     }
 
-    /// Ends when there are `receipts` first receipts, counted through all runs.
+    /// Ends when there are `receipts` first receipts of what is watched, counted through all runs.
     pub(crate) async fn reached(&self, receipts: u64) {
+        self.until(|state| state.watched >= receipts).await;
+    }
+
+    /// The same for all webhooks.
+    pub(crate) async fn reached_by_all(&self, receipts: u64) {
         self.until(|state| state.receipts >= receipts).await;
     }
 
@@ -166,9 +182,12 @@ impl State {
         }
         hook.next = hook.next.max(sequence + 1);
         self.receipts += 1;
-        self.run.receipts += 1;
-        self.run.last_ns = self.run.last_ns.max(now_ns);
-        self.run.latencies.record_ns(now_ns.saturating_sub(sent_ns));
+        if hook.watched {
+            self.watched += 1;
+            self.run.receipts += 1;
+            self.run.last_ns = self.run.last_ns.max(now_ns);
+            self.run.latencies.record_ns(now_ns.saturating_sub(sent_ns));
+        }
     }
 }
 
@@ -184,7 +203,7 @@ mod tests {
     }
 
     fn ledger(sequences: &[u64]) -> Ledger {
-        let ledger = Ledger::new(2).unwrap();
+        let ledger = Ledger::new(2, |_| true).unwrap();
         for sequence in sequences {
             assert!(ledger.receive(0, &[counted(*sequence)], 3_000_000));
         }
@@ -258,5 +277,17 @@ mod tests {
         tokio::join!(ledger.reached(2), ledger.probed(), receive);
         assert_eq!(ledger.run().receipts, 2);
         assert!(ledger.is_probed(1));
+    }
+
+    #[tokio::test]
+    async fn figures_are_of_watched_webhooks_and_faults_of_all() {
+        let ledger = Ledger::new(2, |hook| hook == 1).unwrap();
+        for hook in [0, 1] {
+            ledger.receive(hook, &[counted(0)], 3_000_000);
+        }
+        ledger.reached(1).await;
+        ledger.reached_by_all(2).await;
+        assert_eq!(ledger.run().receipts, 1);
+        assert_eq!(ledger.faults(3).lost, 1);
     }
 }

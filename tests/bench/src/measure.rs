@@ -96,7 +96,7 @@ impl Bench {
         for pair in 1..=self.pairs {
             let floor = sides.floor(size.events).await?;
             let before = sides.system.usage()?;
-            let angarium = sides.angarium(size.events).await?;
+            let angarium = sides.subject(size.events).await?;
             cpu.push(cpu_per_100k(&before, &sides.system.usage()?, angarium.deliveries));
             progress(&format!(
                 "{} {pair}/{}: floor {:.0}, angarium {:.0} deliveries/s",
@@ -123,9 +123,9 @@ struct Sides {
     limit: Duration,
     epoch: Epoch,
     tasks: Tasks,
-    floor: Floor,
-    floor_receiver: Receiver,
-    /// Events published so far, and the deliveries of them, on each side.
+    /// `None` where Angarium without trouble stands in its place.
+    floor: Option<(Floor, Receiver)>,
+    /// Events published so far on each side.
     floor_published: u64,
     system: System,
     receiver: Receiver,
@@ -163,10 +163,17 @@ impl Sides {
         };
 
         let epoch = Epoch::start();
-        let floor_receiver = Receiver::start(size.webhooks(), epoch, tasks).await?;
-        let floor = Floor::start(topic, size, floor_receiver.address, tasks).await?;
-        let receiver = Receiver::start(size.webhooks(), epoch, tasks).await?;
-        let system = System::start(bench, &prefix, size, &receiver).await?;
+        let floor = if scenario.trouble().is_some() {
+            None
+        } else {
+            let receiver = Receiver::start(size.webhooks(), None, epoch, tasks).await?;
+            Some((
+                Floor::start(topic, size, receiver.address, tasks).await?,
+                receiver,
+            ))
+        };
+        let receiver = Receiver::start(size.webhooks(), scenario.trouble(), epoch, tasks).await?;
+        let system = System::start(bench, &prefix, scenario, size, &receiver).await?;
         Ok(Self {
             scenario,
             size,
@@ -174,7 +181,6 @@ impl Sides {
             epoch,
             tasks: tasks.clone(),
             floor,
-            floor_receiver,
             floor_published: 0,
             system,
             receiver,
@@ -197,18 +203,34 @@ impl Sides {
         }
     }
 
+    /// What Angarium is held against.
     async fn floor(&mut self, events: u64) -> anyhow::Result<Run> {
+        let Some((floor, receiver)) = &self.floor else {
+            return self.angarium(events).await;
+        };
         let batch = self.batch(self.floor_published, events);
         self.floor_published += events;
         let due = self.floor_published * self.size.fan;
-        let publish = self.floor.publish(batch, &self.maker.name, self.epoch);
-        follow(publish, &self.floor_receiver.ledger, batch, due, self.limit).await
+        let publish = floor.publish(batch, &self.maker.name, self.epoch);
+        follow(publish, &receiver.ledger, batch, due, self.limit).await
+    }
+
+    /// What is measured: Angarium, with the scenario's trouble if it has one. What that kept back is waited for, so that
+    /// the next run begins without it.
+    async fn subject(&mut self, events: u64) -> anyhow::Result<Run> {
+        self.receiver.misbehave(true);
+        let run = self.angarium(events).await;
+        self.receiver.misbehave(false);
+        let due = self.published * self.size.fan;
+        // What does not come is told as lost at the end.
+        let _late = tokio::time::timeout(self.limit, self.receiver.ledger.reached_by_all(due)).await;
+        run
     }
 
     async fn angarium(&mut self, events: u64) -> anyhow::Result<Run> {
         let batch = self.batch(self.published, events);
         self.published += events;
-        let due = self.published * self.size.fan;
+        let due = self.watched(self.published);
         let (system, ledger) = (&self.system, &self.receiver.ledger);
         match self.scenario.way() {
             Way::Stream => {
@@ -221,6 +243,23 @@ impl Sides {
                 follow(publish, ledger, batch, due, self.limit).await
             }
         }
+    }
+
+    /// How many deliveries of the first `events` go to webhooks that are watched.
+    fn watched(&self, events: u64) -> u64 {
+        let hooks = |event: u64| {
+            let account = event % self.size.accounts;
+            account * self.size.fan..(account + 1) * self.size.fan
+        };
+        let is_watched = |hook: &u64| {
+            self.scenario
+                .trouble()
+                .is_none_or(|trouble| !trouble.is_of(*hook))
+        };
+        let watched = (0..events).map(|event| hooks(event).filter(is_watched).count());
+        watched
+            .map(|count| u64::try_from(count).unwrap_or(u64::MAX))
+            .sum()
     }
 
     /// Of Angarium's side.
@@ -350,7 +389,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_run_that_takes_too_long_ends_with_what_there_is() {
-        let ledger = Ledger::new(1).unwrap();
+        let ledger = Ledger::new(1, |_| true).unwrap();
         let batch = Batch {
             first: 0,
             events: 10,

@@ -1,7 +1,9 @@
-//! The receiver of both sides: takes a call, counts it, answers 200.
+//! The receiver of both sides: takes a call, counts it, answers 200. Some of its webhooks can be told to misbehave.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use angarium_runtime::Tasks;
 use anyhow::Context;
@@ -17,11 +19,14 @@ use tokio::sync::Semaphore;
 use crate::epoch::Epoch;
 use crate::ledger::Ledger;
 use crate::payload;
+use crate::scenario::{Trouble, TroubleKind};
 
 /// More than a group of events (1 MiB) and its envelope.
 const MAX_BODY: usize = 2 << 20;
 /// Further ones wait to be accepted.
 const MAX_CONNECTIONS: usize = 2_048;
+/// Who hangs answers after this time, if anybody still waits: longer than a call may take (D1).
+const HANG: Duration = Duration::from_secs(30);
 /// Every webhook's path begins with it; its number follows.
 const PATH: &str = "/w/";
 
@@ -30,20 +35,48 @@ const PATH: &str = "/w/";
 pub(crate) struct Receiver {
     pub(crate) address: SocketAddr,
     pub(crate) ledger: Arc<Ledger>,
+    misbehaves: Arc<AtomicBool>,
+}
+
+/// What answers a call.
+#[derive(Clone, Debug)]
+struct Desk {
+    ledger: Arc<Ledger>,
+    epoch: Epoch,
+    trouble: Option<Trouble>,
+    misbehaves: Arc<AtomicBool>,
 }
 
 impl Receiver {
-    pub(crate) async fn start(webhooks: u64, epoch: Epoch, tasks: &Tasks) -> anyhow::Result<Self> {
+    /// For webhooks numbered from 0. Those that may make trouble are not watched.
+    pub(crate) async fn start(
+        webhooks: u64,
+        trouble: Option<Trouble>,
+        epoch: Epoch,
+        tasks: &Tasks,
+    ) -> anyhow::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0))
             .await
             .context("cannot listen for the receiver")?;
         let address = listener.local_addr()?;
-        let ledger = Arc::new(Ledger::new(usize::try_from(webhooks)?)?);
-        tasks.spawn(
-            "receiver",
-            accept(listener, Arc::clone(&ledger), epoch, tasks.clone()),
-        );
-        Ok(Self { address, ledger })
+        let is_watched = |hook| trouble.is_none_or(|trouble| !trouble.is_of(hook));
+        let desk = Desk {
+            ledger: Arc::new(Ledger::new(webhooks, is_watched)?),
+            epoch,
+            trouble,
+            misbehaves: Arc::default(),
+        };
+        tasks.spawn("receiver", accept(listener, desk.clone(), tasks.clone()));
+        Ok(Self {
+            address,
+            ledger: desk.ledger,
+            misbehaves: desk.misbehaves,
+        })
+    }
+
+    /// From now on those that may make trouble do, or no longer.
+    pub(crate) fn misbehave(&self, misbehaves: bool) {
+        self.misbehaves.store(misbehaves, Ordering::Relaxed);
     }
 }
 
@@ -52,7 +85,7 @@ pub(crate) fn path(hook: u64) -> String {
     format!("{PATH}{hook}")
 }
 
-async fn accept(listener: TcpListener, ledger: Arc<Ledger>, epoch: Epoch, tasks: Tasks) {
+async fn accept(listener: TcpListener, desk: Desk, tasks: Tasks) {
     let free = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let mut ended = tasks.shutdown().begun();
     loop {
@@ -67,23 +100,23 @@ async fn accept(listener: TcpListener, ledger: Arc<Ledger>, epoch: Epoch, tasks:
         let Some(((stream, _), slot)) = accepted else {
             continue;
         };
-        let (ledger, ended) = (Arc::clone(&ledger), tasks.shutdown().begun());
+        let (desk, ended) = (desk.clone(), tasks.shutdown().begun());
         tasks.spawn("receiver connection", async move {
             tokio::select! {
                 () = ended => {}
-                () = serve(stream, &ledger, epoch) => {}
+                () = serve(stream, &desk) => {}
             }
             drop(slot);
         });
     }
 }
 
-async fn serve(stream: TcpStream, ledger: &Ledger, epoch: Epoch) {
+async fn serve(stream: TcpStream, desk: &Desk) {
     // Without it an answer may wait 40 ms for an acknowledgement; a socket that refuses is closing anyway.
     if stream.set_nodelay(true).is_err() {
         return;
     }
-    let service = service_fn(|request| answer(request, ledger, epoch));
+    let service = service_fn(|request| answer(request, desk));
     let served = hyper::server::conn::http1::Builder::new()
         .serve_connection(TokioIo::new(stream), service)
         .await;
@@ -94,21 +127,31 @@ async fn serve(stream: TcpStream, ledger: &Ledger, epoch: Epoch) {
 
 async fn answer(
     request: Request<Incoming>,
-    ledger: &Ledger,
-    epoch: Epoch,
+    desk: &Desk,
 ) -> Result<Response<Empty<Bytes>>, Box<dyn std::error::Error + Send + Sync>> {
-    let hook = request
+    let hook: Option<u64> = request
         .uri()
         .path()
         .strip_prefix(PATH)
         .and_then(|hook| hook.parse().ok());
+    if let (Some(hook), Some(trouble)) = (hook, desk.trouble)
+        && desk.misbehaves.load(Ordering::Relaxed)
+        && trouble.is_of(hook)
+    {
+        if trouble.kind == TroubleKind::Hang {
+            tokio::time::sleep(HANG).await;
+        }
+        let mut response = Response::new(Empty::new());
+        *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+        return Ok(response);
+    }
     let body = Limited::new(request.into_body(), MAX_BODY)
         .collect()
         .await?
         .to_bytes();
-    let now_ns = epoch.now_ns();
+    let now_ns = desk.epoch.now_ns();
     let status = match (hook, payload::marks(&body)) {
-        (Some(hook), Ok(marks)) if ledger.receive(hook, &marks, now_ns) => StatusCode::OK,
+        (Some(hook), Ok(marks)) if desk.ledger.receive(hook, &marks, now_ns) => StatusCode::OK,
         (_, Ok(_)) => StatusCode::NOT_FOUND,
         (_, Err(error)) => {
             tracing::warn!(%error, "the receiver cannot read what it was sent");

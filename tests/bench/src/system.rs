@@ -23,7 +23,7 @@ use crate::proc::Usage;
 use crate::publish::STREAMS;
 use crate::receiver::{Receiver, path};
 use crate::role::{Role, free_addresses};
-use crate::scenario::Size;
+use crate::scenario::{Scenario, Size};
 
 /// How long the processes may take until events flow from end to end.
 const START_LIMIT: Duration = Duration::from_secs(60);
@@ -48,6 +48,7 @@ impl System {
     pub(crate) async fn start(
         bench: &Bench,
         prefix: &str,
+        scenario: Scenario,
         size: Size,
         receiver: &Receiver,
     ) -> anyhow::Result<Self> {
@@ -63,6 +64,10 @@ impl System {
             ("ANGARIUM_REGISTRY_ENDPOINT", registry_endpoint.clone()),
             ("ANGARIUM_INGEST_LISTEN", ingest_http.to_string()),
             ("ANGARIUM_INGEST_GRPC_LISTEN", ingest_grpc.to_string()),
+            (
+                "ANGARIUM_DELIVERY_MAX_GROUP_EVENTS",
+                scenario.max_group_events().to_string(),
+            ),
             // The receiver is here, on a random port.
             ("ANGARIUM_EGRESS_ALLOW_HTTP", "true".to_owned()),
             ("ANGARIUM_EGRESS_ALLOW_LOOPBACK", "true".to_owned()),
