@@ -73,6 +73,10 @@ fn caller(tasks: &Tasks) -> Caller {
         connect: Duration::from_secs(10),
         answer: Duration::from_millis(300),
     };
+    patient_caller(patience, tasks)
+}
+
+fn patient_caller(patience: Patience, tasks: &Tasks) -> Caller {
     Caller::new(
         Pool::default(),
         TlsSetup::public().unwrap(),
@@ -99,6 +103,24 @@ async fn d1_a_receiver_that_does_not_answer_in_time_has_failed() {
     let (url, _connections, tasks) = receiver(vec![Act::Hang]).await;
     let error = post(&caller(&tasks), &url).await.unwrap_err();
     assert_eq!(error.failure(), Failure::AnswerTimeout, "{error}");
+}
+
+/// The connection is there when TLS is (D1): one that is taken and then left without a word has failed.
+#[tokio::test]
+async fn d1_a_receiver_that_takes_the_connection_and_never_speaks_tls_has_failed_to_connect() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://{}/", listener.local_addr().unwrap());
+    let url = url.parse().unwrap();
+    let tasks = Tasks::new(Shutdown::new());
+    let patience = Patience {
+        connect: Duration::from_millis(300),
+        answer: Duration::from_secs(60),
+    };
+    let caller = patient_caller(patience, &tasks);
+    let (failed, silent) = tokio::join!(post(&caller, &url), listener.accept());
+    let error = failed.unwrap_err();
+    assert_eq!(error.failure(), Failure::ConnectTimeout, "{error}");
+    drop(silent.unwrap());
 }
 
 #[tokio::test]
