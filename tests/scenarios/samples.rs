@@ -13,7 +13,7 @@ use angarium_testkit::stack::{Backends, Stack};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::setup::signed_webhook;
+use crate::setup::{signed_webhook, unsigned_webhook};
 
 /// The account that all samples carry (E7): it gets them over HTTP.
 const HTTP: u64 = 1234;
@@ -21,6 +21,8 @@ const HTTP: u64 = 1234;
 const PUBLISH: u64 = 1010;
 /// Gets them over gRPC, on a stream.
 const STREAM: u64 = 1011;
+/// The hook of a webhook without authentication. It takes the real-time types of the account of HTTP.
+const UNSIGNED: &str = "unsigned";
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// The events of a body, each payload in its own bytes.
@@ -101,15 +103,20 @@ fn hook(account: u64, lane: Lane) -> String {
     format!("{account}-{lane}")
 }
 
-/// Two signed webhooks in each account, one a lane.
+/// Two signed webhooks in each account, one a lane, and an unsigned one in the first.
 async fn stack_with_webhooks(receiver: &Receiver, accounts: &[u64]) -> Stack {
     let stack = Stack::start(&Backends::shared().unwrap()).await.unwrap();
     let types = |lane| -> Vec<&str> {
         let of_lane = Catalogue.types().filter(|known| known.lane == lane);
         of_lane.map(|known| known.name).collect()
     };
-    for account in accounts.iter().copied() {
+    for (index, account) in accounts.iter().copied().enumerate() {
         stack.create_account(account).await.unwrap();
+        if index == 0 {
+            unsigned_webhook(&stack, receiver, account, UNSIGNED, &types(Lane::Realtime))
+                .await
+                .unwrap();
+        }
         for lane in Lane::ALL {
             signed_webhook(&stack, receiver, account, &hook(account, lane), &types(lane))
                 .await
@@ -124,7 +131,8 @@ async fn stack_with_webhooks(receiver: &Receiver, accounts: &[u64]) -> Stack {
     stack
 }
 
-/// The events that have arrived at a hook, in order. What came is proven to be ours.
+/// The events that have arrived at a hook, in order. What came is proven to be ours, or bears no proof if the webhook
+/// wants none.
 fn arrived(receiver: &Receiver, account: u64, hook: &str) -> Vec<Told> {
     let mut events = Vec::new();
     for request in receiver.received_by(hook) {
@@ -133,7 +141,11 @@ fn arrived(receiver: &Receiver, account: u64, hook: &str) -> Vec<Told> {
         let sent: i64 = request.webhook_timestamp.parse().unwrap();
         let age = request.at_ms / 1_000 - sent;
         assert!((-1..60).contains(&age), "W2: {hook} was called {age} s ago");
-        assert_eq!(request.verified, Some(Ok(())), "W2, signature: {hook}");
+        if hook == UNSIGNED {
+            assert_eq!(request.webhook_signature, "", "W2, none: {hook}");
+        } else {
+            assert_eq!(request.verified, Some(Ok(())), "W2, signature: {hook}");
+        }
         events.extend(Told::all(&request.body, account));
     }
     events
@@ -242,15 +254,20 @@ async fn e1_to_e8_the_samples_arrive_as_published_or_are_refused_with_their_plac
     publish_over_grpc(&stack).await;
     publish_on_a_stream(&stack).await;
 
-    let all = valid();
+    let (all, realtime) = (valid(), valid_of(Lane::Realtime));
     assert_eq!(all.len(), 25);
-    wait_for_events(&receiver, &stack, accounts.len() * all.len()).await;
+    wait_for_events(&receiver, &stack, accounts.len() * all.len() + realtime.len()).await;
     for account in accounts {
         for lane in Lane::ALL {
             let arrived = arrived(&receiver, account, &hook(account, lane));
             assert_eq!(arrived, valid_of(lane), "E1, E4, E5, E7: {account}, {lane}");
         }
     }
+    assert_eq!(
+        arrived(&receiver, HTTP, UNSIGNED),
+        realtime,
+        "W2: unsigned and as published"
+    );
 }
 
 #[tokio::test]
