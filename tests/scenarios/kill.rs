@@ -1,6 +1,5 @@
 //! D6, D7: any service may be killed in the middle of a stream.
 
-use std::process::Command;
 use std::time::Duration;
 
 use angarium_testkit::poll::poll;
@@ -9,6 +8,7 @@ use angarium_testkit::receiver::Receiver;
 use angarium_testkit::stack::{Backends, Stack};
 use angarium_testkit::tracker::Count;
 use futures::stream::{FuturesUnordered, StreamExt as _};
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::setup::assert_all_verified;
 use crate::stream::Stream;
@@ -84,10 +84,8 @@ async fn accepts(stack: &Stack, (account, body): &(u64, String)) -> bool {
 
 /// By its id, while the stack is in use.
 fn kill(process: u32) {
-    let killed = Command::new("kill")
-        .args(["-KILL", &process.to_string()])
-        .status();
-    assert!(killed.unwrap().success());
+    let process = Pid::from_raw(i32::try_from(process).unwrap()).unwrap();
+    kill_process(process, Signal::KILL).unwrap();
 }
 
 #[tokio::test]
