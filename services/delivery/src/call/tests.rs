@@ -117,8 +117,9 @@ async fn d1_a_receiver_that_takes_the_connection_and_never_speaks_tls_has_failed
         answer: Duration::from_secs(60),
     };
     let caller = patient_caller(patience, &tasks);
-    let (failed, silent) = tokio::join!(post(&caller, &url), listener.accept());
-    let error = failed.unwrap_err();
+    let posted = timeout(Duration::from_secs(10), post(&caller, &url));
+    let (posted, silent) = tokio::join!(posted, listener.accept());
+    let error = posted.expect("the call ends by itself").unwrap_err();
     assert_eq!(error.failure(), Failure::ConnectTimeout, "{error}");
     drop(silent.unwrap());
 }
