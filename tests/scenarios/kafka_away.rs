@@ -59,12 +59,11 @@ async fn kafka_stopped_is_a_503_within_a_bound_and_events_flow_again_once_it_is_
         {}
     };
     timeout(LIMIT, accepted).await.expect("events are accepted again");
-    let tracker = &mut stream.tracker;
     receiver
-        .wait_for("every event", LIMIT, |received| tracker.look(received).unwrap())
+        .wait_for("every event", LIMIT, |received| stream.look(received))
         .await
-        .unwrap_or_else(|error| panic!("{}; {error}\n{}", tracker.count(), stack.logs()));
-    let count = tracker.count();
+        .unwrap_or_else(|error| panic!("{}; {error}\n{}", stream.count(), stack.logs()));
+    let count = stream.count();
     assert_eq!(
         Count {
             duplicates: 0,

@@ -6,6 +6,7 @@
     reason = "these are tests, helpers included"
 )]
 
+mod dev;
 mod kafka_away;
 mod kill;
 mod samples;

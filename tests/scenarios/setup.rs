@@ -1,7 +1,7 @@
 //! What the scenarios have in common: webhooks, and streams of numbered events.
 
 use angarium_proto::registry::v1::authentication::Method;
-use angarium_proto::registry::v1::{Authentication, Signature, Timetable, Webhook};
+use angarium_proto::registry::v1::{Authentication, NoAuthentication, Signature, Timetable, Webhook};
 use angarium_signing::Secret;
 use angarium_testkit::receiver::Receiver;
 use angarium_testkit::stack::Stack;
@@ -15,25 +15,42 @@ pub(crate) async fn signed_webhook(
     hook: &str,
     event_types: &[&str],
 ) -> Result<Webhook> {
+    let method = Method::Signature(Signature::default());
     let webhook = stack
-        .create_webhook(Webhook {
-            account_id: account,
-            name: hook.to_owned(),
-            target_url: receiver.hook(hook),
-            authentication: Some(Authentication {
-                method: Some(Method::Signature(Signature::default())),
-            }),
-            event_types: event_types.iter().map(ToString::to_string).collect(),
-            active: true,
-            timetable: Some(Timetable {
-                cron: "*/2 * * * * *".to_owned(),
-                time_zone: String::new(),
-            }),
-            ..Webhook::default()
-        })
+        .create_webhook(webhook(method, account, hook, receiver.hook(hook), event_types))
         .await?;
     receiver.verify(hook, &[secret(&webhook)?])?;
     Ok(webhook)
+}
+
+/// A webhook whose calls bear no proof of who sends them.
+pub(crate) async fn unsigned_webhook(
+    stack: &Stack,
+    receiver: &Receiver,
+    account: u64,
+    hook: &str,
+    event_types: &[&str],
+) -> Result<Webhook> {
+    let method = Method::None(NoAuthentication {});
+    stack
+        .create_webhook(webhook(method, account, hook, receiver.hook(hook), event_types))
+        .await
+}
+
+fn webhook(method: Method, account: u64, name: &str, target_url: String, event_types: &[&str]) -> Webhook {
+    Webhook {
+        account_id: account,
+        name: name.to_owned(),
+        target_url,
+        authentication: Some(Authentication { method: Some(method) }),
+        event_types: event_types.iter().map(ToString::to_string).collect(),
+        active: true,
+        timetable: Some(Timetable {
+            cron: "*/2 * * * * *".to_owned(),
+            time_zone: String::new(),
+        }),
+        ..Webhook::default()
+    }
 }
 
 fn secret(webhook: &Webhook) -> Result<Secret> {

@@ -2,33 +2,45 @@
 
 use std::time::Duration;
 
-use angarium_model::{Catalogue, Lane};
-use angarium_testkit::receiver::Receiver;
+use angarium_model::{Catalogue, EventType, Lane};
+use angarium_testkit::receiver::{Received, Receiver};
 use angarium_testkit::stack::{Backends, Stack};
 use angarium_testkit::tracker::{Count, Tracker};
+use serde::Deserialize;
 
 use crate::setup::{assert_all_verified, numbered, signed_webhook};
 
-/// A stream of numbered events of all real-time types in some accounts, each account with five webhooks; every event
-/// goes to one to three of them.
+/// A stream of numbered events of all types, of both lanes, in some accounts, each account with five webhooks; every
+/// event goes to one to three of them.
 pub(crate) struct Stream {
     pub(crate) accounts: u64,
-    types: Vec<&'static str>,
-    pub(crate) tracker: Tracker,
+    types: Vec<EventType>,
+    tracker: Tracker,
+    /// What has been looked at, under the name of webhook and lane.
+    seen: Vec<Received>,
     next: u64,
+    expected: usize,
 }
 
 /// Webhooks of an account (W3).
 const WEBHOOKS: usize = 5;
 
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    #[serde(borrow)]
+    events: Vec<Typed<'a>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Typed<'a> {
+    event_name: &'a str,
+}
+
 impl Stream {
     /// Creates accounts and webhooks.
     pub(crate) async fn set_up(stack: &Stack, receiver: &Receiver, accounts: u64) -> Self {
-        let types: Vec<&str> = Catalogue
-            .types()
-            .filter(|t| t.lane == Lane::Realtime)
-            .map(|t| t.name)
-            .collect();
+        let types: Vec<EventType> = Catalogue.types().collect();
         for account in 1..=accounts {
             stack.create_account(account).await.unwrap();
             for webhook in 0..WEBHOOKS {
@@ -36,7 +48,7 @@ impl Stream {
                     .iter()
                     .enumerate()
                     .filter(|(index, _)| wants(webhook, *index))
-                    .map(|(_, name)| *name)
+                    .map(|(_, known)| known.name)
                     .collect();
                 signed_webhook(stack, receiver, account, &hook(account, webhook), &wanted)
                     .await
@@ -48,14 +60,16 @@ impl Stream {
             .find(|index| wants(WEBHOOKS - 1, *index))
             .unwrap();
         stack
-            .wait_until_matched(receiver, accounts, types[index], &last)
+            .wait_until_matched(receiver, accounts, types[index].name, &last)
             .await
             .unwrap();
         Self {
             accounts,
             types,
             tracker: Tracker::default(),
+            seen: Vec::new(),
             next: 0,
+            expected: 0,
         }
     }
 
@@ -66,18 +80,63 @@ impl Stream {
             let number = self.next;
             self.next += 1;
             let index = usize::try_from(number).unwrap() % self.types.len();
-            lines.push_str(&numbered(self.types[index], number));
+            let EventType { name, lane, .. } = self.types[index];
+            lines.push_str(&numbered(name, number));
             lines.push('\n');
             for webhook in (0..WEBHOOKS).filter(|webhook| wants(*webhook, index)) {
-                self.tracker.expect(&hook(account, webhook), number);
+                let hook = in_lane(&hook(account, webhook), lane);
+                self.tracker.expect(&hook, number);
+                self.expected += 1;
             }
         }
         lines
+    }
+
+    /// Looks at the requests that it has not seen yet; whether every expected event has come.
+    pub(crate) fn look(&mut self, received: &[Received]) -> bool {
+        for request in &received[self.seen.len()..] {
+            let hook = in_lane(&request.hook, lane(&request.body)).into();
+            self.seen.push(Received {
+                hook,
+                ..request.clone()
+            });
+        }
+        self.tracker.look(&self.seen).unwrap()
+    }
+
+    /// How many receipts are expected of what was published so far, one for each event and webhook.
+    pub(crate) fn expected(&self) -> usize {
+        self.expected
+    }
+
+    /// First receipts so far.
+    pub(crate) fn receipts(&self) -> usize {
+        self.tracker.receipts()
+    }
+
+    /// What has been counted so far.
+    pub(crate) fn count(&self) -> Count {
+        self.tracker.count()
     }
 }
 
 fn hook(account: u64, webhook: usize) -> String {
     format!("{account}-{webhook}")
+}
+
+/// A webhook gets the events of each lane in their order, and the lanes independently of each other (D7, E8).
+fn in_lane(hook: &str, lane: Lane) -> String {
+    format!("{hook} {lane}")
+}
+
+/// The lane of a group.
+fn lane(body: &[u8]) -> Lane {
+    let envelope: Envelope<'_> = serde_json::from_slice(body).unwrap();
+    let lane = |event: &Typed<'_>| Catalogue.get(event.event_name).unwrap().lane;
+    let first = lane(&envelope.events[0]);
+    let same = envelope.events.iter().all(|event| lane(event) == first);
+    assert!(same, "E8: a group holds events of one class");
+    first
 }
 
 /// Type `i` goes to `i % 3 + 1` webhooks, beginning with number `i % 5`.
@@ -101,13 +160,12 @@ async fn d7_twenty_thousand_events_reach_fifty_webhooks_once_and_in_order() {
             .unwrap();
         assert_eq!(reply.status, 202, "{:?}", reply.json());
     }
-    let tracker = &mut stream.tracker;
     receiver
         .wait_for("every event", Duration::from_secs(120), |received| {
-            tracker.look(received).unwrap()
+            stream.look(received)
         })
         .await
-        .unwrap_or_else(|error| panic!("{}; {error}\n{}", tracker.count(), stack.logs()));
-    assert_eq!(tracker.count(), Count::default());
+        .unwrap_or_else(|error| panic!("{}; {error}\n{}", stream.count(), stack.logs()));
+    assert_eq!(stream.count(), Count::default());
     assert_all_verified(&receiver);
 }

@@ -21,6 +21,10 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let interrupt = Interrupt::install()?;
+    if wants_help(&args.args) {
+        // To be told what can be asked for, nothing has to be installed.
+        return Ok(pass_on(interrupt.run(bench().arg("--help"))?));
+    }
     Parts::ensure(&cache_dir(), &mut say)?;
     let mut build = Command::new("cargo");
     build
@@ -38,10 +42,29 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     if !built.success() {
         return Ok(pass_on(built));
     }
+    Ok(pass_on(interrupt.run(bench().args(&args.args))?))
+}
+
+fn wants_help(args: &[OsString]) -> bool {
+    args.iter().any(|arg| arg == "-h" || arg == "--help")
+}
+
+fn bench() -> Command {
     let mut command = Command::new("cargo");
     command
         .args(["run", "--locked", "--release", "-p", "angarium-bench", "--"])
-        .args(&args.args)
         .current_dir(paths::root());
-    Ok(pass_on(interrupt.run(&mut command)?))
+    command
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn help_is_asked_for_anywhere_among_the_arguments() {
+        let wants = |args: &[&str]| wants_help(&args.iter().map(OsString::from).collect::<Vec<_>>());
+        assert!(wants(&["--help"]) && wants(&["--quick", "-h"]));
+        assert!(!wants(&[]) && !wants(&["--quick"]));
+    }
 }

@@ -93,7 +93,7 @@ impl Servers {
             ..KafkaConfig::new(dir.join("kafka"))
         };
         let kafka = Kafka::start(parts, &config)?;
-        State::of(&kafka, &redis)?.save(&state)?;
+        State::of(&kafka, &redis, &dir)?.save(&state)?;
         Ok(Self { kafka, redis })
     }
 

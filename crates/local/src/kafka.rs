@@ -26,7 +26,9 @@ pub enum Brokers {
 }
 
 impl Brokers {
-    fn count(self) -> u32 {
+    /// As a number.
+    #[must_use]
+    pub const fn count(self) -> u32 {
         match self {
             Self::One => 1,
             Self::Three => 3,

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::process::Signal;
 use serde::{Deserialize, Serialize};
@@ -18,6 +18,9 @@ pub struct State {
     pub kafka: String,
     /// URL.
     pub redis: String,
+    /// The directory that both keep their data in; empty in a file that an older version wrote.
+    #[serde(default)]
+    pub data: PathBuf,
     processes: Vec<Process>,
 }
 
@@ -51,8 +54,8 @@ pub enum How {
 }
 
 impl State {
-    /// Describes two running servers.
-    pub fn of(kafka: &Kafka, redis: &Redis) -> Result<Self, Error> {
+    /// Describes two running servers that keep their data in `data`.
+    pub fn of(kafka: &Kafka, redis: &Redis, data: &Path) -> Result<Self, Error> {
         let servers = kafka.nodes.iter().chain([&redis.server]);
         let process = |server: &Server| {
             Ok(Process {
@@ -63,6 +66,7 @@ impl State {
         Ok(Self {
             kafka: kafka.bootstrap(),
             redis: redis.url(),
+            data: data.to_owned(),
             processes: servers.map(process).collect::<Result<_, Error>>()?,
         })
     }
@@ -97,6 +101,12 @@ impl State {
         };
         write().map_err(Error::file("write", path))?;
         Ok(())
+    }
+
+    /// How many brokers Kafka has.
+    #[must_use]
+    pub fn brokers(&self) -> u32 {
+        u32::try_from(self.kafka.split(',').count()).unwrap_or(u32::MAX)
     }
 
     /// Whether all of it still runs.
@@ -155,6 +165,7 @@ mod tests {
         State {
             kafka: "127.0.0.1:20000".into(),
             redis: "redis://127.0.0.1:20002/".into(),
+            data: "/data".into(),
             processes,
         }
     }

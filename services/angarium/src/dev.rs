@@ -8,13 +8,13 @@
 //! ```
 //!
 //! The services are the ones of production, started by the same calls, and they talk to one another over gRPC. Only
-//! what they stand on differs: Kafka is librdkafka's mock cluster and the state of retries is in memory, unless
-//! `--kafka` and `--redis` say otherwise. The narrator knows nothing from inside: it sees what ingest answers, what
-//! the journal says, and what the receiver got.
+//! what they stand on differs: Kafka is librdkafka's mock cluster, and the state of retries and the ids of events are
+//! in memory, unless `--kafka` and `--redis` say otherwise. The narrator knows nothing from inside: it sees what ingest
+//! answers, what the journal says, and what the receiver got.
 //!
 //! With a real Kafka a second run finds what the first left. Accounts that exist are kept, and webhooks of the same
-//! name are led to the new receiver under a new secret. Ids of events are remembered in this process alone, even
-//! with `--redis`: else the samples of a second run would be repeats, which ingest answers and nobody delivers.
+//! name are led to the new receiver under a new secret. Ids of events are remembered for each run by itself, also in
+//! Redis: else the samples of a second run would be repeats, which ingest answers and nobody delivers.
 //! What was still pending is sent too, and told, but not counted.
 //!
 //! - [`services`] starts them, [`setup`] makes accounts and webhooks, [`receiver`] is the sample receiver.
@@ -72,7 +72,7 @@ pub(crate) struct Args {
     /// Use this Kafka, not one in memory. Topics are created; no other Angarium may be using it
     #[arg(long, value_name = "HOST:PORT")]
     kafka: Option<String>,
-    /// Keep the state of retries in this Redis, not in memory
+    /// Keep the state of retries and the ids of this run's events in this Redis, not in memory
     #[arg(long, value_name = "URL")]
     redis: Option<String>,
     /// Serve ingest's HTTP here; 0 takes a free port [default: 8080, or a free one]

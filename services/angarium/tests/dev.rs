@@ -1,8 +1,15 @@
 //! `angarium dev`, as the README runs it.
-#![expect(clippy::unwrap_used, reason = "a test that cannot run the program has failed")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot run the program has failed"
+)]
 
-use std::net::{Ipv4Addr, TcpListener};
-use std::process::{Command, Output};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::time::Duration;
 
 /// Runs the real program. It ends by itself: every wait in it has a bound.
 fn dev(args: &[&str]) -> Output {
@@ -61,6 +68,146 @@ fn the_published_samples_arrive_verified_and_two_are_refused_with_their_place() 
     for line in lines {
         assert!(line.chars().count() <= 100, "{line}");
     }
+}
+
+/// The program while it stays up; killed when a test fails.
+struct Running {
+    child: Child,
+    lines: Receiver<String>,
+}
+
+impl Running {
+    fn start(args: &[&str]) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_angarium"))
+            .arg("dev")
+            .args(args)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let told = BufReader::new(child.stdout.take().unwrap());
+        let (sender, lines) = sync_channel(10_000);
+        // A thread, so that a line that never comes fails the test instead of holding it.
+        std::thread::spawn(move || {
+            for line in told.lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        Self { child, lines }
+    }
+
+    /// What is told up to the first line that holds this text.
+    fn told_until(&self, text: &str) -> String {
+        const LIMIT: Duration = Duration::from_secs(150);
+        let mut told = String::new();
+        loop {
+            match self.lines.recv_timeout(LIMIT) {
+                Ok(line) => told += &format!("{line}\n"),
+                Err(error) => panic!("no line with `{text}` ({error}) after\n{told}"),
+            }
+            if told.lines().last().is_some_and(|line| line.contains(text)) {
+                return told;
+            }
+        }
+    }
+
+    /// Ctrl-C.
+    fn interrupt(mut self) -> ExitStatus {
+        let sent = Command::new("kill")
+            .args(["-INT", &self.child.id().to_string()])
+            .status();
+        assert!(sent.unwrap().success());
+        self.child.wait().unwrap()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended already.
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+/// The words of a command as a shell takes them: with quotes, and lines that go on.
+fn words(command: &str) -> Vec<String> {
+    let joined = command.replace("\\\n", " ");
+    let mut words = Vec::new();
+    // Every second part stands in quotes.
+    for (part, quoted) in joined.split('\'').zip([false, true].into_iter().cycle()) {
+        if quoted {
+            words.push(part.to_owned());
+        } else {
+            words.extend(part.split_whitespace().map(str::to_owned));
+        }
+    }
+    words
+}
+
+/// Sends what this `curl` would send; the answer.
+fn as_curl_does(command: &str) -> String {
+    let words = words(command);
+    let [curl, url, options @ ..] = words.as_slice() else {
+        panic!("not a command: {command}")
+    };
+    assert_eq!(curl, "curl");
+    let (host, path) = url.strip_prefix("http://").unwrap().split_once('/').unwrap();
+    let (mut headers, mut body) = (String::new(), "");
+    for option in options.chunks(2) {
+        match option {
+            [flag, value] if flag == "-H" => headers += &format!("{value}\r\n"),
+            [flag, value] if flag == "-d" => body = value,
+            other => panic!("{other:?}"),
+        }
+    }
+    let length = body.len();
+    let request = format!(
+        "POST /{path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n{body}"
+    );
+    let mut stream = TcpStream::connect(host).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+/// The part of the text from `start` up to the next empty line.
+fn paragraph<'a>(told: &'a str, start: &str) -> &'a str {
+    let from = told.find(start).unwrap_or_else(|| panic!("no {start} in {told}"));
+    let rest = &told[from..];
+    &rest[..rest.find("\n\n").unwrap()]
+}
+
+#[test]
+fn it_stays_up_and_what_it_tells_to_try_works_until_ctrl_c_ends_it_well() {
+    let dev = Running::start(&["--http-port=0", "--grpc-port=0", "--registry-port=0"]);
+    let told = dev.told_until("Ctrl-C ends it.");
+
+    let answer = as_curl_does(paragraph(&told, "curl http://"));
+    assert!(answer.starts_with("HTTP/1.1 202 "), "{answer}");
+    dev.told_until("✓ COURSE_ENROLLMENT ");
+
+    let list = words(paragraph(&told, env!("CARGO_BIN_EXE_angarium")));
+    let listed = Command::new(&list[0]).args(&list[1..]).output().unwrap();
+    let (listed, log) = (text(&listed.stdout), text(&listed.stderr));
+    assert!(
+        listed.contains("dev real-time") && listed.contains("dev batch"),
+        "{listed}{log}"
+    );
+    let mut addresses = 0;
+    for address in paragraph(&told, "   ingest").split([' ', ',', '/', '\n']) {
+        if address.starts_with("127.0.0.1:") {
+            TcpStream::connect(address).unwrap_or_else(|error| panic!("{address}: {error}\n{told}"));
+            addresses += 1;
+        }
+    }
+    assert_eq!(
+        addresses, 4,
+        "ingest's two, the registry's and the receiver's: {told}"
+    );
+
+    assert_eq!(dev.interrupt().code(), Some(0));
 }
 
 #[test]

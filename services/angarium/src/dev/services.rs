@@ -159,7 +159,8 @@ pub(super) async fn start<T>(
         directory: follow(Secrets::Omit)?,
         clock: clock.clone(),
     };
-    let ingest = angarium_ingest::Service::start(ingest_config(ports, key), around, tasks);
+    let ids = remembered_ids(args.redis.as_deref(), &clock);
+    let ingest = angarium_ingest::Service::start(ingest_config(ports, key, ids), around, tasks);
     let ingest = ingest.await.context("cannot start ingest")?;
 
     let config = angarium_fanout::Config::default();
@@ -196,16 +197,28 @@ pub(super) async fn start<T>(
     ))
 }
 
-fn ingest_config(ports: &Ports, key: &OperatorKey) -> angarium_ingest::Config {
+fn ingest_config(ports: &Ports, key: &OperatorKey, ids: StoreConfig) -> angarium_ingest::Config {
     let (http, grpc) = (loopback(ports.http), loopback(ports.grpc));
     angarium_ingest::Config {
         idempotency: Idempotency {
-            store: StoreConfig::Memory {
-                entries: REMEMBERED_IDS,
-            },
+            store: ids,
             ..Idempotency::default()
         },
         ..angarium_ingest::Config::new(http, grpc, key.clone())
+    }
+}
+
+/// Each run remembers ids of its own, in Redis too: else the samples of a second run would be repeats, which ingest
+/// answers and nobody delivers.
+fn remembered_ids(redis: Option<&str>, clock: &Clock) -> StoreConfig {
+    match redis {
+        Some(url) => StoreConfig::Redis {
+            url: url.to_owned(),
+            prefix: format!("{REDIS_PREFIX}:dev-{}-{}", clock.now_ms(), std::process::id()),
+        },
+        None => StoreConfig::Memory {
+            entries: REMEMBERED_IDS,
+        },
     }
 }
 

@@ -84,8 +84,16 @@ fn caller(tasks: &Tasks) -> Caller {
 }
 
 fn caller_with(pool: Pool, rules: Rules, tasks: &Tasks) -> Caller {
+    caller_waiting(PATIENCE, pool, rules, tasks)
+}
+
+fn patient_caller(patience: Patience, tasks: &Tasks) -> Caller {
+    caller_waiting(patience, Pool::default(), Rules::this_machine(), tasks)
+}
+
+fn caller_waiting(patience: Patience, pool: Pool, rules: Rules, tasks: &Tasks) -> Caller {
     let policy = Arc::new(Policy::new(rules));
-    Caller::new(pool, policy, TlsSetup::public().unwrap(), PATIENCE, tasks.clone())
+    Caller::new(pool, policy, TlsSetup::public().unwrap(), patience, tasks.clone())
 }
 
 fn account(id: u64) -> AccountId {
@@ -124,6 +132,25 @@ async fn d1_a_receiver_that_does_not_answer_in_time_has_failed() {
     let (url, _connections, tasks) = receiver(vec![Act::Hang]).await;
     let error = post(&caller(&tasks), &url).await.unwrap_err();
     assert_eq!(error.failure(), Failure::AnswerTimeout, "{error}");
+}
+
+/// The connection is there when TLS is (D1): one that is taken and then left without a word has failed.
+#[tokio::test]
+async fn d1_a_receiver_that_takes_the_connection_and_never_speaks_tls_has_failed_to_connect() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://{}/", listener.local_addr().unwrap());
+    let url = url.parse().unwrap();
+    let tasks = Tasks::new(Shutdown::new());
+    let patience = Patience {
+        connect: Duration::from_millis(300),
+        answer: Duration::from_secs(60),
+    };
+    let caller = patient_caller(patience, &tasks);
+    let posted = timeout(Duration::from_secs(10), post(&caller, &url));
+    let (posted, silent) = tokio::join!(posted, listener.accept());
+    let error = posted.expect("the call ends by itself").unwrap_err();
+    assert_eq!(error.failure(), Failure::ConnectTimeout, "{error}");
+    drop(silent.unwrap());
 }
 
 #[tokio::test]
