@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::process::{Command, ExitCode};
 
 use angarium_local::{Parts, cache_dir};
+use anyhow::Context;
 
 use crate::interrupt::Interrupt;
 use crate::{pass_on, paths, say};
@@ -23,7 +24,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let interrupt = Interrupt::install()?;
     if wants_help(&args.args) {
         // To be told what can be asked for, nothing has to be installed.
-        return Ok(pass_on(interrupt.run(bench().arg("--help"))?));
+        return Ok(pass_on(interrupt.run(&mut help())?));
     }
     Parts::ensure(&cache_dir(), &mut say)?;
     let mut build = Command::new("cargo");
@@ -42,17 +43,31 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     if !built.success() {
         return Ok(pass_on(built));
     }
-    Ok(pass_on(interrupt.run(bench().args(&args.args))?))
+    // As it was built: alone it would be built with fewer features of its dependencies, and these a second time.
+    let bench = std::env::current_exe()
+        .context("cannot tell where this program is")?
+        .with_file_name("angarium-bench");
+    let mut command = Command::new(bench);
+    command.args(&args.args).current_dir(paths::root());
+    Ok(pass_on(interrupt.run(&mut command)?))
 }
 
 fn wants_help(args: &[OsString]) -> bool {
     args.iter().any(|arg| arg == "-h" || arg == "--help")
 }
 
-fn bench() -> Command {
+fn help() -> Command {
     let mut command = Command::new("cargo");
     command
-        .args(["run", "--locked", "--release", "-p", "angarium-bench", "--"])
+        .args([
+            "run",
+            "--locked",
+            "--release",
+            "-p",
+            "angarium-bench",
+            "--",
+            "--help",
+        ])
         .current_dir(paths::root());
     command
 }

@@ -1,4 +1,5 @@
-//! `cargo xtask check`: everything that can be said about the code without running it.
+//! `cargo xtask check`: everything that can be said about the code without running it, and with `--all` whether the
+//! benchmark runs.
 
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
@@ -16,7 +17,8 @@ use crate::{paths, say};
 /// registries into target/tools, once.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Also build cargo-deny and cargo-machete, once, which takes minutes. Where they were built they always run.
+    /// Also build cargo-deny and cargo-machete, once, which takes minutes (where they were built they always run), and
+    /// see that the benchmark works: a quick run, whose figures say nothing.
     #[arg(long)]
     all: bool,
 }
@@ -108,6 +110,9 @@ fn checks(args: &Args) -> anyhow::Result<Vec<Check>> {
         env: Some(("RUSTDOCFLAGS", "-D warnings")),
         ..docs
     });
+    if args.all {
+        checks.push(Check::new("bench", "cargo", &["xtask", "bench", "--quick"]));
+    }
     Ok(checks)
 }
 
