@@ -13,7 +13,7 @@ const MAX_NAME: usize = 256;
 /// Longest description, in bytes.
 const MAX_DESCRIPTION: usize = 4_096;
 /// Most event types of a webhook.
-const MAX_EVENT_TYPES: usize = 128;
+pub const MAX_EVENT_TYPES: usize = 128;
 
 /// Whether a message carries secrets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -253,6 +253,18 @@ async fn w1_every_mistake_of_a_webhook_is_told_at_once_with_its_field() {
 }
 
 #[tokio::test]
+async fn w1_too_many_event_types_are_refused_for_their_number_and_not_looked_at_one_by_one() {
+    let registry = with_account().await;
+    let many = Webhook {
+        event_types: vec!["COURSE_ENROLMENT".into(); 129],
+        ..webhook()
+    };
+    let request = CreateWebhookRequest { webhook: Some(many) };
+    let refused = registry.client.clone().create_webhook(request).await.unwrap_err();
+    assert_eq!(wrong_fields(&refused), ["webhook.event_types"]);
+}
+
+#[tokio::test]
 async fn a_stranger_is_not_found_and_the_answer_says_what_to_do() {
     let registry = with_account().await;
     let mut client = registry.client.clone();
