@@ -5,6 +5,7 @@ use angarium_proto::registry::v1::{
     UpdateWebhookRequest, Webhook,
 };
 use tonic::Code;
+use tonic_types::StatusExt as _;
 
 use crate::harness::{NOW_MS, Registry, shown_secret, signature, webhook, wrong_fields};
 
@@ -224,10 +225,13 @@ async fn w1_every_mistake_of_a_webhook_is_told_at_once_with_its_field() {
         .await
         .unwrap_err();
     assert_eq!(wrong_fields(&refused), fields);
+    let violations = refused.get_details_bad_request().unwrap().field_violations;
     assert!(
-        refused.message().contains("did you mean COURSE_ENROLLMENT?"),
-        "{refused}"
+        violations[8]
+            .description
+            .contains("did you mean COURSE_ENROLLMENT?")
     );
+    assert!(refused.message().ends_with("(and 8 more problems)"), "{refused}");
     assert!(
         !format!("{refused:?}").contains("whsec_short"),
         "the secret is told to whoever reads logs"
@@ -262,6 +266,51 @@ async fn w1_too_many_event_types_are_refused_for_their_number_and_not_looked_at_
     let request = CreateWebhookRequest { webhook: Some(many) };
     let refused = registry.client.clone().create_webhook(request).await.unwrap_err();
     assert_eq!(wrong_fields(&refused), ["webhook.event_types"]);
+}
+
+#[tokio::test]
+async fn of_very_many_mistakes_the_real_client_learns_the_first_and_how_many_there_are() {
+    let registry = with_account().await;
+    let mut client = registry.client.clone();
+    let created = registry.create_webhook(webhook()).await;
+    let wrong = Webhook {
+        event_types: (0..128)
+            .map(|number| format!("COURSE_ENROLMENT_{number}"))
+            .collect(),
+        timetable: Some(Timetable {
+            cron: "* * * * *".into(),
+            time_zone: "é".repeat(1 << 20),
+        }),
+        ..created.clone()
+    };
+    let refused = client.update_webhook(update(wrong, &[])).await.unwrap_err();
+    let fields = wrong_fields(&refused);
+    assert_eq!(
+        fields[..2],
+        ["webhook.timetable.time_zone", "webhook.event_types[0]"]
+    );
+    let violations = refused.get_details_bad_request().unwrap().field_violations;
+    assert!(
+        violations[0].description.len() < 400,
+        "{}",
+        violations[0].description.len()
+    );
+    assert_eq!(
+        violations.last().unwrap().description,
+        format!("and {} more", 129 - (violations.len() - 1))
+    );
+
+    let path = "x".repeat(1 << 20);
+    let refused = client
+        .update_webhook(update(created.clone(), &[&path]))
+        .await
+        .unwrap_err();
+    assert_eq!(wrong_fields(&refused), ["update_mask.paths[0]"]);
+    let refused = client
+        .update_webhook(update(created, &["x"; 100_000]))
+        .await
+        .unwrap_err();
+    assert_eq!(wrong_fields(&refused), ["update_mask"]);
 }
 
 #[tokio::test]
