@@ -96,7 +96,7 @@ impl<'a> Reader<'a> {
     fn envelope(&self, entries: &Entries<'a>, account: AccountId) -> Result<Submission, Problems> {
         let mut problems = Problems::none(Shape::Envelope);
         let mut wrong = |name: &str, detail: &dyn Fn() -> String| {
-            problems.add_with(Kind::Fields, || {
+            problems.add_with(Kind::Fields, None, || {
                 Problem::new(Part::Outer(shortened(name)), detail())
             });
         };
@@ -159,7 +159,7 @@ impl<'a> Reader<'a> {
                     }
                     // Valid JSON can still hold a name that is no text: half of a surrogate pair.
                     Err(error) => {
-                        problems.add_with(Kind::Syntax, || {
+                        problems.add_with(Kind::Syntax, Some(index), || {
                             syntax::problem(self.text, text, Part::Event(index), &error)
                         });
                     }
@@ -198,7 +198,7 @@ impl<'a> Reader<'a> {
                     ));
                 }
                 Ok(Err(other)) => problems.add(Kind::Fields, not_an_event(index, other)),
-                Err(error) => problems.add_with(Kind::Syntax, || {
+                Err(error) => problems.add_with(Kind::Syntax, Some(index), || {
                     syntax::problem(self.text, line, Part::Event(index), &error)
                 }),
             }

@@ -62,7 +62,7 @@ fn event(sent: v1::Event, index: usize, limits: &Limits, problems: &mut Problems
         return None;
     }
     let mut wrong = |field, detail: &dyn Display| {
-        problems.add_with(Kind::Fields, || {
+        problems.add_with(Kind::Fields, Some(index), || {
             Problem::new(Part::Field(index, field), detail.to_string())
         });
     };

@@ -68,6 +68,9 @@ struct ProblemDetail {
     detail: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<ErrorDetail>,
+    /// Every event that is wrong, by its index from 0; the first hundred errors are listed, this is all.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    bad_events: Vec<usize>,
     /// How many errors there are; the first hundred are listed.
     #[serde(skip_serializing_if = "Option::is_none")]
     error_count: Option<usize>,
@@ -129,6 +132,10 @@ impl Refusal {
             status: form.status.as_u16(),
             detail,
             errors,
+            bad_events: problems
+                .as_ref()
+                .map(|problems| problems.bad_events().collect())
+                .unwrap_or_default(),
             error_count: problems.map(|problems| problems.total),
         };
         let mut response = json(form.status, "application/problem+json", &body);

@@ -88,7 +88,8 @@ impl<'a> Event<'a, '_> {
                 }
                 None => {
                     let index = self.index;
-                    self.problems.add_with(Kind::Fields, || unknown(index, name));
+                    self.problems
+                        .add_with(Kind::Fields, Some(index), || unknown(index, name));
                 }
             }
         }
@@ -127,7 +128,7 @@ impl<'a> Event<'a, '_> {
         if let Some(at) = depth::beyond(raw.as_bytes()) {
             let start = raw.as_ptr().addr() - body.as_ptr().addr();
             let part = Part::Field(self.index, Field::Data);
-            self.problems.add_with(Kind::Fields, || Problem {
+            self.problems.add_with(Kind::Fields, part.event(), || Problem {
                 part,
                 place: Some(syntax::place(body, start + at)),
                 detail: format!(
@@ -151,8 +152,9 @@ impl<'a> Event<'a, '_> {
 
     fn wrong(&mut self, field: Field, detail: impl Display) {
         let part = Part::Field(self.index, field);
-        self.problems
-            .add_with(Kind::Fields, || Problem::new(part, detail.to_string()));
+        self.problems.add_with(Kind::Fields, Some(self.index), || {
+            Problem::new(part, detail.to_string())
+        });
     }
 }
 
