@@ -12,7 +12,6 @@ use angarium_proto::event::v1;
 use angarium_proto::event::v1::publisher_service_server::{PublisherService, PublisherServiceServer};
 use angarium_proto::{FieldError, invalid_argument, with_violations};
 use angarium_runtime::Tasks;
-use angarium_runtime::grpc::MAX_MESSAGE_BYTES;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::metadata::MetadataMap;
@@ -24,16 +23,16 @@ use tonic_types::{ErrorDetails, StatusExt as _};
 use crate::accept::{Accepted, Failure, Refused};
 use crate::budget::Share;
 use crate::metrics::Reason;
-use crate::problem::{Kind, Problems, Shape};
+use crate::problem::{Kind, Part, Problems, Shape};
 use crate::refusal;
 use crate::service::Core;
 use crate::trace::TraceParent;
+
 /// Whose error reasons these are, as `google.rpc.ErrorInfo` wants it.
 const DOMAIN: &str = "ingest.angarium";
 
 /// What a message holds beside its events: an event of the largest size passes where a request may be no larger.
 const FRAME: usize = 64;
-
 
 /// The service, to be added to a server.
 pub(crate) fn service(
@@ -41,8 +40,9 @@ pub(crate) fn service(
     tasks: Tasks,
 ) -> InterceptedService<PublisherServiceServer<Publisher>, Admission> {
     let admission = Admission(Arc::clone(&core));
+    let max = core.config.limits.request_bytes.saturating_add(FRAME);
     let publisher = PublisherServiceServer::new(Publisher { core, tasks });
-    InterceptedService::new(publisher.max_decoding_message_size(MAX_MESSAGE_BYTES), admission)
+    InterceptedService::new(publisher.max_decoding_message_size(max), admission)
 }
 
 /// Lets only so many calls in at once, HTTP's requests counted with them, before a message is read. The call keeps
@@ -137,7 +137,7 @@ async fn publish(
                 }
                 (status_of(&problems, Code::AlreadyExists), Reason::Conflict)
             }
-            Refused::Failed(failure) => failed(failure),
+            Refused::Failed { event, failure } => failed(event, failure),
         })
 }
 
@@ -156,10 +156,18 @@ fn known_account(core: &Core, account: u64) -> Result<AccountId, (Status, Reason
     }
     match core.directory.account(account) {
         Some(_) => Ok(account),
-        None => Err((Status::not_found(refusal::no_account(account)), Reason::NotFound)),
+        None => Err((not_found(account), Reason::NotFound)),
     }
 }
 
+fn not_found(account: AccountId) -> Status {
+    let message = refusal::no_account(account);
+    let mut details = ErrorDetails::with_resource_info("account", account.to_string(), "", &*message);
+    details.add_bad_request_violation("account_id", "names no account");
+    Status::with_error_details(Code::NotFound, message, details)
+}
+
+/// Names every event that is wrong, and of its problems as many as fit into a status.
 fn status_of(problems: &Problems, code: Code) -> Status {
     let mut details = ErrorDetails::new();
     let bad = ranges(problems.bad_events());
@@ -213,6 +221,9 @@ fn failed(event: usize, failure: Failure) -> (Status, Reason) {
     let mut details = ErrorDetails::new();
     if retry.is_some() {
         details.set_retry_info(retry);
+    }
+    if failure == Failure::TooLarge {
+        details.add_bad_request_violation(Shape::Message.path(&Part::Event(event)), message);
     }
     (Status::with_error_details(code, message, details), reason)
 }

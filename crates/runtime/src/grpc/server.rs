@@ -1,5 +1,6 @@
 //! Serves gRPC: keys, health, reflection, limits, and an end that is bounded.
 
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::pin::pin;
 use std::time::Duration;
@@ -12,15 +13,19 @@ use tonic::codegen::{Body as HttpBody, Bytes, Service, StdError};
 use tonic::server::NamedService;
 use tonic::service::interceptor::InterceptedService;
 use tonic::service::{Interceptor, Routes};
-use tonic::{Status, transport};
+use tonic::{Code, Status, transport};
 use tonic_health::ServingStatus;
 use tonic_health::pb::health_server::HealthServer;
 use tonic_health::server::{HealthReporter, HealthService};
+use tonic_types::{ErrorDetails, StatusExt as _};
 
 use super::severable::accept;
 use super::{KEEPALIVE_ANSWER, KEEPALIVE_EVERY, MAX_MESSAGE_BYTES};
 use crate::Shutdown;
 use crate::access::OperatorKey;
+
+/// Whose error reasons these are, as `google.rpc.ErrorInfo` wants it.
+const DOMAIN: &str = "angarium";
 
 /// Calls in flight on one connection; more wait.
 const MAX_STREAMS: u32 = 1024;
@@ -166,14 +171,16 @@ impl Interceptor for RequireKey {
         if self.key.allows(header) {
             return Ok(request);
         }
-        let problem = if header.is_some() {
-            "the key is not the right one"
+        let (problem, reason) = if header.is_some() {
+            ("the key is not the right one", "KEY_INVALID")
         } else {
-            "the call carries no key"
+            ("the call carries no key", "KEY_MISSING")
         };
-        Err(Status::unauthenticated(format!(
-            "{problem}: send the metadata `authorization: Bearer <operator key>`"
-        )))
+        Err(Status::with_error_details(
+            Code::Unauthenticated,
+            format!("{problem}: send the metadata `authorization: Bearer <operator key>`"),
+            ErrorDetails::with_error_info(reason, DOMAIN, HashMap::new()),
+        ))
     }
 }
 
@@ -284,11 +291,13 @@ mod tests {
         let mut answers = reflection
             .server_reflection_info(list_services())
             .await
+        assert_eq!(refused.get_details_error_info().unwrap().reason, "KEY_MISSING");
             .unwrap()
             .into_inner();
         let answer = answers.next().await.unwrap().unwrap().message_response.unwrap();
         let MessageResponse::ListServicesResponse(list) = answer else {
             panic!("{answer:?}")
+        assert_eq!(refused.get_details_error_info().unwrap().reason, "KEY_INVALID");
         };
         assert!(
             list.service

@@ -18,13 +18,14 @@ use futures::future::{BoxFuture, join_all};
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use tokio::sync::mpsc;
 use tonic::{Code, Status, Streaming};
+use tonic_types::{ErrorDetails, StatusExt as _};
 
 use super::{check, known_account, to_wire};
 use crate::accept::{Accepted, Failure, Refusal, Sent};
 use crate::budget::Share;
 use crate::draft::Draft;
 use crate::metrics::Reason;
-use crate::problem::{Problems, Shape};
+use crate::problem::{Part, Problems, Shape};
 use crate::refusal;
 use crate::service::Core;
 use crate::trace::TraceParent;
@@ -80,7 +81,7 @@ impl PublishStream {
                 }
                 () = shutdown.begun(), if reading => {
                     reading = false;
-                    last_word = Some(Status::unavailable("this ingest is shutting down: call again, another will answer"));
+                    last_word = Some(shutting_down());
                 }
                 chunk = chunks.next(), if reading && in_flight + CHUNK <= MAX_IN_FLIGHT => {
                     let mut requests = Vec::new();
@@ -169,11 +170,11 @@ impl PublishStream {
                     Failure::NotAcknowledged => WireReason::Unavailable,
                     Failure::TooLarge => WireReason::Invalid,
                 };
-                self.refused(
-                    sequence,
-                    reason,
-                    wire(wire_reason, String::new(), message.to_owned()),
-                )
+                let field = match failure {
+                    Failure::TooLarge => Shape::StreamMessage.path(&Part::Event(0)),
+                    Failure::QueueFull | Failure::NotAcknowledged => String::new(),
+                };
+                self.refused(sequence, reason, wire(wire_reason, field, message.to_owned()))
             }
         };
         sequences.into_iter().zip(outcomes).map(answer).collect()
@@ -210,6 +211,14 @@ impl Group {
             drafts: Vec::new(),
         }
     }
+}
+
+fn shutting_down() -> Status {
+    Status::with_error_details(
+        Code::Unavailable,
+        "this ingest is shutting down: call again, another will answer",
+        ErrorDetails::with_retry_info(Some(refusal::RETRY_BUSY)),
+    )
 }
 
 fn invalid(problems: &Problems) -> v1::Refused {

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::accept::{self, Failure, Refused};
 use crate::metrics::Reason;
-use crate::problem::{Kind, Problem, Problems, Shape};
+use crate::problem::{Kind, Part, Problem, Problems, Shape};
 use crate::refusal;
 
 /// Why a request is refused.
@@ -215,7 +215,7 @@ impl Refusal {
                 Reason::Conflict,
             ),
             Self::Events {
-                refused: Refused::Failed(failure),
+                refused: Refused::Failed { failure, .. },
                 ..
             } => failure_form(*failure),
             Self::NotReady => Form::new(
@@ -246,7 +246,19 @@ impl Refusal {
                 return (problems.summary(), Some(problems));
             }
             Self::Events {
-                refused: Refused::Failed(failure),
+                refused:
+                    Refused::Failed {
+                        event,
+                        failure: failure @ Failure::TooLarge,
+                    },
+                shape,
+            } => {
+                let problem = Problem::new(Part::Event(event), refusal::failure(failure).0);
+                let problems = Problems::one(Kind::TooLarge, shape, problem);
+                return (problems.summary(), Some(problems));
+            }
+            Self::Events {
+                refused: Refused::Failed { failure, .. },
                 ..
             } => refusal::failure(failure).0.to_owned(),
             Self::Unauthenticated { key_sent: true } => {
