@@ -1,5 +1,6 @@
 //! `angarium.event.v1.PublisherService`: the same checks and the same path as HTTP.
 
+mod admission;
 mod check;
 mod stream;
 
@@ -15,8 +16,6 @@ use angarium_runtime::Tasks;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::metadata::MetadataMap;
-use tonic::service::Interceptor;
-use tonic::service::interceptor::InterceptedService;
 use tonic::{Code, Request, Response, Status, Streaming};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
@@ -27,6 +26,7 @@ use crate::problem::{Kind, Part, Problems, Shape};
 use crate::refusal;
 use crate::service::Core;
 use crate::trace::TraceParent;
+use admission::Admission;
 
 /// Whose error reasons these are, as `google.rpc.ErrorInfo` wants it.
 const DOMAIN: &str = "ingest.angarium";
@@ -35,35 +35,13 @@ const DOMAIN: &str = "ingest.angarium";
 const FRAME: usize = 64;
 
 /// The service, to be added to a server.
-pub(crate) fn service(
-    core: Arc<Core>,
-    tasks: Tasks,
-) -> InterceptedService<PublisherServiceServer<Publisher>, Admission> {
-    let admission = Admission(Arc::clone(&core));
+pub(crate) fn service(core: Arc<Core>, tasks: Tasks) -> Admission<PublisherServiceServer<Publisher>> {
     let max = core.config.limits.request_bytes.saturating_add(FRAME);
-    let publisher = PublisherServiceServer::new(Publisher { core, tasks });
-    InterceptedService::new(publisher.max_decoding_message_size(max), admission)
-}
-
-/// Lets only so many calls in at once, HTTP's requests counted with them, before a message is read. The call keeps
-/// its share among its extensions.
-#[derive(Clone, Debug)]
-pub(crate) struct Admission(Arc<Core>);
-
-impl Interceptor for Admission {
-    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
-        let Some(share) = self.0.budget.take() else {
-            self.0.acceptor.metrics.refused(Reason::Overloaded);
-            let details = ErrorDetails::with_retry_info(Some(refusal::RETRY_BUSY));
-            return Err(Status::with_error_details(
-                Code::ResourceExhausted,
-                refusal::TOO_MANY,
-                details,
-            ));
-        };
-        request.extensions_mut().insert(share);
-        Ok(request)
-    }
+    let publisher = PublisherServiceServer::new(Publisher {
+        core: Arc::clone(&core),
+        tasks,
+    });
+    Admission::new(core, publisher.max_decoding_message_size(max))
 }
 
 /// Answers the calls.

@@ -4,7 +4,7 @@
 //! Kafka has acknowledged it. While too many requests await Kafka, or the caller does not take its answers, it
 //! does not read, so HTTP/2 flow control slows the caller. It ends when the caller has sent everything and
 //! everything is answered, when the caller is gone, or, once the shutdown has begun, when what was read is answered.
-//! As long as it is open it has one share of the budget of requests.
+//! It has a share of the budget of open streams, and one of the budget of requests while it has events under way.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -43,7 +43,7 @@ pub(super) struct PublishStream {
     core: Arc<Core>,
     trace: Option<TraceParent>,
     /// Goes before `answers`: a caller who sees the end can rely on it.
-    _share: Option<Share>,
+    _open: Option<Share>,
     answers: mpsc::Sender<Result<Answer, Status>>,
 }
 
@@ -54,13 +54,13 @@ impl PublishStream {
     pub(super) const fn new(
         core: Arc<Core>,
         trace: Option<TraceParent>,
-        share: Option<Share>,
+        open: Option<Share>,
         answers: mpsc::Sender<Result<Answer, Status>>,
     ) -> Self {
         Self {
             core,
             trace,
-            _share: share,
+            _open: open,
             answers,
         }
     }
@@ -69,12 +69,17 @@ impl PublishStream {
         let mut chunks = requests.ready_chunks(CHUNK);
         let mut settling: FuturesUnordered<BoxFuture<'_, Vec<Answer>>> = FuturesUnordered::new();
         let mut in_flight = 0;
+        // Of the budget of requests; there is none only while nothing is in flight.
+        let mut share = None;
         let mut last_word = None;
         let mut reading = true;
         while reading || !settling.is_empty() {
             tokio::select! {
                 Some(answers) = settling.next(), if !settling.is_empty() => {
                     in_flight -= answers.len();
+                    if settling.is_empty() {
+                        share = None;
+                    }
                     if self.answer(answers).await.is_err() {
                         return;
                     }
@@ -92,7 +97,14 @@ impl PublishStream {
                         }
                     }
                     reading = !requests.is_empty() && last_word.is_none();
-                    let (refused, groups) = self.checked(requests);
+                    if share.is_none() && !requests.is_empty() {
+                        share = self.core.budget.wait(self.core.config.produce_timeout).await;
+                    }
+                    let (refused, groups) = if share.is_some() {
+                        self.checked(requests)
+                    } else {
+                        (self.overloaded(requests), Vec::new())
+                    };
                     if self.answer(refused).await.is_err() {
                         return;
                     }
@@ -101,6 +113,9 @@ impl PublishStream {
                         in_flight += sequences.len();
                         settling.push(Box::pin(self.settle(sequences, sent)));
                     }
+                    if settling.is_empty() {
+                        share = None;
+                    }
                 }
             }
         }
@@ -108,6 +123,19 @@ impl PublishStream {
             // A caller that is gone has no use for it.
             drop(self.answers.send(Err(status)).await);
         }
+    }
+
+    /// What is answered when no share could be had.
+    fn overloaded(&self, requests: Vec<v1::PublishStreamRequest>) -> Vec<Answer> {
+        let refused = |request: v1::PublishStreamRequest| {
+            let why = wire(
+                WireReason::Overloaded,
+                String::new(),
+                refusal::TOO_MANY.to_owned(),
+            );
+            self.refused(request.sequence, Reason::Overloaded, why)
+        };
+        requests.into_iter().map(refused).collect()
     }
 
     /// Sorts requests by account, in their order; the answers to those that are wrong are there at once.
