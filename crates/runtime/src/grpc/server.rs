@@ -98,15 +98,31 @@ impl Server {
         self
     }
 
-    /// Lets tools such as grpcurl ask, with the key, for what is served here.
+    /// Lets tools such as grpcurl ask, with the key, for what is served here, and read the details of errors. Both
+    /// versions of reflection are served: tools differ in the one they ask for.
     ///
     /// # Errors
     /// When the descriptor set is broken.
     pub fn reflection(self, descriptors: &'static [u8]) -> Result<Self, Error> {
-        let builder =
-            tonic_reflection::server::Builder::configure().register_encoded_file_descriptor_set(descriptors);
-        let service = builder.build_v1().map_err(Error::Descriptors)?;
-        Ok(self.add_service(service.max_decoding_message_size(MAX_MESSAGE_BYTES)))
+        let builder = || {
+            [
+                descriptors,
+                tonic_health::pb::FILE_DESCRIPTOR_SET,
+                tonic_types::pb::FILE_DESCRIPTOR_SET,
+                tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET,
+                tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET,
+            ]
+            .into_iter()
+            .fold(
+                tonic_reflection::server::Builder::configure().include_reflection_service(false),
+                tonic_reflection::server::Builder::register_encoded_file_descriptor_set,
+            )
+        };
+        let v1 = builder().build_v1().map_err(Error::Descriptors)?;
+        let v1alpha = builder().build_v1alpha().map_err(Error::Descriptors)?;
+        Ok(self
+            .add_service(v1.max_decoding_message_size(MAX_MESSAGE_BYTES))
+            .add_service(v1alpha.max_decoding_message_size(MAX_MESSAGE_BYTES)))
     }
 
     /// Ends calls whose answer has not begun after this long; by default only the caller's deadline counts.
