@@ -269,6 +269,32 @@ async fn w1_too_many_event_types_are_refused_for_their_number_and_not_looked_at_
 }
 
 #[tokio::test]
+async fn w1_a_prefix_that_no_type_has_is_refused_with_the_one_that_was_meant() {
+    let registry = with_account().await;
+    let wrong = Webhook {
+        event_types: ["COURSE_*", "COURS_*", "INVOICE_*", "*"]
+            .map(str::to_owned)
+            .to_vec(),
+        ..webhook()
+    };
+    let request = CreateWebhookRequest { webhook: Some(wrong) };
+    let refused = registry.client.clone().create_webhook(request).await.unwrap_err();
+    assert_eq!(
+        wrong_fields(&refused),
+        ["webhook.event_types[1]", "webhook.event_types[2]"]
+    );
+    let violations = refused.get_details_bad_request().unwrap().field_violations;
+    assert!(
+        violations[0].description.contains("did you mean COURSE_*?"),
+        "{violations:?}"
+    );
+    assert!(
+        violations[1].description.contains("ListEventTypes"),
+        "{violations:?}"
+    );
+}
+
+#[tokio::test]
 async fn of_very_many_mistakes_the_real_client_learns_the_first_and_how_many_there_are() {
     let registry = with_account().await;
     let mut client = registry.client.clone();
