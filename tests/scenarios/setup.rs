@@ -24,7 +24,7 @@ pub(crate) async fn signed_webhook(
                 method: Some(Method::Signature(Signature::default())),
             }),
             event_types: event_types.iter().map(ToString::to_string).collect(),
-            active: true,
+            active: Some(true),
             timetable: Some(Timetable {
                 cron: "*/2 * * * * *".to_owned(),
                 time_zone: String::new(),

@@ -17,6 +17,7 @@ use crate::refusal::Refusal;
 pub(crate) fn create_webhook(request: v1::CreateWebhookRequest, now_ms: i64) -> Result<Write, Refusal> {
     let mut wire = request.webhook.ok_or_else(|| required("webhook"))?;
     wire.id = WebhookId::from(Uuid::now_v7()).to_string();
+    wire.active.get_or_insert(true);
     let webhook = checked(wire, Vec::new())?;
     let authentication = match webhook.authentication {
         Authentication::Signature(None) => Authentication::Signature(Some(new_secret()?)),

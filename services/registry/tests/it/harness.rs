@@ -129,7 +129,7 @@ pub(crate) fn webhook() -> Webhook {
             method: Some(Method::None(NoAuthentication {})),
         }),
         event_types: vec!["COURSE_*".into()],
-        active: true,
+        active: Some(true),
         ..Webhook::default()
     }
 }

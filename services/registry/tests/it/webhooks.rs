@@ -57,6 +57,7 @@ async fn w1_w4_a_webhook_is_created_read_changed_retired_and_deleted() {
     let off = Webhook {
         id: created.id.clone(),
         account_id: 1234,
+        active: Some(false),
         ..Webhook::default()
     };
     let retired = client
@@ -69,7 +70,7 @@ async fn w1_w4_a_webhook_is_created_read_changed_retired_and_deleted() {
     assert_eq!(
         retired,
         Webhook {
-            active: false,
+            active: Some(false),
             revision: retired.revision,
             ..created.clone()
         }
@@ -197,6 +198,7 @@ async fn w1_every_mistake_of_a_webhook_is_told_at_once_with_its_field() {
     let mut client = registry.client.clone();
     let wrong = Webhook {
         account_id: u64::MAX,
+        active: Some(true),
         description: "x".repeat(4_097),
         target_url: "ftp://example.com".into(),
         authentication: signature("whsec_short"),
@@ -292,6 +294,42 @@ async fn w1_a_prefix_that_no_type_has_is_refused_with_the_one_that_was_meant() {
         violations[1].description.contains("ListEventTypes"),
         "{violations:?}"
     );
+}
+
+#[tokio::test]
+async fn w1_a_new_webhook_is_active_unless_it_says_otherwise_and_a_change_of_it_says_which() {
+    let registry = with_account().await;
+    let mut client = registry.client.clone();
+    let unsaid = Webhook {
+        active: None,
+        ..webhook()
+    };
+    assert_eq!(registry.create_webhook(unsaid).await.active, Some(true));
+    let off = Webhook {
+        active: Some(false),
+        ..webhook()
+    };
+    let off = registry.create_webhook(off).await;
+    assert_eq!(off.active, Some(false));
+
+    for paths in [&[][..], &["active"]] {
+        let unsaid = Webhook {
+            active: None,
+            ..off.clone()
+        };
+        let refused = client.update_webhook(update(unsaid, paths)).await.unwrap_err();
+        assert_eq!(wrong_fields(&refused), ["webhook.active"]);
+    }
+    let renamed = Webhook {
+        active: None,
+        name: "Payroll".into(),
+        ..off.clone()
+    };
+    let renamed = client.update_webhook(update(renamed, &["name"])).await.unwrap();
+    assert_eq!(renamed.into_inner().webhook.unwrap().active, Some(false));
+    let registry = registry.restart().await;
+    let read = registry.client.clone().get_webhook(get(&off)).await.unwrap();
+    assert_eq!(read.into_inner().webhook.unwrap().active, Some(false));
 }
 
 #[tokio::test]
