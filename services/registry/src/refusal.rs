@@ -136,7 +136,10 @@ mod tests {
         ];
         for refusal in refusals {
             let told = refusal.to_string();
-            assert!(!Status::from(refusal).details().is_empty(), "{told}");
+            assert!(
+                !Status::from(refusal).get_error_details_vec().is_empty(),
+                "{told}"
+            );
         }
     }
 }
