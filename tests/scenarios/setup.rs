@@ -44,7 +44,7 @@ fn webhook(method: Method, account: u64, name: &str, target_url: String, event_t
         target_url,
         authentication: Some(Authentication { method: Some(method) }),
         event_types: event_types.iter().map(ToString::to_string).collect(),
-        active: true,
+        active: Some(true),
         timetable: Some(Timetable {
             cron: "*/2 * * * * *".to_owned(),
             time_zone: String::new(),

@@ -81,7 +81,7 @@ mod tests {
                     method: Some(Method::None(NoAuthentication {})),
                 }),
                 event_types: types.iter().map(ToString::to_string).collect(),
-                active,
+                active: Some(active),
                 ..Webhook::default()
             };
             self.create_as(webhook).await

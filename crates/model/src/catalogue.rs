@@ -60,20 +60,33 @@ impl Catalogue {
     /// The known type that is written most like `name`, if one is near enough to be what was meant.
     #[must_use]
     pub fn nearest(self, name: &str) -> Option<&'static str> {
-        /// How alike two names must be, of 1.0, to be called near: one typing mistake in a short name.
-        const NEAR: f64 = 0.7;
-        let name = name.to_ascii_uppercase();
-        self.types()
-            .map(|known| {
-                (
-                    strsim::normalized_damerau_levenshtein(&name, known.name),
-                    known.name,
-                )
-            })
-            .filter(|(likeness, _)| *likeness >= NEAR)
-            .max_by(|(a, _), (b, _)| a.total_cmp(b))
-            .map(|(_, name)| name)
+        nearest(name, self.types().map(|known| known.name))
     }
+
+    /// Whether any type begins so.
+    #[must_use]
+    pub fn has_prefix(self, prefix: &str) -> bool {
+        self.types().any(|known| known.name.starts_with(prefix))
+    }
+
+    /// The beginning of known types, up to a `_`, that is written most like `prefix`, if one is near enough to be
+    /// what was meant.
+    #[must_use]
+    pub fn nearest_prefix(self, prefix: &str) -> Option<&'static str> {
+        let beginnings = |name: &'static str| name.match_indices('_').map(|(at, _)| &name[..=at]);
+        nearest(prefix, self.types().flat_map(|known| beginnings(known.name)))
+    }
+}
+
+fn nearest(name: &str, known: impl Iterator<Item = &'static str>) -> Option<&'static str> {
+    /// How alike two names must be, of 1.0, to be called near: one typing mistake in a short name.
+    const NEAR: f64 = 0.7;
+    let name = name.to_ascii_uppercase();
+    known
+        .map(|known| (strsim::normalized_damerau_levenshtein(&name, known), known))
+        .filter(|(likeness, _)| *likeness >= NEAR)
+        .max_by(|(a, _), (b, _)| a.total_cmp(b))
+        .map(|(_, known)| known)
 }
 
 fn example(sample: &Sample) -> &'static str {
@@ -112,5 +125,9 @@ mod tests {
         assert_eq!(Catalogue.nearest("COURSE_ENROLMENT"), Some("COURSE_ENROLLMENT"));
         assert_eq!(Catalogue.nearest("course_completed"), Some("COURSE_COMPLETED"));
         assert_eq!(Catalogue.nearest("INVOICE_PAID"), None);
+        assert!(Catalogue.has_prefix("COURSE_ENROLLMENT_") && !Catalogue.has_prefix("COURS_"));
+        assert_eq!(Catalogue.nearest_prefix("COURS_"), Some("COURSE_"));
+        assert_eq!(Catalogue.nearest_prefix("LEARNINGPATH_"), Some("LEARNING_PATH_"));
+        assert_eq!(Catalogue.nearest_prefix("INVOICE_"), None);
     }
 }

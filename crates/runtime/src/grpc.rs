@@ -11,7 +11,7 @@ mod severable;
 pub use client::{Client, InvalidEndpoint, WithKey, check_endpoint, client};
 pub use server::{Error, Server};
 
-/// The largest message that servers and clients decode: the largest request to ingest (5 MiB) and its frame.
+/// The largest message that clients, the registry and reflection decode. Ingest has a setting of its own.
 ///
 /// tonic keeps this limit in each generated type, so each use sets it: `…::new(…).max_decoding_message_size(…)`.
 pub const MAX_MESSAGE_BYTES: usize = 6 * 1024 * 1024;

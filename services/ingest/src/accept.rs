@@ -62,8 +62,9 @@ pub(crate) enum Refusal {
 pub(crate) enum Refused {
     /// Indices of events whose id was used for another; nothing was produced.
     Conflicts(Vec<(usize, Conflict)>),
-    /// At least one event failed. Others may be in Kafka; sent again, they are duplicates if they carry ids.
-    Failed(Failure),
+    /// This event failed, and it is the first. Others may be in Kafka; sent again, they are duplicates if they carry
+    /// ids.
+    Failed { event: usize, failure: Failure },
 }
 
 /// Accepts events.
@@ -139,7 +140,10 @@ impl Acceptor {
         let outcomes = self.finish(sent).await;
         let outcome = |(index, outcome): (usize, Result<Accepted, Refusal>)| {
             outcome.map_err(|refusal| match refusal {
-                Refusal::Failure(failure) => Refused::Failed(failure),
+                Refusal::Failure(failure) => Refused::Failed {
+                    event: index,
+                    failure,
+                },
                 Refusal::Conflict(conflict) => Refused::Conflicts(vec![(index, conflict)]),
             })
         };

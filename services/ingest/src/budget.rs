@@ -1,6 +1,8 @@
 //! How many requests are under way at once: one budget for HTTP and gRPC, because both hold bodies in the same memory.
+//! How many streams are open has a budget of its own.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -21,5 +23,12 @@ impl Budget {
     pub(crate) fn take(&self) -> Option<Share> {
         let permit = Arc::clone(&self.0).try_acquire_owned().ok()?;
         Some(Share(Arc::new(permit)))
+    }
+
+    /// A share, waited for; `None` if none is left so long. Only for who holds no more than it held before, as a
+    /// stream does, of which there is a bounded number and which is not read meanwhile.
+    pub(crate) async fn wait(&self, longest: Duration) -> Option<Share> {
+        let permit = tokio::time::timeout(longest, Arc::clone(&self.0).acquire_owned()).await;
+        Some(Share(Arc::new(permit.ok()?.ok()?)))
     }
 }

@@ -77,12 +77,21 @@ pub struct Traffic {
     /// The most HTTP connections; more wait to be accepted.
     pub connections: usize,
     /// The most requests under way, over HTTP and gRPC together; more are answered 503 and `RESOURCE_EXHAUSTED`.
-    /// Each may hold a body in memory. An open `PublishStream` counts as one.
+    /// Each may hold a body in memory. A `PublishStream` counts as one while it has events under way; eight times as
+    /// many may be open.
     pub requests: usize,
     /// The longest that reading a request's head, and then its body, may take.
     pub read_timeout: Duration,
     /// The longest that requests in work may take once the shutdown has begun.
     pub drain: Duration,
+}
+
+impl Traffic {
+    /// The most open streams: most are quiet most of the time.
+    pub(crate) const fn streams(&self) -> usize {
+        const FOR_EACH_REQUEST: usize = 8;
+        self.requests.saturating_mul(FOR_EACH_REQUEST)
+    }
 }
 
 impl Default for Traffic {

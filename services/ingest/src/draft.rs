@@ -1,5 +1,7 @@
 //! An event as its producer sent it: every field checked, defaults not yet filled in.
 
+use std::fmt;
+
 use angarium_model::{
     AccountId, Catalogue, Event, EventId, EventInfo, EventName, InvalidId, JsonObject, Timestamp,
 };
@@ -81,22 +83,30 @@ fn minted_id(now_ms: u64) -> EventId {
 ///
 /// # Errors
 /// What is wrong, for the producer; the nearest known name if one is near.
-pub(crate) fn event_name(name: &str) -> Result<EventName, String> {
-    if Catalogue.get(name).is_some() {
-        return EventName::new(name).map_err(|error| error.to_string());
+pub(crate) fn event_name(name: &str) -> Result<EventName, UnknownType<'_>> {
+    Catalogue
+        .get(name)
+        .and_then(|known| EventName::new(known.name).ok())
+        .ok_or(UnknownType(name))
+}
+
+/// A name that is not in the catalogue. The nearest one is looked for only where it is told.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct UnknownType<'a>(&'a str);
+
+impl fmt::Display for UnknownType<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            return f
+                .write_str("must not be empty: name a type of the catalogue, for example COURSE_ENROLLMENT");
+        }
+        let shown = shortened(self.0);
+        write!(f, "{shown:?} is not a known event type; ")?;
+        match Catalogue.nearest(&shown) {
+            Some(nearest) => write!(f, "did you mean {nearest}?"),
+            None => f.write_str("use one of the catalogue, for example COURSE_ENROLLMENT"),
+        }
     }
-    if name.is_empty() {
-        return Err(
-            "must not be empty: name a type of the catalogue, for example COURSE_ENROLLMENT".to_owned(),
-        );
-    }
-    let shown = shortened(name);
-    Err(match Catalogue.nearest(&shown) {
-        Some(nearest) => format!("{shown:?} is not a known event type; did you mean {nearest}?"),
-        None => format!(
-            "{shown:?} is not a known event type; use one of the catalogue, for example COURSE_ENROLLMENT"
-        ),
-    })
 }
 
 /// Checks a producer's id.
@@ -209,18 +219,11 @@ mod tests {
 
     #[test]
     fn an_unknown_type_names_the_nearest_known_one() {
-        assert!(
-            event_name("COURSE_ENROLMENT")
-                .unwrap_err()
-                .contains("did you mean COURSE_ENROLLMENT?")
-        );
-        assert!(
-            event_name("course_completed")
-                .unwrap_err()
-                .contains("did you mean COURSE_COMPLETED?")
-        );
-        assert!(event_name("INVOICE").unwrap_err().contains("catalogue"));
-        assert!(event_name(&"X".repeat(1_000_000)).unwrap_err().len() < 200);
+        let told = |name: &str| event_name(name).unwrap_err().to_string();
+        assert!(told("COURSE_ENROLMENT").contains("did you mean COURSE_ENROLLMENT?"));
+        assert!(told("course_completed").contains("did you mean COURSE_COMPLETED?"));
+        assert!(told("INVOICE").contains("catalogue"));
+        assert!(told(&"X".repeat(1_000_000)).len() < 200);
     }
 
     #[test]

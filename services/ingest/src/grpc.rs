@@ -1,62 +1,47 @@
 //! `angarium.event.v1.PublisherService`: the same checks and the same path as HTTP.
 
+mod admission;
 mod check;
 mod stream;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use angarium_model::AccountId;
 use angarium_proto::convert::position_to_wire;
 use angarium_proto::event::v1;
 use angarium_proto::event::v1::publisher_service_server::{PublisherService, PublisherServiceServer};
-use angarium_proto::{FieldError, invalid_argument};
+use angarium_proto::{FieldError, invalid_argument, with_violations};
 use angarium_runtime::Tasks;
-use angarium_runtime::grpc::MAX_MESSAGE_BYTES;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::metadata::MetadataMap;
-use tonic::service::Interceptor;
-use tonic::service::interceptor::InterceptedService;
 use tonic::{Code, Request, Response, Status, Streaming};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
 use crate::accept::{Accepted, Failure, Refused};
 use crate::budget::Share;
 use crate::metrics::Reason;
-use crate::problem::{Kind, Problems, Shape};
+use crate::problem::{Kind, Part, Problems, Shape};
 use crate::refusal;
 use crate::service::Core;
 use crate::trace::TraceParent;
+use admission::Admission;
+
+/// Whose error reasons these are, as `google.rpc.ErrorInfo` wants it.
+const DOMAIN: &str = "ingest.angarium";
+
+/// What a message holds beside its events: an event of the largest size passes where a request may be no larger.
+const FRAME: usize = 64;
 
 /// The service, to be added to a server.
-pub(crate) fn service(
-    core: Arc<Core>,
-    tasks: Tasks,
-) -> InterceptedService<PublisherServiceServer<Publisher>, Admission> {
-    let admission = Admission(Arc::clone(&core));
-    let publisher = PublisherServiceServer::new(Publisher { core, tasks });
-    InterceptedService::new(publisher.max_decoding_message_size(MAX_MESSAGE_BYTES), admission)
-}
-
-/// Lets only so many calls in at once, HTTP's requests counted with them, before a message is read. The call keeps
-/// its share among its extensions.
-#[derive(Clone, Debug)]
-pub(crate) struct Admission(Arc<Core>);
-
-impl Interceptor for Admission {
-    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
-        let Some(share) = self.0.budget.take() else {
-            self.0.acceptor.metrics.refused(Reason::Overloaded);
-            let details = ErrorDetails::with_retry_info(Some(refusal::RETRY_BUSY));
-            return Err(Status::with_error_details(
-                Code::ResourceExhausted,
-                refusal::TOO_MANY,
-                details,
-            ));
-        };
-        request.extensions_mut().insert(share);
-        Ok(request)
-    }
+pub(crate) fn service(core: Arc<Core>, tasks: Tasks) -> Admission<PublisherServiceServer<Publisher>> {
+    let max = core.config.limits.request_bytes.saturating_add(FRAME);
+    let publisher = PublisherServiceServer::new(Publisher {
+        core: Arc::clone(&core),
+        tasks,
+    });
+    Admission::new(core, publisher.max_decoding_message_size(max))
 }
 
 /// Answers the calls.
@@ -130,7 +115,7 @@ async fn publish(
                 }
                 (status_of(&problems, Code::AlreadyExists), Reason::Conflict)
             }
-            Refused::Failed(failure) => failed(failure),
+            Refused::Failed { event, failure } => failed(event, failure),
         })
 }
 
@@ -149,19 +134,62 @@ fn known_account(core: &Core, account: u64) -> Result<AccountId, (Status, Reason
     }
     match core.directory.account(account) {
         Some(_) => Ok(account),
-        None => Err((Status::not_found(refusal::no_account(account)), Reason::NotFound)),
+        None => Err((not_found(account), Reason::NotFound)),
     }
 }
 
+fn not_found(account: AccountId) -> Status {
+    let message = refusal::no_account(account);
+    let mut details = ErrorDetails::with_resource_info("account", account.to_string(), "", &*message);
+    details.add_bad_request_violation("account_id", "names no account");
+    Status::with_error_details(Code::NotFound, message, details)
+}
+
+/// Names every event that is wrong, and of its problems as many as fit into a status.
 fn status_of(problems: &Problems, code: Code) -> Status {
     let mut details = ErrorDetails::new();
-    for problem in &problems.listed {
-        details.add_bad_request_violation(problems.shape.path(&problem.part), &problem.detail);
+    let bad = ranges(problems.bad_events());
+    if !bad.is_empty() {
+        let metadata = HashMap::from([("bad_events".to_owned(), bad)]);
+        details.set_error_info("BAD_EVENTS", DOMAIN, metadata);
     }
-    Status::with_error_details(code, problems.summary(), details)
+    let errors = problems
+        .listed
+        .iter()
+        .map(|problem| FieldError::new(problems.shape.path(&problem.part), &*problem.detail));
+    with_violations(code, errors, problems.total, details)
 }
 
-fn failed(failure: Failure) -> (Status, Reason) {
+/// Rising numbers as `0-99,105`, cut where they would fill a status. Of 1,000 events, any fit.
+fn ranges(numbers: impl Iterator<Item = usize>) -> String {
+    const MAX_BYTES: usize = 2_000;
+    let mut ranges: Vec<(usize, usize)> = Vec::new();
+    for number in numbers {
+        match ranges.last_mut() {
+            Some((_, last)) if *last + 1 == number => *last = number,
+            _ => ranges.push((number, number)),
+        }
+    }
+    let mut text = String::new();
+    for (first, last) in ranges {
+        let range = if first == last {
+            first.to_string()
+        } else {
+            format!("{first}-{last}")
+        };
+        if text.len() + range.len() >= MAX_BYTES {
+            text.push_str(",…");
+            break;
+        }
+        if !text.is_empty() {
+            text.push(',');
+        }
+        text.push_str(&range);
+    }
+    text
+}
+
+fn failed(event: usize, failure: Failure) -> (Status, Reason) {
     let (message, reason, retry) = refusal::failure(failure);
     let code = match failure {
         Failure::QueueFull => Code::ResourceExhausted,
@@ -171,6 +199,9 @@ fn failed(failure: Failure) -> (Status, Reason) {
     let mut details = ErrorDetails::new();
     if retry.is_some() {
         details.set_retry_info(retry);
+    }
+    if failure == Failure::TooLarge {
+        details.add_bad_request_violation(Shape::Message.path(&Part::Event(event)), message);
     }
     (Status::with_error_details(code, message, details), reason)
 }
@@ -186,4 +217,19 @@ fn to_wire(accepted: Accepted) -> v1::Accepted {
 
 fn trace(metadata: &MetadataMap) -> Option<TraceParent> {
     TraceParent::parse(metadata.get(TraceParent::HEADER)?.to_str().ok()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bad_events_are_told_as_ranges_and_of_a_thousand_any_fit() {
+        assert_eq!(ranges([0, 1, 2, 7, 9, 10].into_iter()), "0-2,7,9-10");
+        assert_eq!(ranges(0..1_000), "0-999");
+        assert!(ranges((0..1_000).step_by(2)).ends_with(",996,998"));
+        assert!(ranges((1..1_000).step_by(2)).ends_with(",997,999"));
+        let many = ranges((0..10_000).step_by(2));
+        assert!(many.ends_with(",…") && many.len() < 2_010, "{many}");
+    }
 }

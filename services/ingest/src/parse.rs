@@ -95,8 +95,10 @@ impl<'a> Reader<'a> {
 
     fn envelope(&self, entries: &Entries<'a>, account: AccountId) -> Result<Submission, Problems> {
         let mut problems = Problems::none(Shape::Envelope);
-        let mut wrong = |name: &str, detail: String| {
-            problems.add(Kind::Fields, Problem::new(Part::Outer(name.to_owned()), detail));
+        let mut wrong = |name: &str, detail: &dyn Fn() -> String| {
+            problems.add_with(Kind::Fields, None, || {
+                Problem::new(Part::Outer(shortened(name)), detail())
+            });
         };
         let (mut account_id, mut events) = (None, None);
         for (name, value) in &entries.0 {
@@ -104,23 +106,21 @@ impl<'a> Reader<'a> {
                 ACCOUNT_ID => &mut account_id,
                 EVENTS => &mut events,
                 unknown => {
-                    let detail = entries::unknown_field(unknown, [ACCOUNT_ID, EVENTS]);
-                    wrong(&shortened(unknown), detail);
+                    wrong(unknown, &|| entries::unknown_field(unknown, [ACCOUNT_ID, EVENTS]));
                     continue;
                 }
             };
             if slot.replace(*value).is_some() {
-                wrong(name, "is there twice: keep one".to_owned());
+                wrong(name, &|| "is there twice: keep one".to_owned());
             }
         }
         if let Some(sent) = account_id.map(RawValue::get)
             && sent.parse() != Ok(account.get())
         {
             let sent = shortened(sent);
-            wrong(
-                ACCOUNT_ID,
-                format!("is {sent}, but the path says account {account}: make them agree, or leave it out"),
-            );
+            wrong(ACCOUNT_ID, &|| {
+                format!("is {sent}, but the path says account {account}: make them agree, or leave it out")
+            });
         }
         match events {
             Some(events) if JsonType::of(events.get()) == JsonType::Array => {
@@ -128,14 +128,13 @@ impl<'a> Reader<'a> {
                 self.all(&events, problems)
             }
             Some(other) => {
-                wrong(
-                    EVENTS,
-                    format!("must be an array of events, not {}", JsonType::of(other.get())),
-                );
+                wrong(EVENTS, &|| {
+                    format!("must be an array of events, not {}", JsonType::of(other.get()))
+                });
                 Err(problems)
             }
             None => {
-                wrong(EVENTS, "is required: an array of events".to_owned());
+                wrong(EVENTS, &|| "is required: an array of events".to_owned());
                 Err(problems)
             }
         }
@@ -160,10 +159,9 @@ impl<'a> Reader<'a> {
                     }
                     // Valid JSON can still hold a name that is no text: half of a surrogate pair.
                     Err(error) => {
-                        problems.add(
-                            Kind::Syntax,
-                            syntax::problem(self.text, text, Part::Event(index), &error),
-                        );
+                        problems.add_with(Kind::Syntax, Some(index), || {
+                            syntax::problem(self.text, text, Part::Event(index), &error)
+                        });
                     }
                 },
                 other => problems.add(Kind::Fields, not_an_event(index, other)),
@@ -184,7 +182,6 @@ impl<'a> Reader<'a> {
         self.check_number(lines.len(), &mut problems)?;
         let mut drafts = Vec::with_capacity(lines.len());
         for (index, (line, _)) in lines.into_iter().enumerate() {
-            let part = Part::Event(index);
             let parsed = match JsonType::of(line) {
                 JsonType::Object => serde_json::from_str::<Entries<'a>>(line).map(Ok),
                 other => serde_json::from_str::<&RawValue>(line).map(|_valid| Err(other)),
@@ -201,7 +198,9 @@ impl<'a> Reader<'a> {
                     ));
                 }
                 Ok(Err(other)) => problems.add(Kind::Fields, not_an_event(index, other)),
-                Err(error) => problems.add(Kind::Syntax, syntax::problem(self.text, line, part, &error)),
+                Err(error) => problems.add_with(Kind::Syntax, Some(index), || {
+                    syntax::problem(self.text, line, Part::Event(index), &error)
+                }),
             }
         }
         finish(drafts, problems)

@@ -1,8 +1,11 @@
-//! What is wrong with a request, told so that its sender can mend it: every mistake, and where it is.
+//! What is wrong with a request, told so that its sender can mend it: every mistake, where it is, and every event
+//! that has one.
 //!
 //! The same problems are answered over HTTP, with JSON pointers, and over gRPC, with field paths.
 
-/// The most problems of one answer; the rest is counted.
+use std::collections::BTreeSet;
+
+/// The most problems of one answer; the rest is counted, and its events are named.
 pub(crate) const MAX_LISTED: usize = 100;
 
 /// A field of an event.
@@ -63,7 +66,7 @@ pub(crate) enum Part {
 }
 
 impl Part {
-    const fn event(&self) -> Option<usize> {
+    pub(crate) const fn event(&self) -> Option<usize> {
         match self {
             Self::Event(event) | Self::Field(event, _) | Self::Unknown(event, _) => Some(*event),
             Self::Whole | Self::Outer(_) => None,
@@ -175,6 +178,8 @@ pub(crate) struct Problems {
     pub(crate) listed: Vec<Problem>,
     /// How many there are.
     pub(crate) total: usize,
+    /// Every event that has one: at most as many as a request may hold.
+    bad: BTreeSet<usize>,
 }
 
 impl Problems {
@@ -184,28 +189,39 @@ impl Problems {
             shape,
             listed: Vec::new(),
             total: 0,
+            bad: BTreeSet::new(),
         }
     }
 
     pub(crate) fn one(kind: Kind, shape: Shape, problem: Problem) -> Self {
-        Self {
-            kind,
-            shape,
-            listed: vec![problem],
-            total: 1,
-        }
+        let mut problems = Self::none(shape);
+        problems.add(kind, problem);
+        problems
     }
 
     pub(crate) fn add(&mut self, kind: Kind, problem: Problem) {
+        self.add_with(kind, problem.part.event(), || problem);
+    }
+
+    /// Counts a problem of the event, and has it made only if it is listed: to find its place or the word that was
+    /// meant takes time, and there may be as many as a body has bytes.
+    pub(crate) fn add_with(&mut self, kind: Kind, event: Option<usize>, problem: impl FnOnce() -> Problem) {
         self.kind = self.kind.max(kind);
         self.total += 1;
+        self.bad.extend(event);
         if self.listed.len() < MAX_LISTED {
-            self.listed.push(problem);
+            self.listed.push(problem());
         }
     }
 
     pub(crate) const fn is_empty(&self) -> bool {
         self.total == 0
+    }
+
+    /// The index of every event that is wrong, whether its problems are listed or not. None where there is one event.
+    pub(crate) fn bad_events(&self) -> impl Iterator<Item = usize> {
+        let one = matches!(self.shape, Shape::Single | Shape::StreamMessage);
+        self.bad.iter().copied().filter(move |_| !one)
     }
 
     /// The first problem in one sentence, and how many more there are.
@@ -276,10 +292,16 @@ mod tests {
     #[test]
     fn problems_are_all_counted_and_a_bounded_number_is_listed() {
         let mut problems = Problems::none(Shape::Array);
+        let mut made = 0;
         for event in 0..1_000 {
-            problems.add(Kind::Fields, Problem::new(Part::Event(event), "is wrong"));
+            problems.add_with(Kind::Fields, Some(event), || {
+                made += 1;
+                Problem::new(Part::Event(event), "is wrong")
+            });
         }
         assert_eq!((problems.listed.len(), problems.total), (MAX_LISTED, 1_000));
+        assert_eq!(made, MAX_LISTED, "what is not listed is not even made");
+        assert!(problems.bad_events().eq(0..1_000));
         assert_eq!(problems.summary(), "/0: is wrong (and 999 more problems)");
     }
 }

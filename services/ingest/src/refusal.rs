@@ -60,6 +60,10 @@ pub(crate) const NOT_READY: &str =
 /// What to say while the budget of requests is spent.
 pub(crate) const TOO_MANY: &str = "too many requests are under way: send the request again later";
 
+/// What to say while the budget of open streams is spent.
+pub(crate) const TOO_MANY_STREAMS: &str =
+    "too many streams are open: open it again later, or use one for all accounts";
+
 /// Why problems refuse a request.
 pub(crate) const fn reason(problems: &Problems) -> Reason {
     match problems.kind {

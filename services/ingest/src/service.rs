@@ -38,6 +38,8 @@ pub(crate) struct Core {
     pub(crate) directory: Directory,
     pub(crate) acceptor: Acceptor,
     pub(crate) budget: Budget,
+    /// Of open streams, busy or not.
+    pub(crate) streams: Budget,
 }
 
 impl Core {
@@ -99,6 +101,7 @@ impl Service {
         };
         let core = Arc::new(Core {
             budget: Budget::new(config.traffic.requests),
+            streams: Budget::new(config.traffic.streams()),
             config,
             directory: around.directory,
             acceptor,

@@ -9,5 +9,6 @@ mod ingest {
     mod harness;
     mod http;
     mod kafka_away;
+    mod reflection;
     mod repeats;
 }

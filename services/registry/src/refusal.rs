@@ -86,7 +86,9 @@ impl Refusal {
                 ErrorDetails::with_precondition_failure_violation("HAS_WEBHOOKS", subject, message)
             }
             Self::Busy | Self::NotWritten => ErrorDetails::with_retry_info(Some(RETRY_AFTER)),
-            Self::Invalid(_) | Self::Unknown | Self::NoSecret(_) => ErrorDetails::new(),
+            Self::Unknown => ErrorDetails::with_error_info("OUTCOME_UNKNOWN", DOMAIN, HashMap::new()),
+            Self::NoSecret(_) => ErrorDetails::with_error_info("NO_SECRET", DOMAIN, HashMap::new()),
+            Self::Invalid(_) => ErrorDetails::new(),
         }
     }
 }
@@ -103,5 +105,41 @@ impl From<Refusal> for Status {
             );
         }
         Self::with_error_details(refusal.code(), refusal.to_string(), refusal.details())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_is_refused_says_so_to_a_machine_too() {
+        let account = AccountId::new(1234).unwrap();
+        let refusals = [
+            Refusal::field("id", "is wrong"),
+            Refusal::AccountExists(account),
+            Refusal::NoAccount(account),
+            Refusal::NoWebhook {
+                account,
+                id: WebhookId::from_bytes([1; 16]),
+            },
+            Refusal::Stale {
+                key: Key::Account(account),
+                current: Revision::from_offset(2),
+                given: 1,
+            },
+            Refusal::HasWebhooks { account, count: 1 },
+            Refusal::Busy,
+            Refusal::NotWritten,
+            Refusal::Unknown,
+            Refusal::NoSecret("whsec_".parse::<angarium_signing::Secret>().unwrap_err()),
+        ];
+        for refusal in refusals {
+            let told = refusal.to_string();
+            assert!(
+                !Status::from(refusal).get_error_details_vec().is_empty(),
+                "{told}"
+            );
+        }
     }
 }

@@ -97,12 +97,22 @@ fn under(message: &str, mut errors: Vec<FieldError>) -> Vec<FieldError> {
 }
 
 fn check_mask(paths: &[String], known: &[&str], errors: &mut Vec<FieldError>) {
+    /// Far more than there are fields.
+    const MAX_PATHS: usize = 64;
+    /// How much of a path is told again, in characters.
+    const SHOWN: usize = 64;
+    if paths.len() > MAX_PATHS {
+        let message = format!("has {} paths; at most {MAX_PATHS} are allowed", paths.len());
+        errors.push(FieldError::new("update_mask", message));
+        return;
+    }
     for (index, path) in paths
         .iter()
         .enumerate()
         .filter(|(_, path)| !known.contains(&path.as_str()))
     {
-        let message = format!("{path:?} cannot be changed; what can be is {}", known.join(", "));
+        let shown: String = path.chars().take(SHOWN).collect();
+        let message = format!("{shown:?} cannot be changed; what can be is {}", known.join(", "));
         errors.push(FieldError::new(format!("update_mask.paths[{index}]"), message));
     }
 }

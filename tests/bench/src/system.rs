@@ -202,7 +202,7 @@ fn create_webhook(account: u64, hook: u64, receiver: SocketAddr) -> registry::Cr
                 method: Some(Method::Signature(registry::Signature::default())),
             }),
             event_types: vec![EVENT_NAME.to_owned()],
-            active: true,
+            active: Some(true),
             ..registry::Webhook::default()
         }),
     }

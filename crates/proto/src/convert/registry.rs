@@ -13,7 +13,7 @@ const MAX_NAME: usize = 256;
 /// Longest description, in bytes.
 const MAX_DESCRIPTION: usize = 4_096;
 /// Most event types of a webhook.
-const MAX_EVENT_TYPES: usize = 128;
+pub const MAX_EVENT_TYPES: usize = 128;
 
 /// Whether a message carries secrets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,7 +101,8 @@ pub fn webhook_from_wire(wire: v1::Webhook) -> Result<Webhook, Vec<FieldError>> 
                 target_url,
                 authentication,
                 event_types,
-                active: wire.active,
+                // Absent in records of the time when it was no optional field and false was not written.
+                active: wire.active.unwrap_or(false),
                 timetable: wire.timetable.map(|t| TimetableSpec {
                     cron: t.cron,
                     time_zone: t.time_zone,
@@ -176,7 +177,7 @@ pub fn webhook_to_wire(webhook: &Webhook, secrets: Secrets) -> v1::Webhook {
         target_url: webhook.target_url.to_string(),
         authentication: Some(v1::Authentication { method: Some(method) }),
         event_types: webhook.event_types.iter().map(ToString::to_string).collect(),
-        active: webhook.active,
+        active: Some(webhook.active),
         timetable: webhook.timetable.as_ref().map(|t| v1::Timetable {
             cron: t.cron.clone(),
             time_zone: t.time_zone.clone(),
@@ -202,7 +203,7 @@ mod tests {
                 })),
             }),
             event_types: vec!["COURSE_*".into()],
-            active: true,
+            active: Some(true),
             ..v1::Webhook::default()
         }
     }
@@ -213,6 +214,17 @@ mod tests {
         assert_eq!(webhook_to_wire(&model, Secrets::Include), webhook());
         let shown = webhook_to_wire(&model, Secrets::Omit);
         assert!(!format!("{shown:?}").contains("whsec_"));
+    }
+
+    #[test]
+    fn w4_a_record_without_active_is_of_a_webhook_that_is_off_and_off_is_written() {
+        let old = v1::Webhook {
+            active: None,
+            ..webhook()
+        };
+        let model = webhook_from_wire(old).unwrap();
+        assert!(!model.active);
+        assert_eq!(webhook_to_wire(&model, Secrets::Include).active, Some(false));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Serves gRPC: keys, health, reflection, limits, and an end that is bounded.
 
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::pin::pin;
 use std::time::Duration;
@@ -12,18 +13,28 @@ use tonic::codegen::{Body as HttpBody, Bytes, Service, StdError};
 use tonic::server::NamedService;
 use tonic::service::interceptor::InterceptedService;
 use tonic::service::{Interceptor, Routes};
-use tonic::{Status, transport};
+use tonic::{Code, Status, transport};
 use tonic_health::ServingStatus;
 use tonic_health::pb::health_server::HealthServer;
 use tonic_health::server::{HealthReporter, HealthService};
+use tonic_types::{ErrorDetails, StatusExt as _};
 
-use super::severable::accept;
+use super::severable::{Bounds, accept};
 use super::{KEEPALIVE_ANSWER, KEEPALIVE_EVERY, MAX_MESSAGE_BYTES};
 use crate::Shutdown;
 use crate::access::OperatorKey;
 
+/// Whose error reasons these are, as `google.rpc.ErrorInfo` wants it.
+const DOMAIN: &str = "angarium";
+
 /// Calls in flight on one connection; more wait.
 const MAX_STREAMS: u32 = 1024;
+
+/// As ingest's HTTP has it by default: a connection costs some KiB, and one that says nothing in time is closed.
+const BOUNDS: Bounds = Bounds {
+    connections: 10_000,
+    handshake: Duration::from_secs(10),
+};
 
 /// How long calls in flight may take once the shutdown began; then connections are cut.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -48,6 +59,7 @@ pub struct Server {
     names: Vec<&'static str>,
     timeout: Option<Duration>,
     drain: Duration,
+    bounds: Bounds,
 }
 
 impl Server {
@@ -63,6 +75,7 @@ impl Server {
             names: Vec::new(),
             timeout: None,
             drain: DRAIN,
+            bounds: BOUNDS,
         }
     }
 
@@ -85,15 +98,31 @@ impl Server {
         self
     }
 
-    /// Lets tools such as grpcurl ask, with the key, for what is served here.
+    /// Lets tools such as grpcurl ask, with the key, for what is served here, and read the details of errors. Both
+    /// versions of reflection are served: tools differ in the one they ask for.
     ///
     /// # Errors
     /// When the descriptor set is broken.
     pub fn reflection(self, descriptors: &'static [u8]) -> Result<Self, Error> {
-        let builder =
-            tonic_reflection::server::Builder::configure().register_encoded_file_descriptor_set(descriptors);
-        let service = builder.build_v1().map_err(Error::Descriptors)?;
-        Ok(self.add_service(service.max_decoding_message_size(MAX_MESSAGE_BYTES)))
+        let builder = || {
+            [
+                descriptors,
+                tonic_health::pb::FILE_DESCRIPTOR_SET,
+                tonic_types::pb::FILE_DESCRIPTOR_SET,
+                tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET,
+                tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET,
+            ]
+            .into_iter()
+            .fold(
+                tonic_reflection::server::Builder::configure().include_reflection_service(false),
+                tonic_reflection::server::Builder::register_encoded_file_descriptor_set,
+            )
+        };
+        let v1 = builder().build_v1().map_err(Error::Descriptors)?;
+        let v1alpha = builder().build_v1alpha().map_err(Error::Descriptors)?;
+        Ok(self
+            .add_service(v1.max_decoding_message_size(MAX_MESSAGE_BYTES))
+            .add_service(v1alpha.max_decoding_message_size(MAX_MESSAGE_BYTES)))
     }
 
     /// Ends calls whose answer has not begun after this long; by default only the caller's deadline counts.
@@ -126,7 +155,7 @@ impl Server {
             builder = builder.timeout(timeout);
         }
         let cut = CancellationToken::new();
-        let connections = accept(listener, cut.clone());
+        let connections = accept(listener, self.bounds, cut.clone());
         let router = builder.add_routes(self.routes.clone());
         let mut serving = pin!(router.serve_with_incoming_shutdown(connections, shutdown.begun()));
         let drained = async {
@@ -166,21 +195,25 @@ impl Interceptor for RequireKey {
         if self.key.allows(header) {
             return Ok(request);
         }
-        let problem = if header.is_some() {
-            "the key is not the right one"
+        let (problem, reason) = if header.is_some() {
+            ("the key is not the right one", "KEY_INVALID")
         } else {
-            "the call carries no key"
+            ("the call carries no key", "KEY_MISSING")
         };
-        Err(Status::unauthenticated(format!(
-            "{problem}: send the metadata `authorization: Bearer <operator key>`"
-        )))
+        Err(Status::with_error_details(
+            Code::Unauthenticated,
+            format!("{problem}: send the metadata `authorization: Bearer <operator key>`"),
+            ErrorDetails::with_error_info(reason, DOMAIN, HashMap::new()),
+        ))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use futures::StreamExt;
-    use tonic::{Code, Request};
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpStream;
+    use tonic::Request;
     use tonic_health::pb::health_client::HealthClient;
     use tonic_health::pb::{FILE_DESCRIPTOR_SET, HealthCheckRequest, HealthCheckResponse};
     use tonic_reflection::pb::v1::ServerReflectionRequest;
@@ -202,6 +235,10 @@ mod tests {
     }
 
     async fn start(drain: Duration) -> Running {
+        start_with(drain, BOUNDS).await
+    }
+
+    async fn start_with(drain: Duration, bounds: Bounds) -> Running {
         let key = OperatorKey::generate();
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
@@ -210,6 +247,7 @@ mod tests {
             .reflection(FILE_DESCRIPTOR_SET)
             .unwrap()
             .drain(drain);
+        let server = Server { bounds, ..server };
         tasks.spawn_critical("server", server.serve(listener, tasks.shutdown().clone()));
         Running { tasks, endpoint, key }
     }
@@ -269,11 +307,13 @@ mod tests {
                 .message()
                 .contains("carries no key: send the metadata `authorization: Bearer")
         );
+        assert_eq!(refused.get_details_error_info().unwrap().reason, "KEY_MISSING");
 
         let mut wrong = ServerReflectionClient::new(running.client(&OperatorKey::generate()));
         let refused = wrong.server_reflection_info(list_services()).await.unwrap_err();
         assert_eq!(refused.code(), Code::Unauthenticated);
         assert!(refused.message().contains("not the right one"));
+        assert_eq!(refused.get_details_error_info().unwrap().reason, "KEY_INVALID");
         assert!(!refused.message().contains(running.key.expose()));
     }
 
@@ -295,6 +335,49 @@ mod tests {
                 .iter()
                 .any(|service| service.name == "grpc.health.v1.Health")
         );
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_says_nothing_is_closed_and_one_that_spoke_is_kept() {
+        const HANDSHAKE: Duration = Duration::from_millis(200);
+        let bounds = Bounds {
+            handshake: HANDSHAKE,
+            ..BOUNDS
+        };
+        let running = start_with(DRAIN, bounds).await;
+        let mut health = HealthClient::new(running.keyless());
+        let mut watch = health.watch(about("")).await.unwrap().into_inner();
+        assert!(serving(&watch.next().await.unwrap().unwrap()));
+
+        let address = running.endpoint.trim_start_matches("http://");
+        for said in ["", "PRI * HTTP/2.0"] {
+            let mut silent = TcpStream::connect(address).await.unwrap();
+            silent.write_all(said.as_bytes()).await.unwrap();
+            let mut answer = Vec::new();
+            let ended = tokio::time::timeout(DEADLINE, silent.read_to_end(&mut answer));
+            drop(ended.await.unwrap());
+        }
+        // Opened before those and older than the time they had.
+        running.tasks.shutdown().begin();
+        assert!(!serving(&watch.next().await.unwrap().unwrap()));
+    }
+
+    #[tokio::test]
+    async fn beyond_the_bound_connections_wait_until_another_ends() {
+        let bounds = Bounds {
+            connections: 1,
+            ..BOUNDS
+        };
+        let running = start_with(DRAIN, bounds).await;
+        let address = running.endpoint.trim_start_matches("http://");
+        let first = TcpStream::connect(address).await.unwrap();
+        let mut health = HealthClient::new(running.keyless());
+        let mut waiting = Box::pin(health.check(about("")));
+        let answered = tokio::time::timeout(Duration::from_millis(300), &mut waiting).await;
+        assert!(answered.is_err(), "served beyond the bound");
+        drop(first);
+        let answered = tokio::time::timeout(DEADLINE, waiting).await.unwrap();
+        assert!(serving(answered.unwrap().get_ref()));
     }
 
     #[tokio::test]

@@ -2,31 +2,57 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use futures::{Stream, stream};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Sleep;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tonic::transport::server::{Connected, TcpConnectInfo};
 
 /// How long accepting pauses when the process cannot take more connections (out of file descriptors).
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Accepts connections until it is dropped; all are cut when `cut` is cancelled.
+/// What a client of HTTP/2 sends first: so many bytes (RFC 9113).
+const PREFACE_BYTES: usize = 24;
+
+/// How many connections there may be, and how long one may take to say that it speaks HTTP/2. After that, pings tell
+/// whether it lives.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    pub(super) connections: usize,
+    pub(super) handshake: Duration,
+}
+
+/// Accepts connections until it is dropped; all are cut when `cut` is cancelled. Beyond the bound, callers wait in
+/// the listener's backlog.
 pub(super) fn accept(
     listener: TcpListener,
+    bounds: Bounds,
     cut: CancellationToken,
 ) -> impl Stream<Item = io::Result<Severable>> + Send {
-    stream::unfold((listener, cut), |(listener, cut)| async {
-        let tcp = next(&listener).await;
-        let connection = Severable {
-            tcp,
-            cut: Box::pin(cut.clone().cancelled_owned()),
-        };
-        Some((Ok(connection), (listener, cut)))
-    })
+    let permits = Arc::new(Semaphore::new(bounds.connections));
+    stream::unfold(
+        (listener, permits, cut),
+        move |(listener, permits, cut)| async move {
+            let permit = Arc::clone(&permits).acquire_owned().await.ok()?;
+            let tcp = next(&listener).await;
+            let connection = Severable {
+                tcp,
+                cut: Box::pin(cut.clone().cancelled_owned()),
+                preface: Some(Preface {
+                    awaited: PREFACE_BYTES,
+                    until: Box::pin(tokio::time::sleep(bounds.handshake)),
+                }),
+                _permit: permit,
+            };
+            Some((Ok(connection), (listener, permits, cut)))
+        },
+    )
 }
 
 async fn next(listener: &TcpListener) -> TcpStream {
@@ -52,6 +78,16 @@ async fn next(listener: &TcpListener) -> TcpStream {
 pub(super) struct Severable {
     tcp: TcpStream,
     cut: Pin<Box<WaitForCancellationFutureOwned>>,
+    /// Until it has come.
+    preface: Option<Preface>,
+    _permit: OwnedSemaphorePermit,
+}
+
+/// The beginning of a connection that is still awaited.
+#[derive(Debug)]
+struct Preface {
+    awaited: usize,
+    until: Pin<Box<Sleep>>,
 }
 
 impl AsyncRead for Severable {
@@ -64,7 +100,19 @@ impl AsyncRead for Severable {
         if self.cut.as_mut().poll(cx).is_ready() {
             return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
         }
+        if let Some(preface) = &mut self.preface
+            && preface.until.as_mut().poll(cx).is_ready()
+        {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        let before = buf.filled().len();
         ready!(Pin::new(&mut self.tcp).poll_read(cx, buf))?;
+        if let Some(preface) = &mut self.preface {
+            preface.awaited = preface.awaited.saturating_sub(buf.filled().len() - before);
+            if preface.awaited == 0 {
+                self.preface = None;
+            }
+        }
         Poll::Ready(Ok(()))
     }
 }

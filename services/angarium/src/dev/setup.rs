@@ -170,7 +170,7 @@ fn wanted(hook: Hook, receiver: SocketAddr, secret: &Secret) -> Webhook {
             })),
         }),
         event_types: types.map(|known| known.name.to_owned()).collect(),
-        active: true,
+        active: Some(true),
         timetable: hook.timetable().map(|(cron, _)| Timetable {
             cron: cron.to_owned(),
             time_zone: String::new(),

@@ -52,7 +52,7 @@ async fn create(create: WebhookCreate) -> anyhow::Result<()> {
         target_url: create.url,
         authentication: authentication(create.method),
         event_types: create.events,
-        active: create.active,
+        active: Some(create.active),
         timetable: timetable(create.timetable),
         ..Webhook::default()
     };
@@ -151,7 +151,7 @@ fn changed(name: &WebhookName, change: WebhookChange) -> Result<UpdateWebhookReq
         paths.push("event_types");
     }
     if let Some(active) = change.active {
-        webhook.active = active;
+        webhook.active = Some(active);
         paths.push("active");
     }
     webhook.authentication = authentication(change.method);
@@ -228,7 +228,7 @@ fn json(webhook: &Webhook) -> Value {
         "authentication": authentication,
         "secret": secret,
         "events": webhook.event_types,
-        "active": webhook.active,
+        "active": webhook.active.unwrap_or_default(),
         "timetable": timetable.map(|table| json!({ "cron": table.cron, "timeZone": table.time_zone })),
         "revision": webhook.revision,
         "createdAtMs": webhook.created_at_ms,
@@ -240,7 +240,7 @@ fn summary(webhook: &Webhook) -> Row {
     let cells = vec![
         webhook.id.clone(),
         webhook.name.clone(),
-        webhook.active.to_string(),
+        webhook.active.unwrap_or_default().to_string(),
         webhook.event_types.join(","),
         proof(webhook).0.to_owned(),
         webhook.target_url.clone(),
@@ -261,7 +261,7 @@ fn details(webhook: &Webhook) -> Row {
         authentication.to_owned(),
         secret.unwrap_or("not shown").to_owned(),
         webhook.event_types.join(","),
-        webhook.active.to_string(),
+        webhook.active.unwrap_or_default().to_string(),
         timetable.map_or_else(
             || "the default".to_owned(),
             |table| format!("{} {}", table.cron, table.time_zone),
@@ -301,7 +301,7 @@ mod tests {
         );
         assert_eq!(
             (webhook.active, webhook.event_types),
-            (false, vec!["A".to_owned(), "B_*".to_owned()])
+            (Some(false), vec!["A".to_owned(), "B_*".to_owned()])
         );
     }
 

@@ -73,7 +73,7 @@ fn limits(section: &mut Section<'_>, default: Limits) -> Limits {
             "max_request",
             default.request_bytes,
             KIB..=64 * MIB,
-            "The largest body of an HTTP request; not less than `ingest.max_event`. A gRPC message may have 6 MiB",
+            "The largest body of an HTTP request, or gRPC message; not less than `ingest.max_event`",
         ),
         events: section.integer(
             "max_events",
@@ -103,7 +103,7 @@ fn traffic(section: &mut Section<'_>, default: Traffic, drain: Duration) -> Traf
             "max_requests",
             default.requests,
             1..=100_000,
-            "The most requests under way at once, over HTTP and gRPC together; further ones are answered 503 (gRPC: RESOURCE_EXHAUSTED). Each may hold its body in memory; an open PublishStream counts as one",
+            "The most requests under way at once, over HTTP and gRPC together; further ones are answered 503 (gRPC: RESOURCE_EXHAUSTED). Each may hold its body in memory; a PublishStream counts as one while it has events under way, and eight times as many streams may be open",
         ),
         read_timeout: section.duration(
             "read_timeout",

@@ -1,5 +1,7 @@
 //! The fields of events that came as messages: the same rules as for JSON, every mistake reported.
 
+use std::fmt::Display;
+
 use angarium_model::{JsonObject, NotAnObject, Timestamp};
 use angarium_proto::event::v1;
 use bytes::Bytes;
@@ -59,19 +61,22 @@ fn event(sent: v1::Event, index: usize, limits: &Limits, problems: &mut Problems
         problems.add(Kind::TooLarge, Problem::new(Part::Event(index), detail));
         return None;
     }
-    let mut wrong =
-        |field, detail| problems.add(Kind::Fields, Problem::new(Part::Field(index, field), detail));
+    let mut wrong = |field, detail: &dyn Display| {
+        problems.add_with(Kind::Fields, Some(index), || {
+            Problem::new(Part::Field(index, field), detail.to_string())
+        });
+    };
     let name = draft::event_name(&sent.event_name)
-        .map_err(|detail| wrong(Field::EventName, detail))
+        .map_err(|detail| wrong(Field::EventName, &detail))
         .ok();
     // An empty text is how proto3 says that there is none.
     let given = |text: String| (!text.is_empty()).then_some(text);
     let id = given(sent.event_id).map(draft::event_id).transpose();
-    let id = id.map_err(|detail| wrong(Field::EventId, detail)).ok();
+    let id = id.map_err(|detail| wrong(Field::EventId, &detail)).ok();
     let info = given(sent.event_info).map(draft::event_info).transpose();
-    let info = info.map_err(|detail| wrong(Field::EventInfo, detail)).ok();
+    let info = info.map_err(|detail| wrong(Field::EventInfo, &detail)).ok();
     let data = payload(sent.data)
-        .map_err(|detail| wrong(Field::Data, detail))
+        .map_err(|detail| wrong(Field::Data, &detail))
         .ok();
     Some(Draft {
         id: id?,

@@ -4,7 +4,7 @@
 //! Kafka has acknowledged it. While too many requests await Kafka, or the caller does not take its answers, it
 //! does not read, so HTTP/2 flow control slows the caller. It ends when the caller has sent everything and
 //! everything is answered, when the caller is gone, or, once the shutdown has begun, when what was read is answered.
-//! As long as it is open it has one share of the budget of requests.
+//! It has a share of the budget of open streams, and one of the budget of requests while it has events under way.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,13 +18,14 @@ use futures::future::{BoxFuture, join_all};
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use tokio::sync::mpsc;
 use tonic::{Code, Status, Streaming};
+use tonic_types::{ErrorDetails, StatusExt as _};
 
 use super::{check, known_account, to_wire};
 use crate::accept::{Accepted, Failure, Refusal, Sent};
 use crate::budget::Share;
 use crate::draft::Draft;
 use crate::metrics::Reason;
-use crate::problem::{Problems, Shape};
+use crate::problem::{Part, Problems, Shape};
 use crate::refusal;
 use crate::service::Core;
 use crate::trace::TraceParent;
@@ -42,7 +43,7 @@ pub(super) struct PublishStream {
     core: Arc<Core>,
     trace: Option<TraceParent>,
     /// Goes before `answers`: a caller who sees the end can rely on it.
-    _share: Option<Share>,
+    _open: Option<Share>,
     answers: mpsc::Sender<Result<Answer, Status>>,
 }
 
@@ -53,13 +54,13 @@ impl PublishStream {
     pub(super) const fn new(
         core: Arc<Core>,
         trace: Option<TraceParent>,
-        share: Option<Share>,
+        open: Option<Share>,
         answers: mpsc::Sender<Result<Answer, Status>>,
     ) -> Self {
         Self {
             core,
             trace,
-            _share: share,
+            _open: open,
             answers,
         }
     }
@@ -68,19 +69,24 @@ impl PublishStream {
         let mut chunks = requests.ready_chunks(CHUNK);
         let mut settling: FuturesUnordered<BoxFuture<'_, Vec<Answer>>> = FuturesUnordered::new();
         let mut in_flight = 0;
+        // Of the budget of requests; there is none only while nothing is in flight.
+        let mut share = None;
         let mut last_word = None;
         let mut reading = true;
         while reading || !settling.is_empty() {
             tokio::select! {
                 Some(answers) = settling.next(), if !settling.is_empty() => {
                     in_flight -= answers.len();
+                    if settling.is_empty() {
+                        share = None;
+                    }
                     if self.answer(answers).await.is_err() {
                         return;
                     }
                 }
                 () = shutdown.begun(), if reading => {
                     reading = false;
-                    last_word = Some(Status::unavailable("this ingest is shutting down: call again, another will answer"));
+                    last_word = Some(shutting_down());
                 }
                 chunk = chunks.next(), if reading && in_flight + CHUNK <= MAX_IN_FLIGHT => {
                     let mut requests = Vec::new();
@@ -91,7 +97,14 @@ impl PublishStream {
                         }
                     }
                     reading = !requests.is_empty() && last_word.is_none();
-                    let (refused, groups) = self.checked(requests);
+                    if share.is_none() && !requests.is_empty() {
+                        share = self.core.budget.wait(self.core.config.produce_timeout).await;
+                    }
+                    let (refused, groups) = if share.is_some() {
+                        self.checked(requests)
+                    } else {
+                        (self.overloaded(requests), Vec::new())
+                    };
                     if self.answer(refused).await.is_err() {
                         return;
                     }
@@ -100,6 +113,9 @@ impl PublishStream {
                         in_flight += sequences.len();
                         settling.push(Box::pin(self.settle(sequences, sent)));
                     }
+                    if settling.is_empty() {
+                        share = None;
+                    }
                 }
             }
         }
@@ -107,6 +123,19 @@ impl PublishStream {
             // A caller that is gone has no use for it.
             drop(self.answers.send(Err(status)).await);
         }
+    }
+
+    /// What is answered when no share could be had.
+    fn overloaded(&self, requests: Vec<v1::PublishStreamRequest>) -> Vec<Answer> {
+        let refused = |request: v1::PublishStreamRequest| {
+            let why = wire(
+                WireReason::Overloaded,
+                String::new(),
+                refusal::TOO_MANY.to_owned(),
+            );
+            self.refused(request.sequence, Reason::Overloaded, why)
+        };
+        requests.into_iter().map(refused).collect()
     }
 
     /// Sorts requests by account, in their order; the answers to those that are wrong are there at once.
@@ -169,11 +198,11 @@ impl PublishStream {
                     Failure::NotAcknowledged => WireReason::Unavailable,
                     Failure::TooLarge => WireReason::Invalid,
                 };
-                self.refused(
-                    sequence,
-                    reason,
-                    wire(wire_reason, String::new(), message.to_owned()),
-                )
+                let field = match failure {
+                    Failure::TooLarge => Shape::StreamMessage.path(&Part::Event(0)),
+                    Failure::QueueFull | Failure::NotAcknowledged => String::new(),
+                };
+                self.refused(sequence, reason, wire(wire_reason, field, message.to_owned()))
             }
         };
         sequences.into_iter().zip(outcomes).map(answer).collect()
@@ -210,6 +239,14 @@ impl Group {
             drafts: Vec::new(),
         }
     }
+}
+
+fn shutting_down() -> Status {
+    Status::with_error_details(
+        Code::Unavailable,
+        "this ingest is shutting down: call again, another will answer",
+        ErrorDetails::with_retry_info(Some(refusal::RETRY_BUSY)),
+    )
 }
 
 fn invalid(problems: &Problems) -> v1::Refused {

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::accept::{self, Failure, Refused};
 use crate::metrics::Reason;
-use crate::problem::{Kind, Problem, Problems, Shape};
+use crate::problem::{Kind, Part, Problem, Problems, Shape};
 use crate::refusal;
 
 /// Why a request is refused.
@@ -68,6 +68,9 @@ struct ProblemDetail {
     detail: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<ErrorDetail>,
+    /// Every event that is wrong, by its index from 0; the first hundred errors are listed, this is all.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    bad_events: Vec<usize>,
     /// How many errors there are; the first hundred are listed.
     #[serde(skip_serializing_if = "Option::is_none")]
     error_count: Option<usize>,
@@ -129,6 +132,10 @@ impl Refusal {
             status: form.status.as_u16(),
             detail,
             errors,
+            bad_events: problems
+                .as_ref()
+                .map(|problems| problems.bad_events().collect())
+                .unwrap_or_default(),
             error_count: problems.map(|problems| problems.total),
         };
         let mut response = json(form.status, "application/problem+json", &body);
@@ -208,7 +215,7 @@ impl Refusal {
                 Reason::Conflict,
             ),
             Self::Events {
-                refused: Refused::Failed(failure),
+                refused: Refused::Failed { failure, .. },
                 ..
             } => failure_form(*failure),
             Self::NotReady => Form::new(
@@ -239,7 +246,19 @@ impl Refusal {
                 return (problems.summary(), Some(problems));
             }
             Self::Events {
-                refused: Refused::Failed(failure),
+                refused:
+                    Refused::Failed {
+                        event,
+                        failure: failure @ Failure::TooLarge,
+                    },
+                shape,
+            } => {
+                let problem = Problem::new(Part::Event(event), refusal::failure(failure).0);
+                let problems = Problems::one(Kind::TooLarge, shape, problem);
+                return (problems.summary(), Some(problems));
+            }
+            Self::Events {
+                refused: Refused::Failed { failure, .. },
                 ..
             } => refusal::failure(failure).0.to_owned(),
             Self::Unauthenticated { key_sent: true } => {

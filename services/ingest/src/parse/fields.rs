@@ -1,5 +1,7 @@
 //! The fields of one event: every mistake is found, not only the first.
 
+use std::fmt::Display;
+
 use angarium_model::{JsonObject, Timestamp};
 use bytes::Bytes;
 use serde_json::value::RawValue;
@@ -85,15 +87,9 @@ impl<'a> Event<'a, '_> {
                     }
                 }
                 None => {
-                    let detail = match name.as_str() {
-                        ACCOUNT_ID => {
-                            "belongs to the envelope, and the path names the account: leave it out".to_owned()
-                        }
-                        EVENTS => "belongs to the envelope: one event holds no others".to_owned(),
-                        other => unknown_field(other, Field::ALL.map(Field::json)),
-                    };
-                    let part = Part::Unknown(self.index, shortened(name));
-                    self.problems.add(Kind::Fields, Problem::new(part, detail));
+                    let index = self.index;
+                    self.problems
+                        .add_with(Kind::Fields, Some(index), || unknown(index, name));
                 }
             }
         }
@@ -131,14 +127,14 @@ impl<'a> Event<'a, '_> {
         }
         if let Some(at) = depth::beyond(raw.as_bytes()) {
             let start = raw.as_ptr().addr() - body.as_ptr().addr();
-            let problem = Problem {
-                part: Part::Field(self.index, Field::Data),
+            let part = Part::Field(self.index, Field::Data);
+            self.problems.add_with(Kind::Fields, part.event(), || Problem {
+                part,
                 place: Some(syntax::place(body, start + at)),
                 detail: format!(
                     "data is nested more than {MAX_DEPTH} levels deep here: make it flatter, or send it as a text"
                 ),
-            };
-            self.problems.add(Kind::Fields, problem);
+            });
             return None;
         }
         Some(JsonObject::trusted(body.slice_ref(raw.as_bytes())))
@@ -150,14 +146,25 @@ impl<'a> Event<'a, '_> {
         }
     }
 
-    fn take<T>(&mut self, field: Field, result: Result<T, String>) -> Option<T> {
+    fn take<T>(&mut self, field: Field, result: Result<T, impl Display>) -> Option<T> {
         result.map_err(|detail| self.wrong(field, detail)).ok()
     }
 
-    fn wrong(&mut self, field: Field, detail: impl Into<String>) {
-        self.problems
-            .add(Kind::Fields, Problem::new(Part::Field(self.index, field), detail));
+    fn wrong(&mut self, field: Field, detail: impl Display) {
+        let part = Part::Field(self.index, field);
+        self.problems.add_with(Kind::Fields, Some(self.index), || {
+            Problem::new(part, detail.to_string())
+        });
     }
+}
+
+fn unknown(event: usize, name: &str) -> Problem {
+    let detail = match name {
+        ACCOUNT_ID => "belongs to the envelope, and the path names the account: leave it out".to_owned(),
+        EVENTS => "belongs to the envelope: one event holds no others".to_owned(),
+        other => unknown_field(other, Field::ALL.map(Field::json)),
+    };
+    Problem::new(Part::Unknown(event, shortened(name)), detail)
 }
 
 /// Seconds and milliseconds both pass, as they are (E5); only digits do, so that what goes out is what came in.

@@ -69,6 +69,9 @@ fn explained(body: &str, found: usize, error: &serde_json::Error) -> String {
         Some('\'') => ": JSON writes text in double quotes",
         Some('\u{feff}') => ": leave out the byte order mark",
         Some('/' | '#') => ": JSON has no comments",
+        Some('{') if message == "trailing characters" => {
+            ": to send several events put them into an array, or for one event a line send content-type application/x-ndjson"
+        }
         Some(_) => "",
     };
     format!("not valid JSON: {message}{hint}")

@@ -279,6 +279,15 @@ fn a_syntax_error_has_its_line_its_column_in_characters_and_a_bounded_piece_of_t
     assert_eq!(place.line, 1, "the line feed ends line 1");
     let (_, detail) = at("{'a': 1}");
     assert!(detail.contains("double quotes"), "{detail}");
+    for several in ["{\"a\":1}\n{\"a\":2}\n", "{\"a\":1} {\"a\":2}", "[]{}"] {
+        let (_, detail) = at(several);
+        assert!(
+            detail.contains("send content-type application/x-ndjson"),
+            "{detail}"
+        );
+    }
+    let (_, detail) = at("{\"a\":1} x");
+    assert!(!detail.contains("ndjson"), "{detail}");
     let (_, detail) = at("\u{feff}{}");
     assert!(detail.contains("byte order mark"), "{detail}");
     let long = format!("{{\"a\":\"{}\" x \"{}\"}}", "ä".repeat(5_000), "ö".repeat(5_000));

@@ -133,13 +133,52 @@ async fn a_partly_bad_array_is_refused_whole_and_names_every_bad_event() {
             .unwrap()
             .contains("did you mean CI_STATS?")
     );
+    assert_eq!(answer.body["badEvents"], Value::from(vec![1, 3]));
     let many = vec![bad; 200].join(",");
-    let answer = ingest.post(format!("[{many}]")).await;
-    assert_eq!(
-        (answer.pointers().len(), &answer.body["errorCount"]),
-        (100, &Value::from(400))
-    );
+    for body in [
+        format!("[{},{many}]", event("a")),
+        format!("{{\"events\":[{},{many}]}}", event("a")),
+    ] {
+        let answer = ingest.post(body).await;
+        assert_eq!(
+            (answer.pointers().len(), &answer.body["errorCount"]),
+            (100, &Value::from(400))
+        );
+        assert_eq!(
+            answer.body["badEvents"],
+            Value::from((1..=200).collect::<Vec<usize>>())
+        );
+    }
+    let answer = ingest.post(bad).await;
+    assert!(answer.body.get("badEvents").is_none(), "{}", answer.body);
     assert_eq!(ingest.events(ACCOUNT).await, []);
+}
+
+#[tokio::test]
+async fn e7_every_event_whose_id_was_used_for_another_is_named() {
+    let ingest = Ingest::start().await;
+    ingest.post(event("used")).await.accepted();
+    let other = r#"{"eventId":"used","eventName":"CI_STATS","data":{}}"#;
+    let many = vec![other; 200].join(",");
+    let answer = ingest.post(format!("[{},{many}]", event("a"))).await;
+    assert_eq!(answer.status, StatusCode::CONFLICT);
+    assert_eq!(answer.pointers()[0], "/1/eventId");
+    assert_eq!(
+        answer.body["badEvents"],
+        Value::from(vec![1]),
+        "the others are the same as it"
+    );
+    let each = |number: usize| {
+        [
+            format!(r#"{{"eventId":"{number}","eventName":"CI_STATS","data":{{"a":1}}}}"#),
+            format!(r#"{{"eventId":"{number}","eventName":"CI_STATS","data":{{"a":2}}}}"#),
+        ]
+    };
+    let pairs: Vec<String> = (0..200).flat_map(each).collect();
+    let answer = ingest.post(format!("[{}]", pairs.join(","))).await;
+    assert_eq!(answer.status, StatusCode::CONFLICT);
+    let second: Vec<usize> = (0..200).map(|number| 2 * number + 1).collect();
+    assert_eq!(answer.body["badEvents"], Value::from(second));
 }
 
 #[tokio::test]

@@ -14,6 +14,7 @@ use futures::stream::{self, StreamExt as _};
 use http::{Request, StatusCode, header};
 use http_body_util::StreamBody;
 use hyper::body::Frame;
+use tokio::io::AsyncWriteExt as _;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 use tokio_stream::wrappers::ReceiverStream;
@@ -41,38 +42,130 @@ fn assert_told_to_come_back(status: &Status) {
     assert_eq!(retry, Some(Duration::from_secs(1)));
 }
 
-#[tokio::test]
-async fn requests_beyond_the_bound_are_told_to_come_back_and_an_open_stream_counts_as_one() {
-    let ingest = Ingest::with(|config| config.traffic.requests = 1).await;
+type Answers = tonic::Streaming<v1::PublishStreamResponse>;
+
+/// A stream on which one event was accepted, and which is quiet now.
+async fn quiet_stream(ingest: &Ingest) -> Result<(mpsc::Sender<v1::PublishStreamRequest>, Answers), Status> {
     let (requests, sent) = mpsc::channel(1);
     requests
         .send(request(1, Bytes::from_static(b"{}")))
         .await
         .unwrap();
-    let answers = ingest.grpc(KEY).publish_stream(ReceiverStream::new(sent)).await;
-    let mut answers = answers.unwrap().into_inner();
-    assert_eq!(answers.message().await.unwrap().unwrap().sequence, 1);
+    let answers = ingest.grpc(KEY).publish_stream(ReceiverStream::new(sent)).await?;
+    let mut answers = answers.into_inner();
+    let answer = answers.message().await?.unwrap();
+    assert!(matches!(answer.outcome, Some(Outcome::Accepted(_))), "{answer:?}");
+    Ok((requests, answers))
+}
 
-    let answer = ingest.post(event("a")).await;
-    assert_eq!(
-        (answer.status, answer.header(header::RETRY_AFTER)),
-        (StatusCode::SERVICE_UNAVAILABLE, "1")
-    );
+/// Until all requests that may be under way are. What is sent is no event.
+async fn until_busy(ingest: &Ingest) {
+    let busy = async {
+        loop {
+            let answer = ingest.post("nonsense").await;
+            if answer.status == StatusCode::SERVICE_UNAVAILABLE {
+                assert_eq!(answer.body["type"], "urn:angarium:problem:busy");
+                return assert_eq!(answer.header(header::RETRY_AFTER), "1");
+            }
+        }
+    };
+    timeout(PATIENCE, busy).await.unwrap();
+}
+
+#[tokio::test]
+async fn quiet_streams_keep_nobody_out_and_are_bounded_by_their_own_number() {
+    /// For one request under way.
+    const STREAMS: usize = 8;
+    let ingest = Ingest::with(|config| config.traffic.requests = 1).await;
+    let mut open = Vec::new();
+    for _ in 0..STREAMS {
+        open.push(quiet_stream(&ingest).await.unwrap());
+    }
+    ingest.post(event("a")).await.accepted();
     let mut publisher = ingest.grpc(KEY);
     let publish = v1::PublishRequest {
         account_id: ACCOUNT,
         events: request(2, Bytes::from_static(b"{}")).event.into_iter().collect(),
     };
-    assert_told_to_come_back(&publisher.publish(publish.clone()).await.unwrap_err());
-    assert_told_to_come_back(&publisher.publish_stream(stream::empty()).await.unwrap_err());
+    publisher.publish(publish).await.unwrap();
+    assert_told_to_come_back(&quiet_stream(&ingest).await.unwrap_err());
 
+    let (requests, answers) = &mut open[0];
+    requests
+        .send(request(3, Bytes::from_static(b"{}")))
+        .await
+        .unwrap();
+    assert_eq!(answers.message().await.unwrap().unwrap().sequence, 3);
+    let (requests, mut answers) = open.pop().unwrap();
     drop(requests);
     assert!(answers.message().await.unwrap().is_none());
-    // Each gives its share back before it is answered.
-    publisher.publish(publish.clone()).await.unwrap();
-    publisher.publish(publish).await.unwrap();
-    ingest.post(event("a")).await.accepted();
-    assert_eq!(ingest.events(ACCOUNT).await.len(), 4);
+    quiet_stream(&ingest).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_stream_with_events_under_way_is_one_of_the_requests_beyond_whose_bound_all_are_told_to_come_back()
+{
+    let ingest = Ingest::with(|config| {
+        config.traffic.requests = 1;
+        config.produce_timeout = Duration::from_secs(3);
+    })
+    .await;
+    let (requests, mut answers) = quiet_stream(&ingest).await.unwrap();
+    ingest.broker.as_ref().unwrap().go_away().unwrap();
+    requests
+        .send(request(2, Bytes::from_static(b"{}")))
+        .await
+        .unwrap();
+    until_busy(&ingest).await;
+    let publish = v1::PublishRequest {
+        account_id: ACCOUNT,
+        events: Vec::new(),
+    };
+    assert_told_to_come_back(&ingest.grpc(KEY).publish(publish).await.unwrap_err());
+    // It is not acknowledged, and then its share is there for others before it is answered.
+    assert_eq!(answers.message().await.unwrap().unwrap().sequence, 2);
+    assert_eq!(ingest.post("nonsense").await.status, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn a_stream_for_which_no_share_is_left_is_refused_its_events_and_goes_on() {
+    let ingest = Ingest::with(|config| {
+        config.traffic.requests = 1;
+        config.produce_timeout = Duration::from_millis(500);
+    })
+    .await;
+    let (requests, mut answers) = quiet_stream(&ingest).await.unwrap();
+    let mut hog = tokio::net::TcpStream::connect(ingest.handle.http())
+        .await
+        .unwrap();
+    let head = format!(
+        "POST /v1/accounts/{ACCOUNT}/events HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {KEY}\r\ncontent-length: 9\r\n\r\n"
+    );
+    hog.write_all(head.as_bytes()).await.unwrap();
+    until_busy(&ingest).await;
+    requests
+        .send(request(2, Bytes::from_static(b"{}")))
+        .await
+        .unwrap();
+    let answer = answers.message().await.unwrap().unwrap();
+    let Some(Outcome::Refused(refused)) = answer.outcome else {
+        panic!("{answer:?}")
+    };
+    assert_eq!((answer.sequence, refused.reason()), (2, Reason::Overloaded));
+
+    drop(hog);
+    let accepted = async {
+        loop {
+            requests
+                .send(request(3, Bytes::from_static(b"{}")))
+                .await
+                .unwrap();
+            if let Some(Outcome::Accepted(_)) = answers.message().await.unwrap().unwrap().outcome {
+                return;
+            }
+        }
+    };
+    timeout(PATIENCE, accepted).await.unwrap();
 }
 
 #[tokio::test]

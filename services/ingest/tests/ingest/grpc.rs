@@ -117,7 +117,17 @@ async fn errors_say_which_field_is_wrong() {
             account_id,
             events: vec![event("d")],
         };
-        assert_eq!(publisher.publish(request).await.unwrap_err().code(), code);
+        let status = publisher.publish(request).await.unwrap_err();
+        assert_eq!(status.code(), code);
+        let violations = status.get_details_bad_request().unwrap().field_violations;
+        assert_eq!(violations[0].field, "account_id");
+        if code == Code::NotFound {
+            let resource = status.get_details_resource_info().unwrap();
+            assert_eq!(
+                (&*resource.resource_type, &*resource.resource_name),
+                ("account", "99")
+            );
+        }
     }
     let status = ingest
         .grpc("another-key-for-tests")
@@ -125,7 +135,115 @@ async fn errors_say_which_field_is_wrong() {
         .await
         .unwrap_err();
     assert_eq!(status.code(), Code::Unauthenticated);
+    assert_eq!(status.get_details_error_info().unwrap().reason, "KEY_INVALID");
     assert_eq!(ingest.events(ACCOUNT).await.len(), 1);
+}
+
+#[tokio::test]
+async fn the_largest_message_is_the_setting_and_an_event_beyond_kafkas_limit_is_named() {
+    let ingest = Ingest::with(|config| {
+        config.limits.request_bytes = 8 << 20;
+        config.limits.event_bytes = 3 << 20;
+    })
+    .await;
+    let mut publisher = ingest.grpc(KEY);
+    let of = |bytes: usize| v1::Event {
+        data: Bytes::from(format!("{{\"a\":\"{}\"}}", "x".repeat(bytes))),
+        event_id: String::new(),
+        ..event("")
+    };
+    // More than by default.
+    publisher.publish(request(vec![of(700 << 10); 11])).await.unwrap();
+    let status = publisher
+        .publish(request(vec![of(700 << 10); 12]))
+        .await
+        .unwrap_err();
+    assert_eq!(status.code(), Code::OutOfRange, "{status}");
+
+    let status = publisher
+        .publish(request(vec![event("a"), of(2 << 20)]))
+        .await
+        .unwrap_err();
+    assert_eq!(status.code(), Code::InvalidArgument, "{status}");
+    let violations = status.get_details_bad_request().unwrap().field_violations;
+    assert_eq!(violations[0].field, "events[1]");
+    let body = format!(
+        "[{},{{\"eventName\":\"CI_STATS\",\"data\":{{\"a\":\"{}\"}}}}]",
+        super::harness::event("b"),
+        "x".repeat(2 << 20)
+    );
+    let answer = ingest.post(body).await;
+    assert_eq!(answer.pointers(), ["/1"]);
+
+    let requests = tokio_stream::iter([v1::PublishStreamRequest {
+        sequence: 1,
+        account_id: ACCOUNT,
+        event: Some(of(2 << 20)),
+    }]);
+    let answers = publisher.publish_stream(requests).await.unwrap();
+    let Outcome::Refused(refused) = &collect(answers.into_inner()).await[&1] else {
+        panic!("it is too large")
+    };
+    assert_eq!((refused.reason(), &*refused.field), (Reason::Invalid, "event"));
+}
+
+#[tokio::test]
+async fn a_stream_that_is_ended_by_a_shutdown_is_told_when_to_come_back() {
+    let ingest = Ingest::start().await;
+    let (requests, sent) = tokio::sync::mpsc::channel(1);
+    let first = v1::PublishStreamRequest {
+        sequence: 1,
+        account_id: ACCOUNT,
+        event: Some(event("a")),
+    };
+    requests.send(first).await.unwrap();
+    let stream = tokio_stream::wrappers::ReceiverStream::new(sent);
+    let mut answers = ingest
+        .grpc(KEY)
+        .publish_stream(stream)
+        .await
+        .unwrap()
+        .into_inner();
+    assert_eq!(answers.message().await.unwrap().unwrap().sequence, 1);
+    ingest.tasks.shutdown().begin();
+    let status = answers.message().await.unwrap_err();
+    assert_eq!(status.code(), Code::Unavailable, "{status}");
+    assert!(status.get_details_retry_info().unwrap().retry_delay.is_some());
+}
+
+#[tokio::test]
+async fn of_a_thousand_bad_events_the_real_client_learns_every_index() {
+    let ingest = Ingest::start().await;
+    let bad = v1::Event {
+        event_id: "é".repeat(200),
+        event_name: "x".repeat(200),
+        event_info: "x".repeat(300),
+        data: Bytes::from_static(b"[]"),
+        ..event("a")
+    };
+    for (bad_ones, expected) in [((0..1_000).collect::<Vec<_>>(), "0-999".to_owned()), {
+        let odd: Vec<usize> = (1..1_000).step_by(2).collect();
+        let text: Vec<String> = odd.iter().map(ToString::to_string).collect();
+        (odd, text.join(","))
+    }] {
+        let mut events: Vec<v1::Event> = (0..1_000).map(|number| event(&number.to_string())).collect();
+        for number in &bad_ones {
+            events[*number] = bad.clone();
+        }
+        let status = ingest.grpc(KEY).publish(request(events)).await.unwrap_err();
+        assert_eq!(status.code(), Code::InvalidArgument, "{status}");
+        assert_eq!(
+            status.get_details_error_info().unwrap().metadata["bad_events"],
+            expected
+        );
+        let violations = status.get_details_bad_request().unwrap().field_violations;
+        let field = format!("events[{}].event_name", bad_ones[0]);
+        assert_eq!(violations[0].field, field);
+        let (last, told) = violations.split_last().unwrap();
+        let more = bad_ones.len() * 4 - told.len();
+        assert_eq!(last.description, format!("and {more} more"));
+        assert!(status.message().starts_with(&field) && status.message().len() < 600);
+    }
 }
 
 #[tokio::test]

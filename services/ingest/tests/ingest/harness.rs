@@ -151,8 +151,12 @@ impl Ingest {
     }
 
     pub(super) fn grpc(&self, key: &str) -> PublisherServiceClient<grpc::Client> {
+        PublisherServiceClient::new(self.client(key))
+    }
+
+    pub(super) fn client(&self, key: &str) -> grpc::Client {
         let key = OperatorKey::new(key).unwrap();
-        PublisherServiceClient::new(grpc::client(&format!("http://{}", self.handle.grpc()), &key).unwrap())
+        grpc::client(&format!("http://{}", self.handle.grpc()), &key).unwrap()
     }
 
     /// The records of an account's partition of the events topic, all of them.

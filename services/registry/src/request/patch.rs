@@ -1,6 +1,7 @@
 //! Changes of webhooks: only the fields that the mask names are looked at.
 
 use angarium_model::Authentication;
+use angarium_proto::FieldError;
 use angarium_proto::registry::v1::{self, authentication::Method};
 
 use super::webhook::{checked, new_secret};
@@ -33,6 +34,10 @@ pub(crate) fn update_webhook(request: v1::UpdateWebhookRequest) -> Result<Write,
     let mut errors = Vec::new();
     check_mask(&paths, &ALL, &mut errors);
     let changes = |field: &str| paths.is_empty() || paths.iter().any(|path| path == field);
+    if changes(ACTIVE) && wire.active.is_none() {
+        let message = "must be set to be changed, true or false; to leave it as it is, name the other fields in update_mask";
+        errors.push(FieldError::new("webhook.active", message));
+    }
 
     let webhook = checked(without_the_rest(wire, changes), errors)?;
     let authentication = match webhook.authentication {

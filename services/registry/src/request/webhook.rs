@@ -2,7 +2,7 @@
 
 use angarium_model::{Authentication, Catalogue, Revision, SecretText, TypePattern, Webhook, WebhookId};
 use angarium_policy::{DEFAULT_CRON, Timetable, TimetableError};
-use angarium_proto::convert::webhook_from_wire;
+use angarium_proto::convert::{MAX_EVENT_TYPES, webhook_from_wire};
 use angarium_proto::registry::v1::{self, authentication::Method};
 use angarium_proto::{FieldError, InvalidWire};
 use angarium_runtime::chain;
@@ -17,6 +17,7 @@ use crate::refusal::Refusal;
 pub(crate) fn create_webhook(request: v1::CreateWebhookRequest, now_ms: i64) -> Result<Write, Refusal> {
     let mut wire = request.webhook.ok_or_else(|| required("webhook"))?;
     wire.id = WebhookId::from(Uuid::now_v7()).to_string();
+    wire.active.get_or_insert(true);
     let webhook = checked(wire, Vec::new())?;
     let authentication = match webhook.authentication {
         Authentication::Signature(None) => Authentication::Signature(Some(new_secret()?)),
@@ -80,21 +81,32 @@ fn check_timetable(wire: Option<&v1::Timetable>, errors: &mut Vec<FieldError>) {
     );
 }
 
-/// A type that is not in the catalogue would never come: most likely it is misspelt.
+/// A type that is not in the catalogue, or a prefix that none of it has, would never come: most likely it is misspelt.
+/// Too many are refused for their number and not looked at: to look for the nearest name takes time.
 fn check_types_are_known(types: &[String], errors: &mut Vec<FieldError>) {
+    if types.len() > MAX_EVENT_TYPES {
+        return;
+    }
     for (index, text) in types.iter().enumerate() {
-        let Ok(TypePattern::Exact(name)) = TypePattern::parse(text) else {
-            continue;
+        let (problem, near) = match TypePattern::parse(text) {
+            Ok(TypePattern::Exact(name)) if Catalogue.get(name.as_str()).is_none() => (
+                format!("there is no event type {name}"),
+                Catalogue.nearest(name.as_str()).map(str::to_owned),
+            ),
+            Ok(TypePattern::Prefix(prefix)) if !Catalogue.has_prefix(&prefix) => (
+                format!("no event type begins with {prefix}"),
+                Catalogue.nearest_prefix(&prefix).map(|near| format!("{near}*")),
+            ),
+            _ => continue,
         };
-        if Catalogue.get(name.as_str()).is_some() {
-            continue;
-        }
-        let hint = match Catalogue.nearest(name.as_str()) {
+        let hint = match near {
             Some(near) => format!("did you mean {near}?"),
             None => "ListEventTypes shows those there are".to_owned(),
         };
-        let message = format!("there is no event type {name}; {hint}");
-        errors.push(FieldError::new(format!("event_types[{index}]"), message));
+        errors.push(FieldError::new(
+            format!("event_types[{index}]"),
+            format!("{problem}; {hint}"),
+        ));
     }
 }
 

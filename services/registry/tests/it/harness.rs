@@ -25,6 +25,8 @@ const DEADLINE: Duration = Duration::from_secs(20);
 
 pub(crate) struct Registry {
     pub(crate) client: Client,
+    /// Where it serves.
+    endpoint: String,
     broker: Option<MockBroker>,
     config: Config,
     tasks: Tasks,
@@ -46,6 +48,7 @@ impl Registry {
         let client = Client::new(grpc::client(&endpoint, &config.key).unwrap());
         Self {
             client,
+            endpoint,
             broker: Some(broker),
             config,
             tasks,
@@ -64,6 +67,11 @@ impl Registry {
         self.config.write_timeout = Duration::from_secs(2);
         self.config.max_waiting = NonZeroUsize::MIN;
         self.restart().await
+    }
+
+    /// A connection for another service's client.
+    pub(crate) fn channel(&self) -> grpc::Client {
+        grpc::client(&self.endpoint, &self.config.key).unwrap()
     }
 
     /// Takes Kafka away.
@@ -121,7 +129,7 @@ pub(crate) fn webhook() -> Webhook {
             method: Some(Method::None(NoAuthentication {})),
         }),
         event_types: vec!["COURSE_*".into()],
-        active: true,
+        active: Some(true),
         ..Webhook::default()
     }
 }

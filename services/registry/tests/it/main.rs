@@ -7,6 +7,8 @@ mod durability;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
+mod reflection;
+#[cfg(test)]
 mod watching;
 #[cfg(test)]
 mod webhooks;

@@ -5,6 +5,7 @@ use angarium_proto::registry::v1::{
     UpdateWebhookRequest, Webhook,
 };
 use tonic::Code;
+use tonic_types::StatusExt as _;
 
 use crate::harness::{NOW_MS, Registry, shown_secret, signature, webhook, wrong_fields};
 
@@ -56,6 +57,7 @@ async fn w1_w4_a_webhook_is_created_read_changed_retired_and_deleted() {
     let off = Webhook {
         id: created.id.clone(),
         account_id: 1234,
+        active: Some(false),
         ..Webhook::default()
     };
     let retired = client
@@ -68,7 +70,7 @@ async fn w1_w4_a_webhook_is_created_read_changed_retired_and_deleted() {
     assert_eq!(
         retired,
         Webhook {
-            active: false,
+            active: Some(false),
             revision: retired.revision,
             ..created.clone()
         }
@@ -196,6 +198,7 @@ async fn w1_every_mistake_of_a_webhook_is_told_at_once_with_its_field() {
     let mut client = registry.client.clone();
     let wrong = Webhook {
         account_id: u64::MAX,
+        active: Some(true),
         description: "x".repeat(4_097),
         target_url: "ftp://example.com".into(),
         authentication: signature("whsec_short"),
@@ -224,10 +227,13 @@ async fn w1_every_mistake_of_a_webhook_is_told_at_once_with_its_field() {
         .await
         .unwrap_err();
     assert_eq!(wrong_fields(&refused), fields);
+    let violations = refused.get_details_bad_request().unwrap().field_violations;
     assert!(
-        refused.message().contains("did you mean COURSE_ENROLLMENT?"),
-        "{refused}"
+        violations[8]
+            .description
+            .contains("did you mean COURSE_ENROLLMENT?")
     );
+    assert!(refused.message().ends_with("(and 8 more problems)"), "{refused}");
     assert!(
         !format!("{refused:?}").contains("whsec_short"),
         "the secret is told to whoever reads logs"
@@ -250,6 +256,125 @@ async fn w1_every_mistake_of_a_webhook_is_told_at_once_with_its_field() {
     );
     let changed = client.update_webhook(named).await.unwrap_err();
     assert_eq!(wrong_fields(&changed), ["update_mask.paths[0]", "webhook.name"]);
+}
+
+#[tokio::test]
+async fn w1_too_many_event_types_are_refused_for_their_number_and_not_looked_at_one_by_one() {
+    let registry = with_account().await;
+    let many = Webhook {
+        event_types: vec!["COURSE_ENROLMENT".into(); 129],
+        ..webhook()
+    };
+    let request = CreateWebhookRequest { webhook: Some(many) };
+    let refused = registry.client.clone().create_webhook(request).await.unwrap_err();
+    assert_eq!(wrong_fields(&refused), ["webhook.event_types"]);
+}
+
+#[tokio::test]
+async fn w1_a_prefix_that_no_type_has_is_refused_with_the_one_that_was_meant() {
+    let registry = with_account().await;
+    let wrong = Webhook {
+        event_types: ["COURSE_*", "COURS_*", "INVOICE_*", "*"]
+            .map(str::to_owned)
+            .to_vec(),
+        ..webhook()
+    };
+    let request = CreateWebhookRequest { webhook: Some(wrong) };
+    let refused = registry.client.clone().create_webhook(request).await.unwrap_err();
+    assert_eq!(
+        wrong_fields(&refused),
+        ["webhook.event_types[1]", "webhook.event_types[2]"]
+    );
+    let violations = refused.get_details_bad_request().unwrap().field_violations;
+    assert!(
+        violations[0].description.contains("did you mean COURSE_*?"),
+        "{violations:?}"
+    );
+    assert!(
+        violations[1].description.contains("ListEventTypes"),
+        "{violations:?}"
+    );
+}
+
+#[tokio::test]
+async fn w1_a_new_webhook_is_active_unless_it_says_otherwise_and_a_change_of_it_says_which() {
+    let registry = with_account().await;
+    let mut client = registry.client.clone();
+    let unsaid = Webhook {
+        active: None,
+        ..webhook()
+    };
+    assert_eq!(registry.create_webhook(unsaid).await.active, Some(true));
+    let off = Webhook {
+        active: Some(false),
+        ..webhook()
+    };
+    let off = registry.create_webhook(off).await;
+    assert_eq!(off.active, Some(false));
+
+    for paths in [&[][..], &["active"]] {
+        let unsaid = Webhook {
+            active: None,
+            ..off.clone()
+        };
+        let refused = client.update_webhook(update(unsaid, paths)).await.unwrap_err();
+        assert_eq!(wrong_fields(&refused), ["webhook.active"]);
+    }
+    let renamed = Webhook {
+        active: None,
+        name: "Payroll".into(),
+        ..off.clone()
+    };
+    let renamed = client.update_webhook(update(renamed, &["name"])).await.unwrap();
+    assert_eq!(renamed.into_inner().webhook.unwrap().active, Some(false));
+    let registry = registry.restart().await;
+    let read = registry.client.clone().get_webhook(get(&off)).await.unwrap();
+    assert_eq!(read.into_inner().webhook.unwrap().active, Some(false));
+}
+
+#[tokio::test]
+async fn of_very_many_mistakes_the_real_client_learns_the_first_and_how_many_there_are() {
+    let registry = with_account().await;
+    let mut client = registry.client.clone();
+    let created = registry.create_webhook(webhook()).await;
+    let wrong = Webhook {
+        event_types: (0..128)
+            .map(|number| format!("COURSE_ENROLMENT_{number}"))
+            .collect(),
+        timetable: Some(Timetable {
+            cron: "* * * * *".into(),
+            time_zone: "é".repeat(1 << 20),
+        }),
+        ..created.clone()
+    };
+    let refused = client.update_webhook(update(wrong, &[])).await.unwrap_err();
+    let fields = wrong_fields(&refused);
+    assert_eq!(
+        fields[..2],
+        ["webhook.timetable.time_zone", "webhook.event_types[0]"]
+    );
+    let violations = refused.get_details_bad_request().unwrap().field_violations;
+    assert!(
+        violations[0].description.len() < 400,
+        "{}",
+        violations[0].description.len()
+    );
+    assert_eq!(
+        violations.last().unwrap().description,
+        format!("and {} more", 129 - (violations.len() - 1))
+    );
+
+    let path = "x".repeat(1 << 20);
+    let refused = client
+        .update_webhook(update(created.clone(), &[&path]))
+        .await
+        .unwrap_err();
+    assert_eq!(wrong_fields(&refused), ["update_mask.paths[0]"]);
+    let refused = client
+        .update_webhook(update(created, &["x"; 100_000]))
+        .await
+        .unwrap_err();
+    assert_eq!(wrong_fields(&refused), ["update_mask"]);
 }
 
 #[tokio::test]
