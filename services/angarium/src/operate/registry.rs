@@ -7,6 +7,7 @@ use angarium_proto::registry::v1::registry_service_client::RegistryServiceClient
 use angarium_runtime::grpc::{Client, MAX_MESSAGE_BYTES, client};
 use anyhow::Context;
 use tonic::{Code, Request, Response, Status};
+use tonic_types::{FieldViolation, StatusExt as _};
 
 use crate::cli::AtRegistry;
 use crate::settings::Settings;
@@ -47,7 +48,7 @@ impl Registry {
     }
 
     fn explain(&self, status: &Status) -> anyhow::Error {
-        let message = status.message();
+        let message = mistakes(status);
         // What the operating system said, where there was no answer at all.
         let causes = std::iter::successors(status.source(), |cause| (*cause).source());
         let cause = causes
@@ -63,6 +64,23 @@ impl Registry {
             self.endpoint,
             name(status.code())
         )
+    }
+}
+
+/// What is wrong, all of it: the message names the first mistake only.
+fn mistakes(status: &Status) -> String {
+    let violations = status
+        .get_details_bad_request()
+        .map_or_else(Vec::new, |details| details.field_violations);
+    match violations.as_slice() {
+        [] | [_] => status.message().to_owned(),
+        several => {
+            let line = |violation: &FieldViolation| match violation.field.as_str() {
+                "" => format!("\n  {}", violation.description),
+                field => format!("\n  {field}: {}", violation.description),
+            };
+            several.iter().map(line).collect()
+        }
     }
 }
 
@@ -98,5 +116,25 @@ const fn name(code: Code) -> &'static str {
         Code::Unavailable => "UNAVAILABLE",
         Code::DataLoss => "DATA_LOSS",
         Code::Unauthenticated => "UNAUTHENTICATED",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use angarium_proto::{FieldError, invalid_argument};
+
+    use super::*;
+
+    #[test]
+    fn every_mistake_is_told_a_line_each() {
+        let wrong = |field: &str| FieldError::new(field, "is wrong");
+        let one = invalid_argument(&[wrong("webhook.name")]);
+        assert_eq!(mistakes(&one), "webhook.name: is wrong");
+        let two = invalid_argument(&[wrong("webhook.name"), wrong("webhook.target_url")]);
+        assert_eq!(
+            mistakes(&two),
+            "\n  webhook.name: is wrong\n  webhook.target_url: is wrong"
+        );
+        assert_eq!(mistakes(&Status::not_found("no such webhook")), "no such webhook");
     }
 }

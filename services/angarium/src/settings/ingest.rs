@@ -103,7 +103,7 @@ fn traffic(section: &mut Section<'_>, default: Traffic, drain: Duration) -> Traf
             "max_requests",
             default.requests,
             1..=100_000,
-            "The most requests under way at once, over HTTP and gRPC together; further ones are answered 503 (gRPC: RESOURCE_EXHAUSTED). Each may hold its body in memory; a PublishStream counts as one while it has events under way, and eight times as many streams may be open",
+            "The most requests under way at once, over HTTP and gRPC together; further ones are answered 503 (gRPC: RESOURCE_EXHAUSTED). Each may hold its body in memory; a PublishStream counts as one while it has events under way, and eight times as many may be open",
         ),
         read_timeout: section.duration(
             "read_timeout",
