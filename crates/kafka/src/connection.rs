@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use rdkafka::ClientContext;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
-use rdkafka::consumer::ConsumerContext;
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use tokio::time::Instant;
 
 /// The address of a Kafka cluster; cheap to clone.
@@ -67,6 +67,33 @@ impl Connection {
             .set("fetch.max.bytes", "8388608");
         config
     }
+}
+
+/// The ends of a partition's log: the offset of the first record, and one past the last.
+///
+/// A broker that starts tells of a topic before it knows all its partitions, and librdkafka takes that for final until it
+/// asks again by itself, up to five minutes later: a partition that is missing, or has no leader, is asked for once
+/// more.
+pub(crate) fn ends<C: ConsumerContext>(
+    consumer: &BaseConsumer<C>,
+    topic: &str,
+    partition: i32,
+    patience: Duration,
+) -> KafkaResult<(i64, i64)> {
+    match consumer.fetch_watermarks(topic, partition, patience) {
+        Err(error) if error.rdkafka_error_code().is_some_and(may_be_outdated) => {
+            consumer.fetch_metadata(Some(topic), patience)?;
+            consumer.fetch_watermarks(topic, partition, patience)
+        }
+        answer => answer,
+    }
+}
+
+const fn may_be_outdated(code: RDKafkaErrorCode) -> bool {
+    matches!(
+        code,
+        RDKafkaErrorCode::UnknownPartition | RDKafkaErrorCode::LeaderNotAvailable
+    )
 }
 
 /// What librdkafka tells us, into the log: at most one warning every few seconds while brokers are away.

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use angarium_runtime::Tasks;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
-use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
-use crate::connection::{Connection, Log, is_outage};
+use crate::connection::{Connection, Log, ends, is_outage};
 use crate::error::Error;
 use crate::record::Record;
 
@@ -318,8 +318,7 @@ impl Reader {
     }
 
     fn watermarks(&self, partition: i32) -> Result<(i64, i64), ReadError> {
-        let answer: KafkaResult<(i64, i64)> =
-            self.consumer.fetch_watermarks(&self.topic, partition, PATIENCE);
+        let answer = ends(&self.consumer, &self.topic, partition, PATIENCE);
         answer.map_err(|error| match error.rdkafka_error_code() {
             Some(code) if is_outage(code) => ReadError::Unavailable(error),
             _ => ReadError::Refused(error),

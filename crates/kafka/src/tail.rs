@@ -10,7 +10,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
-use crate::connection::{Connection, Log};
+use crate::connection::{Connection, Log, ends};
 use crate::error::Error;
 use crate::record::Record;
 
@@ -194,7 +194,7 @@ impl Worker {
     }
 
     fn ends(&self, partition: i32) -> KafkaResult<Ends> {
-        self.consumer.fetch_watermarks(&self.topic, partition, PATIENCE)
+        ends(&self.consumer, &self.topic, partition, PATIENCE)
     }
 
     /// A place is gone: goes on at the oldest record of each partition for which that is so.

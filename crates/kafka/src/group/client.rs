@@ -8,6 +8,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::context::GroupContext;
 use super::owned::Watermarks;
+use crate::connection::ends;
 
 /// How long Kafka has for a question. Heartbeats go on meanwhile, from a thread of librdkafka's own.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -133,7 +134,7 @@ impl Client {
     }
 
     pub(super) fn watermarks(&self, partition: i32) -> KafkaResult<Watermarks> {
-        let (low, high) = self.consumer.fetch_watermarks(&self.topic, partition, PATIENCE)?;
+        let (low, high) = ends(&self.consumer, &self.topic, partition, PATIENCE)?;
         Ok(Watermarks { low, high })
     }
 
