@@ -167,7 +167,7 @@ fn deliveries(mut record: DeliveryRecord, webhooks: &[WebhookId], partitions: No
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::collections::HashSet;
 
     use angarium_directory::Directory;
@@ -175,7 +175,7 @@ mod tests {
 
     use super::*;
 
-    fn webhook(number: u16, active: bool) -> Webhook {
+    pub(crate) fn webhook(number: u16, active: bool) -> Webhook {
         let mut id = [0; 16];
         id[..2].copy_from_slice(&number.to_be_bytes());
         Webhook {

@@ -52,31 +52,14 @@ impl Sight {
 
 #[cfg(test)]
 mod tests {
-    use angarium_model::{
-        AccountId, Authentication, EventName, Revision, TargetUrl, TypePattern, Webhook, WebhookId,
-    };
+    use angarium_model::{AccountId, EventName};
 
     use super::*;
-
-    fn webhook(number: u8) -> Webhook {
-        Webhook {
-            id: WebhookId::from_bytes([number; 16]),
-            account: AccountId::new(1234).unwrap(),
-            name: "HR".into(),
-            description: String::new(),
-            target_url: TargetUrl::parse("https://example.com/").unwrap(),
-            authentication: Authentication::None,
-            event_types: vec![TypePattern::Any],
-            active: true,
-            timetable: None,
-            revision: Revision::from_offset(i64::from(number)),
-            created_at_ms: 0,
-        }
-    }
+    use crate::matching::tests::webhook;
 
     #[tokio::test]
     async fn a_change_is_told_at_once_and_seen_when_asked_for() {
-        let directory = Directory::fixed([], [webhook(1)]);
+        let directory = Directory::fixed([], [webhook(1, true)]);
         let mut sight = Sight::of(directory.clone());
         let count = |sight: &Sight| {
             let name = EventName::new("CI_STATS").unwrap();
@@ -84,7 +67,7 @@ mod tests {
             matched.active.len()
         };
         assert!(sight.is_current());
-        directory.put(webhook(2));
+        directory.put(webhook(2, true));
         sight.outdated().await;
         assert_eq!((sight.is_current(), count(&sight)), (false, 1));
         sight.renew();
