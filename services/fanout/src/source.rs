@@ -236,7 +236,6 @@ impl Actor<'_> {
         while !self.reports.is_empty() {
             self.reports.settle().await?;
         }
-        self.commit();
         self.owned.commit_accepted(self.reports.acknowledged()).await;
         self.sight.renew();
         Ok(())
