@@ -16,9 +16,7 @@ pub(crate) async fn signed_webhook(
     event_types: &[&str],
 ) -> Result<Webhook> {
     let method = Method::Signature(Signature::default());
-    let webhook = stack
-        .create_webhook(webhook(method, account, hook, receiver.hook(hook), event_types))
-        .await?;
+    let webhook = create(stack, receiver, account, hook, event_types, method).await?;
     receiver.verify(hook, &[secret(&webhook)?])?;
     Ok(webhook)
 }
@@ -32,16 +30,21 @@ pub(crate) async fn unsigned_webhook(
     event_types: &[&str],
 ) -> Result<Webhook> {
     let method = Method::None(NoAuthentication {});
-    stack
-        .create_webhook(webhook(method, account, hook, receiver.hook(hook), event_types))
-        .await
+    create(stack, receiver, account, hook, event_types, method).await
 }
 
-fn webhook(method: Method, account: u64, name: &str, target_url: String, event_types: &[&str]) -> Webhook {
-    Webhook {
+async fn create(
+    stack: &Stack,
+    receiver: &Receiver,
+    account: u64,
+    hook: &str,
+    event_types: &[&str],
+    method: Method,
+) -> Result<Webhook> {
+    let webhook = Webhook {
         account_id: account,
-        name: name.to_owned(),
-        target_url,
+        name: hook.to_owned(),
+        target_url: receiver.hook(hook),
         authentication: Some(Authentication { method: Some(method) }),
         event_types: event_types.iter().map(ToString::to_string).collect(),
         active: Some(true),
@@ -50,7 +53,8 @@ fn webhook(method: Method, account: u64, name: &str, target_url: String, event_t
             time_zone: String::new(),
         }),
         ..Webhook::default()
-    }
+    };
+    stack.create_webhook(webhook).await
 }
 
 fn secret(webhook: &Webhook) -> Result<Secret> {
