@@ -14,6 +14,7 @@ mod check;
 mod down;
 mod interrupt;
 mod paths;
+mod sim;
 mod stopwatch;
 mod test;
 mod tools;
@@ -37,6 +38,7 @@ enum Chore {
     Test(test::Args),
     Check(check::Args),
     Bench(bench::Args),
+    Sim(sim::Args),
 }
 
 fn main() -> ExitCode {
@@ -46,6 +48,7 @@ fn main() -> ExitCode {
         Chore::Test(args) => test::run(&args),
         Chore::Check(args) => check::run(&args),
         Chore::Bench(args) => bench::run(&args),
+        Chore::Sim(args) => sim::run(&args),
     };
     done.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

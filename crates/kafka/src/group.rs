@@ -15,6 +15,7 @@
 mod client;
 mod context;
 mod held;
+mod lease;
 mod owned;
 mod worker;
 
@@ -29,6 +30,7 @@ use crate::error::Error;
 use context::GroupContext;
 use worker::Worker;
 
+pub use lease::Lease;
 pub use owned::{Owned, Watermarks};
 
 /// How a member of a consumer group behaves.

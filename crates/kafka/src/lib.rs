@@ -23,7 +23,7 @@ pub mod topics;
 
 pub use connection::Connection;
 pub use error::Error;
-pub use group::{GroupConfig, GroupConsumer, Owned, Watermarks};
+pub use group::{GroupConfig, GroupConsumer, Lease, Owned, Watermarks};
 pub use mock::MockBroker;
 pub use partition::partition_of;
 pub use producer::{Ack, Acked, Outgoing, ProduceError, Producer, ProducerConfig, SendError};

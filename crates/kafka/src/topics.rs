@@ -21,6 +21,7 @@ struct Inner {
     events: String,
     realtime: String,
     batch: String,
+    cursors: String,
     registry: String,
     journal: String,
     journal_ok: String,
@@ -36,6 +37,7 @@ impl Names {
             events: name("events"),
             realtime: deliveries(Lane::Realtime),
             batch: deliveries(Lane::Batch),
+            cursors: name("cursors"),
             registry: name("registry"),
             journal: name("journal"),
             journal_ok: name("journal.ok"),
@@ -55,6 +57,12 @@ impl Names {
             Lane::Realtime => &self.0.realtime,
             Lane::Batch => &self.0.batch,
         }
+    }
+
+    /// How far webhooks have come that fail or lag, by the partitions of their deliveries; compacted.
+    #[must_use]
+    pub fn cursors(&self) -> &str {
+        &self.0.cursors
     }
 
     /// Accounts and webhooks; compacted.
@@ -92,7 +100,7 @@ pub struct Layout {
     pub prefix: String,
     /// Partitions of the events topic.
     pub events: NonZeroU32,
-    /// Partitions of each deliveries topic.
+    /// Partitions of each deliveries topic, and of the cursors topic.
     pub deliveries: NonZeroU32,
     /// Partitions of the registry topic.
     pub registry: NonZeroU32,
@@ -147,6 +155,9 @@ const WEEK: Duration = Duration::from_hours(7 * 24);
 const DELIVERIES: Duration = Duration::from_hours(7 * 24 + 12);
 /// Retention removes whole segments: an hour bounds how late.
 const SEGMENT: Duration = Duration::from_hours(1);
+/// The segment that is written to is never compacted: ten minutes are 600 records of a partition's own place.
+const CURSORS_SEGMENT: Duration = Duration::from_mins(10);
+const CURSORS_SEGMENT_BYTES: u32 = 4 * 1024 * 1024;
 const DAY: Duration = Duration::from_hours(24);
 
 impl Layout {
@@ -170,12 +181,21 @@ impl Layout {
             ]);
             configs
         };
+        // A takeover reads all of it, and a record a second and partition is outdated by the next: compacted soon.
+        let cursors = vec![
+            ("cleanup.policy", "compact".to_owned()),
+            ("segment.ms", CURSORS_SEGMENT.as_millis().to_string()),
+            ("segment.bytes", CURSORS_SEGMENT_BYTES.to_string()),
+            ("min.cleanable.dirty.ratio", "0.1".to_owned()),
+            append_time.clone(),
+        ];
         let mut events = deleted_after(WEEK);
         events.push(append_time.clone());
         vec![
             self.spec(names.events(), self.events, events),
             self.spec(names.deliveries(Lane::Realtime), self.deliveries, deliveries()),
             self.spec(names.deliveries(Lane::Batch), self.deliveries, deliveries()),
+            self.spec(names.cursors(), self.deliveries, cursors),
             self.spec(
                 names.registry(),
                 self.registry,

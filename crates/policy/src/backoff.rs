@@ -74,6 +74,19 @@ impl Backoff {
         self.delay(attempt, jitter).max(retry_after.unwrap_or_default())
     }
 
+    /// How many attempts have failed, at least one, when the first did so long ago and none since came early: for a
+    /// webhook whose count was lost.
+    #[must_use]
+    pub fn attempts_within(self, elapsed: Duration) -> NonZeroU32 {
+        let mut attempts = NonZeroU32::MIN;
+        let mut waited = self.full(attempts);
+        while waited <= elapsed && self.full(attempts) < self.cap {
+            attempts = attempts.saturating_add(1);
+            waited = waited.saturating_add(self.full(attempts));
+        }
+        attempts
+    }
+
     /// The longest that any wait lasts: what is further away was written by a clock that was wrong.
     #[must_use]
     pub fn longest(self) -> Duration {
@@ -107,6 +120,17 @@ mod tests {
             .map(|n| Backoff::default().delay(nth(n), 0.0).as_secs())
             .collect();
         assert_eq!(waits, [5, 10, 20, 40, 80, 160, 300, 300, 300]);
+    }
+
+    #[test]
+    fn d2_a_lost_count_of_attempts_follows_from_the_time_since_the_first() {
+        let attempts = |secs| Backoff::default().attempts_within(secs * SECOND).get();
+        let at: Vec<u32> = [0, 4, 5, 14, 15, 34, 35, 315, 100_000].map(attempts).to_vec();
+        assert_eq!(
+            at,
+            [1, 1, 2, 2, 3, 3, 4, 7, 7],
+            "from the cap on it makes no difference"
+        );
     }
 
     #[test]

@@ -6,6 +6,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+/// How long the machine has been up, its sleep included: for what must be over when a process wakes again. Only
+/// differences mean anything.
+#[must_use]
+pub fn uptime() -> Duration {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    const CLOCK: rustix::time::ClockId = rustix::time::ClockId::Boottime;
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    const CLOCK: rustix::time::ClockId = rustix::time::ClockId::Monotonic;
+    let now = rustix::time::clock_gettime(CLOCK);
+    Duration::new(
+        u64::try_from(now.tv_sec).unwrap_or(0),
+        u32::try_from(now.tv_nsec).unwrap_or(0),
+    )
+}
+
 /// Tells the time of day, in Unix milliseconds.
 #[derive(Clone, Debug)]
 pub struct Clock(Source);
@@ -84,6 +99,12 @@ mod tests {
         assert_eq!((clock.now_ms(), twin.now_ms()), (3_000, 3_000));
         hand.set(5);
         assert_eq!(clock.now_ms(), 5);
+    }
+
+    #[test]
+    fn uptime_never_goes_back() {
+        let before = uptime();
+        assert!(before > Duration::ZERO && uptime() >= before);
     }
 
     #[test]

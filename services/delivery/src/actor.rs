@@ -1,13 +1,15 @@
 //! The partition actor: one task that owns all state of a partition's webhooks; no locks.
 //!
-//! It reads the live stream, reads back what webhooks that fell behind wait for, makes the calls and remembers what is
-//! done. What to do is [`Partition`]'s decision; this is its hands. Being dropped costs duplicates, never an event:
-//! Kafka's committed offset never passes what is undone.
+//! It reads the live stream, reads back what webhooks that fell behind wait for, makes the calls, writes cursors and
+//! remembers what is done. What to do is [`Partition`]'s decision; this is its hands. Being dropped costs duplicates,
+//! never an event: the next owner starts from what is on record.
 
 mod calls;
 mod journal;
 mod reading;
+mod takeover;
 mod told;
+mod writing;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -16,29 +18,38 @@ use std::time::Duration;
 use angarium_directory::Directory;
 use angarium_kafka::{LogReader, Owned, Record};
 use angarium_model::{Lane, WebhookId};
-use angarium_policy::{Answer, classify};
+use angarium_policy::{Answer as Answered, classify};
 use angarium_proto::convert;
-use angarium_proto::delivery::v1::{DeliveryRecord, RetryState};
+use angarium_proto::delivery::v1::DeliveryRecord;
 use angarium_runtime::Clock;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use prost::Message;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout_at};
 
-use self::calls::CallEnd;
+use self::calls::{CallEnd, Ended};
 use self::reading::ReadEnd;
 use self::told::Told;
+use self::writing::Appends;
 use crate::call::Patience;
-use crate::checkpoint::{CheckpointError, Checkpoints};
+use crate::checkpoint::{Checkpoint, CheckpointError, Checkpoints, Saved};
 use crate::config::Config;
+use crate::cursors::Cursors;
 use crate::metrics::Metrics;
-use crate::partition::{Effect, Incoming, Partition, Rules};
+use crate::partition::{Answer, Effect, Incoming, Partition};
 use crate::record::Delivery;
 
 pub(crate) use self::calls::{Budget, Calls};
 
 /// Records taken off the live stream in one turn.
 const LIVE_TURN: usize = 256;
+/// How often the progress of webhooks that are behind is put on record in Kafka; in Redis it is oftener (DESIGN §7).
+const PROGRESS: Duration = Duration::from_secs(5);
+/// What the last appends of a partition that is handed back have, beside the calls' own time.
+const LAST_WORDS: Duration = Duration::from_secs(3);
+/// Before a partition whose cursors could not be written is taken over again.
+const START_OVER: Duration = Duration::from_secs(1);
+
 /// What all partition actors of a lane share.
 #[derive(Clone, Debug)]
 pub(crate) struct Shared {
@@ -46,6 +57,7 @@ pub(crate) struct Shared {
     pub(crate) config: Arc<Config>,
     pub(crate) directory: Directory,
     pub(crate) reader: LogReader,
+    pub(crate) cursors: Cursors,
     pub(crate) checkpoints: Checkpoints,
     pub(crate) calls: Calls,
     pub(crate) journal: angarium_journal::Journal,
@@ -53,90 +65,94 @@ pub(crate) struct Shared {
     pub(crate) clock: Clock,
 }
 
-type Saved = (Vec<WebhookId>, Result<(), CheckpointError>);
 type Work<T> = Option<Pin<Box<dyn Future<Output = T> + Send>>>;
 
 /// The actor of one partition.
-pub(crate) struct Actor {
+struct Actor {
     shared: Shared,
     owned: Owned,
     partition: Partition,
-    calls: FuturesUnordered<Pin<Box<dyn Future<Output = Option<CallEnd>> + Send>>>,
+    epoch: i64,
+    calls: FuturesUnordered<Pin<Box<dyn Future<Output = Ended> + Send>>>,
+    appends: Appends,
     reading: Work<ReadEnd>,
-    saving: Work<Saved>,
-    committed: Option<i64>,
+    saving: Work<(Checkpoint, Result<Saved, CheckpointError>)>,
     /// Whether the last checkpoint was not taken.
     redis_is_away: bool,
     told: Told,
+    ending: Option<Ending>,
 }
 
-impl Actor {
-    /// Takes a partition over: learns what is remembered of it, and begins to read where nothing is passed that is
-    /// undone.
-    pub(crate) async fn take_over(mut owned: Owned, shared: Shared) -> Self {
-        let (lane, number) = (shared.lane, owned.partition());
-        let stored = shared.checkpoints.load(lane, number).await.unwrap_or_else(|error| {
-            let error = &error as &dyn std::error::Error;
-            tracing::warn!(%lane, partition = number, error, "what is done is not known: some events will be sent again");
-            shared.metrics.checkpoint_failed(lane);
-            Default::default()
-        });
-        let low = owned.watermarks().low;
-        let committed = owned.committed().unwrap_or(low);
-        if committed < low {
-            let lost = low - committed;
-            tracing::error!(
-                %lane, partition = number, committed, low, lost,
-                "records of the deliveries topic were removed before they were done: what their webhooks had not got by \
-                 then is lost (D5)"
-            );
-        }
-        let start = committed.max(low);
-        owned.start(start);
-        let config = &shared.config;
-        let rules = Rules {
-            group: crate::group::GroupLimit {
-                events: config.max_group_events,
-                bytes: config.max_group_bytes,
-            },
-            backoff: config.backoff,
-            max_queued_bytes: config.max_queued_bytes,
-        };
-        tracing::info!(%lane, partition = number, start, known = stored.len(), "took a partition over");
-        let (directory, now_ms) = (shared.directory.clone(), shared.clock.now_ms());
-        Self {
-            partition: Partition::new(lane, rules, directory, start, stored, now_ms),
-            shared,
+/// Why an actor ends.
+enum Ending {
+    /// The partition was taken back, or lost.
+    Gone,
+    /// A cursor could not be written: it is taken over again.
+    StartOver,
+    /// Another worker has it.
+    Superseded,
+}
+
+/// Works on a partition until it is taken back or lost.
+pub(crate) async fn work(mut owned: Owned, shared: Shared) {
+    while let Some(taken) = takeover::take_over(&owned, &shared).await {
+        owned.start(taken.place);
+        owned.commit(taken.place);
+        let actor = Actor {
+            partition: taken.partition,
+            epoch: taken.epoch,
+            appends: Appends::new(taken.place),
+            shared: shared.clone(),
             owned,
             calls: FuturesUnordered::new(),
             reading: None,
             saving: None,
-            committed: None,
             redis_is_away: false,
             told: Told::default(),
+            ending: None,
+        };
+        match actor.run().await {
+            (Ending::Gone, _) => return,
+            (Ending::Superseded, left) => {
+                owned = left;
+                break;
+            }
+            (Ending::StartOver, left) => owned = left,
         }
+        sleep(START_OVER).await;
     }
+    // Unread until the group takes it back: it is another's.
+    owned.revoked().await;
+}
 
-    /// Works until the partition is taken back or lost.
-    pub(crate) async fn run(mut self) {
+impl Actor {
+    /// Works until there is a reason to end.
+    async fn run(mut self) -> (Ending, Owned) {
         let revoked = self.owned.revoked();
         let mut revoked = std::pin::pin!(revoked);
         let mut changes = self.shared.directory.changes();
         let mut checkpoint = every(self.shared.config.checkpoint_interval);
-        let mut commit = every(self.shared.config.commit_interval);
+        let mut place = every(self.shared.config.commit_interval);
+        let mut progress = every(PROGRESS);
         let mut records = Vec::with_capacity(LIVE_TURN);
+        self.partition.refresh(self.shared.clock.now_ms());
         loop {
             self.perform();
+            if let Some(ending) = self.ending.take() {
+                return (ending, self.owned);
+            }
             self.start_reading();
             let due = self.until_due();
             tokio::select! {
-                () = &mut revoked => return self.hand_back().await,
-                Some(Some(end)) = self.calls.next() => self.on_call_end(&end),
+                () = &mut revoked => return (Ending::Gone, self.hand_back().await),
+                Some(ended) = self.calls.next() => self.on_call_end(ended),
+                appended = self.appends.next() => self.on_appended(appended),
                 end = pending(&mut self.reading) => self.on_read(end),
                 saved = pending(&mut self.saving) => self.on_saved(saved),
                 taken = self.owned.recv_many(&mut records, LIVE_TURN) => {
                     if taken == 0 {
-                        return self.tell_lost();
+                        self.tell_lost();
+                        return (Ending::Gone, self.owned);
                     }
                     self.on_live(&mut records);
                 }
@@ -144,7 +160,8 @@ impl Actor {
                 Ok(()) = changes.changed() => self.partition.refresh(self.shared.clock.now_ms()),
                 () = sleep(due) => self.partition.tick(self.shared.clock.now_ms()),
                 _ = checkpoint.tick() => self.start_saving(),
-                _ = commit.tick() => self.commit(),
+                _ = place.tick() => self.append_place(),
+                _ = progress.tick() => self.partition.record_progress(),
             }
         }
     }
@@ -160,13 +177,15 @@ impl Actor {
                     attempt,
                 } => {
                     let calls = self.shared.calls.clone();
-                    let revoked = self.owned.revoked();
-                    self.calls
-                        .push(Box::pin(calls.make(webhook, target, group, attempt, revoked)));
+                    let (lease, revoked) = (self.owned.lease(), self.owned.revoked());
+                    let call = calls.make(webhook, target, group, attempt, lease, revoked);
+                    self.calls.push(Box::pin(call));
                 }
+                Effect::Append { webhook, cursor } => self.append_cursor(webhook, cursor.as_ref()),
                 Effect::Expired { webhook, events } => self.note_expired(webhook, &events),
             }
         }
+        self.send_appends();
     }
 
     fn note_expired(&self, webhook: WebhookId, events: &[Arc<Delivery>]) {
@@ -213,33 +232,32 @@ impl Actor {
             .ok()
     }
 
-    fn on_call_end(&mut self, end: &CallEnd) {
+    fn on_call_end(&mut self, ended: Ended) {
         let (lane, now_ms) = (self.shared.lane, self.shared.clock.now_ms());
-        let verdict = match &end.result {
-            Ok(answered) => {
-                let retry_after = answered.retry_after.as_deref();
-                classify(
-                    Answer::Status {
-                        code: answered.status.as_u16(),
-                        retry_after,
-                    },
-                    now_ms,
-                )
-            }
-            Err(error) => classify(Answer::NoAnswer(error.failure()), now_ms),
+        let end = match ended {
+            Ended::Called(end) => end,
+            Ended::NotSent(webhook) => return self.partition.not_sent(webhook, now_ms),
+        };
+        let Some(verdict) = verdict(&end, now_ms) else {
+            return self.partition.not_sent(end.webhook, now_ms);
         };
         let class = verdict.error_class();
         self.shared
             .metrics
             .called(lane, class, end.duration.as_secs_f64());
-        let Some(settled) = self.partition.answered(end.webhook, verdict, end.jitter, now_ms) else {
+        let answer = Answer {
+            verdict,
+            took_ms: i64::try_from(end.duration.as_millis()).unwrap_or(i64::MAX),
+            jitter: end.jitter,
+        };
+        let Some(settled) = self.partition.answered(end.webhook, answer, now_ms) else {
             return;
         };
         if class.is_none() {
             self.shared.metrics.delivered(lane, settled.group.items.len());
         }
-        if let Some((account, entry)) = journal::attempt(lane, end, &settled, class) {
-            self.told.call(lane, account, end, &settled, class, now_ms);
+        if let Some((account, entry)) = journal::attempt(lane, &end, &settled, class) {
+            self.told.call(lane, account, &end, &settled, class, now_ms);
             self.shared.journal.write(account, entry);
         }
     }
@@ -253,95 +271,67 @@ impl Actor {
             .map_or(NEVER, |due| Duration::from_millis(wait(due)).min(NEVER))
     }
 
-    /// One at a time: a slow Redis delays the next checkpoint, nothing else.
-    fn start_saving(&mut self) {
-        if self.saving.is_none() {
-            let changed = self.partition.take_changed();
-            if !changed.is_empty() {
-                self.saving = Some(Box::pin(self.save(changed)));
-            }
-        }
-    }
-
-    fn save(
-        &self,
-        changed: Vec<(WebhookId, Option<RetryState>)>,
-    ) -> impl Future<Output = Saved> + Send + use<> {
-        let (checkpoints, lane, number) = (
-            self.shared.checkpoints.clone(),
-            self.shared.lane,
-            self.owned.partition(),
-        );
-        async move {
-            let saved = checkpoints.save(lane, number, &changed).await;
-            (changed.into_iter().map(|(id, _)| id).collect(), saved)
-        }
-    }
-
-    /// An outage of Redis is told at its begin and at its end, not five times a second.
-    fn on_saved(&mut self, (changed, saved): Saved) {
-        let (lane, partition) = (self.shared.lane, self.owned.partition());
-        match saved {
-            Ok(()) if self.redis_is_away => {
-                tracing::info!(%lane, partition, "checkpoints are taken again");
-                self.redis_is_away = false;
-            }
-            Ok(()) => {}
-            Err(error) => {
-                if !self.redis_is_away {
-                    let error = &error as &dyn std::error::Error;
-                    tracing::warn!(
-                        %lane, partition, error,
-                        "checkpoints are not taken: deliveries go on, but a restart would repeat some; trying again"
-                    );
-                    self.redis_is_away = true;
-                }
-                self.shared.metrics.checkpoint_failed(lane);
-                self.partition.not_saved(changed);
-            }
-        }
-    }
-
-    fn commit(&mut self) {
-        let place = self.partition.lowest_undone();
-        if self.committed != Some(place) {
-            self.owned.commit(place);
-            self.committed = Some(place);
-        }
-    }
-
     fn tell_lost(&self) {
         let (lane, partition) = (self.shared.lane, self.owned.partition());
         tracing::warn!(%lane, partition, "a partition was lost; another worker has it");
     }
 
-    /// Finishes the calls under way, remembers what is done, and gives the partition back.
-    async fn hand_back(mut self) {
+    /// Finishes the calls under way, puts on record what is done, and gives the partition back.
+    async fn hand_back(mut self) -> Owned {
         if self.owned.is_lost() {
-            return self.tell_lost();
+            self.tell_lost();
+            return self.owned;
         }
         let deadline = Instant::now() + Patience::D1.total();
-        while let Ok(Some(end)) = timeout_at(deadline, self.calls.next()).await {
-            if let Some(end) = end {
-                self.on_call_end(&end);
+        while let Ok(Some(ended)) = timeout_at(deadline, self.calls.next()).await {
+            // What could be sent next is the next owner's: such a call ends before it begins, and holds the place.
+            if let Ended::Called(_) = ended {
+                self.on_call_end(ended);
+                self.perform();
             }
-            // What could be sent next is the next owner's: such a call ends before it begins.
-            self.perform();
         }
-        // Before Redis, which may be slow: the commit is what the next owner starts from.
-        self.commit();
+        let deadline = Instant::now() + LAST_WORDS;
+        self.write_all(deadline).await;
+        // Behind the cursors: it may pass what they lead to.
+        self.append_place();
+        self.write_all(deadline).await;
         if let Some(saving) = self.saving.take() {
             let saved = saving.await;
             self.on_saved(saved);
         }
-        let changed = self.partition.take_changed();
-        let (_, saved) = self.save(changed).await;
-        if let Err(error) = saved {
-            let error = &error as &dyn std::error::Error;
-            tracing::warn!(lane = %self.shared.lane, error, "the last checkpoint was not taken: the next owner repeats");
+        let checkpoint = self.partition.take_checkpoint();
+        if !checkpoint.is_empty() {
+            let (_, saved) = self.save(checkpoint).await;
+            if let Err(error) = saved {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(lane = %self.shared.lane, error, "the last checkpoint was not taken: the next owner repeats");
+            }
         }
-        self.owned.release();
+        self.owned
     }
+
+    /// Waits until all that is to be appended is acknowledged.
+    async fn write_all(&mut self, deadline: Instant) {
+        self.perform();
+        while !self.appends.is_empty()
+            && let Ok(appended) = timeout_at(deadline, self.appends.next()).await
+        {
+            self.on_appended(appended);
+            self.perform();
+        }
+    }
+}
+
+/// What an answer means; `None` when the call was not sent.
+fn verdict(end: &CallEnd, now_ms: i64) -> Option<angarium_policy::Verdict> {
+    let answer = match &end.result {
+        Ok(answered) => Answered::Status {
+            code: answered.status.as_u16(),
+            retry_after: answered.retry_after.as_deref(),
+        },
+        Err(error) => Answered::NoAnswer(error.failure()?),
+    };
+    Some(classify(answer, now_ms))
 }
 
 fn every(period: Duration) -> tokio::time::Interval {

@@ -21,6 +21,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use angarium_kafka::Lease;
 use angarium_model::AccountId;
 use angarium_policy::egress::Policy;
 use bytes::Bytes;
@@ -73,6 +74,8 @@ pub struct Request<'a> {
     pub body: Bytes,
     /// What to keep of the answer.
     pub capture: Capture,
+    /// The call is not sent unless this lasts until its end.
+    pub lease: &'a Lease,
 }
 
 /// What to keep of an answer, beside its status.
@@ -154,7 +157,7 @@ impl Caller {
     /// When there is no answer. Whatever the receiver answers is one.
     pub async fn post(&self, request: Request<'_>) -> Result<Answered, CallError> {
         let start = Instant::now();
-        let (url, keep) = (request.url, request.capture == Capture::Answer);
+        let (url, keep, lease) = (request.url, request.capture == Capture::Answer, request.lease);
         let route = Route::of(request.account, url, self.connector.policy().generation());
         let mut message = message(request, &route)?;
         let mut exchange = Exchange {
@@ -167,7 +170,7 @@ impl Caller {
             if !connection.is_ready().await {
                 continue;
             }
-            let deadline = self.begin(&mut exchange, &connection);
+            let deadline = self.begin(&mut exchange, &connection, lease)?;
             let sent = timeout_at(deadline, connection.sender.try_send_request(message)).await;
             match sent.map_err(|_elapsed| self.no_answer())? {
                 Ok(response) => {
@@ -187,7 +190,7 @@ impl Caller {
         };
         let (mut connection, setup) = connected.map_err(no_time)??;
         exchange.setup = Some(setup);
-        let deadline = self.begin(&mut exchange, &connection);
+        let deadline = self.begin(&mut exchange, &connection, lease)?;
         let sent = timeout_at(deadline, connection.sender.send_request(message)).await;
         let response = sent
             .map_err(|_elapsed| self.no_answer())?
@@ -195,12 +198,22 @@ impl Caller {
         Ok(self.finish(route, connection, response, exchange, deadline).await)
     }
 
-    /// Starts the time that the receiver has for its answer.
-    fn begin(&self, exchange: &mut Exchange, connection: &Connection) -> Instant {
+    /// Starts the time that the receiver has for its answer, right before the first byte: whoever was frozen until now
+    /// may have been followed by another owner, and sends nothing.
+    fn begin(
+        &self,
+        exchange: &mut Exchange,
+        connection: &Connection,
+        lease: &Lease,
+    ) -> Result<Instant, CallError> {
         connection.meter.await_head();
         exchange.sent = Instant::now();
         let last = exchange.start + self.patience.total();
-        last.min(exchange.sent + self.patience.answer)
+        let deadline = last.min(exchange.sent + self.patience.answer);
+        if lease.left() < deadline.saturating_duration_since(exchange.sent) {
+            return Err(CallError::LeaseOver);
+        }
+        Ok(deadline)
     }
 
     fn no_answer(&self) -> CallError {

@@ -1,17 +1,26 @@
-//! What delivery remembers of webhooks outside Kafka: how far each is done, and how it is failing.
+//! What delivery remembers of webhooks outside Kafka: how far each is, and when a failing one is tried again.
 //!
-//! It only saves time (DESIGN §7): Kafka's committed offset never passes what is undone, and what is read again is
-//! compared with these marks. Without them a restart repeats deliveries; it loses none.
+//! It only saves time (DESIGN §7): the cursors topic knows all that must not be lost, and what is read again is compared
+//! with what is remembered here. Without it a restart repeats deliveries; it loses none.
+//!
+//! A partition has three keys: `own`, the epoch of the last owner that wrote; `lag`, a hash with a field for each webhook
+//! that is behind; `live`, one value for all others that are further than the partition's place. All are written by one
+//! script, which refuses an owner that another has followed.
+
+mod memory;
+mod redis_keys;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use angarium_model::{Lane, WebhookId};
-use angarium_proto::delivery::v1::RetryState;
-use bytes::Bytes;
-use prost::Message;
+use angarium_proto::delivery::v1::{LiveProgress, RetryState};
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
+
+pub use self::memory::Memory;
+use self::redis_keys::Keys;
+use crate::hook::Remembered;
 
 /// Redis answers within this, or it counts as away.
 const TIMEOUT: Duration = Duration::from_secs(1);
@@ -33,10 +42,10 @@ pub enum CheckpointError {
     Redis(#[from] redis::RedisError),
 }
 
-/// Where marks are kept. Cheap to clone.
+/// Where progress is kept. Cheap to clone.
 #[derive(Clone)]
 pub enum Checkpoints {
-    /// In Redis: a hash for each partition, `<prefix>:{<lane>:<partition>}:hooks`, webhook id to `RetryState`.
+    /// In Redis, in three keys for each partition: `<prefix>:{<lane>:<partition>}:own`, `…:lag`, `…:live`.
     Redis {
         /// The connection; it reconnects by itself.
         connection: ConnectionManager,
@@ -47,12 +56,50 @@ pub enum Checkpoints {
     Memory(Memory),
 }
 
-/// What is remembered of a partition's webhooks.
-type Marks = HashMap<WebhookId, RetryState>;
+/// What has changed since the last checkpoint.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Checkpoint {
+    /// Whether it is the first of an owner.
+    pub(crate) first: First,
+    /// All live webhooks beyond the place, if any of them moved.
+    pub(crate) live: Option<LiveProgress>,
+    /// Webhooks that are behind, or are no more.
+    pub(crate) lag: Vec<(WebhookId, Option<RetryState>)>,
+}
 
-/// Marks in memory, by lane and partition.
+impl Checkpoint {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.first == First::No && self.live.is_none() && self.lag.is_empty()
+    }
+}
+
+/// Whether a checkpoint is the first of its owner.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum First {
+    /// It is not.
+    #[default]
+    No,
+    /// It is: what is there is of earlier owners, and goes.
+    Yes,
+    /// It is, and what is there is of a cursors topic that is no more: it goes although its epoch is higher.
+    Anew,
+}
+
+/// What became of a checkpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Saved {
+    Taken,
+    /// An owner of this higher epoch has written: nothing was taken.
+    Superseded(i64),
+}
+
+/// What is remembered of a partition.
 #[derive(Clone, Debug, Default)]
-pub struct Memory(Arc<Mutex<HashMap<(Lane, i32), Marks>>>);
+pub(crate) struct Memories {
+    /// The epoch of the last owner that wrote.
+    pub(crate) own: Option<i64>,
+    pub(crate) webhooks: HashMap<WebhookId, Remembered>,
+}
 
 impl std::fmt::Debug for Checkpoints {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -89,73 +136,108 @@ impl Checkpoints {
     ///
     /// # Errors
     /// [`CheckpointError::Redis`]. An entry that cannot be read counts as not there.
-    pub(crate) async fn load(&self, lane: Lane, partition: i32) -> Result<Marks, CheckpointError> {
+    pub(crate) async fn load(&self, lane: Lane, partition: i32) -> Result<Memories, CheckpointError> {
         match self {
-            Self::Memory(memory) => {
-                let marks = memory.0.lock().unwrap_or_else(PoisonError::into_inner);
-                Ok(marks.get(&(lane, partition)).cloned().unwrap_or_default())
-            }
+            Self::Memory(memory) => Ok(memory.load(lane, partition)),
             Self::Redis { connection, prefix } => {
-                let mut connection = connection.clone();
-                let mut command = redis::cmd("HGETALL");
-                command.arg(key(prefix, lane, partition));
-                let fields: Vec<(Vec<u8>, Vec<u8>)> = command.query_async(&mut connection).await?;
-                Ok(fields
-                    .into_iter()
-                    .filter_map(|(id, state)| decode(&id, state))
-                    .collect())
+                let stored = Keys::new(prefix, lane, partition).load(connection).await?;
+                Ok(stored.into())
             }
         }
     }
 
-    /// Remembers what has changed; `None` forgets.
+    /// Writes a checkpoint of the owner with this epoch, whole or not at all.
     ///
     /// # Errors
-    /// [`CheckpointError::Redis`]: some or none of it is remembered.
+    /// [`CheckpointError::Redis`]: it may be taken or not.
     pub(crate) async fn save(
         &self,
         lane: Lane,
         partition: i32,
-        changed: &[(WebhookId, Option<RetryState>)],
-    ) -> Result<(), CheckpointError> {
+        epoch: i64,
+        checkpoint: &Checkpoint,
+    ) -> Result<Saved, CheckpointError> {
         match self {
-            // Redis refuses a command that is empty.
-            _ if changed.is_empty() => Ok(()),
-            Self::Memory(memory) => {
-                let mut marks = memory.0.lock().unwrap_or_else(PoisonError::into_inner);
-                let marks = marks.entry((lane, partition)).or_default();
-                for (id, state) in changed {
-                    match state {
-                        Some(state) => marks.insert(*id, *state),
-                        None => marks.remove(id),
-                    };
-                }
-                Ok(())
-            }
+            Self::Memory(memory) => Ok(memory.save(lane, partition, epoch, checkpoint)),
             Self::Redis { connection, prefix } => {
-                let key = key(prefix, lane, partition);
-                let mut pipeline = redis::pipe();
-                for (id, state) in changed {
-                    match state {
-                        Some(state) => pipeline.hset(&key, id.as_bytes(), state.encode_to_vec()).ignore(),
-                        None => pipeline.hdel(&key, id.as_bytes()).ignore(),
-                    };
-                }
-                let mut connection = connection.clone();
-                Ok(pipeline.query_async::<()>(&mut connection).await?)
+                let keys = Keys::new(prefix, lane, partition);
+                Ok(keys.save(connection, epoch, checkpoint).await?)
             }
         }
     }
 }
 
-/// The braces are a hash tag: a Redis Cluster keeps all of a partition on one node.
-fn key(prefix: &str, lane: Lane, partition: i32) -> String {
-    format!("{prefix}:{{{lane}:{partition}}}:hooks")
+/// What is stored of a partition, as it is.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Stored {
+    own: Option<i64>,
+    lag: HashMap<WebhookId, RetryState>,
+    live: Option<LiveProgress>,
 }
 
-fn decode(id: &[u8], state: Vec<u8>) -> Option<(WebhookId, RetryState)> {
-    let id = WebhookId::from_bytes(id.try_into().ok()?);
-    Some((id, RetryState::decode(Bytes::from(state)).ok()?))
+impl Stored {
+    /// What the script does, for the memory.
+    pub(crate) fn save(&mut self, epoch: i64, checkpoint: &Checkpoint) -> Saved {
+        match self.own {
+            Some(own) if own > epoch && checkpoint.first != First::Anew => return Saved::Superseded(own),
+            _ => self.own = Some(epoch),
+        }
+        if checkpoint.first != First::No {
+            self.lag.clear();
+            self.live = None;
+        }
+        if let Some(live) = &checkpoint.live {
+            self.live = Some(live.clone());
+        }
+        for (id, state) in &checkpoint.lag {
+            match state {
+                Some(state) => self.lag.insert(*id, *state),
+                None => self.lag.remove(id),
+            };
+        }
+        Saved::Taken
+    }
+}
+
+impl From<Stored> for Memories {
+    fn from(stored: Stored) -> Self {
+        let live = stored.live.unwrap_or_default();
+        let mut webhooks: HashMap<WebhookId, Remembered> = live
+            .webhooks
+            .iter()
+            .filter_map(|webhook| {
+                let id = WebhookId::from_bytes(webhook.id.as_ref().try_into().ok()?);
+                let remembered = Remembered {
+                    epoch: live.epoch,
+                    generation: webhook.generation,
+                    resume: webhook.resume,
+                    done: webhook.done.map(Into::into),
+                    retry: None,
+                };
+                Some((id, remembered))
+            })
+            .collect();
+        for (id, state) in stored.lag {
+            let remembered = Remembered {
+                epoch: state.epoch,
+                generation: state.generation,
+                resume: state.resume,
+                done: state.done.map(Into::into),
+                retry: std::num::NonZeroU32::new(state.attempts).map(|attempts| (attempts, state.next_at_ms)),
+            };
+            let order = |of: &Remembered| (of.generation, of.resume);
+            match webhooks.get(&id) {
+                Some(other) if order(other) > order(&remembered) => {}
+                _ => {
+                    webhooks.insert(id, remembered);
+                }
+            }
+        }
+        Self {
+            own: stored.own,
+            webhooks,
+        }
+    }
 }
 
 fn without_password(url: &str) -> String {

@@ -34,10 +34,9 @@ pub(crate) struct Group {
 
 impl Group {
     /// Names a group. `None` when there are no events.
-    pub(crate) fn new(webhook: WebhookId, lane: Lane, items: Vec<Item>) -> Option<Self> {
+    pub(crate) fn new(webhook: WebhookId, lane: Lane, generation: u64, items: Vec<Item>) -> Option<Self> {
         let id = group_id(
-            webhook,
-            lane,
+            (webhook, lane, generation),
             &items.first()?.delivery,
             &items.last()?.delivery,
             items.len(),
@@ -84,11 +83,18 @@ fn write_json_string(body: &mut Vec<u8>, text: &str) {
     serde_json::to_writer(body, text).expect("a string is written to memory");
 }
 
-/// The hash of webhook, lane, first and last source position and count (DESIGN §7), as `msg_` and 32 hex digits.
-fn group_id(webhook: WebhookId, lane: Lane, first: &Delivery, last: &Delivery, count: usize) -> String {
+/// The hash of webhook, lane, generation, first and last source position and count (DESIGN §7), as `msg_` and 32 hex
+/// digits.
+fn group_id(
+    (webhook, lane, generation): (WebhookId, Lane, u64),
+    first: &Delivery,
+    last: &Delivery,
+    count: usize,
+) -> String {
     let mut hash = Sha256::new();
     hash.update(webhook.as_bytes());
     hash.update(lane.as_str());
+    hash.update(generation.to_be_bytes());
     for position in [first.source, last.source] {
         hash.update(position.partition.to_be_bytes());
         hash.update(position.offset.to_be_bytes());
@@ -134,7 +140,7 @@ pub(crate) mod tests {
             offset: offset * 10,
             delivery: delivery(offset, 0, data),
         });
-        Group::new(WebhookId::from_bytes([7; 16]), Lane::Realtime, items.collect()).unwrap()
+        Group::new(WebhookId::from_bytes([7; 16]), Lane::Realtime, 0, items.collect()).unwrap()
     }
 
     #[test]

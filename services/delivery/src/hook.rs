@@ -1,45 +1,59 @@
-//! One webhook in one lane: what waits for it, and whether it may be sent.
+//! One webhook in one lane: what waits for it, whether it may be sent, and what must be on record of it (DESIGN §7).
 //!
-//! Two things are told apart. The **tail** says whether the queue holds everything from the first undone event to the
+//! Three things are told apart. The **tail** says whether the queue holds everything from the first undone event to the
 //! newest (`Attached`), or whether from some place on it must be read back from Kafka (`Detached`). The **phase** says
-//! whether a call may start: it may (`Ready`), or the back-off runs (`Waiting`), or the webhook is off (`Off`). A
-//! healthy webhook is attached and ready, which DESIGN §7 calls `Live`; waiting is its `Lagging`, and detached but
-//! ready its `CatchUp`. A webhook of the batch lane tails nothing: it is detached at its first event, and ready only
-//! inside a slot of its timetable.
+//! whether a call may start: it may (`Ready`), or the back-off runs (`Waiting`), or the webhook is off (`Off`). What is
+//! **durable** says which cursor of it stands in `angarium.cursors`. DESIGN's `Live` is attached and ready; its
+//! `Lagging` is detached and waiting, its `CatchUp` detached and ready. A webhook of the batch lane tails nothing: it is
+//! detached at its first event, and sends only inside a slot of its timetable.
+//!
+//! Back to the live stream leads a **join**: once reading back is near the live position, that position becomes the
+//! join, from which on the live reader queues the webhook's events without sending them. When all below is done, a live
+//! cursor is written; acknowledged, it lets the queue go.
 //!
 //! Nothing here waits, reads a clock or does I/O: [`crate::partition`] asks and tells.
 
+mod durable;
 mod failing;
 mod intake;
+mod join;
 mod mark;
+mod pace;
+mod progress;
+mod queue;
+mod restore;
 
-use std::collections::VecDeque;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use angarium_model::{Lane, Revision, WebhookId};
+use angarium_model::{AccountId, Lane, Revision, WebhookId};
 use angarium_policy::expired;
-use angarium_proto::delivery::v1::RetryState;
 
+use self::durable::Durable;
 pub(crate) use self::failing::Failing;
-use self::failing::Head;
+use self::failing::Narrowed;
+pub(crate) use self::failing::Setback;
 pub(crate) use self::intake::Offered;
-pub(crate) use self::mark::Known;
-use self::mark::Mark;
+use self::join::Join;
+pub(crate) use self::mark::{Known, Mark};
+use self::pace::Pace;
+use self::queue::Queue;
+pub(crate) use self::restore::{Remembered, Restoring};
+use crate::cursor::Head;
 use crate::group::{Group, GroupLimit, Item};
 use crate::record::Delivery;
 
 /// Where the events behind the queue are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 enum Tail {
     /// In the queue: there are no others.
     Attached,
-    /// From this offset of the deliveries topic on, in Kafka.
-    Detached { from: i64 },
+    /// From this offset of the deliveries topic on, in Kafka; from the join on also in its queue.
+    Detached { from: i64, join: Option<Join> },
 }
 
 /// Whether a call may start.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Phase {
     Ready,
     /// Until the back-off is over (D2).
@@ -48,12 +62,19 @@ enum Phase {
     Off(Option<Failing>),
 }
 
-/// A run of the batch lane: up to the live position at the slot's start, or where a restart finds it.
+/// A run of the batch lane: up to its end, which is an offset of the deliveries topic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Slot {
     until: i64,
-    /// The first event that came after the slot had begun: the next slot starts there.
-    beyond: Option<i64>,
+    stage: Stage,
+}
+
+/// How far a slot is. Its end is on record before its first call, and until what lies behind it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Starting,
+    Running,
+    Ending,
 }
 
 /// What a webhook wants to do next.
@@ -69,68 +90,75 @@ pub(crate) enum Next {
 #[derive(Debug)]
 pub(crate) struct Hook {
     id: WebhookId,
+    account: AccountId,
     lane: Lane,
+    /// The registry's counter of replays.
+    generation: u64,
+    /// Live records below are done: a cursor or Redis said so.
+    floor: i64,
     /// The last event taken into the queue, sent or skipped: what is at or below it is a repetition.
     seen: Option<Mark>,
     /// The last event done.
     done: Option<Mark>,
-    queue: VecDeque<Item>,
-    queued_bytes: usize,
+    /// Its place in the deliveries topic; -1 before the first.
+    done_at: i64,
+    queue: Queue,
     tail: Tail,
     phase: Phase,
     slot: Option<Slot>,
+    /// Batch: events may wait behind what is read, or in the next slot.
+    more: bool,
+    /// Batch: since when: Unix milliseconds.
+    rested_at_ms: i64,
     in_flight: Option<Arc<Group>>,
     /// The newest view that any record of this webhook was made under.
     newest_view: Revision,
     /// Attempts of the group in flight that failed before.
     retried: Option<Failing>,
+    narrowed: Option<Narrowed>,
+    pace: Pace,
+    durable: Durable,
 }
 
 impl Hook {
-    /// A webhook at its first record, with what Redis remembers of it.
-    pub(crate) fn new(id: WebhookId, lane: Lane, stored: Option<&RetryState>) -> Self {
-        let done = stored.map(|state| Mark {
-            source_offset: state.source_offset,
-            revision: Revision::from_offset(state.registry_revision),
-        });
-        let failing = stored
-            .and_then(|state| state.failing.as_ref())
-            .and_then(Failing::from_stored);
+    /// A webhook at its first record, of which there is no cursor; with what Redis remembers of it.
+    pub(crate) fn new(id: WebhookId, account: AccountId, lane: Lane, remembered: Option<Remembered>) -> Self {
+        let done = remembered.and_then(|remembered| remembered.done);
         Self {
             id,
+            account,
             lane,
+            generation: 0,
+            floor: remembered.map_or(0, |remembered| remembered.resume),
             seen: done,
             done,
-            queue: VecDeque::new(),
-            queued_bytes: 0,
+            done_at: remembered.map_or(-1, |remembered| remembered.resume - 1),
+            queue: Queue::default(),
             tail: Tail::Attached,
-            phase: failing.map_or(Phase::Ready, Phase::Waiting),
+            phase: Phase::Ready,
             slot: None,
+            more: true,
+            rested_at_ms: 0,
             in_flight: None,
             newest_view: Revision::default(),
             retried: None,
+            narrowed: None,
+            pace: Pace::default(),
+            durable: Durable::default(),
         }
     }
 
-    /// What Redis should remember; `None` before anything is done or has failed.
-    pub(crate) fn stored(&self) -> Option<RetryState> {
-        let failing = self.failing().copied().map(Failing::to_stored);
-        if self.done.is_none() && failing.is_none() {
-            return None;
-        }
-        let done = self.done.unwrap_or(Mark {
-            source_offset: -1,
-            revision: Revision::default(),
-        });
-        Some(RetryState {
-            source_offset: done.source_offset,
-            registry_revision: done.revision.offset(),
-            failing,
-        })
+    pub(crate) fn account(&self) -> AccountId {
+        self.account
     }
 
+    /// What its queues hold, in bytes.
     pub(crate) fn queued_bytes(&self) -> usize {
-        self.queued_bytes
+        let joining = match &self.tail {
+            Tail::Detached { join: Some(join), .. } => join.queued_bytes(),
+            _ => 0,
+        };
+        self.queue.bytes() + joining
     }
 
     pub(crate) fn newest_view(&self) -> Revision {
@@ -144,12 +172,17 @@ impl Hook {
 
     /// Whether events of this webhook are in Kafka only.
     pub(crate) fn is_detached(&self) -> bool {
-        self.tail != Tail::Attached
+        !matches!(self.tail, Tail::Attached)
     }
 
     /// Whether a batch webhook has events for a slot and is in none.
     pub(crate) fn awaits_slot(&self) -> bool {
-        self.slot.is_none() && self.is_detached()
+        self.slot.is_none() && self.is_detached() && self.more
+    }
+
+    /// Since when a batch webhook waits for a slot, as its cursor has it: Unix milliseconds.
+    pub(crate) fn rested_at_ms(&self) -> i64 {
+        self.rested_at_ms
     }
 
     pub(crate) fn is_calling(&self) -> bool {
@@ -168,74 +201,109 @@ impl Hook {
         }
     }
 
-    /// The place in the deliveries topic from which on something may be undone; `None` when nothing is. No commit may
-    /// pass it.
-    pub(crate) fn lowest_undone(&self) -> Option<i64> {
+    /// When it may be asked again for its next group: Unix milliseconds; `None` when time changes nothing.
+    pub(crate) fn waits_until(&self) -> Option<i64> {
+        if self.is_calling() {
+            return None;
+        }
+        match &self.phase {
+            Phase::Waiting(failing) => Some(failing.next_at_ms),
+            Phase::Ready => self.pace.next_at_ms().filter(|_| self.is_detached()),
+            Phase::Off(_) => None,
+        }
+    }
+
+    /// The place in the deliveries topic from which on something may be undone; `None` when nothing is.
+    fn lowest_undone(&self) -> Option<i64> {
         let called = self
             .in_flight
             .as_ref()
             .and_then(|group| group.items.first())
             .map(|item| item.offset);
-        let queued = self.queue.front().map(|item| item.offset);
-        let behind = match self.tail {
+        let behind = match &self.tail {
             Tail::Attached => None,
-            Tail::Detached { from } => Some(from),
+            Tail::Detached { from, .. } => Some(*from),
         };
-        let beyond = self.slot.and_then(|slot| slot.beyond);
-        [called, queued, behind, beyond].into_iter().flatten().min()
+        [called, self.queue.first(), behind].into_iter().flatten().min()
+    }
+
+    /// Everything of the webhook below is done.
+    pub(crate) fn resume(&self, live_next: i64) -> i64 {
+        if self.lane == Lane::Batch && self.slot.is_none() && !self.more && !self.is_calling() {
+            return live_next.max(self.floor);
+        }
+        self.lowest_undone().unwrap_or_else(|| live_next.max(self.floor))
+    }
+
+    /// Where this webhook holds the partition's place: no new owner may begin to read above it.
+    pub(crate) fn holds_place(&self, live_next: i64) -> Option<i64> {
+        match &self.tail {
+            Tail::Attached => self.lowest_undone(),
+            Tail::Detached { join, .. } => {
+                let undurable = (!self.durable.says_behind()).then(|| self.resume(live_next));
+                // From the instant of the join, whatever the cursor says (docs/model-findings.md, 4).
+                let join = join.as_ref().map(Join::at);
+                [undurable, join].into_iter().flatten().min()
+            }
+        }
     }
 
     /// Begins a run of the batch lane: everything below `until` is to be sent. Does nothing during another run.
     pub(crate) fn begin_slot(&mut self, until: i64) {
-        if self.slot.is_none() && self.tail != Tail::Attached {
-            self.slot = Some(Slot { until, beyond: None });
+        if self.slot.is_none() && self.is_detached() {
+            self.more = false;
+            let stage = Stage::Starting;
+            self.slot = Some(Slot { until, stage });
         }
     }
 
     /// Switches the webhook off: nothing is sent, and what waits stays in Kafka (W7).
-    pub(crate) fn switch_off(&mut self) {
-        self.detach();
-        self.phase = match self.phase {
+    pub(crate) fn switch_off(&mut self, live_next: i64) {
+        self.phase = match std::mem::replace(&mut self.phase, Phase::Ready) {
             Phase::Waiting(failing) => Phase::Off(Some(failing)),
             Phase::Ready => Phase::Off(None),
             off @ Phase::Off(_) => off,
         };
+        self.detach(live_next);
     }
 
     /// Switches the webhook on: what waited goes first (W7), and a failing one is tried at once.
     pub(crate) fn switch_on(&mut self, now_ms: i64) {
-        if let Phase::Off(failing) = self.phase {
-            self.phase = failing.map_or(Phase::Ready, |failing| {
-                Phase::Waiting(Failing {
+        if let Phase::Off(failing) = &mut self.phase {
+            self.phase = match failing.take() {
+                None => Phase::Ready,
+                Some(failing) => Phase::Waiting(Failing {
                     next_at_ms: now_ms,
                     ..failing
-                })
-            });
+                }),
+            };
         }
     }
 
     /// The next group, if one may go now.
     pub(crate) fn next(&mut self, now_ms: i64, limit: GroupLimit) -> Next {
-        if self.in_flight.is_some() {
+        let in_turn = self.slot.is_none_or(|slot| slot.stage == Stage::Running);
+        if self.in_flight.is_some() || !in_turn {
             return Next::Nothing;
         }
-        let (limit, attempt) = match self.phase {
+        let (items, attempt) = match &self.phase {
             Phase::Off(_) => return Next::Nothing,
             Phase::Waiting(failing) if failing.next_at_ms > now_ms => return Next::Nothing,
-            Phase::Waiting(failing) => match self.head_limit(failing.head) {
-                Some(limit) => (limit, failing.attempts.get().saturating_add(1)),
-                None => return Next::Nothing,
-            },
-            Phase::Ready => (limit, 1),
+            Phase::Waiting(failing) => {
+                if !self.queue.begins_with(&failing.head) {
+                    return Next::Nothing;
+                }
+                let attempt = failing.attempts.get().saturating_add(1);
+                (self.queue.take_first(failing.head.len()), attempt)
+            }
+            Phase::Ready if self.is_detached() && !self.pace.allows(now_ms) => return Next::Nothing,
+            Phase::Ready => (self.queue.take(self.narrowed_to(limit)), 1),
         };
-        let items = self.take(limit);
-        let Some(group) = Group::new(self.id, self.lane, items) else {
-            self.end_slot_if_done();
+        let Some(group) = Group::new(self.id, self.lane, self.generation, items) else {
             return Next::Nothing;
         };
-        if let Phase::Waiting(failing) = self.phase {
+        if let Phase::Waiting(failing) = std::mem::replace(&mut self.phase, Phase::Ready) {
             self.retried = Some(failing);
-            self.phase = Phase::Ready;
         }
         let group = Arc::new(group);
         self.in_flight = Some(Arc::clone(&group));
@@ -246,120 +314,120 @@ impl Hook {
     pub(crate) fn drop_expired(&mut self, now_ms: i64) -> Vec<Arc<Delivery>> {
         let mut dropped = Vec::new();
         while self.in_flight.is_none()
-            && self
+            && let Some(item) = self
                 .queue
-                .front()
-                .is_some_and(|i| expired(i.delivery.accepted_at, now_ms))
+                .pop_first_if(|item| expired(item.delivery.accepted_at, now_ms))
         {
-            let Some(item) = self.queue.pop_front() else { break };
-            self.queued_bytes -= item.delivery.weight();
-            self.done = Some(Mark::of(&item.delivery));
+            self.is_done(&item);
             dropped.push(item.delivery);
         }
         if !dropped.is_empty() {
-            self.forget_broken_head();
+            self.shorten_head();
         }
         dropped
     }
 
-    /// The group in flight was taken by the receiver.
-    pub(crate) fn succeeded(&mut self) -> Option<Arc<Group>> {
+    /// The group in flight was taken by the receiver, which took `took_ms` for it.
+    pub(crate) fn succeeded(&mut self, now_ms: i64, took_ms: i64) -> Option<Arc<Group>> {
         let group = self.in_flight.take()?;
-        self.done = group
-            .items
-            .last()
-            .map(|item| Mark::of(&item.delivery))
-            .or(self.done);
-        self.retried = None;
-        self.end_slot_if_done();
+        if let Some(last) = group.items.last() {
+            self.is_done(last);
+        }
+        match self.retried.take() {
+            Some(_) => self.pace = Pace::slow(now_ms),
+            None => self.pace.answered(now_ms, took_ms),
+        }
+        self.widen();
         Some(group)
     }
 
-    /// The group in flight was not taken: it goes back to the front, to be sent again as it is.
+    /// The group in flight was not taken: it is the head now, to be sent again as it is, or halved. What is queued
+    /// behind it is dropped: Kafka has it.
     pub(crate) fn failed(
         &mut self,
         now_ms: i64,
+        live_next: i64,
+        setback: Setback,
         next_at_ms: impl FnOnce(NonZeroU32) -> i64,
     ) -> Option<Arc<Group>> {
         let group = self.in_flight.take()?;
-        let last_source_offset = group.items.last()?.delivery.source.offset;
-        let head = Head {
-            events: group.items.len(),
-            last_source_offset,
-        };
-        for item in group.items.iter().rev() {
-            self.queued_bytes += item.delivery.weight();
-            self.queue.push_front(item.clone());
-        }
         let before = self.retried.take();
-        let attempts = before.map_or(NonZeroU32::MIN, |failing| failing.attempts.saturating_add(1));
+        let attempts = before
+            .as_ref()
+            .map_or(NonZeroU32::MIN, |failing| failing.attempts.saturating_add(1));
+        let timeouts = match setback {
+            Setback::TimedOut => before.as_ref().map_or(0, |failing| failing.timeouts) + 1,
+            Setback::TooLarge | Setback::Other => 0,
+        };
+        let kept = self.narrow(group.items.len(), setback, timeouts);
         let failing = Failing {
             attempts,
             since_ms: before.map_or(now_ms, |failing| failing.since_ms),
             next_at_ms: next_at_ms(attempts),
-            head,
+            timeouts: if kept < group.items.len() { 0 } else { timeouts },
+            head: Head::new(group.items.iter().take(kept).map(|item| item.offset)),
         };
+        self.queue.put_back(&group.items);
+        self.keep_only(kept, live_next);
         self.phase = match self.phase {
             Phase::Off(_) => Phase::Off(Some(failing)),
             Phase::Ready | Phase::Waiting(_) => Phase::Waiting(failing),
         };
-        if self.is_off() {
-            self.detach();
-        }
         Some(group)
     }
 
-    /// How much of the queue is the group that failed; `None` while it is not all there.
-    fn head_limit(&self, head: Head) -> Option<GroupLimit> {
-        // A restart may find a slot that ends before the head does: what there is goes, as a group of its own.
-        if self.queue.len() < head.events && !self.all_read() {
-            return None;
-        }
-        Some(GroupLimit {
-            events: head.events,
-            bytes: usize::MAX,
-        })
-    }
-
-    /// When part of the group that failed has expired, what is left is another group.
-    fn forget_broken_head(&mut self) {
-        if let Phase::Waiting(failing) = &mut self.phase {
-            let front = self
-                .queue
-                .iter()
-                .take_while(|i| i.delivery.source.offset <= failing.head.last_source_offset);
-            failing.head.events = front.count().max(1);
+    /// The group in flight was not sent, through no fault of the receiver: it is as if it had not been tried.
+    pub(crate) fn not_sent(&mut self) {
+        let Some(group) = self.in_flight.take() else {
+            return;
+        };
+        self.queue.put_back(&group.items);
+        if let (Some(failing), Phase::Ready) = (self.retried.take(), &self.phase) {
+            self.phase = Phase::Waiting(failing);
         }
     }
 
-    fn take(&mut self, limit: GroupLimit) -> Vec<Item> {
-        let mut items = Vec::new();
-        let mut bytes = 0;
-        while let Some(item) = self.queue.front() {
-            let weight = item.delivery.weight();
-            if items.len() >= limit.events || (!items.is_empty() && bytes + weight > limit.bytes) {
-                break;
-            }
-            bytes += weight;
-            self.queued_bytes -= weight;
-            items.extend(self.queue.pop_front());
-        }
-        items
+    fn is_done(&mut self, item: &Item) {
+        self.done = Some(Mark::of(&item.delivery));
+        self.done_at = item.offset;
+    }
+
+    /// Drops the queues but for the group in flight: Kafka has it. For when memory is short, or the webhook is off.
+    pub(crate) fn detach(&mut self, live_next: i64) {
+        self.keep_only(0, live_next);
+    }
+
+    /// Keeps the first `kept` events of the queue, if they are not too large, and leaves the rest to Kafka.
+    fn keep_only(&mut self, kept: usize, live_next: i64) {
+        let dropped = self.queue.truncate(kept);
+        let from = match &self.tail {
+            Tail::Detached { from, .. } => *from,
+            Tail::Attached => live_next.max(self.floor),
+        };
+        self.tail = Tail::Detached {
+            from: dropped.unwrap_or(from),
+            join: None,
+        };
+        // What was dropped must come again.
+        let in_flight = self.in_flight.as_ref().and_then(|group| group.items.last());
+        self.seen = self
+            .queue
+            .last()
+            .or(in_flight)
+            .map_or(self.done, |item| Some(Mark::of(&item.delivery)));
     }
 
     /// Whether all that may be sent now is in the queue.
     fn all_read(&self) -> bool {
-        match (self.tail, self.slot) {
+        match (&self.tail, self.slot) {
             (Tail::Attached, _) => true,
-            (Tail::Detached { from }, Some(slot)) => from >= slot.until,
-            (Tail::Detached { .. }, None) => false,
+            (Tail::Detached { from, .. }, Some(slot)) => *from >= slot.until,
+            (Tail::Detached { from, join }, None) => join.as_ref().is_some_and(|join| *from >= join.at()),
         }
     }
 
-    /// A slot ends when all below its end has been sent.
-    fn end_slot_if_done(&mut self) {
-        if self.slot.is_some() && self.all_read() && self.queue.is_empty() && self.in_flight.is_none() {
-            self.slot = None;
-        }
+    /// Whether all that may be sent now was sent.
+    fn is_through(&self) -> bool {
+        self.phase == Phase::Ready && self.in_flight.is_none() && self.queue.is_empty() && self.all_read()
     }
 }

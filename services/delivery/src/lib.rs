@@ -21,6 +21,8 @@ mod actor;
 pub mod call;
 mod checkpoint;
 mod config;
+mod cursor;
+mod cursors;
 mod error;
 mod group;
 mod hook;
@@ -28,6 +30,8 @@ mod metrics;
 mod partition;
 mod record;
 mod service;
+#[cfg(any(test, feature = "simulation"))]
+pub mod simulation;
 mod target;
 
 pub use checkpoint::{CheckpointError, Checkpoints, Memory};

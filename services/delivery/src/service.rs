@@ -12,10 +12,11 @@ use angarium_policy::egress::Policy;
 use angarium_runtime::{Clock, Tasks};
 use tokio::time::interval;
 
-use crate::actor::{Actor, Budget, Calls, Shared};
+use crate::actor::{self, Budget, Calls, Shared};
 use crate::call::{Caller, Patience, Pool, TlsSetup};
 use crate::checkpoint::Checkpoints;
 use crate::config::Config;
+use crate::cursors::Cursors;
 use crate::error::Error;
 use crate::metrics::Metrics;
 
@@ -69,6 +70,7 @@ pub async fn run(config: Config, on: Dependencies, tasks: &Tasks) -> Result<(), 
         tasks,
     )
     .await?;
+    let cursors = Cursors::open(&on.kafka, &on.topics, &config.client_id, tasks)?;
     for lane in Lane::ALL {
         let topic = on.topics.deliveries(lane);
         let reader = LogReader::open(
@@ -82,6 +84,7 @@ pub async fn run(config: Config, on: Dependencies, tasks: &Tasks) -> Result<(), 
             config: Arc::clone(&config),
             directory: on.directory.clone(),
             reader,
+            cursors: cursors.clone(),
             checkpoints: on.checkpoints.clone(),
             calls: calls.clone(),
             journal: journal.clone(),
@@ -119,9 +122,7 @@ fn tail(lane: Lane, topic: &str, shared: Shared, kafka: &Connection, tasks: &Tas
     tasks.spawn_critical("delivery lane", async move {
         while let Some(owned) = partitions.recv().await {
             let shared = shared.clone();
-            actors.spawn("partition actor", async move {
-                Actor::take_over(owned, shared).await.run().await
-            });
+            actors.spawn("partition actor", actor::work(owned, shared));
         }
         if actors.shutdown().has_begun() {
             Ok(())

@@ -109,12 +109,19 @@ impl Client {
     }
 
     /// Commits what is stored, and waits for the group's answer: the next owner asks at once. While the coordinator is
-    /// away it waits for the session timeout at most.
-    pub(super) fn commit_stored(&self) {
-        match self.consumer.commit_consumer_state(CommitMode::Sync) {
-            Ok(()) | Err(KafkaError::ConsumerCommit(RDKafkaErrorCode::NoOffset)) => {}
-            refused => self.told("commit", refused),
-        }
+    /// away it waits for the session timeout at most. `false`: it may be taken a moment later, as when the group is
+    /// still busy with the rebalance that revoked the partitions.
+    pub(super) fn commit_stored(&self) -> bool {
+        let refused = match self.consumer.commit_consumer_state(CommitMode::Sync) {
+            Ok(()) | Err(KafkaError::ConsumerCommit(RDKafkaErrorCode::NoOffset)) => return true,
+            Err(refused) => refused,
+        };
+        let counted_out = matches!(
+            refused.rdkafka_error_code(),
+            Some(RDKafkaErrorCode::UnknownMemberId | RDKafkaErrorCode::IllegalGeneration)
+        );
+        tracing::debug!(topic = self.topic, error = %refused, counted_out, "the last commit was refused");
+        counted_out
     }
 
     /// What the group has committed, in the order of `partitions`.

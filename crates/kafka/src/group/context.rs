@@ -104,7 +104,7 @@ impl ConsumerContext for GroupContext {
         // After an outage it is tried again by itself, and the log tells of the outage.
         match result.map_err(|error| (error.rdkafka_error_code(), error)) {
             Ok(()) | Err((Some(RDKafkaErrorCode::NoOffset), _)) => {}
-            Err((Some(code), error)) if is_outage(code) => {
+            Err((Some(code), error)) if is_outage(code) || code == RDKafkaErrorCode::RebalanceInProgress => {
                 tracing::debug!(%error, ?offsets, "offsets not committed")
             }
             Err((_, error)) => tracing::warn!(%error, ?offsets, "offsets not committed"),

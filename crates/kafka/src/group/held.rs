@@ -10,6 +10,8 @@ pub(super) struct Held {
     pub(super) reading: Reading,
     /// It is in librdkafka's assignment.
     pub(super) assigned: bool,
+    /// What its owner asked last to be committed.
+    pub(super) committed: Option<i64>,
 }
 
 pub(super) enum Reading {

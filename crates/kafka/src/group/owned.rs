@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::lease::Lease;
 use crate::record::Record;
 
 /// The ends of a partition's log: the offset of the first record it holds, and the offset the next one will get.
@@ -26,6 +27,7 @@ pub struct Owned {
     epoch: u64,
     committed: Option<i64>,
     watermarks: Watermarks,
+    lease: Lease,
 }
 
 impl Owned {
@@ -45,6 +47,12 @@ impl Owned {
     #[must_use]
     pub fn watermarks(&self) -> Watermarks {
         self.watermarks
+    }
+
+    /// How long this process may act for the partition without asking again.
+    #[must_use]
+    pub fn lease(&self) -> Lease {
+        self.lease.clone()
     }
 
     /// Begins to read at `offset`. A second call starts over from there, and forgets what is queued.
@@ -245,6 +253,7 @@ pub(super) fn owned(
     partition: i32,
     committed: Option<i64>,
     watermarks: Watermarks,
+    lease: Lease,
     max_records: usize,
     max_bytes: usize,
 ) -> (Owned, Queue) {
@@ -264,6 +273,7 @@ pub(super) fn owned(
             epoch: 0,
             committed,
             watermarks,
+            lease,
         },
         Queue {
             place,
@@ -295,7 +305,7 @@ mod tests {
 
     #[tokio::test]
     async fn one_record_always_fits_and_the_next_waits_for_room() {
-        let (mut owner, queue) = owned(0, None, NOWHERE, 10, 100);
+        let (mut owner, queue) = owned(0, None, NOWHERE, Lease::default(), 10, 100);
         owner.start(0);
         queue
             .push(Queued {
@@ -318,7 +328,7 @@ mod tests {
 
     #[tokio::test]
     async fn starting_over_forgets_what_is_queued() {
-        let (mut owner, queue) = owned(0, None, NOWHERE, 10, 1_000_000);
+        let (mut owner, queue) = owned(0, None, NOWHERE, Lease::default(), 10, 1_000_000);
         owner.start(0);
         queue
             .push(Queued {
@@ -340,7 +350,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_lost_partition_gives_nothing_any_more() {
-        let (mut owner, queue) = owned(0, None, NOWHERE, 10, 1_000_000);
+        let (mut owner, queue) = owned(0, None, NOWHERE, Lease::default(), 10, 1_000_000);
         owner.start(0);
         queue
             .push(Queued {

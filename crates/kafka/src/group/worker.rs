@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use angarium_runtime::Shutdown;
+use angarium_runtime::{Shutdown, uptime};
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use tokio::sync::mpsc;
@@ -14,6 +14,7 @@ use super::GroupConfig;
 use super::client::Client;
 use super::context::{GroupContext, Notice};
 use super::held::{Held, Reading};
+use super::lease::Renewal;
 use super::owned::{Owned, Place, Start, owned};
 use crate::record::Record;
 
@@ -44,6 +45,7 @@ pub(super) struct Worker {
     /// A place that we read from is gone: all partitions are to be put right.
     misplaced: bool,
     ask_not_before: Option<Instant>,
+    renewal: Renewal,
     /// We are leaving the group, at the latest at this time.
     leave_by: Option<Instant>,
     failed: bool,
@@ -64,6 +66,7 @@ impl Worker {
     ) -> Self {
         Self {
             client: Client::new(consumer, config.topic.clone()),
+            renewal: Renewal::new(config.session_timeout),
             config,
             offers,
             closing,
@@ -84,6 +87,7 @@ impl Worker {
             self.heed_notices(now);
             self.begin_to_leave(now);
             self.serve_owners();
+            self.renew_lease();
             self.hand_back(now);
             if self.ask_not_before.is_none_or(|not_before| now >= not_before) {
                 self.offer(now);
@@ -219,6 +223,7 @@ impl Worker {
             };
             if let Some(next) = commit {
                 self.client.store(held.queue.place.partition, next);
+                held.committed = Some(next);
             }
             match (&held.reading, start) {
                 (Reading::Over, _) => {}
@@ -238,6 +243,30 @@ impl Worker {
         // If it fails, what is stored is tried again with the regular commits, and the context tells.
         if !at_once.is_empty() && self.client.commit(&at_once) {
             self.accepted(&at_once);
+        }
+    }
+
+    /// Has a commit accepted although there may be nothing new to commit: what the lease of every owner lives on. Not
+    /// while partitions are being revoked: what they have left is for what is under way.
+    fn renew_lease(&mut self) {
+        if self.revocation.is_some() || self.leave_by.is_some() || !self.renewal.is_due() {
+            return;
+        }
+        let committed: Vec<(i32, i64)> = self
+            .held
+            .iter()
+            .filter(|(_, held)| held.assigned)
+            .filter_map(|(partition, held)| Some((*partition, held.committed?)))
+            .collect();
+        if committed.is_empty() {
+            return;
+        }
+        let sent = uptime();
+        if self.client.commit(&committed) {
+            self.renewal.accepted(sent);
+            self.accepted(&committed);
+        } else {
+            self.renewal.refused();
         }
     }
 
@@ -269,8 +298,11 @@ impl Worker {
                 "not released in time: handed back under their owners"
             );
         }
-        // librdkafka commits by itself as it hands back, but was seen to be overtaken by the next owner's question.
-        self.client.commit_stored();
+        // librdkafka commits by itself as it hands back, but was seen to be overtaken by the next owner's question, and
+        // does not try again what a group refuses in the middle of a rebalance.
+        if !self.client.commit_stored() && now < revocation.by {
+            return;
+        }
         if let Some(revocation) = self.revocation.take() {
             self.part_with(&revocation.partitions);
         }
@@ -298,7 +330,8 @@ impl Worker {
                 let watermarks = self.client.watermarks(partition)?;
                 let (max_records, max_bytes) =
                     (self.config.max_buffered_records, self.config.max_buffered_bytes);
-                let (owner, queue) = owned(partition, next, watermarks, max_records, max_bytes);
+                let lease = self.renewal.lease();
+                let (owner, queue) = owned(partition, next, watermarks, lease, max_records, max_bytes);
                 permit.send(owner);
                 self.held.insert(
                     partition,
@@ -306,6 +339,7 @@ impl Worker {
                         queue,
                         reading: Reading::NotStarted,
                         assigned: false,
+                        committed: None,
                     },
                 );
                 self.arriving.remove(&partition);

@@ -35,6 +35,13 @@ pub(crate) struct Harness {
 impl Harness {
     /// A topic with `partitions` partitions.
     pub(crate) fn new(partitions: u32) -> Self {
+        // What the members say of a rebalance is shown with the failure of a test; the first test sets it for all.
+        drop(
+            tracing_subscriber::fmt()
+                .with_test_writer()
+                .with_env_filter("debug")
+                .try_init(),
+        );
         let layout = Layout {
             events: NonZeroU32::new(partitions).unwrap(),
             ..Layout::default()

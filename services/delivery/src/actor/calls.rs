@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use angarium_kafka::Lease;
 use angarium_model::WebhookId;
 use angarium_runtime::Clock;
 use angarium_signing::{WEBHOOK_ID_HEADER, WEBHOOK_SIGNATURE_HEADER, WEBHOOK_TIMESTAMP_HEADER};
@@ -10,7 +11,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use crate::call::{Answered, CallError, Caller, Capture, Request};
+use crate::call::{Answered, CallError, Caller, Capture, Patience, Request};
 use crate::group::Group;
 use crate::target::Target;
 
@@ -29,6 +30,15 @@ impl Budget {
             probes: Arc::new(Semaphore::new(max_probes)),
         }
     }
+}
+
+/// What became of a call.
+#[derive(Debug)]
+pub(crate) enum Ended {
+    /// It was made.
+    Called(CallEnd),
+    /// It was not: the partition is not ours any more, or may not be.
+    NotSent(WebhookId),
 }
 
 /// How a call ended.
@@ -70,16 +80,17 @@ impl Calls {
         }
     }
 
-    /// Sends a group, once the budget allows. `None` when `revoked` resolves before that: nothing was sent, and nothing
-    /// may be, for the next owner of the partition will send it.
+    /// Sends a group, once the budget allows and the lease lasts for the call. When `revoked` resolves before that,
+    /// nothing was sent, and nothing may be, for the next owner of the partition will send it.
     pub(crate) async fn make(
         self,
         webhook: WebhookId,
         target: Arc<Target>,
         group: Arc<Group>,
         attempt: u32,
+        mut lease: Lease,
         revoked: impl Future<Output = ()>,
-    ) -> Option<CallEnd> {
+    ) -> Ended {
         let budget = if attempt > 1 {
             &self.budget.probes
         } else {
@@ -87,9 +98,13 @@ impl Calls {
         };
         let _permit = tokio::select! {
             biased;
-            () = revoked => return None,
+            () = revoked => return Ended::NotSent(webhook),
             // The semaphores are never closed, so a permit always comes.
-            permit = budget.acquire() => permit,
+            permit = async {
+                let permit = budget.acquire().await;
+                lease.lasts(Patience::D1.total()).await;
+                permit
+            } => permit,
         };
         let body = group.envelope();
         let headers = self.headers(&target, &group, &body);
@@ -100,9 +115,13 @@ impl Calls {
             headers,
             body,
             capture: Capture::Nothing,
+            lease: &lease,
         };
         let result = self.caller.post(request).await;
-        Some(CallEnd {
+        if matches!(&result, Err(error) if error.failure().is_none()) {
+            return Ended::NotSent(webhook);
+        }
+        Ended::Called(CallEnd {
             webhook,
             attempt,
             result,

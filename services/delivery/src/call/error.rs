@@ -83,16 +83,20 @@ pub enum CallError {
     /// So much came before the answer's head that it is not waited for.
     #[error("over 32 KiB came, interim answers (1xx) included, before the head of the answer was complete")]
     Interim,
+    /// The lease on the partition would have ended before the call: nothing was sent. Not the receiver's failure.
+    #[error("the lease on the partition does not last for the call")]
+    LeaseOver,
     /// The request could not be made.
     #[error("no request can be made for this URL")]
     Request(#[source] http::Error),
 }
 
 impl CallError {
-    /// The kind of failure, for the policy.
+    /// The kind of failure, for the policy; `None` when it was ours, and nothing was sent.
     #[must_use]
-    pub const fn failure(&self) -> Failure {
-        match self {
+    pub const fn failure(&self) -> Option<Failure> {
+        Some(match self {
+            Self::LeaseOver => return None,
             Self::Refused { .. } => Failure::EgressRefused,
             Self::Dns { .. } | Self::DnsTimeout { .. } => Failure::Dns,
             Self::Connect { .. } => Failure::Connect,
@@ -101,7 +105,7 @@ impl CallError {
             Self::AnswerTimeout { .. } => Failure::AnswerTimeout,
             Self::Reset(_) => Failure::Reset,
             Self::Protocol(_) | Self::Interim | Self::Request(_) => Failure::Protocol,
-        }
+        })
     }
 
     /// The whole chain, for a person; at most 512 bytes, as the journal wants it.

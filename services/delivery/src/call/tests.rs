@@ -3,6 +3,8 @@
 mod egress;
 mod limits;
 
+use std::sync::LazyLock;
+
 use angarium_policy::Failure;
 use angarium_policy::egress::Rules;
 use angarium_runtime::{Shutdown, Tasks};
@@ -107,8 +109,11 @@ fn request(url: &Url, capture: Capture) -> Request<'_> {
         headers: HeaderMap::new(),
         body: Bytes::from_static(b"{}"),
         capture,
+        lease: &ENDLESS,
     }
 }
+
+static ENDLESS: LazyLock<Lease> = LazyLock::new(Lease::endless);
 
 async fn post(caller: &Caller, url: &Url) -> Result<u16, CallError> {
     let answered = caller.post(request(url, Capture::Nothing)).await?;
@@ -131,7 +136,7 @@ fn d1_a_receiver_has_10_s_to_take_the_connection_and_5_s_to_answer() {
 async fn d1_a_receiver_that_does_not_answer_in_time_has_failed() {
     let (url, _connections, tasks) = receiver(vec![Act::Hang]).await;
     let error = post(&caller(&tasks), &url).await.unwrap_err();
-    assert_eq!(error.failure(), Failure::AnswerTimeout, "{error}");
+    assert_eq!(error.failure(), Some(Failure::AnswerTimeout), "{error}");
 }
 
 /// The connection is there when TLS is (D1): one that is taken and then left without a word has failed.
@@ -149,7 +154,7 @@ async fn d1_a_receiver_that_takes_the_connection_and_never_speaks_tls_has_failed
     let posted = timeout(Duration::from_secs(10), post(&caller, &url));
     let (posted, silent) = tokio::join!(posted, listener.accept());
     let error = posted.expect("the call ends by itself").unwrap_err();
-    assert_eq!(error.failure(), Failure::ConnectTimeout, "{error}");
+    assert_eq!(error.failure(), Some(Failure::ConnectTimeout), "{error}");
     drop(silent.unwrap());
 }
 
@@ -198,19 +203,37 @@ async fn a_redirect_is_an_answer_and_not_followed() {
     assert_eq!(post(&caller(&tasks), &url).await.unwrap(), 302);
 }
 
+/// A worker that was frozen and thaws may have been followed by another: it must not send.
+#[tokio::test]
+async fn d7_nothing_is_sent_once_the_lease_is_over() {
+    let (url, mut connections, tasks) = receiver(vec![Act::Answer(OK)]).await;
+    let over = Lease::default();
+    let late = Request {
+        lease: &over,
+        ..request(&url, Capture::Nothing)
+    };
+    let caller = caller(&tasks);
+    let error = caller.post(late).await.unwrap_err();
+    assert!(matches!(error, CallError::LeaseOver), "{error}");
+    assert_eq!(error.failure(), None, "not the receiver's failure");
+    // The connection was made, and the receiver answers the first request that it reads.
+    assert_eq!(connections.recv().await, Some(()));
+    drop(connections);
+}
+
 #[tokio::test]
 async fn each_kind_of_failure_is_told_apart() {
     let (closes, _connections, tasks) = receiver(vec![Act::Close]).await;
     let caller = caller(&tasks);
     assert_eq!(
         post(&caller, &closes).await.unwrap_err().failure(),
-        Failure::Reset
+        Some(Failure::Reset)
     );
 
     let (garbles, _connections, _tasks) = receiver(vec![Act::Answer(b"SMTP ready\r\n\r\n")]).await;
     assert_eq!(
         post(&caller, &garbles).await.unwrap_err().failure(),
-        Failure::Protocol
+        Some(Failure::Protocol)
     );
 
     let nobody = TcpListener::bind("127.0.0.1:0")
@@ -221,7 +244,7 @@ async fn each_kind_of_failure_is_told_apart() {
     let refused = post(&caller, &format!("http://{nobody}/").parse().unwrap())
         .await
         .unwrap_err();
-    assert_eq!(refused.failure(), Failure::Connect);
+    assert_eq!(refused.failure(), Some(Failure::Connect));
     assert!(
         refused.detail().contains(&nobody.to_string()),
         "{}",
@@ -231,5 +254,5 @@ async fn each_kind_of_failure_is_told_apart() {
     let unknown = post(&caller, &"http://nobody.invalid/".parse().unwrap())
         .await
         .unwrap_err();
-    assert_eq!(unknown.failure(), Failure::Dns);
+    assert_eq!(unknown.failure(), Some(Failure::Dns));
 }

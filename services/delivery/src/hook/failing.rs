@@ -1,11 +1,18 @@
-//! How a webhook is failing.
+//! How a webhook is failing, and how large its groups may be meanwhile.
 
 use std::num::NonZeroU32;
 
-use angarium_proto::delivery::v1::retry_state;
+use super::{Hook, Phase};
+use crate::cursor::Head;
+use crate::group::GroupLimit;
+
+/// After so many timeouts in a row a group is halved (DESIGN §7).
+const TIMEOUTS: u32 = 3;
+/// Groups stay halved until so many were taken (DESIGN §7).
+const SUCCESSES: u32 = 10;
 
 /// A webhook whose last call failed (D2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Failing {
     /// How many calls of the head group failed.
     pub(crate) attempts: NonZeroU32,
@@ -13,39 +20,83 @@ pub(crate) struct Failing {
     pub(crate) since_ms: i64,
     /// When the next one is due: Unix milliseconds.
     pub(crate) next_at_ms: i64,
+    /// How many of the last calls in a row timed out.
+    pub(super) timeouts: u32,
     /// The group that failed: the next call sends the same.
-    pub(super) head: Head,
+    pub(crate) head: Head,
 }
 
-/// Which events from the queue's front make the group that failed.
+/// What kind of failure it was, as far as the size of groups depends on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Head {
-    pub(super) events: usize,
-    pub(super) last_source_offset: i64,
+pub(crate) enum Setback {
+    /// 413: the group is halved.
+    TooLarge,
+    /// No answer in time: halved at the third in a row.
+    TimedOut,
+    /// It is sent again as it is.
+    Other,
 }
 
-impl Failing {
-    pub(super) fn from_stored(stored: &retry_state::Failing) -> Option<Self> {
-        Some(Self {
-            attempts: NonZeroU32::new(stored.attempts)?,
-            since_ms: stored.since_ms,
-            next_at_ms: stored.next_at_ms,
-            head: Head {
-                events: usize::try_from(stored.head_events)
-                    .ok()
-                    .filter(|events| *events > 0)?,
-                last_source_offset: stored.head_last_source_offset,
-            },
-        })
+/// Groups are smaller than they might be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Narrowed {
+    events: usize,
+    successes: u32,
+}
+
+impl Hook {
+    /// How many events of the group that failed make the next one: all, or half.
+    pub(super) fn narrow(&mut self, events: usize, setback: Setback, timeouts: u32) -> usize {
+        let halve = match setback {
+            Setback::TooLarge => true,
+            Setback::TimedOut => timeouts >= TIMEOUTS,
+            Setback::Other => false,
+        };
+        if !halve || events < 2 {
+            return events;
+        }
+        let half = events.div_ceil(2);
+        self.narrowed = Some(Narrowed {
+            events: half,
+            successes: 0,
+        });
+        half
     }
 
-    pub(super) fn to_stored(self) -> retry_state::Failing {
-        retry_state::Failing {
-            attempts: self.attempts.get(),
-            since_ms: self.since_ms,
-            next_at_ms: self.next_at_ms,
-            head_events: u32::try_from(self.head.events).unwrap_or(u32::MAX),
-            head_last_source_offset: self.head.last_source_offset,
+    /// A group was taken.
+    pub(super) fn widen(&mut self) {
+        if let Some(narrowed) = &mut self.narrowed {
+            narrowed.successes += 1;
+        }
+        self.narrowed.take_if(|narrowed| narrowed.successes >= SUCCESSES);
+    }
+
+    pub(super) fn narrowed_to(&self, limit: GroupLimit) -> GroupLimit {
+        let events = self
+            .narrowed
+            .map_or(limit.events, |narrowed| narrowed.events.min(limit.events));
+        GroupLimit { events, ..limit }
+    }
+
+    /// The group that failed is not to be found any more: the webhook goes on.
+    pub(super) fn forget_head(&mut self) {
+        self.phase = match self.phase {
+            Phase::Off(_) => Phase::Off(None),
+            Phase::Waiting(_) | Phase::Ready => Phase::Ready,
+        };
+    }
+
+    /// Part of the group that failed has expired or left Kafka: what there is of it is another group, which is sent
+    /// when the back-off is over; if nothing is left, the webhook goes on.
+    pub(super) fn shorten_head(&mut self) {
+        let (Phase::Waiting(failing) | Phase::Off(Some(failing))) = &mut self.phase else {
+            return;
+        };
+        let left = self.queue.common(&failing.head);
+        if !left.is_empty() {
+            failing.head = left;
+        } else {
+            self.forget_head();
         }
     }
 }

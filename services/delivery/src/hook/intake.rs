@@ -5,20 +5,17 @@ use std::sync::Arc;
 use angarium_model::Lane;
 
 use super::mark::{Known, Mark};
-use super::{Hook, Phase, Tail};
+use super::{Hook, Phase, Stage, Tail};
+use crate::cursor::Head;
 use crate::group::Item;
 use crate::record::Delivery;
 
-/// The bound of one webhook's queue (DESIGN §7): 256 events or 1 MiB, but always one event.
-const MAX_QUEUE_EVENTS: usize = 256;
-const MAX_QUEUE_BYTES: usize = 1024 * 1024;
-
-/// What became of an event that was offered.
+/// What became of an event that was read back and offered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Offered {
     /// It waits in the queue.
     Queued,
-    /// It stays in Kafka for later.
+    /// It is none of what the webhook reads back.
     Left,
     /// The queue is full: it and all behind it stay in Kafka.
     Full,
@@ -27,129 +24,162 @@ pub(crate) enum Offered {
 }
 
 impl Hook {
-    /// An event from the live end of the topic.
-    pub(crate) fn offer_live(&mut self, offset: i64, delivery: &Arc<Delivery>, known: Known) -> Offered {
-        if let Tail::Detached { .. } = self.tail {
-            self.note_beyond(offset);
-            return Offered::Left;
+    /// An event from the live end of the topic: it is queued, unless it was seen, or stays in Kafka.
+    pub(crate) fn offer_live(&mut self, offset: i64, delivery: &Arc<Delivery>, known: Known) {
+        if offset < self.floor {
+            return;
+        }
+        if self.is_detached() {
+            return self.offer_detached(offset, delivery);
         }
         if self.seen.is_some_and(|seen| seen.covers(delivery, known)) {
-            return Offered::Repeated;
+            return;
         }
-        if self.lane == Lane::Batch || self.is_off() || !self.fits(delivery) {
-            self.note_beyond(offset);
-            self.tail = Tail::Detached { from: offset };
-            return Offered::Left;
+        if self.lane == Lane::Realtime && self.queue.fits(delivery) {
+            return self.push(offset, delivery);
         }
-        self.push(offset, delivery);
-        Offered::Queued
+        self.more = true;
+        self.tail = Tail::Detached {
+            from: offset,
+            join: None,
+        };
     }
 
-    /// Notes the first event that comes after the slot has begun. The slot may be read again, from its start, and must
-    /// still know of it.
-    fn note_beyond(&mut self, offset: i64) {
-        if let Some(slot) = &mut self.slot
-            && offset >= slot.until
+    fn offer_detached(&mut self, offset: i64, delivery: &Arc<Delivery>) {
+        let Tail::Detached { from, join } = &mut self.tail else {
+            return;
+        };
+        match self.slot {
+            Some(slot) => self.more |= offset >= slot.until,
+            None if self.lane == Lane::Batch && !self.more => {
+                // Between its last slot and this event there is nothing for it.
+                *from = offset.max(*from);
+                self.more = true;
+                self.durable.rest_is_over = true;
+            }
+            None => {}
+        }
+        let delivery = Arc::clone(delivery);
+        if let Some(queueing) = join.as_mut().filter(|join| offset >= join.at())
+            && !queueing.push(Item { offset, delivery })
         {
-            slot.beyond.get_or_insert(offset);
+            // Kafka has what was queued, and reading back has not passed the join.
+            *join = None;
         }
     }
 
     /// The offset that a read back should start at, when the webhook could use more events now.
     pub(crate) fn wants_read(&self, now_ms: i64) -> Option<i64> {
-        let Tail::Detached { from } = self.tail else {
+        let Tail::Detached { from, join } = &self.tail else {
             return None;
         };
         let in_turn = match self.slot {
-            Some(slot) => from < slot.until,
-            None => self.lane == Lane::Realtime,
+            Some(slot) => *from < slot.until && slot.stage != Stage::Ending,
+            None => self.lane == Lane::Realtime && join.as_ref().is_none_or(|join| *from < join.at()),
         };
-        let wanted = match self.phase {
-            Phase::Ready => {
-                self.queue.len() < MAX_QUEUE_EVENTS / 2 && self.queued_bytes < MAX_QUEUE_BYTES / 2
+        let wanted = match &self.phase {
+            Phase::Ready => self.queue.is_below_half(),
+            Phase::Waiting(failing) => {
+                failing.next_at_ms <= now_ms && !self.queue.begins_with(&failing.head) && !self.is_calling()
             }
-            Phase::Waiting(failing) => failing.next_at_ms <= now_ms && self.queue.len() < failing.head.events,
             Phase::Off(_) => false,
         };
-        (in_turn && wanted).then_some(from)
+        (in_turn && wanted).then_some(*from)
     }
 
     /// An event that was read back. Events must be offered in order, from [`Hook::wants_read`] on and none left out;
     /// after [`Offered::Full`] none may follow.
     pub(crate) fn offer_read_back(&mut self, offset: i64, delivery: &Arc<Delivery>, known: Known) -> Offered {
-        let Tail::Detached { from } = self.tail else {
+        let Tail::Detached { from, join } = &self.tail else {
             return Offered::Left;
         };
-        if offset < from || self.is_off() || self.slot.is_some_and(|slot| offset >= slot.until) {
+        let beyond = match self.slot {
+            Some(slot) => offset >= slot.until,
+            None => join.as_ref().is_some_and(|join| offset >= join.at()),
+        };
+        if offset < *from || beyond || self.is_off() {
             return Offered::Left;
         }
-        if self.seen.is_some_and(|seen| seen.covers(delivery, known)) {
-            self.tail = Tail::Detached { from: offset + 1 };
-            return Offered::Repeated;
-        }
-        if !self.fits(delivery) {
-            self.tail = Tail::Detached { from: offset };
+        let head = self.head();
+        // What is behind the head waits until it is answered.
+        if head.last().is_some_and(|last| offset > last) {
+            self.read_to(offset);
             return Offered::Full;
         }
-        self.tail = Tail::Detached { from: offset + 1 };
+        let repeated = if head.is_empty() {
+            self.seen.is_some_and(|seen| seen.covers(delivery, known))
+        } else {
+            !head.contains(offset)
+        };
+        if repeated {
+            self.read_to(offset + 1);
+            return Offered::Repeated;
+        }
+        if !self.queue.fits(delivery) && head.is_empty() {
+            self.read_to(offset);
+            return Offered::Full;
+        }
+        self.read_to(offset + 1);
         self.push(offset, delivery);
         Offered::Queued
     }
 
-    /// Tells that everything of this webhook below `next` was offered and none was refused. The webhook joins the live
-    /// stream when `next` has reached its end: no record lies between, and what comes is offered live.
-    pub(crate) fn read_back_until(&mut self, next: i64, live_next: i64) {
-        let Tail::Detached { from } = self.tail else {
-            return;
-        };
+    /// Tells that everything of this webhook below `next` was offered and none was refused.
+    pub(crate) fn read_back_until(&mut self, next: i64) {
         if self.is_off() {
             return;
         }
-        let from = from.max(next);
-        self.tail = match self.slot {
-            Some(slot) if from >= slot.until => {
-                slot.beyond.map_or(Tail::Attached, |from| Tail::Detached { from })
-            }
-            None if self.lane == Lane::Realtime && from >= live_next => Tail::Attached,
-            _ => Tail::Detached { from },
+        let Tail::Detached { from, join } = &self.tail else {
+            return;
         };
+        let next = match (self.slot, join) {
+            (Some(slot), _) => next.min(slot.until),
+            (None, Some(join)) => next.min(join.at()),
+            (None, None) => next,
+        };
+        let next = next.max(*from);
+        self.read_to(next);
+        let head = self.head();
+        if head.last().is_some_and(|last| next > last) && !self.queue.begins_with(&head) {
+            self.shorten_head();
+        }
     }
 
-    /// Starts to read back from `low` when the place to read from is beyond the end of the log.
+    /// The log ends before the place to read from: it was cut or created anew. What waited is looked for from its
+    /// start; what was done is known by the mark.
     pub(crate) fn rescan(&mut self, low: i64, high: i64) {
-        if matches!(self.tail, Tail::Detached { from } if from > high) {
-            self.tail = Tail::Detached { from: low };
+        if self.floor > high {
+            self.floor = 0;
+        }
+        let beyond = matches!(self.tail, Tail::Detached { from, .. } if from > high);
+        if beyond {
+            self.tail = Tail::Detached {
+                from: low,
+                join: None,
+            };
+            self.forget_head();
         }
     }
 
-    /// Drops the queue but for the group in flight: Kafka has it. For when memory is short.
-    pub(crate) fn detach(&mut self) {
-        if let Some(front) = self.queue.front() {
-            self.tail = Tail::Detached { from: front.offset };
-            self.queue.clear();
-            self.queued_bytes = 0;
-            // What was queued must come again.
-            self.seen = self
-                .in_flight
-                .as_ref()
-                .and_then(|g| g.items.last())
-                .map(|i| Mark::of(&i.delivery))
-                .or(self.done);
+    /// The group that waits for its retry.
+    pub(super) fn head(&self) -> Head {
+        match &self.phase {
+            Phase::Waiting(failing) => failing.head.clone(),
+            Phase::Ready | Phase::Off(_) => Head::default(),
         }
     }
 
-    fn push(&mut self, offset: i64, delivery: &Arc<Delivery>) {
+    fn read_to(&mut self, next: i64) {
+        if let Tail::Detached { from, .. } = &mut self.tail {
+            *from = next;
+        }
+    }
+
+    pub(super) fn push(&mut self, offset: i64, delivery: &Arc<Delivery>) {
         self.seen = Some(Mark::of(delivery));
-        self.queued_bytes += delivery.weight();
-        self.queue.push_back(Item {
+        self.queue.push(Item {
             offset,
             delivery: Arc::clone(delivery),
         });
-    }
-
-    fn fits(&self, delivery: &Delivery) -> bool {
-        let room =
-            self.queue.len() < MAX_QUEUE_EVENTS && self.queued_bytes + delivery.weight() <= MAX_QUEUE_BYTES;
-        room || self.queue.is_empty()
     }
 }

@@ -23,7 +23,7 @@ pub(crate) struct Mark {
 }
 
 impl Mark {
-    pub(super) fn of(delivery: &Delivery) -> Self {
+    pub(crate) fn of(delivery: &Delivery) -> Self {
         Self {
             source_offset: delivery.source.offset,
             revision: delivery.revision,

@@ -2,9 +2,9 @@
 
 use angarium_directory::Directory;
 use angarium_model::{AccountId, Lane, Revision, WebhookId};
-use angarium_proto::delivery::v1::RetryState;
 
-use crate::hook::{Hook, Known};
+use crate::cursor::Cursor;
+use crate::hook::{Hook, Known, Remembered, Restoring};
 use crate::record::Delivery;
 use crate::target::Subscription;
 
@@ -15,54 +15,88 @@ pub(super) struct Entry {
     pub(super) subscription: Subscription,
     /// The view that the subscription is of, or a newer one in which it is the same.
     as_of: Revision,
-    account: AccountId,
     lane: Lane,
     /// When its next slot begins, once one is planned: Unix milliseconds.
     pub(super) slot_at_ms: Option<i64>,
 }
 
 impl Entry {
-    /// A webhook at the first record that names it.
+    /// A webhook at the first record that names it, of which there is no cursor.
     pub(super) fn new(
         id: WebhookId,
         lane: Lane,
-        stored: Option<&RetryState>,
+        remembered: Option<Remembered>,
         first: &Delivery,
         directory: &Directory,
+        live_next: i64,
     ) -> Self {
-        let mut hook = Hook::new(id, lane, stored);
+        let mut hook = Hook::new(id, first.account, lane, remembered);
         hook.saw_view(first.revision);
+        Self::looked_up(hook, id, lane, directory, live_next)
+    }
+
+    /// A webhook with its cursor.
+    pub(super) fn restored(
+        (id, lane, directory): (WebhookId, Lane, &Directory),
+        cursor: (i64, &Cursor),
+        remembered: Option<Remembered>,
+        by: Restoring,
+        live_next: i64,
+    ) -> Self {
+        let hook = Hook::restore(id, lane, cursor, remembered, by);
+        let mut entry = Self::looked_up(hook, id, lane, directory, live_next);
+        // A slot that was missed is made up, once.
+        entry.slot_at_ms = entry.slot_after(entry.hook.rested_at_ms().min(by.now_ms));
+        entry
+    }
+
+    fn looked_up(mut hook: Hook, id: WebhookId, lane: Lane, directory: &Directory, live_next: i64) -> Self {
         // Before the webhook: what is said to be known must be in what is found.
-        let as_of = directory.revision(first.account);
-        let subscription = Subscription::look_up(directory, id, first.account, first.revision);
+        let as_of = directory.revision(hook.account());
+        let subscription = Subscription::look_up(directory, id, hook.account(), hook.newest_view());
         if !matches!(subscription, Subscription::Active(_)) {
-            hook.switch_off();
+            hook.switch_off(live_next);
         }
         Self {
             hook,
             subscription,
             as_of,
-            account: first.account,
             lane,
             slot_at_ms: None,
         }
     }
 
+    fn account(&self) -> AccountId {
+        self.hook.account()
+    }
+
     /// A record was made under a newer view: what was known may be outdated.
-    pub(super) fn learn(&mut self, id: WebhookId, view: Revision, directory: &Directory, now_ms: i64) {
+    pub(super) fn learn(
+        &mut self,
+        id: WebhookId,
+        view: Revision,
+        directory: &Directory,
+        now_ms: i64,
+        live_next: i64,
+    ) {
         self.hook.saw_view(view);
-        self.look_up(id, directory, now_ms);
+        self.look_up(id, directory, now_ms, live_next);
     }
 
     /// Looks the webhook up; says whether anything changed.
-    pub(super) fn look_up(&mut self, id: WebhookId, directory: &Directory, now_ms: i64) -> bool {
-        let as_of = directory.revision(self.account);
+    pub(super) fn look_up(
+        &mut self,
+        id: WebhookId,
+        directory: &Directory,
+        now_ms: i64,
+        live_next: i64,
+    ) -> bool {
+        let as_of = directory.revision(self.account());
+        self.as_of = as_of;
         if self.subscription.is_current(directory, id) {
-            self.as_of = as_of;
             return false;
         }
-        self.as_of = as_of;
-        let found = Subscription::look_up(directory, id, self.account, self.hook.newest_view());
+        let found = Subscription::look_up(directory, id, self.account(), self.hook.newest_view());
         let changed = match (&self.subscription, &found) {
             (Subscription::Active(old), Subscription::Active(new)) => old.changed_at != new.changed_at,
             (Subscription::Held { .. }, Subscription::Held { .. })
@@ -72,7 +106,7 @@ impl Entry {
         if changed {
             match found {
                 Subscription::Active(_) => self.hook.switch_on(now_ms),
-                Subscription::Held { .. } | Subscription::Deleted => self.hook.switch_off(),
+                Subscription::Held { .. } | Subscription::Deleted => self.hook.switch_off(live_next),
             }
             // A new timetable counts at once.
             self.slot_at_ms = None;
@@ -89,15 +123,20 @@ impl Entry {
         }
     }
 
-    /// Plans the next slot of a batch webhook that has something waiting; the time, when it is newly planned.
+    /// Plans the next slot of a batch webhook that has something waiting; its time, also when it was planned before.
     pub(super) fn plan_slot(&mut self, now_ms: i64) -> Option<i64> {
-        let Subscription::Active(target) = &self.subscription else {
-            return None;
-        };
-        if self.lane != Lane::Batch || self.slot_at_ms.is_some() || !self.hook.awaits_slot() {
-            return None;
+        if self.slot_at_ms.is_none() {
+            self.slot_at_ms = self.slot_after(now_ms);
         }
-        self.slot_at_ms = target.timetable.next_after(now_ms);
         self.slot_at_ms
+    }
+
+    fn slot_after(&self, ms: i64) -> Option<i64> {
+        match &self.subscription {
+            Subscription::Active(target) if self.lane == Lane::Batch && self.hook.awaits_slot() => {
+                target.timetable.next_after(ms)
+            }
+            _ => None,
+        }
     }
 }

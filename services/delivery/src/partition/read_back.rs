@@ -20,12 +20,11 @@ impl Partition {
 
     /// Records `[start, next)` that were read back: offered to every webhook that waits for one of these places.
     pub(crate) fn read_back(&mut self, start: i64, next: i64, records: &[Incoming], now_ms: i64) {
-        let next = next.min(self.live_next);
         let mut taking: BTreeMap<WebhookId, bool> = self
             .behind
             .iter()
             .filter_map(|id| Some((*id, self.entries.get(id)?.hook.wants_read(now_ms)?)))
-            .filter(|(_, from)| (start..next.max(start + 1)).contains(from))
+            .filter(|(_, from)| (start..next.max(start.saturating_add(1))).contains(from))
             .map(|(id, _)| (id, true))
             .collect();
         for record in records.iter().filter(|record| record.offset < next) {
@@ -34,10 +33,11 @@ impl Partition {
                     continue;
                 };
                 if *open {
+                    entry.hook.saw_view(record.delivery.revision);
                     let before = entry.hook.queued_bytes();
                     let known = entry.known();
                     let offered = entry.hook.offer_read_back(record.offset, &record.delivery, known);
-                    self.queued_bytes += entry.hook.queued_bytes() - before;
+                    self.queued_bytes = self.queued_bytes + entry.hook.queued_bytes() - before;
                     *open = offered != Offered::Full;
                 }
             }
@@ -46,11 +46,11 @@ impl Partition {
             if let Some(entry) = self.entries.get_mut(&id)
                 && open
             {
-                entry.hook.read_back_until(next, self.live_next);
+                entry.hook.read_back_until(next);
             }
             self.poke(id, now_ms);
         }
-        self.relieve_memory();
+        self.relieve_memory(now_ms);
     }
 
     /// Kafka no longer has what is below `low`: its retention is over (D5), and reading goes on from there.

@@ -1,13 +1,15 @@
-//! A partition step by step, under a clock that only the test moves; in `world` whatever may happen happens.
-
-mod world;
+//! A partition step by step, under a clock that only the test moves; in `crate::simulation` whatever may happen happens.
 
 use angarium_model::{
     AccountId, Authentication, EventName, Revision, TargetUrl, TimetableSpec, TypePattern, Webhook,
 };
 use angarium_policy::{ErrorClass, Failure};
 
+use angarium_kafka::Watermarks;
+
 use super::*;
+use crate::checkpoint::Memories;
+use crate::cursor::{Found, Head, Standing};
 use crate::group::tests::delivery;
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
@@ -58,36 +60,90 @@ fn incoming(offset: i64, source: i64, accepted_at_ms: i64, webhooks: &[u8]) -> I
     }
 }
 
-fn partition(lane: Lane, webhooks: &[Webhook]) -> Partition {
-    Partition::new(
-        lane,
-        rules(64 << 20),
-        directory(webhooks),
-        0,
-        HashMap::new(),
-        START_MS,
-    )
+const NOTHING: Watermarks = Watermarks { low: 0, high: 0 };
+
+/// What the first owner starts from.
+fn start() -> Start {
+    Start {
+        epoch: 7,
+        found: None,
+        memories: Memories::default(),
+        is_anew: false,
+        ends: NOTHING,
+        now_ms: START_MS,
+        dice: 0.5,
+    }
 }
 
-/// The calls among what is to be done: webhook number, source offsets, attempt.
-fn calls(partition: &mut Partition) -> Vec<(u8, Vec<i64>, u32)> {
-    let call = |effect| match effect {
-        Effect::Call {
-            webhook,
-            group,
-            attempt,
-            ..
-        } => {
-            let sources = group
-                .items
-                .iter()
-                .map(|item| item.delivery.source.offset)
-                .collect();
-            Some((webhook.as_bytes()[0], sources, attempt))
-        }
-        Effect::Expired { .. } => None,
+fn partition(lane: Lane, webhooks: &[Webhook]) -> Partition {
+    Partition::take_over(lane, rules(64 << 20), directory(webhooks), start())
+}
+
+/// A partition whose next owner finds this cursor of the first webhook.
+fn found(cursor: Cursor, place: i64, memories: Memories) -> Partition {
+    let webhooks = [webhook(1, true)];
+    let found = Found {
+        epoch: 5,
+        place,
+        cursors: BTreeMap::from([(webhooks[0].id, cursor)]),
     };
-    partition.take_effects().into_iter().filter_map(call).collect()
+    let start = Start {
+        found: Some(found),
+        memories,
+        ends: Watermarks { low: 0, high: 100 },
+        ..start()
+    };
+    Partition::take_over(Lane::Realtime, rules(64 << 20), directory(&webhooks), start)
+}
+
+fn behind(resume: i64, head: &[i64]) -> Cursor {
+    Cursor {
+        account: AccountId::new(1234).unwrap(),
+        generation: 0,
+        resume,
+        done: None,
+        newest_view: Revision::from_offset(1),
+        standing: Standing::Behind {
+            since_ms: START_MS,
+            head: Head::new(head.iter().copied()),
+            slot_end: None,
+            rested_at_ms: 0,
+        },
+    }
+}
+
+fn calls(partition: &mut Partition) -> Vec<(u8, Vec<i64>, u32)> {
+    calls_at(partition, START_MS)
+}
+
+/// The calls among what is to be done: webhook number, source offsets, attempt. Appends are acknowledged at once.
+fn calls_at(partition: &mut Partition, now_ms: i64) -> Vec<(u8, Vec<i64>, u32)> {
+    let mut calls = Vec::new();
+    loop {
+        let effects = partition.take_effects();
+        if effects.is_empty() {
+            return calls;
+        }
+        for effect in effects {
+            match effect {
+                Effect::Call {
+                    webhook,
+                    group,
+                    attempt,
+                    ..
+                } => {
+                    let sources = group.items.iter().map(|item| item.delivery.source.offset);
+                    calls.push((webhook.as_bytes()[0], sources.collect(), attempt));
+                }
+                Effect::Append { webhook, cursor } => {
+                    if cursor.is_some() {
+                        partition.appended(webhook, now_ms);
+                    }
+                }
+                Effect::Expired { .. } => {}
+            }
+        }
+    }
 }
 
 const FAILED: Verdict = Verdict::Retry {
@@ -96,11 +152,13 @@ const FAILED: Verdict = Verdict::Retry {
 };
 
 fn answer(partition: &mut Partition, number: u8, verdict: Verdict, now_ms: i64) {
-    assert!(
-        partition
-            .answered(WebhookId::from_bytes([number; 16]), verdict, 0.0, now_ms)
-            .is_some()
-    );
+    let answer = Answer {
+        verdict,
+        took_ms: 5,
+        jitter: 0.0,
+    };
+    let settled = partition.answered(WebhookId::from_bytes([number; 16]), answer, now_ms);
+    assert!(settled.is_some());
 }
 
 #[test]
@@ -112,9 +170,9 @@ fn d7_one_group_is_under_way_and_what_queues_up_is_the_next() {
     assert_eq!(calls(&mut partition), [(1, vec![0], 1)]);
     answer(&mut partition, 1, Verdict::Delivered, START_MS);
     assert_eq!(calls(&mut partition), [(1, vec![1, 2, 3], 1)]);
-    assert_eq!(partition.lowest_undone(), 1);
+    assert_eq!(partition.place(), 1);
     answer(&mut partition, 1, Verdict::Delivered, START_MS);
-    assert_eq!(partition.lowest_undone(), 4);
+    assert_eq!(partition.place(), 4);
 }
 
 #[test]
@@ -140,41 +198,144 @@ fn d2_a_failing_webhook_is_sent_the_same_group_again_and_holds_up_no_other() {
         assert_eq!(partition.next_due().unwrap() - due, wait_ms * 2);
     }
     assert_eq!(
-        partition.lowest_undone(),
-        0,
-        "nothing is committed that is undone"
+        partition.place(),
+        1,
+        "its cursor leads to what is undone; the healthy one is being called"
     );
 }
 
 #[test]
-fn d2_a_back_off_that_a_wrong_clock_wrote_is_cut() {
-    let far = RetryState {
-        source_offset: -1,
-        registry_revision: 1,
-        failing: Some(angarium_proto::delivery::v1::retry_state::Failing {
-            attempts: 3,
-            since_ms: START_MS,
-            next_at_ms: START_MS + 365 * DAY_MS,
-            head_events: 1,
-            head_last_source_offset: 0,
-        }),
-    };
-    let webhooks = [webhook(1, true)];
-    let stored = HashMap::from([(webhooks[0].id, far)]);
-    let mut partition = Partition::new(
-        Lane::Realtime,
-        rules(64 << 20),
-        directory(&webhooks),
-        0,
-        stored,
-        START_MS,
-    );
+fn d6_the_place_waits_for_the_cursor_of_a_webhook_that_fails() {
+    let mut partition = partition(Lane::Realtime, &[webhook(1, true)]);
     partition.live(&incoming(0, 0, START_MS, &[1]), START_MS);
+    calls(&mut partition);
+    answer(&mut partition, 1, FAILED, START_MS);
+    partition.live(&incoming(1, 1, START_MS, &[1]), START_MS);
+    assert_eq!(partition.place(), 0, "its cursor is not acknowledged yet");
+    let effects = partition.take_effects();
+    let [
+        Effect::Append {
+            cursor: Some(cursor), ..
+        },
+    ] = &effects[..]
+    else {
+        panic!("one cursor is to be written: {effects:?}");
+    };
+    assert_eq!(cursor, &behind(0, &[0]));
+    partition.appended(WebhookId::from_bytes([1; 16]), START_MS);
+    assert_eq!(partition.place(), 2);
+}
+
+#[test]
+fn d6_another_owner_sends_the_same_group_again_and_joins_the_live_stream() {
+    let mut partition = found(behind(0, &[0, 2]), 5, Memories::default());
+    assert_eq!(calls(&mut partition), []);
+    assert_eq!(partition.place(), 5);
+    let due = partition.next_due().unwrap();
+    assert!(
+        due <= START_MS + 5_000,
+        "a lost attempt is due within its interval (D2)"
+    );
+    let log: Vec<Incoming> = (0..5)
+        .map(|offset| incoming(offset, offset, START_MS, &[1]))
+        .collect();
+    partition.tick(due);
+    assert_eq!(partition.wanted_read(due), Some(0));
+    partition.read_back(0, 5, &log, due);
+    assert_eq!(
+        calls(&mut partition),
+        [(1, vec![0, 2], 2)],
+        "1 was a repetition when the group was made"
+    );
+    answer(&mut partition, 1, Verdict::Delivered, due);
+    // Slowly: the next group a second later.
+    assert_eq!(partition.wanted_read(due), Some(3));
+    partition.read_back(3, 5, &log[3..], due);
+    assert_eq!(calls(&mut partition), []);
+    let due = partition.next_due().unwrap();
+    partition.tick(due);
+    assert_eq!(calls(&mut partition), [(1, vec![3, 4], 1)]);
+    partition.live(&incoming(5, 5, START_MS, &[1]), due);
+    assert_eq!(partition.place(), 5, "held by the join");
+    answer(&mut partition, 1, Verdict::Delivered, due);
+    assert_eq!(
+        calls(&mut partition),
+        [(1, vec![5], 1)],
+        "live again, behind its cursor's acknowledgement"
+    );
+    answer(&mut partition, 1, Verdict::Delivered, due);
+    assert_eq!(partition.place(), 6);
+}
+
+#[test]
+fn d2_a_back_off_that_a_wrong_clock_wrote_is_cut() {
+    let far = Remembered {
+        epoch: 5,
+        generation: 0,
+        resume: 0,
+        done: None,
+        retry: Some((NonZeroU32::new(3).unwrap(), START_MS + 365 * DAY_MS)),
+    };
+    let memories = Memories {
+        own: Some(5),
+        webhooks: HashMap::from([(WebhookId::from_bytes([1; 16]), far)]),
+    };
+    let mut partition = found(behind(0, &[0]), 1, memories);
     assert_eq!(calls(&mut partition), []);
     let due = partition.next_due().unwrap();
     assert!(due <= START_MS + 3_600_000, "no wait is longer than an hour");
     partition.tick(due);
+    partition.read_back(0, 1, &[incoming(0, 0, START_MS, &[1])], due);
     assert_eq!(calls(&mut partition), [(1, vec![0], 4)]);
+}
+
+/// An entry of an earlier owner says less than the cursor, and one of another generation nothing at all.
+#[test]
+fn d6_redis_refines_a_cursor_only_by_an_entry_that_is_not_older() {
+    for (epoch, generation, expected) in [(5, 0, 40), (6, 0, 40), (4, 0, 3), (5, 1, 3)] {
+        let entry = Remembered {
+            epoch,
+            generation,
+            resume: 40,
+            done: None,
+            retry: None,
+        };
+        let memories = Memories {
+            own: Some(6),
+            webhooks: HashMap::from([(WebhookId::from_bytes([1; 16]), entry)]),
+        };
+        let partition = found(behind(3, &[]), 50, memories);
+        assert_eq!(
+            partition.wanted_read(START_MS),
+            Some(expected),
+            "epoch {epoch}, generation {generation}"
+        );
+    }
+}
+
+#[test]
+fn a_group_that_is_too_large_is_halved_and_so_is_one_that_times_out_three_times() {
+    for (verdict, times) in [(Verdict::TooLarge, 1), (FAILED, 3)] {
+        let mut partition = partition(Lane::Realtime, &[webhook(1, true)]);
+        for offset in 0..6 {
+            partition.live(&incoming(offset, offset, START_MS, &[1]), START_MS);
+        }
+        calls(&mut partition);
+        answer(&mut partition, 1, Verdict::Delivered, START_MS);
+        assert_eq!(calls(&mut partition), [(1, vec![1, 2, 3, 4, 5], 1)]);
+        for time in 1..=times {
+            answer(&mut partition, 1, verdict, START_MS);
+            calls(&mut partition);
+            let due = partition.next_due().unwrap();
+            partition.tick(due);
+            let expected = if time < times {
+                vec![1, 2, 3, 4, 5]
+            } else {
+                vec![1, 2, 3]
+            };
+            assert_eq!(calls(&mut partition), [(1, expected, time + 1)], "{verdict:?}");
+        }
+    }
 }
 
 #[test]
@@ -207,16 +368,16 @@ fn e1_the_batch_lane_waits_for_its_slot_and_then_sends_all_in_groups() {
     partition.live(&log[149], slot);
     assert_eq!(partition.wanted_read(slot), Some(0));
     partition.read_back(0, 150, &log, slot);
-    assert_eq!(calls(&mut partition), [(1, (0..100).collect(), 1)]);
+    assert_eq!(calls_at(&mut partition, slot), [(1, (0..100).collect(), 1)]);
     answer(&mut partition, 1, Verdict::Delivered, slot);
     assert_eq!(
-        calls(&mut partition),
+        calls_at(&mut partition, slot),
         [(1, (100..149).collect(), 1)],
         "what came after the slot began waits"
     );
     answer(&mut partition, 1, Verdict::Delivered, slot);
-    assert_eq!(calls(&mut partition), []);
-    assert_eq!(partition.lowest_undone(), 149);
+    assert_eq!(calls_at(&mut partition, slot), []);
+    assert_eq!(partition.place(), 150, "its cursor leads to the last one");
     assert!(partition.next_due().unwrap() > slot);
 }
 
@@ -233,32 +394,40 @@ fn w7_what_was_matched_waits_while_a_webhook_is_off_and_goes_first_when_it_is_on
     partition.live(&log[1], START_MS);
     answer(&mut partition, 1, Verdict::Delivered, START_MS);
     assert_eq!(calls(&mut partition), [], "it is off");
-    assert_eq!(partition.lowest_undone(), 1);
+    assert_eq!(partition.place(), 2, "its cursor leads to what waits");
 
     partition.directory.put(webhook(1, true));
     partition.refresh(START_MS);
     partition.live(&log[2], START_MS);
     let from = partition.wanted_read(START_MS).unwrap();
     partition.read_back(from, 3, &log[usize::try_from(from).unwrap()..], START_MS);
-    assert_eq!(calls(&mut partition), [(1, vec![1, 2], 1)]);
+    assert_eq!(calls(&mut partition), [(1, vec![1], 1)]);
+    answer(&mut partition, 1, Verdict::Delivered, START_MS);
+    assert_eq!(calls(&mut partition), [(1, vec![2], 1)]);
 }
 
 #[test]
 fn a_deleted_webhook_is_forgotten_and_an_unknown_one_is_waited_for() {
     let mut known = partition(Lane::Realtime, &[webhook(1, true)]);
     known.live(&incoming(0, 0, START_MS, &[9]), START_MS);
+    assert_eq!(calls(&mut known), []);
     assert_eq!(
-        known.lowest_undone(),
+        known.place(),
         1,
         "the view has revision 1, as the record: it was deleted"
     );
 
-    let mut behind = partition(Lane::Realtime, &[]);
-    behind.live(&incoming(0, 0, START_MS, &[9]), START_MS);
+    let mut unknown = partition(Lane::Realtime, &[]);
+    unknown.live(&incoming(0, 0, START_MS, &[9]), START_MS);
     assert_eq!(
-        behind.lowest_undone(),
+        unknown.place(),
         0,
         "the view is older than the record: it may yet come"
+    );
+    let effects = unknown.take_effects();
+    assert!(
+        matches!(effects[..], [Effect::Append { cursor: Some(_), .. }]),
+        "{effects:?}"
     );
 }
 
@@ -271,7 +440,7 @@ fn what_fanout_produced_twice_is_sent_once() {
     answer(&mut partition, 1, Verdict::Delivered, START_MS);
     partition.live(&incoming(2, 5, START_MS, &[1]), START_MS);
     assert_eq!(calls(&mut partition), []);
-    assert_eq!(partition.lowest_undone(), 3);
+    assert_eq!(partition.place(), 3);
 }
 
 /// An event that a fanout with the view `revision` matched.
@@ -291,14 +460,7 @@ fn changed(revision: i64) -> Webhook {
 /// Event 2 came late, of a frozen fanout with an old view, and is done: the mark is at (2, r1).
 fn with_late_event() -> (Directory, Partition) {
     let directory = directory(&[changed(1)]);
-    let mut partition = Partition::new(
-        Lane::Realtime,
-        rules(64 << 20),
-        directory.clone(),
-        0,
-        HashMap::new(),
-        START_MS,
-    );
+    let mut partition = Partition::take_over(Lane::Realtime, rules(64 << 20), directory.clone(), start());
     partition.live(&seen_by(1, 0, 2), START_MS);
     assert_eq!(calls(&mut partition), [(1, vec![2], 1)]);
     answer(&mut partition, 1, Verdict::Delivered, START_MS);

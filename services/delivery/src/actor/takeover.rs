@@ -1,0 +1,175 @@
+//! How an actor takes its partition over (DESIGN §7): claim, read the highest set, write what is still needed under the
+//! own epoch, the place last; only then anything else.
+
+use std::time::Duration;
+
+use angarium_kafka::Owned;
+use angarium_proto::delivery::v1::cursor_record::Entry;
+use angarium_proto::delivery::v1::{CursorRecord, Place};
+use futures::StreamExt as _;
+use futures::stream::FuturesUnordered;
+use tokio::time::{Instant, sleep};
+
+use super::Shared;
+use crate::checkpoint::Memories;
+use crate::cursor::{Found, Key};
+use crate::cursors::TakeoverError;
+use crate::partition::{Effect, Partition, Rules, Start};
+
+/// Before a takeover that failed is tried again.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// A partition that is taken over.
+pub(super) struct Taken {
+    pub(super) partition: Partition,
+    pub(super) epoch: i64,
+    pub(super) place: i64,
+}
+
+/// What came of trying.
+enum Tried {
+    Taken(Taken),
+    /// Another worker has claimed it since.
+    Superseded,
+}
+
+/// Takes the partition over; `None` when it is revoked before, or another worker has it.
+pub(super) async fn take_over(owned: &Owned, shared: &Shared) -> Option<Taken> {
+    let insist = async {
+        loop {
+            match try_once(owned, shared).await {
+                Ok(Tried::Taken(taken)) => return Some(taken),
+                Ok(Tried::Superseded) => return None,
+                Err(error) => {
+                    tell_failed(&error, shared, owned.partition());
+                    sleep(AGAIN).await;
+                }
+            }
+        }
+    };
+    tokio::select! {
+        biased;
+        () = owned.revoked() => None,
+        taken = insist => taken,
+    }
+}
+
+fn tell_failed(error: &TakeoverError, shared: &Shared, partition: i32) {
+    let error = error as &dyn std::error::Error;
+    tracing::error!(lane = %shared.lane, partition, error, "cannot take a partition over; trying again");
+}
+
+async fn try_once(owned: &Owned, shared: &Shared) -> Result<Tried, TakeoverError> {
+    let (lane, number, begun) = (shared.lane, owned.partition(), Instant::now());
+    let epoch = shared.cursors.claim(lane, number, shared.clock.now_ms()).await?;
+    let sets = shared.cursors.read(lane, number, epoch).await?;
+    if sets.newest_claim().is_some_and(|claim| claim > epoch) {
+        tracing::warn!(%lane, partition = number, epoch, "another worker has claimed the partition since");
+        return Ok(Tried::Superseded);
+    }
+    let found = sets.found();
+    let memories = remembered(shared, number).await;
+    // No claim is higher than ours: what says so is of a topic that is no more.
+    let is_anew = memories.own.is_some_and(|own| own > epoch);
+    if is_anew {
+        tracing::error!(%lane, partition = number, "the cursors topic was created anew: what Redis remembers is dropped");
+    }
+    let ends = owned.watermarks();
+    tell_what_is_lost(shared, number, found.as_ref(), ends.low, ends.high);
+    let cursors = found.as_ref().map_or(0, |found| found.cursors.len());
+    let start = Start {
+        epoch,
+        found,
+        memories: if is_anew { Memories::default() } else { memories },
+        is_anew,
+        ends,
+        now_ms: shared.clock.now_ms(),
+        dice: rand::random(),
+    };
+    let mut partition = Partition::take_over(lane, rules(shared), shared.directory.clone(), start);
+    assert_set(&mut partition, shared, number, epoch).await?;
+    let place = partition.place();
+    let entry = Entry::Place(Place { offset: place });
+    shared
+        .cursors
+        .append(number, Key::Place(lane, epoch), Some(entry))?
+        .await?;
+    partition.place_is(place);
+    for key in sets.keys_below(epoch) {
+        // Not awaited: whoever follows reads the highest set alone, and removes what is left.
+        if let Err(error) = shared.cursors.append(number, key, None) {
+            tracing::debug!(%lane, partition = number, %error, "an old cursor is left to the next owner");
+        }
+    }
+    let took = begun.elapsed();
+    tracing::info!(%lane, partition = number, epoch, place, cursors, ?took, "took a partition over");
+    Ok(Tried::Taken(Taken {
+        partition,
+        epoch,
+        place,
+    }))
+}
+
+/// Writes the cursors that are still needed under the own epoch.
+async fn assert_set(
+    partition: &mut Partition,
+    shared: &Shared,
+    number: i32,
+    epoch: i64,
+) -> Result<(), TakeoverError> {
+    let mut acks = FuturesUnordered::new();
+    for effect in partition.take_effects() {
+        let Effect::Append { webhook, cursor } = effect else {
+            continue;
+        };
+        let key = Key::Webhook(shared.lane, epoch, webhook);
+        let entry = cursor
+            .as_ref()
+            .and_then(|cursor| CursorRecord::from(cursor).entry);
+        let ack = shared.cursors.append(number, key, entry)?;
+        acks.push(async move { ack.await.map(|_| webhook) });
+    }
+    while let Some(webhook) = acks.next().await.transpose()? {
+        partition.appended(webhook, shared.clock.now_ms());
+    }
+    Ok(())
+}
+
+async fn remembered(shared: &Shared, number: i32) -> Memories {
+    let lane = shared.lane;
+    shared.checkpoints.load(lane, number).await.unwrap_or_else(|error| {
+        let error = &error as &dyn std::error::Error;
+        tracing::warn!(%lane, partition = number, error, "recent progress is not known: some events will be sent again");
+        shared.metrics.checkpoint_failed(lane);
+        Memories::default()
+    })
+}
+
+fn tell_what_is_lost(shared: &Shared, partition: i32, found: Option<&Found>, low: i64, high: i64) {
+    let (lane, place) = (shared.lane, found.map_or(low, |found| found.place));
+    if place < low {
+        let lost = low - place;
+        tracing::error!(
+            %lane, partition, place, low, lost,
+            "records of the deliveries topic were removed before they were done: what their webhooks had not got by \
+             then is lost (D5)"
+        );
+    } else if place > high {
+        tracing::error!(
+            %lane, partition, place, high,
+            "the deliveries topic was cut or created anew: reading from its start"
+        );
+    }
+}
+
+fn rules(shared: &Shared) -> Rules {
+    let config = &shared.config;
+    Rules {
+        group: crate::group::GroupLimit {
+            events: config.max_group_events,
+            bytes: config.max_group_bytes,
+        },
+        backoff: config.backoff,
+        max_queued_bytes: config.max_queued_bytes,
+    }
+}

@@ -1,0 +1,172 @@
+//! What the actor puts on record: appends to the cursors topic, and checkpoints to Redis.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::task::Poll;
+
+use angarium_kafka::{ProduceError, SendError};
+use angarium_model::WebhookId;
+use angarium_proto::delivery::v1::cursor_record::Entry;
+use angarium_proto::delivery::v1::{CursorRecord, Place};
+use futures::Stream;
+use futures::stream::FuturesOrdered;
+
+use super::{Actor, Ending};
+use crate::checkpoint::{Checkpoint, CheckpointError, Saved};
+use crate::cursor::{Cursor, Key};
+
+/// A record on its way to the cursors topic.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Appended {
+    Cursor(WebhookId),
+    Removed,
+    Place(i64),
+}
+
+type Ack = Pin<Box<dyn Future<Output = (Appended, Result<(), ProduceError>)> + Send>>;
+
+/// Appends of one partition, in order.
+#[derive(Default)]
+pub(super) struct Appends {
+    under_way: FuturesOrdered<Ack>,
+    /// What the producer had no room for, in order.
+    unsent: VecDeque<(Appended, Key, Option<Entry>)>,
+    /// The last place that was appended.
+    place: i64,
+}
+
+impl Appends {
+    pub(super) fn new(place: i64) -> Self {
+        Self {
+            place,
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.under_way.is_empty() && self.unsent.is_empty()
+    }
+
+    /// The next one that is acknowledged, or has failed; never, when there is none.
+    pub(super) async fn next(&mut self) -> (Appended, Result<(), ProduceError>) {
+        std::future::poll_fn(|cx| match Pin::new(&mut self.under_way).poll_next(cx) {
+            Poll::Ready(Some(ended)) => Poll::Ready(ended),
+            Poll::Ready(None) | Poll::Pending => Poll::Pending,
+        })
+        .await
+    }
+}
+
+impl Actor {
+    pub(super) fn append_cursor(&mut self, webhook: WebhookId, cursor: Option<&Cursor>) {
+        let key = Key::Webhook(self.shared.lane, self.epoch, webhook);
+        let what = cursor.map_or(Appended::Removed, |_| Appended::Cursor(webhook));
+        let entry = cursor.and_then(|cursor| CursorRecord::from(cursor).entry);
+        self.appends.unsent.push_back((what, key, entry));
+    }
+
+    /// The place, when it has moved. Behind the cursors that it relies on: they are acknowledged.
+    pub(super) fn append_place(&mut self) {
+        let place = self.partition.place();
+        if place > self.appends.place {
+            self.appends.place = place;
+            let entry = Entry::Place(Place { offset: place });
+            let key = Key::Place(self.shared.lane, self.epoch);
+            self.appends
+                .unsent
+                .push_back((Appended::Place(place), key, Some(entry)));
+        }
+    }
+
+    /// Sends what is to be appended, as far as there is room.
+    pub(super) fn send_appends(&mut self) {
+        while let Some((what, key, entry)) = self.appends.unsent.pop_front() {
+            let sent = self
+                .shared
+                .cursors
+                .append(self.owned.partition(), key, entry.clone());
+            match sent {
+                Ok(ack) => self
+                    .appends
+                    .under_way
+                    .push_back(Box::pin(async move { (what, ack.await.map(|_| ())) })),
+                Err(SendError::QueueFull) => {
+                    self.appends.unsent.push_front((what, key, entry));
+                    return;
+                }
+                Err(error) => return self.start_over(&error),
+            }
+        }
+    }
+
+    pub(super) fn on_appended(&mut self, (what, written): (Appended, Result<(), ProduceError>)) {
+        if let Err(error) = written {
+            return self.start_over(&error);
+        }
+        match what {
+            Appended::Cursor(webhook) => self.partition.appended(webhook, self.shared.clock.now_ms()),
+            Appended::Removed => {}
+            Appended::Place(place) => {
+                self.partition.place_is(place);
+                // A copy, for tools that show the lag, and for the lease.
+                self.owned.commit(place);
+            }
+        }
+    }
+
+    fn start_over(&mut self, error: &(dyn std::error::Error + 'static)) {
+        let (lane, partition) = (self.shared.lane, self.owned.partition());
+        tracing::error!(%lane, partition, error, "a cursor was not written: taking the partition over again");
+        self.ending = Some(Ending::StartOver);
+    }
+
+    /// One at a time: a slow Redis delays the next checkpoint, nothing else.
+    pub(super) fn start_saving(&mut self) {
+        if self.saving.is_none() {
+            let checkpoint = self.partition.take_checkpoint();
+            if !checkpoint.is_empty() {
+                self.saving = Some(Box::pin(self.save(checkpoint)));
+            }
+        }
+    }
+
+    pub(super) fn save(
+        &self,
+        checkpoint: Checkpoint,
+    ) -> impl Future<Output = (Checkpoint, Result<Saved, CheckpointError>)> + Send + use<> {
+        let checkpoints = self.shared.checkpoints.clone();
+        let (lane, number, epoch) = (self.shared.lane, self.owned.partition(), self.epoch);
+        async move {
+            let saved = checkpoints.save(lane, number, epoch, &checkpoint).await;
+            (checkpoint, saved)
+        }
+    }
+
+    /// An outage of Redis is told at its begin and at its end, not five times a second.
+    pub(super) fn on_saved(&mut self, (checkpoint, saved): (Checkpoint, Result<Saved, CheckpointError>)) {
+        let (lane, partition) = (self.shared.lane, self.owned.partition());
+        match saved {
+            Ok(Saved::Superseded(epoch)) => {
+                tracing::warn!(%lane, partition, epoch, "another worker has the partition: this one stops");
+                self.ending = Some(Ending::Superseded);
+            }
+            Ok(Saved::Taken) if self.redis_is_away => {
+                tracing::info!(%lane, partition, "checkpoints are taken again");
+                self.redis_is_away = false;
+            }
+            Ok(Saved::Taken) => {}
+            Err(error) => {
+                if !self.redis_is_away {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::warn!(
+                        %lane, partition, error,
+                        "checkpoints are not taken: deliveries go on, but a restart would repeat some; trying again"
+                    );
+                    self.redis_is_away = true;
+                }
+                self.shared.metrics.checkpoint_failed(lane);
+                self.partition.not_saved(checkpoint);
+            }
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! Durable cursors: what `angarium.cursors` says of a partition's webhooks (DESIGN §7).
+//!
+//! An owner writes under its own *epoch*: its cursors, and its **place**, from which a new owner must read. Together
+//! they are an epoch's set, which counts once it has a place. A new owner appends a claim, whose offset is its epoch,
+//! reads all that was there before, takes the highest set that counts, and writes what it still needs under its own
+//! epoch, the place last. So what an owner writes that was frozen meanwhile is never read.
+
+mod key;
+mod sets;
+mod wire;
+
+use std::sync::Arc;
+
+use angarium_model::{AccountId, Revision};
+
+pub(crate) use self::key::Key;
+pub(crate) use self::sets::{Found, Sets};
+use crate::hook::Mark;
+
+/// How far a webhook has come in a lane.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Cursor {
+    pub(crate) account: AccountId,
+    /// The registry's counter of replays: what was done in an earlier one says nothing of this one.
+    pub(crate) generation: u64,
+    /// Everything of the webhook below this offset of the deliveries topic is done.
+    pub(crate) resume: i64,
+    /// The last event that is done.
+    pub(crate) done: Option<Mark>,
+    /// The newest view that any record of it was made under: an older one knows nothing of it.
+    pub(crate) newest_view: Revision,
+    pub(crate) standing: Standing,
+}
+
+/// Whether a webhook takes what comes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// It does.
+    Live,
+    /// It fails, catches up, waits for its slot or is switched off.
+    Behind {
+        /// When the first attempt failed: Unix milliseconds; 0 when none did.
+        since_ms: i64,
+        /// The group that failed.
+        head: Head,
+        /// Batch: where the slot ends that the webhook is in.
+        slot_end: Option<i64>,
+        /// Batch: since when events wait for a slot: Unix milliseconds. A slot that was missed since is made up.
+        rested_at_ms: i64,
+    },
+}
+
+impl Standing {
+    pub(crate) fn is_live(&self) -> bool {
+        *self == Self::Live
+    }
+}
+
+/// The group that failed, by the offsets of its records; empty: none. It is kept as what it is, not computed again:
+/// whether a repetition counts depends on the view of the moment (docs/model-findings.md, 12).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Head(Option<Arc<[i64]>>);
+
+impl Head {
+    /// From rising offsets.
+    pub(crate) fn new(offsets: impl IntoIterator<Item = i64>) -> Self {
+        let offsets: Arc<[i64]> = offsets.into_iter().collect();
+        Self(Some(offsets).filter(|offsets| !offsets.is_empty()))
+    }
+
+    pub(crate) fn offsets(&self) -> &[i64] {
+        self.0.as_deref().unwrap_or_default()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.offsets().len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
+    pub(crate) fn last(&self) -> Option<i64> {
+        self.offsets().last().copied()
+    }
+
+    pub(crate) fn contains(&self, offset: i64) -> bool {
+        self.offsets().binary_search(&offset).is_ok()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,104 @@
+//! Cursors as the topic and Redis hold them.
+
+use angarium_model::{AccountId, Revision};
+use angarium_proto::delivery::v1::cursor_record::Entry;
+use angarium_proto::delivery::v1::{self as wire, cursor as wire_cursor};
+
+use super::{Cursor, Head, Standing};
+use crate::hook::Mark;
+
+/// A record is not what a delivery of this version writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Unreadable;
+
+impl From<Mark> for wire::Mark {
+    fn from(mark: Mark) -> Self {
+        Self {
+            source_offset: mark.source_offset,
+            registry_revision: mark.revision.offset(),
+        }
+    }
+}
+
+impl From<wire::Mark> for Mark {
+    fn from(mark: wire::Mark) -> Self {
+        Self {
+            source_offset: mark.source_offset,
+            revision: Revision::from_offset(mark.registry_revision),
+        }
+    }
+}
+
+impl From<&Cursor> for wire::CursorRecord {
+    fn from(cursor: &Cursor) -> Self {
+        let standing = match &cursor.standing {
+            Standing::Live => wire_cursor::Standing::Live(wire_cursor::Live {}),
+            Standing::Behind {
+                since_ms,
+                head,
+                slot_end,
+                rested_at_ms,
+            } => wire_cursor::Standing::Behind(wire_cursor::Behind {
+                since_ms: *since_ms,
+                head: distances(head),
+                slot_end: *slot_end,
+                rested_at_ms: *rested_at_ms,
+            }),
+        };
+        Self {
+            entry: Some(Entry::Cursor(wire::Cursor {
+                account_id: cursor.account.get(),
+                generation: cursor.generation,
+                resume: cursor.resume,
+                done: cursor.done.map(Into::into),
+                newest_view: cursor.newest_view.offset(),
+                standing: Some(standing),
+            })),
+        }
+    }
+}
+
+impl TryFrom<wire::Cursor> for Cursor {
+    type Error = Unreadable;
+
+    fn try_from(cursor: wire::Cursor) -> Result<Self, Unreadable> {
+        let standing = match cursor.standing.ok_or(Unreadable)? {
+            wire_cursor::Standing::Live(_) => Standing::Live,
+            wire_cursor::Standing::Behind(behind) => Standing::Behind {
+                since_ms: behind.since_ms,
+                head: head_of(&behind.head)?,
+                slot_end: behind.slot_end,
+                rested_at_ms: behind.rested_at_ms,
+            },
+        };
+        Ok(Self {
+            account: AccountId::new(cursor.account_id).map_err(|_no_account| Unreadable)?,
+            generation: cursor.generation,
+            resume: cursor.resume,
+            done: cursor.done.map(Into::into),
+            newest_view: Revision::from_offset(cursor.newest_view),
+            standing,
+        })
+    }
+}
+
+fn distances(head: &Head) -> Vec<u64> {
+    let mut before = 0;
+    let distance = |offset: &i64| {
+        let distance = offset - std::mem::replace(&mut before, *offset);
+        u64::try_from(distance).unwrap_or(0)
+    };
+    head.offsets().iter().map(distance).collect()
+}
+
+fn head_of(distances: &[u64]) -> Result<Head, Unreadable> {
+    let mut at = 0_i64;
+    let mut offsets = Vec::with_capacity(distances.len());
+    for (index, distance) in distances.iter().enumerate() {
+        let rises = index == 0 || *distance > 0;
+        let distance = i64::try_from(*distance).map_err(|_too_far| Unreadable)?;
+        at = at.checked_add(distance).filter(|_| rises).ok_or(Unreadable)?;
+        offsets.push(at);
+    }
+    Ok(Head::new(offsets))
+}

@@ -1,0 +1,205 @@
+//! Which cursor of a webhook stands in `angarium.cursors` under the own epoch, and when another must.
+
+use std::collections::VecDeque;
+
+use angarium_model::Lane;
+
+use super::{Hook, Known, Phase, Stage, Tail};
+use crate::cursor::{Cursor, Head, Standing};
+
+/// What was written of a webhook.
+#[derive(Debug, Default)]
+pub(super) struct Durable {
+    /// Events have come for a webhook that was at rest: since when must be on record.
+    pub(super) rest_is_over: bool,
+    /// The last cursor that was appended, whether or not it is acknowledged.
+    last: Option<Written>,
+    /// Appended and not acknowledged, oldest first.
+    unacknowledged: VecDeque<Written>,
+    /// The last acknowledged one.
+    acknowledged: Option<Written>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Written {
+    generation: u64,
+    resume: i64,
+    standing: Standing,
+}
+
+impl Durable {
+    /// Whether a new owner would find that the webhook is behind: by the last acknowledged cursor, and no live one may
+    /// have been written since.
+    pub(super) fn says_behind(&self) -> bool {
+        let behind = self.acknowledged.as_ref().is_some_and(|w| !w.standing.is_live());
+        let same =
+            |written: &Written| self.acknowledged.as_ref().map(|w| w.generation) == Some(written.generation);
+        behind
+            && self.last.as_ref().is_some_and(same)
+            && !self.unacknowledged.iter().any(|w| w.standing.is_live())
+    }
+
+    /// Whether the last cursor that was appended says that it is behind.
+    pub(super) fn has_left(&self) -> bool {
+        self.last.as_ref().is_some_and(|last| !last.standing.is_live())
+    }
+
+    pub(super) fn is_settled(&self) -> bool {
+        self.unacknowledged.is_empty()
+    }
+
+    /// Whether anything was written: what is removed then needs a tombstone.
+    pub(super) fn is_on_record(&self) -> bool {
+        self.last.is_some()
+    }
+}
+
+impl Hook {
+    /// The cursor that must be written now, if one must; it counts as appended.
+    ///
+    /// Leaving the live stream must be on record, and what the cursor says of it: the failed group, the slot's end;
+    /// only when the outcome of the call under way is known (DESIGN §7). So must be joining it.
+    pub(crate) fn due_cursor(&mut self, live_next: i64, now_ms: i64) -> Option<Cursor> {
+        let standing = self.standing();
+        let due = match (&standing, &self.durable.last) {
+            (Standing::Live, None) => false,
+            (Standing::Live, Some(last)) => !last.standing.is_live(),
+            (Standing::Behind { .. }, last) if last.as_ref().is_none_or(|last| last.standing.is_live()) => {
+                !self.is_calling()
+            }
+            (Standing::Behind { .. }, None) => false,
+            (Standing::Behind { head, slot_end, .. }, Some(last)) => {
+                self.durable.rest_is_over
+                    || last.generation != self.generation
+                    || last.standing.differs(head, *slot_end)
+            }
+        };
+        if !due {
+            return None;
+        }
+        self.durable.rest_is_over = false;
+        if self.lane == Lane::Batch && self.slot.is_none_or(|slot| slot.stage == Stage::Ending) {
+            self.rested_at_ms = now_ms;
+        }
+        Some(self.append(self.standing(), live_next))
+    }
+
+    /// The cursor with the progress since the last one, if it stands still otherwise.
+    pub(crate) fn due_progress(&mut self, live_next: i64) -> Option<Cursor> {
+        let last = self
+            .durable
+            .last
+            .as_ref()
+            .filter(|last| !last.standing.is_live())?;
+        // A webhook at rest between two slots has nothing to tell.
+        let moves = self.lane == Lane::Realtime || self.slot.is_some();
+        let moved =
+            moves && self.is_detached() && self.durable.is_settled() && self.resume(live_next) > last.resume;
+        let joining = matches!(&self.tail, Tail::Detached { join: Some(join), .. } if join.is_announced());
+        (moved && !joining).then(|| self.append(self.standing(), live_next))
+    }
+
+    /// Writes what a new owner still needs under its own epoch: everything but a live webhook that reads from the
+    /// place on (DESIGN §7).
+    pub(crate) fn reassert(&mut self, place: i64) -> Option<Cursor> {
+        let standing = self.standing();
+        let needed = !standing.is_live() || self.generation > 0 || self.floor > place;
+        needed.then(|| self.append(standing, self.floor.max(place)))
+    }
+
+    /// The oldest cursor under way is acknowledged.
+    pub(crate) fn acknowledged(&mut self, known: Known) {
+        let Some(written) = self.durable.unacknowledged.pop_front() else {
+            return;
+        };
+        let is_live = written.standing.is_live();
+        self.durable.acknowledged = Some(written);
+        if !self.durable.is_settled() {
+            return;
+        }
+        if let Some(slot) = &mut self.slot {
+            match slot.stage {
+                Stage::Starting => slot.stage = Stage::Running,
+                Stage::Ending => self.slot = None,
+                Stage::Running => {}
+            }
+        }
+        let announced = matches!(&self.tail, Tail::Detached { join: Some(join), .. } if join.is_announced());
+        if is_live && announced {
+            self.go_live(known);
+        }
+    }
+
+    /// Whether all that was written is acknowledged: only then Redis may be told (DESIGN §7, order of writing).
+    pub(crate) fn is_settled(&self) -> bool {
+        self.durable.is_settled()
+    }
+
+    /// Whether a cursor of it was written.
+    pub(crate) fn is_on_record(&self) -> bool {
+        self.durable.is_on_record()
+    }
+
+    /// What the cursor should say.
+    fn standing(&self) -> Standing {
+        match &self.tail {
+            Tail::Attached => return Standing::Live,
+            Tail::Detached { join: Some(join), .. } if join.is_announced() => return Standing::Live,
+            Tail::Detached { .. } => {}
+        }
+        let (since_ms, head) = self.failing().map_or((0, Head::default()), |failing| {
+            (failing.since_ms, failing.head.clone())
+        });
+        let slot = self.slot.filter(|slot| slot.stage != Stage::Ending);
+        Standing::Behind {
+            since_ms,
+            head,
+            slot_end: slot.map(|slot| slot.until),
+            rested_at_ms: self.rested_at_ms,
+        }
+    }
+
+    fn append(&mut self, standing: Standing, live_next: i64) -> Cursor {
+        let resume = match (&self.tail, self.slot) {
+            // All below the join is done, and nothing at or above it is told to be.
+            (Tail::Detached { join: Some(join), .. }, _) if standing.is_live() => join.at(),
+            (_, Some(slot)) if slot.stage == Stage::Ending => slot.until,
+            _ => self.resume(live_next),
+        };
+        let written = Written {
+            generation: self.generation,
+            resume,
+            standing: standing.clone(),
+        };
+        self.durable.unacknowledged.push_back(written.clone());
+        self.durable.last = Some(written);
+        Cursor {
+            account: self.account,
+            generation: self.generation,
+            resume,
+            done: self.done,
+            newest_view: self.newest_view,
+            standing,
+        }
+    }
+
+    /// Whether it takes what comes and has nothing on record that says otherwise.
+    pub(crate) fn is_live(&self) -> bool {
+        !self.is_detached() && self.phase == Phase::Ready && self.lane == Lane::Realtime
+    }
+}
+
+impl Standing {
+    /// Whether it leads a new owner to another group, or to another end of its slot. A head that was answered meanwhile
+    /// does not: what lies behind it is done.
+    fn differs(&self, head: &Head, slot_end: Option<i64>) -> bool {
+        match self {
+            Self::Live => true,
+            Self::Behind {
+                head: written,
+                slot_end: end,
+                ..
+            } => (!head.is_empty() && written != head) || *end != slot_end,
+        }
+    }
+}

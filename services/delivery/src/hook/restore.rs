@@ -1,0 +1,104 @@
+//! A webhook as a new owner finds it: by its cursor, further on as Redis has it.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use angarium_model::{Lane, WebhookId};
+use angarium_policy::Backoff;
+
+use super::{Failing, Hook, Mark, Phase, Slot, Stage, Tail};
+use crate::cursor::{Cursor, Standing};
+
+/// What Redis remembers of a webhook.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Remembered {
+    pub(crate) epoch: i64,
+    pub(crate) generation: u64,
+    pub(crate) resume: i64,
+    pub(crate) done: Option<Mark>,
+    /// Failed attempts, and when the next is due: Unix milliseconds.
+    pub(crate) retry: Option<(NonZeroU32, i64)>,
+}
+
+/// What a restored back-off goes by.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Restoring {
+    pub(crate) backoff: Backoff,
+    pub(crate) now_ms: i64,
+    /// From 0 to 1: webhooks whose attempts are not remembered do not probe together.
+    pub(crate) dice: f64,
+}
+
+impl Hook {
+    /// Redis refines only how far the webhook is and its back-off, and only by an entry of the same generation that is
+    /// not older than the cursor; whole, for a place and a mark of two instants would be no fact.
+    pub(crate) fn restore(
+        id: WebhookId,
+        lane: Lane,
+        (epoch, cursor): (i64, &Cursor),
+        remembered: Option<Remembered>,
+        by: Restoring,
+    ) -> Self {
+        let remembered =
+            remembered.filter(|entry| entry.generation == cursor.generation && entry.epoch >= epoch);
+        let further = remembered.filter(|entry| entry.resume > cursor.resume);
+        let (resume, done) = further.map_or((cursor.resume, cursor.done), |entry| (entry.resume, entry.done));
+        let mut hook = Self::new(id, cursor.account, lane, None);
+        hook.generation = cursor.generation;
+        hook.newest_view = cursor.newest_view;
+        (hook.seen, hook.done, hook.done_at) = (done, done, resume - 1);
+        match &cursor.standing {
+            Standing::Live => hook.floor = resume,
+            Standing::Behind {
+                since_ms,
+                head,
+                slot_end,
+                rested_at_ms,
+            } => {
+                hook.rested_at_ms = *rested_at_ms;
+                hook.tail = Tail::Detached {
+                    from: resume,
+                    join: None,
+                };
+                hook.slot = slot_end.map(|until| Slot {
+                    until,
+                    stage: Stage::Running,
+                });
+                // Behind the head there is progress: it was answered.
+                if !head.is_empty() && further.is_none() {
+                    let (attempts, next_at_ms) =
+                        by.retry(*since_ms, remembered.and_then(|entry| entry.retry));
+                    hook.phase = Phase::Waiting(Failing {
+                        attempts,
+                        since_ms: *since_ms,
+                        next_at_ms,
+                        timeouts: 0,
+                        head: head.clone(),
+                    });
+                }
+            }
+        }
+        hook
+    }
+}
+
+impl Restoring {
+    /// A back-off that ends later than any can was written by a clock that was wrong: it is cut. One that is not
+    /// remembered is as long as since the first failure it would have become, and spread.
+    fn retry(self, since_ms: i64, remembered: Option<(NonZeroU32, i64)>) -> (NonZeroU32, i64) {
+        let later = |wait: Duration| {
+            let wait_ms = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
+            self.now_ms.saturating_add(wait_ms)
+        };
+        if let Some((attempts, next_at_ms)) = remembered {
+            return (attempts, next_at_ms.min(later(self.backoff.longest())));
+        }
+        let failing_for = u64::try_from(self.now_ms.saturating_sub(since_ms)).unwrap_or(0);
+        let attempts = self.backoff.attempts_within(Duration::from_millis(failing_for));
+        let spread = self
+            .backoff
+            .delay(attempts, 0.0)
+            .mul_f64(self.dice.clamp(0.0, 1.0));
+        (attempts, later(spread))
+    }
+}

@@ -1,0 +1,118 @@
+//! What the partition puts on record: its place, and how far its webhooks are.
+
+use std::collections::BTreeSet;
+
+use angarium_model::WebhookId;
+use angarium_proto::delivery::v1::{LiveProgress, live_progress};
+
+use super::{Effect, Partition};
+use crate::checkpoint::{Checkpoint, First};
+
+impl Partition {
+    /// The place that a new owner must read from, which is to be appended when it has moved. It counts once
+    /// acknowledged, by [`Partition::place_is`].
+    pub(crate) fn place(&self) -> i64 {
+        let held = |id: &WebhookId| self.entries.get(id)?.hook.holds_place(self.live_next);
+        let lowest = self.entries.keys().filter_map(held).min();
+        lowest.map_or(self.live_next, |held| held.min(self.live_next))
+    }
+
+    /// This place is acknowledged.
+    pub(crate) fn place_is(&mut self, place: i64) {
+        self.place = self.place.max(place);
+        let place = self.place;
+        // What they say is below it: the marks with it, which costs a repetition by fanout at most.
+        self.remembered.retain(|_, remembered| remembered.resume > place);
+    }
+
+    /// The oldest cursor of the webhook that was appended is acknowledged.
+    pub(crate) fn appended(&mut self, id: WebhookId, now_ms: i64) {
+        let Some(entry) = self.entries.get_mut(&id) else {
+            return;
+        };
+        let known = entry.known();
+        let before = entry.hook.queued_bytes();
+        entry.hook.acknowledged(known);
+        self.queued_bytes = self.queued_bytes + entry.hook.queued_bytes() - before;
+        self.live_has_moved |= entry.hook.is_live();
+        self.poke(id, now_ms);
+    }
+
+    /// Has the progress of webhooks that are behind appended.
+    pub(crate) fn record_progress(&mut self) {
+        for id in &self.behind {
+            let entry = self.entries.get_mut(id);
+            if let Some(cursor) = entry.and_then(|entry| entry.hook.due_progress(self.live_next)) {
+                self.effects.push(Effect::Append {
+                    webhook: *id,
+                    cursor: Some(cursor),
+                });
+            }
+        }
+    }
+
+    pub(super) fn note_progress(&mut self, id: WebhookId) {
+        match self.entries.get(&id) {
+            Some(entry) if !entry.hook.is_detached() => self.live_has_moved = true,
+            _ => {
+                self.changed.insert(id);
+            }
+        }
+    }
+
+    /// What Redis is to be told. A webhook whose cursor is not acknowledged waits: Redis says only what stands on one
+    /// (DESIGN §7).
+    pub(crate) fn take_checkpoint(&mut self) -> Checkpoint {
+        let mut lag = Vec::new();
+        let mut waiting = BTreeSet::new();
+        for id in std::mem::take(&mut self.changed) {
+            match self.entries.get(&id) {
+                Some(entry) if !entry.hook.is_settled() => {
+                    waiting.insert(id);
+                }
+                Some(entry) => lag.push((id, entry.hook.retry_state(self.epoch, self.live_next))),
+                None => lag.push((id, None)),
+            }
+        }
+        self.changed = waiting;
+        let live = std::mem::take(&mut self.live_has_moved).then(|| self.live_progress());
+        Checkpoint {
+            first: std::mem::take(&mut self.first_checkpoint),
+            live,
+            lag,
+        }
+    }
+
+    /// Redis did not take it: it is still to be told.
+    pub(crate) fn not_saved(&mut self, checkpoint: Checkpoint) {
+        if checkpoint.first != First::No {
+            self.first_checkpoint = checkpoint.first;
+        }
+        self.live_has_moved |= checkpoint.live.is_some();
+        self.changed.extend(checkpoint.lag.into_iter().map(|(id, _)| id));
+    }
+
+    /// All live webhooks that are further than the place.
+    fn live_progress(&self) -> LiveProgress {
+        let (place, live_next) = (self.place, self.live_next);
+        let active = self
+            .entries
+            .iter()
+            .filter_map(|(id, entry)| entry.hook.live_progress(*id, place, live_next));
+        let remembered = self
+            .remembered
+            .iter()
+            .map(|(id, remembered)| live_progress::Webhook {
+                id: id.as_bytes().to_vec().into(),
+                generation: remembered.generation,
+                resume: remembered.resume,
+                done: remembered.done.map(Into::into),
+            });
+        let mut webhooks: Vec<_> = active.collect();
+        webhooks.extend(remembered);
+        LiveProgress {
+            epoch: self.epoch,
+            webhooks,
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! What a new owner makes of the cursors topic and of Redis.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use angarium_directory::Directory;
+use angarium_kafka::Watermarks;
+use angarium_model::Lane;
+
+use super::agenda::Agenda;
+use super::entry::Entry;
+use super::{Effect, Partition, Rules};
+use crate::checkpoint::{First, Memories};
+use crate::cursor::Found;
+use crate::hook::Restoring;
+
+/// What a takeover starts from.
+#[derive(Debug)]
+pub(crate) struct Start {
+    /// The own epoch: the offset of the claim.
+    pub(crate) epoch: i64,
+    /// The highest set that counts; `None` before the first owner.
+    pub(crate) found: Option<Found>,
+    /// What Redis remembers; empty when it is away.
+    pub(crate) memories: Memories,
+    /// What Redis has is of a cursors topic that is no more.
+    pub(crate) is_anew: bool,
+    /// The ends of the deliveries log.
+    pub(crate) ends: Watermarks,
+    pub(crate) now_ms: i64,
+    /// From 0 to 1: see [`Restoring`].
+    pub(crate) dice: f64,
+}
+
+impl Partition {
+    /// A new owner's partition. It leaves the cursors that are still needed to be appended; acknowledged, the own
+    /// [`place`](Partition::place) completes the set, and only then anything else may be done.
+    pub(crate) fn take_over(lane: Lane, rules: Rules, directory: Directory, start: Start) -> Self {
+        let ends = start.ends;
+        let found = start.found.unwrap_or_else(|| Found {
+            place: ends.low,
+            ..Found::default()
+        });
+        let was_cut = found.place > ends.high;
+        let place = if was_cut {
+            ends.low
+        } else {
+            found.place.max(ends.low)
+        };
+        let mut partition = Self {
+            lane,
+            rules,
+            directory,
+            epoch: start.epoch,
+            entries: BTreeMap::new(),
+            remembered: start.memories.webhooks,
+            live_next: place,
+            high_at_start: ends.high,
+            place,
+            agenda: Agenda::default(),
+            behind: BTreeSet::new(),
+            queued_bytes: 0,
+            changed: BTreeSet::new(),
+            live_has_moved: true,
+            first_checkpoint: if start.is_anew { First::Anew } else { First::Yes },
+            effects: Vec::new(),
+        };
+        if was_cut {
+            // Another log: what is remembered of places says nothing of this one.
+            for remembered in partition.remembered.values_mut() {
+                remembered.resume = place;
+            }
+        }
+        let by = Restoring {
+            backoff: partition.rules.backoff,
+            now_ms: start.now_ms,
+            dice: start.dice,
+        };
+        for (id, cursor) in found.cursors {
+            let remembered = partition.remembered.remove(&id);
+            let mut entry = Entry::restored(
+                (id, lane, &partition.directory),
+                (found.epoch, &cursor),
+                remembered,
+                by,
+                place,
+            );
+            if was_cut {
+                entry.hook.rescan(ends.low, ends.high);
+            }
+            if let Some(cursor) = entry.hook.reassert(place) {
+                partition.effects.push(Effect::Append {
+                    webhook: id,
+                    cursor: Some(cursor),
+                });
+            }
+            partition.changed.insert(id);
+            partition.entries.insert(id, entry);
+            partition.schedule(id, start.now_ms);
+        }
+        partition
+    }
+}

@@ -1,0 +1,94 @@
+//! An owner of the partition: the partition itself, and what it has under way.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use angarium_directory::Directory;
+use angarium_model::WebhookId;
+
+use super::cursors::Append;
+use crate::checkpoint::Checkpoint;
+use crate::cursor::Head;
+use crate::group::Group;
+use crate::partition::{Effect, Partition};
+
+/// How far its takeover has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// Its cursors are being written under its epoch.
+    Asserting,
+    /// Its place is being written.
+    Completing,
+    /// Its set counts.
+    Acting,
+}
+
+/// A POST under way.
+#[derive(Clone, Debug)]
+pub(super) struct Post {
+    pub(super) webhook: WebhookId,
+    pub(super) group: Arc<Group>,
+    pub(super) arrived: bool,
+}
+
+impl Post {
+    pub(super) fn offsets(&self) -> Vec<i64> {
+        self.group.items.iter().map(|item| item.offset).collect()
+    }
+}
+
+/// An owner, or one that was frozen and followed.
+#[derive(Debug)]
+pub(super) struct Owner {
+    pub(super) epoch: i64,
+    pub(super) stage: Stage,
+    pub(super) partition: Partition,
+    pub(super) directory: Directory,
+    /// How many changes of webhooks it has learnt.
+    pub(super) learnt: usize,
+    /// Where its live stream stands: an index of the log.
+    pub(super) live: usize,
+    /// In the order in which they land.
+    pub(super) appends: VecDeque<Append>,
+    /// Landed, and not acknowledged yet.
+    pub(super) landed: VecDeque<Append>,
+    pub(super) place: i64,
+    pub(super) saving: Option<Checkpoint>,
+    pub(super) posts: Vec<Post>,
+    /// The groups that its set named as failed: the first POST that has any of it has all of it.
+    pub(super) heads: BTreeMap<WebhookId, Head>,
+    /// The POSTs that it may still begin: none when it was followed.
+    pub(super) is_frozen: bool,
+}
+
+impl Owner {
+    /// Takes up what the partition has decided.
+    pub(super) fn perform(&mut self) -> Vec<Post> {
+        let mut begun = Vec::new();
+        for effect in self.partition.take_effects() {
+            match effect {
+                Effect::Append { webhook, cursor } => self.appends.push_back(Append::Cursor(webhook, cursor)),
+                Effect::Call { webhook, group, .. } => begun.push(Post {
+                    webhook,
+                    group,
+                    arrived: false,
+                }),
+                Effect::Expired { .. } => {}
+            }
+        }
+        begun
+    }
+
+    /// Appends its place, if it has moved.
+    pub(super) fn append_place(&mut self) -> Result<(), String> {
+        let place = self.partition.place();
+        if place < self.place {
+            return Err(format!("the place went back from {} to {place}", self.place));
+        }
+        if place > self.place || self.stage == Stage::Completing {
+            self.place = place;
+            self.appends.push_back(Append::Place(place));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,57 @@
+//! Receivers, and what they were owed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use angarium_model::WebhookId;
+
+use crate::group::Group;
+
+/// What receivers got.
+#[derive(Debug, Default)]
+pub(super) struct Receivers {
+    /// Sources in order of their first receipt.
+    first: BTreeMap<WebhookId, Vec<i64>>,
+    seen: BTreeMap<WebhookId, BTreeSet<i64>>,
+    /// What each `webhook-id` stood for.
+    groups: BTreeMap<String, Vec<i64>>,
+    pub(super) receipts: usize,
+}
+
+impl Receivers {
+    /// A group arrives.
+    pub(super) fn receive(&mut self, webhook: WebhookId, group: &Group) -> Result<(), String> {
+        let sources: Vec<i64> = group
+            .items
+            .iter()
+            .map(|item| item.delivery.source.offset)
+            .collect();
+        self.receipts += sources.len();
+        let known = self
+            .groups
+            .entry(group.id.clone())
+            .or_insert_with(|| sources.clone());
+        if *known != sources {
+            return Err(format!("{} stands for {known:?} and for {sources:?}", group.id));
+        }
+        let seen = self.seen.entry(webhook).or_default();
+        let first = self.first.entry(webhook).or_default();
+        for source in sources {
+            if seen.insert(source) {
+                if first.last().is_some_and(|last| *last > source) {
+                    return Err(format!(
+                        "{webhook} got {source} for the first time after {first:?}"
+                    ));
+                }
+                first.push(source);
+            }
+        }
+        Ok(())
+    }
+
+    /// What of `owed` the webhook never got.
+    pub(super) fn lacks(&self, webhook: WebhookId, owed: &BTreeSet<i64>) -> Vec<i64> {
+        let none = BTreeSet::new();
+        let seen = self.seen.get(&webhook).unwrap_or(&none);
+        owed.difference(seen).copied().collect()
+    }
+}

@@ -1,0 +1,61 @@
+//! `cargo xtask sim`.
+#![expect(clippy::print_stdout, reason = "a program for people")]
+
+use std::process::ExitCode;
+
+use angarium_delivery::simulation;
+use clap::Parser;
+
+/// Simulate the delivery protocol: crashes, frozen owners, lost answers, a Redis that forgets, one world a seed.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask sim", bin_name = "cargo xtask sim")]
+struct Args {
+    /// How many seeds to run.
+    #[arg(long, default_value_t = 10_000, value_name = "N")]
+    seeds: u64,
+    /// The first seed.
+    #[arg(long, default_value_t = 0, value_name = "S")]
+    from: u64,
+    /// Tell what happens in the first seed, a line a step, and run no other.
+    #[arg(long)]
+    tell: bool,
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    if args.tell {
+        let (ended, story) = simulation::tell(args.from);
+        for line in story {
+            println!("{line}");
+        }
+        return match ended {
+            Ok(summary) => {
+                println!("nothing was broken: {summary:?}");
+                ExitCode::SUCCESS
+            }
+            Err(breach) => {
+                println!("broken: {breach}");
+                ExitCode::FAILURE
+            }
+        };
+    }
+    let report = angarium_sim::run(args.from..args.from.saturating_add(args.seeds));
+    match report.breach {
+        None => {
+            let total = report.total;
+            println!(
+                "{} worlds, nothing broken: {} takeovers, {} POSTs, {} events owed, {} received",
+                report.runs, total.takeovers, total.calls, total.owed, total.received
+            );
+            ExitCode::SUCCESS
+        }
+        Some(breach) => {
+            println!("broken: {breach}");
+            println!(
+                "again, with its story: cargo xtask sim --from {} --tell",
+                breach.seed
+            );
+            ExitCode::FAILURE
+        }
+    }
+}
