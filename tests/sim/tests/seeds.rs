@@ -1,7 +1,5 @@
 //! Many seeds: what fails here is replayed by `cargo xtask sim --from SEED --tell`.
 
-#![expect(clippy::panic, reason = "a test fails by panicking")]
-
 /// Crashes between every two writes, owners that are frozen and thaw, lost answers, a Redis that is wiped, rolled back
 /// or away, a fanout that repeats, webhooks that are switched off and on: D6 (at least once) and D7 (order) hold.
 #[test]

@@ -36,7 +36,7 @@ impl Budget {
 #[derive(Debug)]
 pub(crate) enum Ended {
     /// It was made.
-    Called(CallEnd),
+    Called(Box<CallEnd>),
     /// It was not: the partition is not ours any more, or may not be.
     NotSent(WebhookId),
 }
@@ -121,13 +121,13 @@ impl Calls {
         if matches!(&result, Err(error) if error.failure().is_none()) {
             return Ended::NotSent(webhook);
         }
-        Ended::Called(CallEnd {
+        Ended::Called(Box::new(CallEnd {
             webhook,
             attempt,
             result,
             duration: start.elapsed(),
             jitter: rand::random(),
-        })
+        }))
     }
 
     /// Headers as Standard Webhooks says; time and signature are fresh at every attempt.

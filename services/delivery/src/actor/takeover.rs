@@ -26,20 +26,12 @@ pub(super) struct Taken {
     pub(super) place: i64,
 }
 
-/// What came of trying.
-enum Tried {
-    Taken(Taken),
-    /// Another worker has claimed it since.
-    Superseded,
-}
-
 /// Takes the partition over; `None` when it is revoked before, or another worker has it.
 pub(super) async fn take_over(owned: &Owned, shared: &Shared) -> Option<Taken> {
     let insist = async {
         loop {
             match try_once(owned, shared).await {
-                Ok(Tried::Taken(taken)) => return Some(taken),
-                Ok(Tried::Superseded) => return None,
+                Ok(taken) => return taken,
                 Err(error) => {
                     tell_failed(&error, shared, owned.partition());
                     sleep(AGAIN).await;
@@ -59,13 +51,14 @@ fn tell_failed(error: &TakeoverError, shared: &Shared, partition: i32) {
     tracing::error!(lane = %shared.lane, partition, error, "cannot take a partition over; trying again");
 }
 
-async fn try_once(owned: &Owned, shared: &Shared) -> Result<Tried, TakeoverError> {
+/// `None`: another worker has claimed it since.
+async fn try_once(owned: &Owned, shared: &Shared) -> Result<Option<Taken>, TakeoverError> {
     let (lane, number, begun) = (shared.lane, owned.partition(), Instant::now());
     let epoch = shared.cursors.claim(lane, number, shared.clock.now_ms()).await?;
     let sets = shared.cursors.read(lane, number, epoch).await?;
     if sets.newest_claim().is_some_and(|claim| claim > epoch) {
         tracing::warn!(%lane, partition = number, epoch, "another worker has claimed the partition since");
-        return Ok(Tried::Superseded);
+        return Ok(None);
     }
     let found = sets.found();
     let memories = remembered(shared, number).await;
@@ -103,7 +96,7 @@ async fn try_once(owned: &Owned, shared: &Shared) -> Result<Tried, TakeoverError
     }
     let took = begun.elapsed();
     tracing::info!(%lane, partition = number, epoch, place, cursors, ?took, "took a partition over");
-    Ok(Tried::Taken(Taken {
+    Ok(Some(Taken {
         partition,
         epoch,
         place,

@@ -55,7 +55,8 @@ impl Keys {
             .get(&self.own)
             .hgetall(&self.lag)
             .get(&self.live);
-        let (own, lag, live): (Option<i64>, Vec<(Vec<u8>, Vec<u8>)>, Option<Vec<u8>>) =
+        type Fields = Vec<(Vec<u8>, Vec<u8>)>;
+        let (own, lag, live): (Option<i64>, Fields, Option<Vec<u8>>) =
             pipeline.query_async(&mut connection).await?;
         let lag = lag.into_iter().filter_map(|(id, state)| {
             let id = WebhookId::from_bytes(id.try_into().ok()?);
