@@ -21,8 +21,10 @@ use crate::tracker::FIRST_PROBE;
 const START: Duration = Duration::from_secs(60);
 /// Fewer partitions than in production: the machine of a test is small.
 const PARTITIONS: &str = "4";
-/// The shortest that a broker allows: a killed worker's partitions are free again after it.
-const SESSION: &str = "6s";
+/// The shortest that a broker allows: a killed fanout's partitions are free again after it.
+const FANOUT_SESSION: &str = "6s";
+/// The shortest that delivery allows, whose calls must end within it.
+const DELIVERY_SESSION: &str = "20s";
 
 /// Where Kafka and Redis are.
 #[derive(Clone, Debug)]
@@ -101,8 +103,8 @@ impl Stack {
             ("ANGARIUM_REGISTRY_ENDPOINT", &registry_endpoint),
             ("ANGARIUM_INGEST_LISTEN", &at(http)),
             ("ANGARIUM_INGEST_GRPC_LISTEN", &at(grpc)),
-            ("ANGARIUM_FANOUT_SESSION_TIMEOUT", SESSION),
-            ("ANGARIUM_DELIVERY_SESSION_TIMEOUT", SESSION),
+            ("ANGARIUM_FANOUT_SESSION_TIMEOUT", FANOUT_SESSION),
+            ("ANGARIUM_DELIVERY_SESSION_TIMEOUT", DELIVERY_SESSION),
             // Receivers of tests are here, on random ports.
             ("ANGARIUM_EGRESS_ALLOW_HTTP", "true"),
             ("ANGARIUM_EGRESS_ALLOW_LOOPBACK", "true"),
