@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use angarium_model::{Account, AccountId, Disabled, Revision, Webhook, WebhookId};
+use angarium_model::{Account, AccountId, Authentication, Disabled, Revision, Webhook, WebhookId};
 
 use crate::patch::WebhookPatch;
 use crate::record::{Entity, Key};

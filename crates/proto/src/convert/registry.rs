@@ -85,7 +85,7 @@ pub fn webhook_from_wire(wire: v1::Webhook) -> Result<Webhook, Vec<FieldError>> 
     let target_url = take(TargetUrl::parse(&wire.target_url), "target_url", &mut errors);
     let authentication = authentication_from_wire(wire.authentication, &mut errors);
     let event_types = event_types_from_wire(&wire.event_types, &mut errors);
-    let ordering = settings::ordering_from_wire(&wire, &mut errors);
+    let ordering = settings::ordering_from_wire(wire.ordering, wire.limits.as_ref(), &mut errors);
     let payload_format = settings::payload_format_from_wire(wire.payload_format, &mut errors);
     let limits = settings::limits_from_wire(wire.limits.as_ref(), &mut errors);
     let dead_letter = settings::dead_letter_from_wire(wire.dead_letter, &mut errors);

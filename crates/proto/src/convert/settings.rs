@@ -10,10 +10,14 @@ use crate::FieldError;
 use crate::registry::v1;
 
 /// The ordering, with the one limit that only unordered webhooks have.
-pub(super) fn ordering_from_wire(wire: &v1::Webhook, errors: &mut Vec<FieldError>) -> Ordering {
-    let given = wire.limits.as_ref().and_then(|limits| limits.max_in_flight);
+pub(super) fn ordering_from_wire(
+    wire: i32,
+    limits: Option<&v1::Limits>,
+    errors: &mut Vec<FieldError>,
+) -> Ordering {
+    let given = limits.and_then(|limits| limits.max_in_flight);
     let max_in_flight: Option<MaxInFlight> = bounded(given, "limits.max_in_flight", errors);
-    match v1::Ordering::try_from(wire.ordering) {
+    match v1::Ordering::try_from(wire) {
         Ok(v1::Ordering::Unordered) => Ordering::Unordered { max_in_flight },
         Ok(v1::Ordering::Unspecified | v1::Ordering::Ordered) => {
             if given.is_some() {
@@ -172,7 +176,7 @@ mod tests {
 
     fn wrong(wire: v1::Webhook) -> Vec<String> {
         let mut errors = Vec::new();
-        ordering_from_wire(&wire, &mut errors);
+        ordering_from_wire(wire.ordering, wire.limits.as_ref(), &mut errors);
         payload_format_from_wire(wire.payload_format, &mut errors);
         limits_from_wire(wire.limits.as_ref(), &mut errors);
         dead_letter_from_wire(wire.dead_letter, &mut errors);

@@ -1,8 +1,12 @@
 //! `angarium webhook …`
 
+mod sending;
+
 use clap::{ArgGroup, Args, Subcommand};
 
 use super::AtRegistry;
+
+pub(crate) use sending::{FormatArg, OrDefault, OrderingArg, SendingArgs};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum WebhookCommand {
@@ -58,6 +62,8 @@ pub(crate) struct WebhookCreate {
     pub(crate) method: Method,
     #[command(flatten)]
     pub(crate) timetable: TimetableArgs,
+    #[command(flatten)]
+    pub(crate) sending: SendingArgs,
     /// Whether events are matched from now on
     #[arg(long, default_value_t = true, action = clap::ArgAction::Set)]
     pub(crate) active: bool,
@@ -93,6 +99,8 @@ pub(crate) struct WebhookChange {
     pub(crate) method: Method,
     #[command(flatten)]
     pub(crate) timetable: TimetableArgs,
+    #[command(flatten)]
+    pub(crate) sending: SendingArgs,
     /// Whether events are matched: false retires it, true takes it up again
     #[arg(long)]
     pub(crate) active: Option<bool>,
@@ -147,6 +155,16 @@ mod tests {
             "*",
         ];
         Cli::try_parse_from(fixed.iter().chain(method))
+    }
+
+    #[test]
+    fn a_limit_is_a_number_or_the_word_default() {
+        for good in ["1", "default", "4294967295"] {
+            assert!(create(&["--no-auth", "--max-group-events", good]).is_ok(), "{good}");
+        }
+        for bad in ["", "-1", "many", "4294967296"] {
+            assert!(create(&["--no-auth", "--max-group-events", bad]).is_err(), "{bad}");
+        }
     }
 
     #[test]
