@@ -172,8 +172,8 @@ pub(crate) mod tests {
 
     use angarium_directory::Directory;
     use angarium_model::{
-        Authentication, Generation, JsonObject, Limits, Ordering, PayloadFormat, Revision, TargetUrl, Timestamp,
-        TypePattern, Webhook,
+        Authentication, Generation, JsonObject, Limits, Ordering, PayloadFormat, Revision, TargetUrl,
+        Timestamp, TypePattern, Webhook,
     };
 
     use super::*;

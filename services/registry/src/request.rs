@@ -103,8 +103,8 @@ pub(crate) fn webhook_key(account: u64, id: &str) -> Result<(AccountId, WebhookI
 }
 
 fn named_webhook(account: u64, id: &str, errors: &mut Vec<FieldError>) -> Option<(AccountId, WebhookId)> {
-    let account =
-        AccountId::new(account).map_err(|error| errors.push(FieldError::new("account_id", error.to_string())));
+    let account = AccountId::new(account)
+        .map_err(|error| errors.push(FieldError::new("account_id", error.to_string())));
     let id = id
         .parse::<WebhookId>()
         .map_err(|error| errors.push(FieldError::new("id", error.to_string())));

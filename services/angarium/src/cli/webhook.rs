@@ -160,10 +160,16 @@ mod tests {
     #[test]
     fn a_limit_is_a_number_or_the_word_default() {
         for good in ["1", "default", "4294967295"] {
-            assert!(create(&["--no-auth", "--max-group-events", good]).is_ok(), "{good}");
+            assert!(
+                create(&["--no-auth", "--max-group-events", good]).is_ok(),
+                "{good}"
+            );
         }
         for bad in ["", "-1", "many", "4294967296"] {
-            assert!(create(&["--no-auth", "--max-group-events", bad]).is_err(), "{bad}");
+            assert!(
+                create(&["--no-auth", "--max-group-events", bad]).is_err(),
+                "{bad}"
+            );
         }
     }
 

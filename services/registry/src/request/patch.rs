@@ -144,7 +144,8 @@ fn without_the_rest(mut wire: v1::Webhook, mask: &Mask) -> v1::Webhook {
         wire.dead_letter = None;
     }
     if let Some(limits) = &mut wire.limits {
-        let drop_unnamed = |field: &str, limit: &mut Option<u32>| *limit = limit.filter(|_| mask.names(field));
+        let drop_unnamed =
+            |field: &str, limit: &mut Option<u32>| *limit = limit.filter(|_| mask.names(field));
         drop_unnamed(MAX_GROUP_EVENTS, &mut limits.max_group_events);
         drop_unnamed(MAX_GROUP_BYTES, &mut limits.max_group_bytes);
         drop_unnamed(MAX_REQUESTS_PER_SECOND, &mut limits.max_requests_per_second);

@@ -1,7 +1,9 @@
 //! How events are sent: from flags to the webhook, and from the webhook to plain words.
 
 use angarium_model::Ordering as Order;
-use angarium_proto::registry::v1::{DeadLetter, Disabled, DisabledReason, Limits, Ordering, PayloadFormat, Webhook};
+use angarium_proto::registry::v1::{
+    DeadLetter, Disabled, DisabledReason, Limits, Ordering, PayloadFormat, Webhook,
+};
 use chrono::DateTime;
 use serde_json::{Value, json};
 
@@ -82,14 +84,18 @@ pub(super) fn cells(webhook: &Webhook) -> [String; 6] {
         (None, None) => "the worker's default".to_owned(),
         (events, bytes) => {
             let most = |limit: Option<u32>, what: &str| {
-                limit.map_or_else(|| format!("{what} as the worker's default"), |most| format!("at most {most} {what}"))
+                limit.map_or_else(
+                    || format!("{what} as the worker's default"),
+                    |most| format!("at most {most} {what}"),
+                )
             };
             format!("{}, {}", most(events, "events"), most(bytes, "bytes"))
         }
     };
-    let rate = limits
-        .max_requests_per_second
-        .map_or_else(|| "no limit".to_owned(), |most| format!("at most {most} POSTs a second"));
+    let rate = limits.max_requests_per_second.map_or_else(
+        || "no limit".to_owned(),
+        |most| format!("at most {most} POSTs a second"),
+    );
     let dead_letter = webhook.dead_letter.map_or_else(
         || "never: what is refused is retried for as long as it is kept".to_owned(),
         |DeadLetter { after_attempts }| {
@@ -141,7 +147,10 @@ pub(super) fn state_in_full(webhook: &Webhook) -> String {
         "" => String::new(),
         detail => format!(" ({detail})"),
     };
-    format!("{}, since {since}{detail}; --active true switches it on", state(webhook))
+    format!(
+        "{}, since {since}{detail}; --active true switches it on",
+        state(webhook)
+    )
 }
 
 fn in_flight(limits: &Limits) -> String {
