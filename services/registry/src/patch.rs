@@ -96,3 +96,26 @@ fn ordering(
         }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use angarium_model::{Disabled, DisabledReason, Generation};
+
+    use super::*;
+    use crate::record::tests::old_webhook;
+
+    #[test]
+    fn a_change_keeps_the_generation_and_switching_on_forgets_why_it_was_off() {
+        let mut disabled = old_webhook();
+        disabled.generation = Generation::new(7);
+        disabled.disable(Disabled::new(DisabledReason::Gone, String::new(), 1).unwrap());
+        let (same, new_secret) = WebhookPatch::default().apply(disabled.clone()).unwrap();
+        assert_eq!((&same, new_secret), (&disabled, false));
+        let on = WebhookPatch {
+            active: Some(true),
+            ..WebhookPatch::default()
+        };
+        let (on, _) = on.apply(disabled).unwrap();
+        assert_eq!((on.active, on.disabled, on.generation.get()), (true, None, 7));
+    }
+}

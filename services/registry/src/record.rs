@@ -190,14 +190,20 @@ pub(crate) mod tests {
         (Key::Webhook(id), Bytes::from(record))
     }
 
-    #[test]
-    fn w1_a_record_of_the_time_before_the_settings_reads_as_the_reference_has_it() {
+    /// What [`old_record`] says.
+    pub(crate) fn old_webhook() -> Webhook {
         let (key, value) = old_record();
         let mut old = record(0, 3, key, None);
         old.value = Some(value);
-        let (_, Some(Entity::Webhook(webhook))) = decode(&old).unwrap() else {
-            panic!("it is no webhook")
-        };
+        match decode(&old).unwrap() {
+            (_, Some(Entity::Webhook(webhook))) => *webhook,
+            other => panic!("it is no webhook: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn w1_a_record_of_the_time_before_the_settings_reads_as_the_reference_has_it() {
+        let webhook = old_webhook();
         assert!(webhook.active);
         assert_eq!(webhook.ordering, Ordering::Ordered);
         assert_eq!(webhook.payload_format, PayloadFormat::Envelope);
@@ -208,15 +214,11 @@ pub(crate) mod tests {
 
     #[test]
     fn a_generation_and_why_a_webhook_is_off_are_kept_in_its_record() {
-        let (key, value) = old_record();
-        let mut old = record(0, 3, key, None);
-        old.value = Some(value);
-        let (_, Some(Entity::Webhook(mut webhook))) = decode(&old).unwrap() else {
-            panic!("it is no webhook")
-        };
+        let mut webhook = old_webhook();
         webhook.generation = Generation::new(7);
         webhook.disable(Disabled::new(DisabledReason::Gone, "410".into(), 5).unwrap());
-        let entity = Entity::Webhook(webhook);
+        let key = Key::Webhook(webhook.id);
+        let entity = Entity::Webhook(Box::new(webhook));
         let decoded = decode(&record(0, 4, key, Some(&entity))).unwrap();
         assert_eq!(decoded, (key, Some(entity.at(Revision::from_offset(4)))));
     }
