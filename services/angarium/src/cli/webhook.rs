@@ -62,11 +62,11 @@ pub(crate) struct WebhookCreate {
     pub(crate) method: Method,
     #[command(flatten)]
     pub(crate) timetable: TimetableArgs,
-    #[command(flatten)]
-    pub(crate) sending: SendingArgs,
     /// Whether events are matched from now on
     #[arg(long, default_value_t = true, action = clap::ArgAction::Set)]
     pub(crate) active: bool,
+    #[command(flatten)]
+    pub(crate) sending: SendingArgs,
     #[command(flatten)]
     pub(crate) at: AtRegistry,
 }
@@ -99,14 +99,14 @@ pub(crate) struct WebhookChange {
     pub(crate) method: Method,
     #[command(flatten)]
     pub(crate) timetable: TimetableArgs,
-    #[command(flatten)]
-    pub(crate) sending: SendingArgs,
     /// Whether events are matched: false retires it, true takes it up again
     #[arg(long)]
     pub(crate) active: Option<bool>,
     /// Change it only if its revision is this one
     #[arg(long, default_value_t = 0, hide_default_value = true)]
     pub(crate) revision: i64,
+    #[command(flatten)]
+    pub(crate) sending: SendingArgs,
 }
 
 /// How calls prove who sends them.
