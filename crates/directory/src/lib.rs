@@ -195,7 +195,9 @@ impl Shared {
 
 #[cfg(test)]
 mod tests {
-    use angarium_model::{Authentication, EventName, TargetUrl, TypePattern};
+    use angarium_model::{
+        Authentication, EventName, Generation, Limits, Ordering, PayloadFormat, TargetUrl, TypePattern,
+    };
 
     use super::*;
 
@@ -219,6 +221,12 @@ mod tests {
                 .collect(),
             active,
             timetable: None,
+            ordering: Ordering::default(),
+            payload_format: PayloadFormat::default(),
+            limits: Limits::default(),
+            dead_letter: None,
+            disabled: None,
+            generation: Generation::default(),
             revision: Revision::from_offset(i64::from(number)),
             created_at_ms: 0,
         }

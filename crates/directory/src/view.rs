@@ -151,7 +151,9 @@ impl Revisions {
 mod tests {
     use std::collections::HashMap;
 
-    use angarium_model::{Authentication, TargetUrl, TypePattern};
+    use angarium_model::{
+        Authentication, Generation, Limits, Ordering, PayloadFormat, TargetUrl, TypePattern,
+    };
     use proptest::prelude::*;
 
     use super::*;
@@ -189,6 +191,12 @@ mod tests {
                 .collect(),
             active,
             timetable: None,
+            ordering: Ordering::default(),
+            payload_format: PayloadFormat::default(),
+            limits: Limits::default(),
+            dead_letter: None,
+            disabled: None,
+            generation: Generation::default(),
             revision: Revision::default(),
             created_at_ms: 0,
         }

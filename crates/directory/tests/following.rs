@@ -8,7 +8,7 @@ mod tests {
     use angarium_directory::{Directory, Secrets};
     use angarium_kafka::MockBroker;
     use angarium_kafka::topics::Layout;
-    use angarium_model::{AccountId, Authentication, EventName, WebhookId};
+    use angarium_model::{AccountId, Authentication, Disabled, DisabledReason, EventName, WebhookId};
     use angarium_proto::registry::v1::registry_service_client::RegistryServiceClient;
     use angarium_proto::registry::v1::{
         self, Account, CreateAccountRequest, CreateWebhookRequest, DeleteAccountRequest,
@@ -191,6 +191,41 @@ mod tests {
         assert!(directory.age(Clock::system().now_ms()) < DEADLINE);
         tasks.shutdown().begin();
         tasks.join(DEADLINE).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn d3_a_follower_learns_the_settings_of_a_webhook_and_why_it_was_disabled() {
+        let registry = Registry::start().await;
+        let tasks = Tasks::new(Shutdown::new());
+        let directory = registry.follow(Secrets::Omit, &tasks).await;
+        let webhook = registry.create(&["CI_STATS"], true).await;
+        registry
+            .update(Webhook {
+                ordering: v1::Ordering::Unordered.into(),
+                limits: Some(v1::Limits {
+                    max_in_flight: Some(4),
+                    ..v1::Limits::default()
+                }),
+                ..webhook.clone()
+            })
+            .await;
+        let known = || directory.webhook(id(&webhook));
+        let in_flight = |_: &Directory| known().is_some_and(|it| it.ordering.max_in_flight().get() == 4);
+        until(&directory, in_flight).await;
+
+        let disable = v1::DisableWebhookRequest {
+            account_id: ACCOUNT,
+            id: webhook.id.clone(),
+            reason: v1::DisabledReason::Gone.into(),
+            detail: String::new(),
+            revision: known().unwrap().revision.offset(),
+        };
+        registry.call().disable_webhook(disable).await.unwrap();
+        until(&directory, |_| known().is_some_and(|it| !it.active)).await;
+        let reason = known().unwrap().disabled.as_ref().map(Disabled::reason);
+        assert_eq!(reason, Some(DisabledReason::Gone));
+        assert_eq!(matched(&directory, "CI_STATS"), (vec![], vec![id(&webhook)]));
+        tasks.shutdown().begin();
     }
 
     #[tokio::test]

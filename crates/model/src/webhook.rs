@@ -1,8 +1,17 @@
 //! Accounts and webhooks as the registry keeps them.
 
+mod disabled;
+mod settings;
+
 use std::fmt;
 
 use crate::{AccountId, EventName, InvalidId, WebhookId};
+
+pub use disabled::{DetailTooLong, Disabled, DisabledReason};
+pub use settings::{
+    Bounded, DeadLetter, Limits, MaxAttempts, MaxGroupBytes, MaxGroupEvents, MaxInFlight,
+    MaxRequestsPerSecond, Ordering, OutOfBounds, PayloadFormat,
+};
 
 /// How far a partition of the registry topic is known, and the version of what a record in it says: an offset.
 /// Revisions of one account's things are comparable; those of two accounts need not be.
@@ -63,10 +72,56 @@ pub struct Webhook {
     pub active: bool,
     /// When events of the batch class go; `None` for the default.
     pub timetable: Option<TimetableSpec>,
+    /// Whether groups go one after the other (D7).
+    pub ordering: Ordering,
+    /// What the body of a POST looks like.
+    pub payload_format: PayloadFormat,
+    /// What the receiver can take at most.
+    pub limits: Limits,
+    /// When a group that is refused for good is put aside; `None`: never, it is retried (D2).
+    pub dead_letter: Option<DeadLetter>,
+    /// Why it was switched off, if not by hand; only of a webhook that is not active (D3).
+    pub disabled: Option<Disabled>,
+    /// How often its events were replayed.
+    pub generation: Generation,
     /// The version of this webhook.
     pub revision: Revision,
     /// Unix milliseconds.
     pub created_at_ms: i64,
+}
+
+impl Webhook {
+    /// Switches it on or off by hand (W4). Why it was disabled is forgotten once it is on again.
+    pub fn switch(&mut self, active: bool) {
+        self.active = active;
+        if active {
+            self.disabled = None;
+        }
+    }
+
+    /// Switches it off without anyone asking for it (D3).
+    pub fn disable(&mut self, disabled: Disabled) {
+        self.active = false;
+        self.disabled = Some(disabled);
+    }
+}
+
+/// Rises with every replay of a webhook's events, from 0.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Generation(u64);
+
+impl Generation {
+    /// From the number.
+    #[must_use]
+    pub const fn new(number: u64) -> Self {
+        Self(number)
+    }
+
+    /// The number.
+    #[must_use]
+    pub const fn get(self) -> u64 {
+        self.0
+    }
 }
 
 /// How calls prove who sends them (W2).

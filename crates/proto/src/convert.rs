@@ -3,9 +3,20 @@
 mod delivery;
 mod event;
 mod registry;
+mod settings;
 
 pub use delivery::{append_webhook_id, lane_to_wire, webhook_ids};
 pub use event::{event_from_record, event_to_record, position_from_wire, position_to_wire};
 pub use registry::{
     MAX_EVENT_TYPES, Secrets, account_from_wire, account_to_wire, webhook_from_wire, webhook_to_wire,
 };
+pub use settings::{disabled_from_wire, in_flight_of_an_ordered_webhook};
+
+use crate::FieldError;
+
+/// Takes a value, or notes the mistake and goes on, so that all are reported together.
+fn take<T, E: ToString>(result: Result<T, E>, field: &str, errors: &mut Vec<FieldError>) -> Option<T> {
+    result
+        .map_err(|error| errors.push(FieldError::new(field, error.to_string())))
+        .ok()
+}

@@ -18,6 +18,7 @@ macro_rules! generated {
             /// Version 1.
             #[allow(
                 clippy::allow_attributes_without_reason,
+                clippy::large_enum_variant,
                 clippy::missing_docs_in_private_items,
                 clippy::needless_pass_by_value,
                 clippy::too_many_lines,

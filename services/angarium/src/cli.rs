@@ -9,7 +9,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use account::AccountCommand;
 pub(crate) use webhook::{
-    Method, TimetableArgs, WebhookChange, WebhookCommand, WebhookCreate, WebhookName, WebhookUpdate,
+    FormatArg, Method, OrDefault, OrderingArg, SendingArgs, TimetableArgs, WebhookChange, WebhookCommand,
+    WebhookCreate, WebhookName, WebhookUpdate,
 };
 
 use crate::dev;

@@ -171,7 +171,10 @@ pub(crate) mod tests {
     use std::collections::HashSet;
 
     use angarium_directory::Directory;
-    use angarium_model::{Authentication, JsonObject, Revision, TargetUrl, Timestamp, TypePattern, Webhook};
+    use angarium_model::{
+        Authentication, Generation, JsonObject, Limits, Ordering, PayloadFormat, Revision, TargetUrl,
+        Timestamp, TypePattern, Webhook,
+    };
 
     use super::*;
 
@@ -188,6 +191,12 @@ pub(crate) mod tests {
             event_types: vec![TypePattern::Any],
             active,
             timetable: None,
+            ordering: Ordering::default(),
+            payload_format: PayloadFormat::default(),
+            limits: Limits::default(),
+            dead_letter: None,
+            disabled: None,
+            generation: Generation::default(),
             revision: Revision::from_offset(41),
             created_at_ms: 0,
         }

@@ -175,6 +175,17 @@ impl RegistryService for Api {
         }))
     }
 
+    async fn disable_webhook(
+        &self,
+        request: Request<v1::DisableWebhookRequest>,
+    ) -> Answer<v1::DisableWebhookResponse> {
+        let write = request::disable_webhook(request.into_inner(), self.clock.now_ms())?;
+        let stored = self.writers.write(write).await?;
+        Ok(Response::new(v1::DisableWebhookResponse {
+            webhook: stored.webhook(),
+        }))
+    }
+
     async fn delete_webhook(
         &self,
         request: Request<v1::DeleteWebhookRequest>,

@@ -10,7 +10,7 @@
 //! and the offset of a record is the revision of what it says. This process writes all partitions; sharing them
 //! among replicas changes who runs a writer, not what it does.
 //!
-//! - `request` checks what callers send, `plan` decides what is written, `writer` writes it.
+//! - `request` checks what callers send, `plan` and `patch` decide what is written, `writer` writes it.
 //! - `store` holds the `state` and the `feed` of recent changes, fed by `reader`.
 //! - `watch` sends followers a snapshot and then the feed; nobody waits for a slow one.
 
@@ -19,6 +19,7 @@ mod config;
 mod error;
 mod feed;
 mod page;
+mod patch;
 mod plan;
 mod reader;
 mod record;

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use angarium_model::{Account, AccountId, Authentication, Revision, SecretText, TargetUrl, TimetableSpec};
-use angarium_model::{TypePattern, Webhook, WebhookId};
+use angarium_model::{Account, AccountId, Authentication, Disabled, Revision, Webhook, WebhookId};
 
+use crate::patch::WebhookPatch;
 use crate::record::{Entity, Key};
 use crate::refusal::Refusal;
 use crate::state::State;
@@ -29,6 +29,12 @@ pub(crate) enum Write {
         expected: Expected,
         patch: WebhookPatch,
     },
+    DisableWebhook {
+        account: AccountId,
+        id: WebhookId,
+        expected: Expected,
+        disabled: Disabled,
+    },
     DeleteWebhook {
         account: AccountId,
         id: WebhookId,
@@ -40,36 +46,18 @@ pub(crate) enum Write {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Expected(Option<i64>);
 
-/// The fields of a webhook that change.
-#[derive(Debug, Default)]
-pub(crate) struct WebhookPatch {
-    pub(crate) name: Option<String>,
-    pub(crate) description: Option<String>,
-    pub(crate) target_url: Option<TargetUrl>,
-    pub(crate) authentication: Option<NewAuthentication>,
-    pub(crate) event_types: Option<Vec<TypePattern>>,
-    pub(crate) active: Option<bool>,
-    pub(crate) timetable: Option<Option<TimetableSpec>>,
-}
-
-/// What a webhook's authentication becomes.
+/// What a write comes to.
 #[derive(Debug)]
-pub(crate) enum NewAuthentication {
-    None,
-    /// Signed with a secret that the caller brought along.
-    Signed(SecretText),
-    /// Signed with the secret there is, or with this new one.
-    KeepOr(SecretText),
-}
-
-/// What is to be written.
-#[derive(Debug)]
-pub(crate) struct Plan {
-    pub(crate) key: Key,
-    /// What the key stands for then; `None` removes it.
-    pub(crate) entity: Option<Entity>,
-    /// Whether the answer shows the webhook's secret: this write set it.
-    pub(crate) new_secret: bool,
+pub(crate) enum Plan {
+    Record {
+        key: Key,
+        /// What the key stands for then; `None` removes it.
+        entity: Option<Entity>,
+        /// Whether the answer shows the webhook's secret: this write set it.
+        new_secret: bool,
+    },
+    /// Nothing is to be written: the state says so already.
+    Unchanged(Entity),
 }
 
 impl Write {
@@ -78,7 +66,9 @@ impl Write {
             Self::CreateAccount(account) => account.id,
             Self::UpdateAccount { id, .. } | Self::DeleteAccount { id, .. } => *id,
             Self::CreateWebhook(webhook) => webhook.account,
-            Self::UpdateWebhook { account, .. } | Self::DeleteWebhook { account, .. } => *account,
+            Self::UpdateWebhook { account, .. }
+            | Self::DisableWebhook { account, .. }
+            | Self::DeleteWebhook { account, .. } => *account,
         }
     }
 
@@ -100,11 +90,7 @@ impl Write {
                 let current = state.account(id).ok_or(Refusal::NoAccount(id))?;
                 expected.check(Key::Account(id), current.revision)?;
                 match state.webhook_count(id) {
-                    0 => Ok(Plan {
-                        key: Key::Account(id),
-                        entity: None,
-                        new_secret: false,
-                    }),
+                    0 => Ok(Plan::removal(Key::Account(id))),
                     count => Err(Refusal::HasWebhooks { account: id, count }),
                 }
             }
@@ -121,20 +107,22 @@ impl Write {
                 patch,
             } => {
                 let current = current_webhook(state, account, id, expected)?;
-                let (webhook, new_secret) = patch.apply(Webhook::clone(current));
+                let (webhook, new_secret) = patch.apply(Webhook::clone(current))?;
                 Ok(Plan::webhook(webhook, new_secret))
             }
+            Self::DisableWebhook {
+                account,
+                id,
+                expected,
+                disabled,
+            } => disable(state, account, id, expected, disabled),
             Self::DeleteWebhook {
                 account,
                 id,
                 expected,
             } => {
                 current_webhook(state, account, id, expected)?;
-                Ok(Plan {
-                    key: Key::Webhook(id),
-                    entity: None,
-                    new_secret: false,
-                })
+                Ok(Plan::removal(Key::Webhook(id)))
             }
         }
     }
@@ -153,9 +141,37 @@ fn current_webhook(
     Ok(current)
 }
 
+/// Switches a webhook off. The caller may ask again, since it has not heard the answer: then the revision that it
+/// knows is that before its own write.
+fn disable(
+    state: &State,
+    account: AccountId,
+    id: WebhookId,
+    expected: Expected,
+    disabled: Disabled,
+) -> Result<Plan, Refusal> {
+    let current = current_webhook(state, account, id, Expected::ANY)?;
+    let mut webhook = Webhook::clone(current);
+    let known = current.disabled.as_ref().map(Disabled::reason);
+    if known == Some(disabled.reason()) {
+        return Ok(Plan::Unchanged(Entity::Webhook(Box::new(webhook))));
+    }
+    expected.check(Key::Webhook(id), current.revision)?;
+    webhook.disable(disabled);
+    Ok(Plan::webhook(webhook, false))
+}
+
 impl Plan {
+    const fn removal(key: Key) -> Self {
+        Self::Record {
+            key,
+            entity: None,
+            new_secret: false,
+        }
+    }
+
     const fn account(account: Account) -> Self {
-        Self {
+        Self::Record {
             key: Key::Account(account.id),
             entity: Some(Entity::Account(account)),
             new_secret: false,
@@ -163,7 +179,7 @@ impl Plan {
     }
 
     fn webhook(webhook: Webhook, new_secret: bool) -> Self {
-        Self {
+        Self::Record {
             key: Key::Webhook(webhook.id),
             entity: Some(Entity::Webhook(Box::new(webhook))),
             new_secret,
@@ -172,6 +188,8 @@ impl Plan {
 }
 
 impl Expected {
+    const ANY: Self = Self(None);
+
     /// 0 stands for whatever is current. No account or webhook has revision 0: a writer begins with a barrier.
     pub(crate) const fn from_wire(revision: i64) -> Self {
         Self(if revision == 0 { None } else { Some(revision) })
@@ -182,28 +200,5 @@ impl Expected {
             Some(given) if given != current.offset() => Err(Refusal::Stale { key, current, given }),
             _ => Ok(()),
         }
-    }
-}
-
-impl WebhookPatch {
-    /// The webhook as it will be, and whether it has a new secret.
-    fn apply(self, mut webhook: Webhook) -> (Webhook, bool) {
-        let mut new_secret = false;
-        webhook.name = self.name.unwrap_or(webhook.name);
-        webhook.description = self.description.unwrap_or(webhook.description);
-        webhook.target_url = self.target_url.unwrap_or(webhook.target_url);
-        webhook.event_types = self.event_types.unwrap_or(webhook.event_types);
-        webhook.active = self.active.unwrap_or(webhook.active);
-        webhook.timetable = self.timetable.unwrap_or(webhook.timetable);
-        webhook.authentication = match (self.authentication, webhook.authentication) {
-            (None, unchanged) => unchanged,
-            (Some(NewAuthentication::None), _) => Authentication::None,
-            (Some(NewAuthentication::KeepOr(_)), kept @ Authentication::Signature(Some(_))) => kept,
-            (Some(NewAuthentication::Signed(secret) | NewAuthentication::KeepOr(secret)), _) => {
-                new_secret = true;
-                Authentication::Signature(Some(secret))
-            }
-        };
-        (webhook, new_secret)
     }
 }

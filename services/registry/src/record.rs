@@ -135,6 +135,7 @@ fn read(record: &Record) -> Result<(Key, Option<Entity>), String> {
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use angarium_model::{Disabled, DisabledReason, Generation, Limits, Ordering, PayloadFormat};
     use bytes::Bytes;
 
     use super::*;
@@ -165,6 +166,61 @@ pub(crate) mod tests {
         let decoded = decode(&record(0, 7, key, Some(&entity))).unwrap();
         assert_eq!(decoded, (key, Some(entity.at(Revision::from_offset(7)))));
         assert_eq!(decode(&record(0, 8, key, None)).unwrap(), (key, None));
+    }
+
+    /// A webhook's record as versions wrote it that knew nothing of the fields behind `created_at_ms`, byte by byte.
+    fn old_record() -> (Key, Bytes) {
+        let id = WebhookId::from_bytes([0; 16]);
+        let id_text = id.to_string();
+        let fields = [
+            &[0x0a, 35][..], // id
+            id_text.as_bytes(),
+            &[0x10, 0xd2, 0x09],             // account_id 1234
+            b"\x1a\x02HR",                   // name
+            b"\x2a\x14https://example.com/", // target_url
+            &[0x32, 0x02, 0x0a, 0x00],       // authentication: none
+            b"\x3a\x01*",                    // event_types
+            &[0x40, 0x01],                   // active
+            &[0x58, 0x01],                   // created_at_ms
+        ];
+        let webhook = fields.concat();
+        let length = u8::try_from(webhook.len()).unwrap();
+        assert!(length < 0x80, "a length of one byte");
+        let record = [&[0x12, length][..], &webhook].concat();
+        (Key::Webhook(id), Bytes::from(record))
+    }
+
+    /// What [`old_record`] says.
+    pub(crate) fn old_webhook() -> Webhook {
+        let (key, value) = old_record();
+        let mut old = record(0, 3, key, None);
+        old.value = Some(value);
+        match decode(&old).unwrap() {
+            (_, Some(Entity::Webhook(webhook))) => *webhook,
+            other => panic!("it is no webhook: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn w1_a_record_of_the_time_before_the_settings_reads_as_the_reference_has_it() {
+        let webhook = old_webhook();
+        assert!(webhook.active);
+        assert_eq!(webhook.ordering, Ordering::Ordered);
+        assert_eq!(webhook.payload_format, PayloadFormat::Envelope);
+        assert_eq!(webhook.limits, Limits::default());
+        assert_eq!((webhook.dead_letter, &webhook.disabled), (None, &None));
+        assert_eq!(webhook.generation, Generation::default());
+    }
+
+    #[test]
+    fn a_generation_and_why_a_webhook_is_off_are_kept_in_its_record() {
+        let mut webhook = old_webhook();
+        webhook.generation = Generation::new(7);
+        webhook.disable(Disabled::new(DisabledReason::Gone, "410".into(), 5).unwrap());
+        let key = Key::Webhook(webhook.id);
+        let entity = Entity::Webhook(Box::new(webhook));
+        let decoded = decode(&record(0, 4, key, Some(&entity))).unwrap();
+        assert_eq!(decoded, (key, Some(entity.at(Revision::from_offset(4)))));
     }
 
     #[test]

@@ -4,7 +4,7 @@ mod patch;
 mod webhook;
 
 use angarium_model::{Account, AccountId, Revision, WebhookId};
-use angarium_proto::convert::account_from_wire;
+use angarium_proto::convert::{account_from_wire, disabled_from_wire};
 use angarium_proto::registry::v1;
 use angarium_proto::{FieldError, InvalidWire};
 
@@ -65,6 +65,32 @@ pub(crate) fn delete_webhook(request: &v1::DeleteWebhookRequest) -> Result<Write
     })
 }
 
+/// Checks that a webhook is to be switched off (D3). The revision is required: without it, what delivery saw would win
+/// over what an administrator has changed since.
+pub(crate) fn disable_webhook(request: v1::DisableWebhookRequest, now_ms: i64) -> Result<Write, Refusal> {
+    let mut errors = Vec::new();
+    let key = named_webhook(request.account_id, &request.id, &mut errors);
+    let disabled = disabled_from_wire(v1::Disabled {
+        reason: request.reason,
+        detail: request.detail,
+        at_ms: now_ms,
+    });
+    let disabled = disabled.map_err(|wrong| errors.extend(wrong));
+    if request.revision < 1 {
+        let message = "is required: the revision of the webhook that was acted on, from 1";
+        errors.push(FieldError::new("revision", message));
+    }
+    match (key, disabled) {
+        (Some((account, id)), Ok(disabled)) if errors.is_empty() => Ok(Write::DisableWebhook {
+            account,
+            id,
+            expected: Expected::from_wire(request.revision),
+            disabled,
+        }),
+        _ => Err(InvalidWire(errors).into()),
+    }
+}
+
 /// The account that a request names.
 pub(crate) fn account_id(field: &str, id: u64) -> Result<AccountId, Refusal> {
     AccountId::new(id).map_err(|error| Refusal::field(field, error.to_string()))
@@ -72,16 +98,17 @@ pub(crate) fn account_id(field: &str, id: u64) -> Result<AccountId, Refusal> {
 
 /// The webhook that a request names.
 pub(crate) fn webhook_key(account: u64, id: &str) -> Result<(AccountId, WebhookId), Refusal> {
-    match (AccountId::new(account), id.parse::<WebhookId>()) {
-        (Ok(account), Ok(id)) => Ok((account, id)),
-        (account, id) => {
-            let account = account
-                .err()
-                .map(|error| FieldError::new("account_id", error.to_string()));
-            let id = id.err().map(|error| FieldError::new("id", error.to_string()));
-            Err(InvalidWire(account.into_iter().chain(id).collect()).into())
-        }
-    }
+    let mut errors = Vec::new();
+    named_webhook(account, id, &mut errors).ok_or_else(|| InvalidWire(errors).into())
+}
+
+fn named_webhook(account: u64, id: &str, errors: &mut Vec<FieldError>) -> Option<(AccountId, WebhookId)> {
+    let account = AccountId::new(account)
+        .map_err(|error| errors.push(FieldError::new("account_id", error.to_string())));
+    let id = id
+        .parse::<WebhookId>()
+        .map_err(|error| errors.push(FieldError::new("id", error.to_string())));
+    account.ok().zip(id.ok())
 }
 
 fn required(field: &str) -> Refusal {

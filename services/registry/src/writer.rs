@@ -12,7 +12,7 @@ use angarium_runtime::{Tasks, chain};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout};
 
-use crate::plan::Write;
+use crate::plan::{Plan, Write};
 use crate::record::{Entity, Key};
 use crate::refusal::Refusal;
 use crate::store::Store;
@@ -164,14 +164,25 @@ impl Writer {
 
     async fn write(&mut self, write: Write) -> Result<Stored, Refusal> {
         self.settle().await?;
-        let plan = self.store.read(|state| write.plan(state))?;
-        let value = plan.entity.as_ref().map(Entity::encode);
-        let offset = self.append(plan.key, value.as_deref()).await?;
-        let revision = Revision::from_offset(offset);
-        Ok(Stored {
-            entity: plan.entity.map(|entity| entity.at(revision)),
-            new_secret: plan.new_secret,
-        })
+        match self.store.read(|state| write.plan(state))? {
+            Plan::Record {
+                key,
+                entity,
+                new_secret,
+            } => {
+                let value = entity.as_ref().map(Entity::encode);
+                let offset = self.append(key, value.as_deref()).await?;
+                let revision = Revision::from_offset(offset);
+                Ok(Stored {
+                    entity: entity.map(|entity| entity.at(revision)),
+                    new_secret,
+                })
+            }
+            Plan::Unchanged(entity) => Ok(Stored {
+                entity: Some(entity),
+                new_secret: false,
+            }),
+        }
     }
 
     /// Makes sure that the state holds everything appended before. A record whose acknowledgement was missed is in

@@ -1,10 +1,11 @@
 //! Accounts and webhooks.
 
 use angarium_model::{
-    Account, AccountId, Authentication, Revision, SecretText, TargetUrl, TimetableSpec, TypePattern, Webhook,
-    WebhookId,
+    Account, AccountId, Authentication, DeadLetter, Generation, Revision, SecretText, TargetUrl,
+    TimetableSpec, TypePattern, Webhook, WebhookId,
 };
 
+use super::{settings, take};
 use crate::FieldError;
 use crate::registry::v1::{self, authentication::Method};
 
@@ -22,13 +23,6 @@ pub enum Secrets {
     Include,
     /// For everyone else.
     Omit,
-}
-
-/// Takes a value, or notes the mistake and goes on, so that all are reported together.
-fn take<T, E: ToString>(result: Result<T, E>, field: &str, errors: &mut Vec<FieldError>) -> Option<T> {
-    result
-        .map_err(|error| errors.push(FieldError::new(field, error.to_string())))
-        .ok()
 }
 
 fn check_name(name: &str, min: usize, errors: &mut Vec<FieldError>) {
@@ -91,6 +85,13 @@ pub fn webhook_from_wire(wire: v1::Webhook) -> Result<Webhook, Vec<FieldError>> 
     let target_url = take(TargetUrl::parse(&wire.target_url), "target_url", &mut errors);
     let authentication = authentication_from_wire(wire.authentication, &mut errors);
     let event_types = event_types_from_wire(&wire.event_types, &mut errors);
+    let ordering = settings::ordering_from_wire(wire.ordering, wire.limits.as_ref(), &mut errors);
+    let payload_format = settings::payload_format_from_wire(wire.payload_format, &mut errors);
+    let limits = settings::limits_from_wire(wire.limits.as_ref(), &mut errors);
+    let dead_letter = settings::dead_letter_from_wire(wire.dead_letter, &mut errors);
+    // Absent in records of the time when it was no optional field and false was not written.
+    let active = wire.active.unwrap_or(false);
+    let disabled = settings::stored_disabled(wire.disabled, active, &mut errors);
     match (id, account, target_url, authentication) {
         (Some(id), Some(account), Some(target_url), Some(authentication)) if errors.is_empty() => {
             Ok(Webhook {
@@ -101,12 +102,17 @@ pub fn webhook_from_wire(wire: v1::Webhook) -> Result<Webhook, Vec<FieldError>> 
                 target_url,
                 authentication,
                 event_types,
-                // Absent in records of the time when it was no optional field and false was not written.
-                active: wire.active.unwrap_or(false),
+                active,
                 timetable: wire.timetable.map(|t| TimetableSpec {
                     cron: t.cron,
                     time_zone: t.time_zone,
                 }),
+                ordering,
+                payload_format,
+                limits,
+                dead_letter,
+                disabled,
+                generation: Generation::new(wire.generation),
                 revision: Revision::from_offset(wire.revision),
                 created_at_ms: wire.created_at_ms,
             })
@@ -184,11 +190,24 @@ pub fn webhook_to_wire(webhook: &Webhook, secrets: Secrets) -> v1::Webhook {
         }),
         revision: webhook.revision.offset(),
         created_at_ms: webhook.created_at_ms,
+        ordering: settings::ordering_to_wire(webhook.ordering).into(),
+        payload_format: settings::payload_format_to_wire(webhook.payload_format).into(),
+        limits: settings::limits_to_wire(&webhook.limits, webhook.ordering),
+        dead_letter: webhook
+            .dead_letter
+            .map(|DeadLetter { after_attempts }| v1::DeadLetter {
+                after_attempts: after_attempts.get().get(),
+            }),
+        disabled: webhook.disabled.as_ref().map(settings::disabled_to_wire),
+        generation: webhook.generation.get(),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use angarium_model::{Limits, Ordering, PayloadFormat};
+    use prost::Message as _;
+
     use super::*;
 
     fn webhook() -> v1::Webhook {
@@ -204,14 +223,51 @@ mod tests {
             }),
             event_types: vec!["COURSE_*".into()],
             active: Some(true),
+            ordering: v1::Ordering::Ordered.into(),
+            payload_format: v1::PayloadFormat::Envelope.into(),
             ..v1::Webhook::default()
+        }
+    }
+
+    /// Every setting is something else than its default.
+    fn unusual() -> v1::Webhook {
+        v1::Webhook {
+            active: Some(false),
+            ordering: v1::Ordering::Unordered.into(),
+            payload_format: v1::PayloadFormat::Cloudevents.into(),
+            limits: Some(v1::Limits {
+                max_group_events: Some(256),
+                max_group_bytes: Some(1_024),
+                max_requests_per_second: Some(10_000),
+                max_in_flight: Some(32),
+            }),
+            dead_letter: Some(v1::DeadLetter { after_attempts: 100 }),
+            disabled: Some(v1::Disabled {
+                reason: v1::DisabledReason::FailedForRetention.into(),
+                detail: "the last answer was 503".into(),
+                at_ms: 1,
+            }),
+            generation: u64::MAX,
+            ..webhook()
         }
     }
 
     #[test]
     fn w1_a_webhook_reads_back_as_it_was_written_and_secrets_only_on_demand() {
+        let single = v1::Webhook {
+            payload_format: v1::PayloadFormat::Single.into(),
+            disabled: unusual().disabled.map(|disabled| v1::Disabled {
+                reason: v1::DisabledReason::Gone.into(),
+                ..disabled
+            }),
+            limits: None,
+            ..unusual()
+        };
+        for wire in [webhook(), unusual(), single] {
+            let model = webhook_from_wire(wire.clone()).unwrap();
+            assert_eq!(webhook_to_wire(&model, Secrets::Include), wire);
+        }
         let model = webhook_from_wire(webhook()).unwrap();
-        assert_eq!(webhook_to_wire(&model, Secrets::Include), webhook());
         let shown = webhook_to_wire(&model, Secrets::Omit);
         assert!(!format!("{shown:?}").contains("whsec_"));
     }
@@ -225,6 +281,24 @@ mod tests {
         let model = webhook_from_wire(old).unwrap();
         assert!(!model.active);
         assert_eq!(webhook_to_wire(&model, Secrets::Include).active, Some(false));
+    }
+
+    #[test]
+    fn w1_a_record_of_the_time_before_the_settings_reads_as_the_reference_has_it() {
+        // The bytes of a message without them: prost writes no field that is unset.
+        let old = v1::Webhook {
+            ordering: 0,
+            payload_format: 0,
+            ..webhook()
+        };
+        let bytes = old.encode_to_vec();
+        assert!(bytes.len() < webhook().encoded_len());
+        let model = webhook_from_wire(v1::Webhook::decode(bytes.as_slice()).unwrap()).unwrap();
+        assert_eq!(model.ordering, Ordering::Ordered);
+        assert_eq!(model.payload_format, PayloadFormat::Envelope);
+        assert_eq!(model.limits, Limits::default());
+        assert_eq!((model.dead_letter, model.disabled), (None, None));
+        assert_eq!(model.generation.get(), 0);
     }
 
     #[test]

@@ -1,8 +1,12 @@
 //! `angarium webhook …`
 
+mod sending;
+
 use clap::{ArgGroup, Args, Subcommand};
 
 use super::AtRegistry;
+
+pub(crate) use sending::{FormatArg, OrDefault, OrderingArg, SendingArgs};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum WebhookCommand {
@@ -62,6 +66,8 @@ pub(crate) struct WebhookCreate {
     #[arg(long, default_value_t = true, action = clap::ArgAction::Set)]
     pub(crate) active: bool,
     #[command(flatten)]
+    pub(crate) sending: SendingArgs,
+    #[command(flatten)]
     pub(crate) at: AtRegistry,
 }
 
@@ -99,6 +105,8 @@ pub(crate) struct WebhookChange {
     /// Change it only if its revision is this one
     #[arg(long, default_value_t = 0, hide_default_value = true)]
     pub(crate) revision: i64,
+    #[command(flatten)]
+    pub(crate) sending: SendingArgs,
 }
 
 /// How calls prove who sends them.
@@ -147,6 +155,22 @@ mod tests {
             "*",
         ];
         Cli::try_parse_from(fixed.iter().chain(method))
+    }
+
+    #[test]
+    fn a_limit_is_a_number_or_the_word_default() {
+        for good in ["1", "default", "4294967295"] {
+            assert!(
+                create(&["--no-auth", "--max-group-events", good]).is_ok(),
+                "{good}"
+            );
+        }
+        for bad in ["", "-1", "many", "4294967296"] {
+            assert!(
+                create(&["--no-auth", "--max-group-events", bad]).is_err(),
+                "{bad}"
+            );
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! `angarium webhook …`
 
+mod sending;
+
 use angarium_proto::registry::v1::authentication::Method as Proof;
 use angarium_proto::registry::v1::{
     Authentication, CreateWebhookRequest, DeleteWebhookRequest, GetWebhookRequest, ListWebhooksRequest,
@@ -9,13 +11,22 @@ use serde_json::{Value, json};
 
 use super::registry::{PAGE, Registry, present, request};
 use crate::cli::{
-    AtRegistry, Method, TimetableArgs, WebhookChange, WebhookCommand, WebhookCreate, WebhookName,
+    AtRegistry, Method, Shape, TimetableArgs, WebhookChange, WebhookCommand, WebhookCreate, WebhookName,
     WebhookUpdate, WrongUse,
 };
 use crate::output::{Row, list, one, print};
 
-const SUMMARY: [&str; 6] = ["id", "name", "active", "events", "authentication", "url"];
-const DETAILS: [&str; 11] = [
+const SUMMARY: [&str; 7] = [
+    "id",
+    "name",
+    "active",
+    "events",
+    "authentication",
+    "sending",
+    "url",
+];
+/// Before those of [`sending`] and the revision.
+const DETAILS: [&str; 10] = [
     "id",
     "account",
     "name",
@@ -26,7 +37,6 @@ const DETAILS: [&str; 11] = [
     "events",
     "active",
     "timetable",
-    "revision",
 ];
 
 /// Runs one of the commands and prints the answer.
@@ -45,7 +55,7 @@ pub(crate) async fn run(command: WebhookCommand) -> anyhow::Result<()> {
 
 async fn create(create: WebhookCreate) -> anyhow::Result<()> {
     let mut registry = Registry::at(&create.at)?;
-    let webhook = Webhook {
+    let mut webhook = Webhook {
         account_id: create.account,
         name: create.name,
         description: create.description,
@@ -56,6 +66,7 @@ async fn create(create: WebhookCreate) -> anyhow::Result<()> {
         timetable: timetable(create.timetable),
         ..Webhook::default()
     };
+    sending::apply(&create.sending, &mut webhook);
     let sent = registry
         .calls
         .create_webhook(request(CreateWebhookRequest {
@@ -63,7 +74,7 @@ async fn create(create: WebhookCreate) -> anyhow::Result<()> {
         }))
         .await;
     let webhook = present(registry.answer(sent)?.webhook)?;
-    print(&one(create.at.reach.output, &DETAILS, details(&webhook)))
+    print_details(create.at.reach.output, &webhook)
 }
 
 async fn list_all(account_id: u64, at: &AtRegistry) -> anyhow::Result<()> {
@@ -94,7 +105,7 @@ async fn get(name: WebhookName) -> anyhow::Result<()> {
     };
     let sent = registry.calls.get_webhook(request(wanted)).await;
     let webhook = present(registry.answer(sent)?.webhook)?;
-    print(&one(name.at.reach.output, &DETAILS, details(&webhook)))
+    print_details(name.at.reach.output, &webhook)
 }
 
 async fn update(update: WebhookUpdate) -> anyhow::Result<()> {
@@ -106,7 +117,15 @@ async fn update(update: WebhookUpdate) -> anyhow::Result<()> {
     let mut registry = Registry::at(&name.at)?;
     let sent = registry.calls.update_webhook(request(wanted)).await;
     let webhook = present(registry.answer(sent)?.webhook)?;
-    print(&one(name.at.reach.output, &DETAILS, details(&webhook)))
+    print_details(name.at.reach.output, &webhook)
+}
+
+/// Prints all of a webhook.
+fn print_details(shape: Shape, webhook: &Webhook) -> anyhow::Result<()> {
+    let mut headers = DETAILS.to_vec();
+    headers.extend(sending::HEADERS);
+    headers.push("revision");
+    print(&one(shape, &headers, details(webhook)))
 }
 
 async fn delete(name: WebhookName) -> anyhow::Result<()> {
@@ -162,11 +181,13 @@ fn changed(name: &WebhookName, change: WebhookChange) -> Result<UpdateWebhookReq
     if webhook.timetable.is_some() {
         paths.push("timetable");
     }
+    paths.extend(sending::apply(&change.sending, &mut webhook));
     // An empty mask would mean all fields, and so empty most of them.
     if paths.is_empty() {
         return Err(WrongUse(
             "nothing to change: give at least one of --name, --description, --url, --events, \
-            --active, --cron, --signature, --secret, --no-auth",
+            --active, --cron, --signature, --secret, --no-auth, --ordering, --payload-format, --max-group-events, \
+            --max-group-bytes, --max-requests-per-second, --max-in-flight, --dead-letter-after",
         ));
     }
     let mut request = UpdateWebhookRequest {
@@ -219,7 +240,7 @@ fn proof(webhook: &Webhook) -> (&'static str, Option<&str>) {
 fn json(webhook: &Webhook) -> Value {
     let (authentication, secret) = proof(webhook);
     let timetable = webhook.timetable.as_ref();
-    json!({
+    let mut json = json!({
         "id": webhook.id,
         "account": webhook.account_id,
         "name": webhook.name,
@@ -232,7 +253,11 @@ fn json(webhook: &Webhook) -> Value {
         "timetable": timetable.map(|table| json!({ "cron": table.cron, "timeZone": table.time_zone })),
         "revision": webhook.revision,
         "createdAtMs": webhook.created_at_ms,
-    })
+    });
+    if let (Value::Object(all), Value::Object(sending)) = (&mut json, sending::json(webhook)) {
+        all.extend(sending);
+    }
+    json
 }
 
 fn summary(webhook: &Webhook) -> Row {
@@ -240,9 +265,10 @@ fn summary(webhook: &Webhook) -> Row {
     let cells = vec![
         webhook.id.clone(),
         webhook.name.clone(),
-        webhook.active.unwrap_or_default().to_string(),
+        sending::state(webhook),
         webhook.event_types.join(","),
         proof(webhook).0.to_owned(),
+        sending::brief(webhook),
         webhook.target_url.clone(),
     ];
     Row { cells, json }
@@ -252,7 +278,7 @@ fn details(webhook: &Webhook) -> Row {
     let json = json(webhook);
     let (authentication, secret) = proof(webhook);
     let timetable = webhook.timetable.as_ref();
-    let cells = vec![
+    let mut cells = vec![
         webhook.id.clone(),
         webhook.account_id.to_string(),
         webhook.name.clone(),
@@ -261,13 +287,14 @@ fn details(webhook: &Webhook) -> Row {
         authentication.to_owned(),
         secret.unwrap_or("not shown").to_owned(),
         webhook.event_types.join(","),
-        webhook.active.unwrap_or_default().to_string(),
+        sending::state_in_full(webhook),
         timetable.map_or_else(
             || "the default".to_owned(),
             |table| format!("{} {}", table.cron, table.time_zone),
         ),
-        webhook.revision.to_string(),
     ];
+    cells.extend(sending::cells(webhook));
+    cells.push(webhook.revision.to_string());
     Row { cells, json }
 }
 
@@ -303,6 +330,25 @@ mod tests {
             (webhook.active, webhook.event_types),
             (Some(false), vec!["A".to_owned(), "B_*".to_owned()])
         );
+    }
+
+    #[test]
+    fn w4_an_update_of_one_limit_names_that_one_and_default_takes_it_away() {
+        let request = update(&["--max-group-events", "default", "--dead-letter-after", "3"]).unwrap();
+        let paths = request.update_mask.unwrap().paths;
+        assert_eq!(paths, ["limits.max_group_events", "dead_letter"]);
+        let webhook = request.webhook.unwrap();
+        assert_eq!(webhook.limits.unwrap().max_group_events, None);
+        assert_eq!(webhook.dead_letter.unwrap().after_attempts, 3);
+    }
+
+    #[test]
+    fn w6_all_of_a_webhook_is_shown_with_a_line_for_each_column() {
+        let columns = DETAILS.len() + sending::HEADERS.len() + 1;
+        let row = details(&Webhook::default());
+        assert_eq!(row.cells.len(), columns);
+        assert_eq!(row.json["ordering"], "ordered");
+        assert_eq!(summary(&Webhook::default()).cells.len(), SUMMARY.len());
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! A partition step by step, under a clock that only the test moves; in `crate::simulation` whatever may happen happens.
 
 use angarium_model::{
-    AccountId, Authentication, EventName, Revision, TargetUrl, TimetableSpec, TypePattern, Webhook,
+    AccountId, Authentication, EventName, Generation, Limits, Ordering, PayloadFormat, Revision, TargetUrl,
+    TimetableSpec, TypePattern, Webhook,
 };
 use angarium_policy::{ErrorClass, Failure};
 
@@ -29,6 +30,12 @@ fn webhook(number: u8, active: bool) -> Webhook {
             cron: "*/30 * * * * *".into(),
             time_zone: String::new(),
         }),
+        ordering: Ordering::default(),
+        payload_format: PayloadFormat::default(),
+        limits: Limits::default(),
+        dead_letter: None,
+        disabled: None,
+        generation: Generation::default(),
         revision: Revision::from_offset(1),
         created_at_ms: 0,
     }

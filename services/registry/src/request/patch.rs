@@ -1,12 +1,13 @@
 //! Changes of webhooks: only the fields that the mask names are looked at.
 
-use angarium_model::Authentication;
+use angarium_model::{Authentication, Ordering, Webhook};
 use angarium_proto::FieldError;
 use angarium_proto::registry::v1::{self, authentication::Method};
 
 use super::webhook::{checked, new_secret};
 use super::{check_mask, required};
-use crate::plan::{Expected, NewAuthentication, WebhookPatch, Write};
+use crate::patch::{NewAuthentication, WebhookPatch};
+use crate::plan::{Expected, Write};
 use crate::refusal::Refusal;
 
 const NAME: &str = "name";
@@ -16,7 +17,15 @@ const AUTHENTICATION: &str = "authentication";
 const EVENT_TYPES: &str = "event_types";
 const ACTIVE: &str = "active";
 const TIMETABLE: &str = "timetable";
-const ALL: [&str; 7] = [
+const ORDERING: &str = "ordering";
+const PAYLOAD_FORMAT: &str = "payload_format";
+const LIMITS: &str = "limits";
+const MAX_GROUP_EVENTS: &str = "limits.max_group_events";
+const MAX_GROUP_BYTES: &str = "limits.max_group_bytes";
+const MAX_REQUESTS_PER_SECOND: &str = "limits.max_requests_per_second";
+const MAX_IN_FLIGHT: &str = "limits.max_in_flight";
+const DEAD_LETTER: &str = "dead_letter";
+const ALL: [&str; 15] = [
     NAME,
     DESCRIPTION,
     TARGET_URL,
@@ -24,76 +33,123 @@ const ALL: [&str; 7] = [
     EVENT_TYPES,
     ACTIVE,
     TIMETABLE,
+    ORDERING,
+    PAYLOAD_FORMAT,
+    LIMITS,
+    MAX_GROUP_EVENTS,
+    MAX_GROUP_BYTES,
+    MAX_REQUESTS_PER_SECOND,
+    MAX_IN_FLIGHT,
+    DEAD_LETTER,
 ];
+
+/// Which fields change.
+struct Mask(Vec<String>);
+
+impl Mask {
+    /// Whether the mask names the field or the message that it is in; an empty mask names all.
+    fn names(&self, field: &str) -> bool {
+        let within = |path: &String| {
+            field
+                .strip_prefix(path.as_str())
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        self.0.is_empty() || self.0.iter().any(within)
+    }
+}
 
 /// Checks a change of a webhook (W4).
 pub(crate) fn update_webhook(request: v1::UpdateWebhookRequest) -> Result<Write, Refusal> {
     let wire = request.webhook.ok_or_else(|| required("webhook"))?;
     let expected = Expected::from_wire(wire.revision);
-    let paths = request.update_mask.map(|mask| mask.paths).unwrap_or_default();
+    let mask = Mask(request.update_mask.map(|mask| mask.paths).unwrap_or_default());
     let mut errors = Vec::new();
-    check_mask(&paths, &ALL, &mut errors);
-    let changes = |field: &str| paths.is_empty() || paths.iter().any(|path| path == field);
-    if changes(ACTIVE) && wire.active.is_none() {
+    check_mask(&mask.0, &ALL, &mut errors);
+    if mask.names(ACTIVE) && wire.active.is_none() {
         let message = "must be set to be changed, true or false; to leave it as it is, name the other fields in update_mask";
         errors.push(FieldError::new("webhook.active", message));
     }
 
-    let webhook = checked(without_the_rest(wire, changes), errors)?;
+    let webhook = checked(without_the_rest(wire, &mask), errors)?;
+    Ok(Write::UpdateWebhook {
+        account: webhook.account,
+        id: webhook.id,
+        expected,
+        patch: patch(webhook, &mask)?,
+    })
+}
+
+/// What changes, of a webhook in which only that was looked at.
+fn patch(webhook: Webhook, mask: &Mask) -> Result<WebhookPatch, Refusal> {
     let authentication = match webhook.authentication {
         Authentication::None => NewAuthentication::None,
         Authentication::Signature(Some(secret)) => NewAuthentication::Signed(secret),
         Authentication::Signature(None) => NewAuthentication::KeepOr(new_secret()?),
     };
-    let patch = WebhookPatch {
-        name: changes(NAME).then_some(webhook.name),
-        description: changes(DESCRIPTION).then_some(webhook.description),
-        target_url: changes(TARGET_URL).then_some(webhook.target_url),
-        authentication: changes(AUTHENTICATION).then_some(authentication),
-        event_types: changes(EVENT_TYPES).then_some(webhook.event_types),
-        active: changes(ACTIVE).then_some(webhook.active),
-        timetable: changes(TIMETABLE).then_some(webhook.timetable),
+    let max_in_flight = match webhook.ordering {
+        Ordering::Ordered => None,
+        Ordering::Unordered { max_in_flight } => max_in_flight,
     };
-    Ok(Write::UpdateWebhook {
-        account: webhook.account,
-        id: webhook.id,
-        expected,
-        patch,
+    let limits = webhook.limits;
+    Ok(WebhookPatch {
+        name: mask.names(NAME).then_some(webhook.name),
+        description: mask.names(DESCRIPTION).then_some(webhook.description),
+        target_url: mask.names(TARGET_URL).then_some(webhook.target_url),
+        authentication: mask.names(AUTHENTICATION).then_some(authentication),
+        event_types: mask.names(EVENT_TYPES).then_some(webhook.event_types),
+        active: mask.names(ACTIVE).then_some(webhook.active),
+        timetable: mask.names(TIMETABLE).then_some(webhook.timetable),
+        ordering: mask.names(ORDERING).then_some(webhook.ordering),
+        payload_format: mask.names(PAYLOAD_FORMAT).then_some(webhook.payload_format),
+        max_group_events: mask.names(MAX_GROUP_EVENTS).then_some(limits.max_group_events),
+        max_group_bytes: mask.names(MAX_GROUP_BYTES).then_some(limits.max_group_bytes),
+        max_requests_per_second: mask
+            .names(MAX_REQUESTS_PER_SECOND)
+            .then_some(limits.max_requests_per_second),
+        max_in_flight: mask.names(MAX_IN_FLIGHT).then_some(max_in_flight),
+        dead_letter: mask.names(DEAD_LETTER).then_some(webhook.dead_letter),
     })
 }
 
 /// Puts something valid into each field that does not change, so that what a caller left in it is no mistake.
-fn without_the_rest(wire: v1::Webhook, changes: impl Fn(&str) -> bool) -> v1::Webhook {
-    let unauthenticated = || v1::Authentication {
-        method: Some(Method::None(v1::NoAuthentication {})),
-    };
-    v1::Webhook {
-        name: if changes(NAME) {
-            wire.name
-        } else {
-            "unchanged".to_owned()
-        },
-        description: if changes(DESCRIPTION) {
-            wire.description
-        } else {
-            String::new()
-        },
-        target_url: if changes(TARGET_URL) {
-            wire.target_url
-        } else {
-            "https://example.com/".to_owned()
-        },
-        authentication: if changes(AUTHENTICATION) {
-            wire.authentication
-        } else {
-            Some(unauthenticated())
-        },
-        event_types: if changes(EVENT_TYPES) {
-            wire.event_types
-        } else {
-            vec!["*".to_owned()]
-        },
-        timetable: if changes(TIMETABLE) { wire.timetable } else { None },
-        ..wire
+fn without_the_rest(mut wire: v1::Webhook, mask: &Mask) -> v1::Webhook {
+    if !mask.names(NAME) {
+        wire.name = "unchanged".to_owned();
     }
+    if !mask.names(DESCRIPTION) {
+        wire.description = String::new();
+    }
+    if !mask.names(TARGET_URL) {
+        wire.target_url = "https://example.com/".to_owned();
+    }
+    if !mask.names(AUTHENTICATION) {
+        wire.authentication = Some(v1::Authentication {
+            method: Some(Method::None(v1::NoAuthentication {})),
+        });
+    }
+    if !mask.names(EVENT_TYPES) {
+        wire.event_types = vec!["*".to_owned()];
+    }
+    if !mask.names(TIMETABLE) {
+        wire.timetable = None;
+    }
+    if !mask.names(ORDERING) {
+        // The one that goes with any limit: which it is in truth, and so whether they do, is known when it is written.
+        wire.ordering = v1::Ordering::Unordered.into();
+    }
+    if !mask.names(PAYLOAD_FORMAT) {
+        wire.payload_format = v1::PayloadFormat::Unspecified.into();
+    }
+    if !mask.names(DEAD_LETTER) {
+        wire.dead_letter = None;
+    }
+    if let Some(limits) = &mut wire.limits {
+        let drop_unnamed =
+            |field: &str, limit: &mut Option<u32>| *limit = limit.filter(|_| mask.names(field));
+        drop_unnamed(MAX_GROUP_EVENTS, &mut limits.max_group_events);
+        drop_unnamed(MAX_GROUP_BYTES, &mut limits.max_group_bytes);
+        drop_unnamed(MAX_REQUESTS_PER_SECOND, &mut limits.max_requests_per_second);
+        drop_unnamed(MAX_IN_FLIGHT, &mut limits.max_in_flight);
+    }
+    wire
 }

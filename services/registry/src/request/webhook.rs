@@ -31,8 +31,10 @@ pub(crate) fn create_webhook(request: v1::CreateWebhookRequest, now_ms: i64) -> 
     }))
 }
 
-/// Checks all of a webhook; its mistakes come behind those found before.
+/// Checks all of a webhook; its mistakes come behind those found before. What only the registry sets is not looked at.
 pub(super) fn checked(mut wire: v1::Webhook, mut errors: Vec<FieldError>) -> Result<Webhook, Refusal> {
+    wire.disabled = None;
+    wire.generation = 0;
     let mut meaning = Vec::new();
     check_secret(&mut wire, &mut meaning);
     check_timetable(wire.timetable.as_ref(), &mut meaning);

@@ -8,8 +8,8 @@ use angarium_kafka::MockBroker;
 use angarium_kafka::topics::Layout;
 use angarium_proto::registry::v1::registry_service_client::RegistryServiceClient;
 use angarium_proto::registry::v1::{
-    Account, Authentication, CreateAccountRequest, CreateWebhookRequest, NoAuthentication, Signature,
-    Webhook, authentication::Method,
+    Account, Authentication, CreateAccountRequest, CreateWebhookRequest, GetWebhookRequest, NoAuthentication,
+    Ordering, PayloadFormat, Signature, UpdateWebhookRequest, Webhook, authentication::Method,
 };
 use angarium_registry::{Config, Service};
 use angarium_runtime::access::OperatorKey;
@@ -37,6 +37,13 @@ impl Registry {
         let broker = MockBroker::start(&Layout::default()).unwrap();
         let config = Config::new(SocketAddr::from(([127, 0, 0, 1], 0)), OperatorKey::generate());
         Self::serve(broker, config).await
+    }
+
+    /// With account 1234.
+    pub(crate) async fn with_account() -> Self {
+        let registry = Self::start().await;
+        registry.create_account(1234, "Acme").await;
+        registry
     }
 
     async fn serve(broker: MockBroker, config: Config) -> Self {
@@ -111,6 +118,33 @@ impl Registry {
             .webhook
             .unwrap()
     }
+
+    /// Changes the fields that `paths` name; all if there are none.
+    pub(crate) async fn update_webhook(&self, webhook: Webhook, paths: &[&str]) -> Result<Webhook, Status> {
+        let changed = self.client.clone().update_webhook(update(webhook, paths)).await?;
+        Ok(changed.into_inner().webhook.unwrap())
+    }
+
+    pub(crate) async fn read_webhook(&self, webhook: &Webhook) -> Webhook {
+        let read = self.client.clone().get_webhook(get(webhook)).await.unwrap();
+        read.into_inner().webhook.unwrap()
+    }
+}
+
+pub(crate) fn update(webhook: Webhook, paths: &[&str]) -> UpdateWebhookRequest {
+    let mut request = UpdateWebhookRequest {
+        webhook: Some(webhook),
+        update_mask: None,
+    };
+    request.update_mask.get_or_insert_default().paths = paths.iter().map(ToString::to_string).collect();
+    request
+}
+
+pub(crate) fn get(webhook: &Webhook) -> GetWebhookRequest {
+    GetWebhookRequest {
+        account_id: webhook.account_id,
+        id: webhook.id.clone(),
+    }
 }
 
 impl Drop for Registry {
@@ -130,6 +164,8 @@ pub(crate) fn webhook() -> Webhook {
         }),
         event_types: vec!["COURSE_*".into()],
         active: Some(true),
+        ordering: Ordering::Ordered.into(),
+        payload_format: PayloadFormat::Envelope.into(),
         ..Webhook::default()
     }
 }

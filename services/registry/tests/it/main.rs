@@ -3,11 +3,15 @@
 #[cfg(test)]
 mod accounts;
 #[cfg(test)]
+mod disabling;
+#[cfg(test)]
 mod durability;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
 mod reflection;
+#[cfg(test)]
+mod settings;
 #[cfg(test)]
 mod watching;
 #[cfg(test)]

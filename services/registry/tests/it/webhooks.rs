@@ -1,41 +1,18 @@
 //! Webhooks are written and read.
 
 use angarium_proto::registry::v1::{
-    CreateWebhookRequest, DeleteWebhookRequest, GetWebhookRequest, ListWebhooksRequest, Timetable,
-    UpdateWebhookRequest, Webhook,
+    CreateWebhookRequest, DeleteWebhookRequest, ListWebhooksRequest, Timetable, Webhook,
 };
 use tonic::Code;
 use tonic_types::StatusExt as _;
 
-use crate::harness::{NOW_MS, Registry, shown_secret, signature, webhook, wrong_fields};
+use crate::harness::{NOW_MS, Registry, get, shown_secret, signature, update, webhook, wrong_fields};
 
 const SECRET: &str = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
-fn update(webhook: Webhook, paths: &[&str]) -> UpdateWebhookRequest {
-    let mut request = UpdateWebhookRequest {
-        webhook: Some(webhook),
-        update_mask: None,
-    };
-    request.update_mask.get_or_insert_default().paths = paths.iter().map(ToString::to_string).collect();
-    request
-}
-
-async fn with_account() -> Registry {
-    let registry = Registry::start().await;
-    registry.create_account(1234, "Acme").await;
-    registry
-}
-
-fn get(webhook: &Webhook) -> GetWebhookRequest {
-    GetWebhookRequest {
-        account_id: webhook.account_id,
-        id: webhook.id.clone(),
-    }
-}
-
 #[tokio::test]
 async fn w1_w4_a_webhook_is_created_read_changed_retired_and_deleted() {
-    let registry = with_account().await;
+    let registry = Registry::with_account().await;
     let mut client = registry.client.clone();
     let sent = Webhook {
         id: "mine".into(),
@@ -110,7 +87,7 @@ async fn w1_w4_a_webhook_is_created_read_changed_retired_and_deleted() {
 
 #[tokio::test]
 async fn w2_a_generated_secret_is_shown_once_and_kept_by_changes_that_bring_none() {
-    let registry = with_account().await;
+    let registry = Registry::with_account().await;
     let mut client = registry.client.clone();
     let created = registry
         .create_webhook(Webhook {
@@ -153,7 +130,7 @@ async fn w2_a_generated_secret_is_shown_once_and_kept_by_changes_that_bring_none
 
 #[tokio::test]
 async fn w2_a_secret_brought_along_is_taken_shown_once_and_replaced() {
-    let registry = with_account().await;
+    let registry = Registry::with_account().await;
     let mut client = registry.client.clone();
     let created = Webhook {
         revision: 0,
@@ -194,7 +171,7 @@ async fn w2_a_secret_brought_along_is_taken_shown_once_and_replaced() {
 
 #[tokio::test]
 async fn w1_every_mistake_of_a_webhook_is_told_at_once_with_its_field() {
-    let registry = with_account().await;
+    let registry = Registry::with_account().await;
     let mut client = registry.client.clone();
     let wrong = Webhook {
         account_id: u64::MAX,
@@ -260,7 +237,7 @@ async fn w1_every_mistake_of_a_webhook_is_told_at_once_with_its_field() {
 
 #[tokio::test]
 async fn w1_too_many_event_types_are_refused_for_their_number_and_not_looked_at_one_by_one() {
-    let registry = with_account().await;
+    let registry = Registry::with_account().await;
     let many = Webhook {
         event_types: vec!["COURSE_ENROLMENT".into(); 129],
         ..webhook()
@@ -272,7 +249,7 @@ async fn w1_too_many_event_types_are_refused_for_their_number_and_not_looked_at_
 
 #[tokio::test]
 async fn w1_a_prefix_that_no_type_has_is_refused_with_the_one_that_was_meant() {
-    let registry = with_account().await;
+    let registry = Registry::with_account().await;
     let wrong = Webhook {
         event_types: ["COURSE_*", "COURS_*", "INVOICE_*", "*"]
             .map(str::to_owned)
@@ -298,7 +275,7 @@ async fn w1_a_prefix_that_no_type_has_is_refused_with_the_one_that_was_meant() {
 
 #[tokio::test]
 async fn w1_a_new_webhook_is_active_unless_it_says_otherwise_and_a_change_of_it_says_which() {
-    let registry = with_account().await;
+    let registry = Registry::with_account().await;
     let mut client = registry.client.clone();
     let unsaid = Webhook {
         active: None,
@@ -334,7 +311,7 @@ async fn w1_a_new_webhook_is_active_unless_it_says_otherwise_and_a_change_of_it_
 
 #[tokio::test]
 async fn of_very_many_mistakes_the_real_client_learns_the_first_and_how_many_there_are() {
-    let registry = with_account().await;
+    let registry = Registry::with_account().await;
     let mut client = registry.client.clone();
     let created = registry.create_webhook(webhook()).await;
     let wrong = Webhook {
@@ -379,7 +356,7 @@ async fn of_very_many_mistakes_the_real_client_learns_the_first_and_how_many_the
 
 #[tokio::test]
 async fn a_stranger_is_not_found_and_the_answer_says_what_to_do() {
-    let registry = with_account().await;
+    let registry = Registry::with_account().await;
     let mut client = registry.client.clone();
     let orphan = CreateWebhookRequest {
         webhook: Some(Webhook {
@@ -430,7 +407,7 @@ async fn a_stranger_is_not_found_and_the_answer_says_what_to_do() {
 
 #[tokio::test]
 async fn w4_a_stale_change_of_a_webhook_is_refused() {
-    let registry = with_account().await;
+    let registry = Registry::with_account().await;
     let mut client = registry.client.clone();
     let created = registry.create_webhook(webhook()).await;
     client.update_webhook(update(created.clone(), &[])).await.unwrap();
@@ -452,7 +429,7 @@ async fn w4_a_stale_change_of_a_webhook_is_refused() {
 
 #[tokio::test]
 async fn w6_webhooks_are_listed_in_order_of_their_creation() {
-    let registry = with_account().await;
+    let registry = Registry::with_account().await;
     let mut created = Vec::new();
     for _ in 0..3 {
         created.push(registry.create_webhook(webhook()).await.id);

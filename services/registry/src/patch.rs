@@ -1,0 +1,121 @@
+//! What a change makes of a webhook.
+
+use angarium_model::{
+    Authentication, DeadLetter, MaxGroupBytes, MaxGroupEvents, MaxInFlight, MaxRequestsPerSecond, Ordering,
+    PayloadFormat, SecretText, TargetUrl, TimetableSpec, TypePattern, Webhook,
+};
+use angarium_proto::FieldError;
+use angarium_proto::convert::in_flight_of_an_ordered_webhook;
+
+use crate::refusal::Refusal;
+
+/// The fields of a webhook that change; `None` leaves one as it is, and `Some(None)` gives it its default.
+#[derive(Debug, Default)]
+pub(crate) struct WebhookPatch {
+    pub(crate) name: Option<String>,
+    pub(crate) description: Option<String>,
+    pub(crate) target_url: Option<TargetUrl>,
+    pub(crate) authentication: Option<NewAuthentication>,
+    pub(crate) event_types: Option<Vec<TypePattern>>,
+    pub(crate) active: Option<bool>,
+    pub(crate) timetable: Option<Option<TimetableSpec>>,
+    /// Its own number of calls at once does not count: that is [`WebhookPatch::max_in_flight`].
+    pub(crate) ordering: Option<Ordering>,
+    pub(crate) payload_format: Option<PayloadFormat>,
+    pub(crate) max_group_events: Option<Option<MaxGroupEvents>>,
+    pub(crate) max_group_bytes: Option<Option<MaxGroupBytes>>,
+    pub(crate) max_requests_per_second: Option<Option<MaxRequestsPerSecond>>,
+    pub(crate) max_in_flight: Option<Option<MaxInFlight>>,
+    pub(crate) dead_letter: Option<Option<DeadLetter>>,
+}
+
+/// What a webhook's authentication becomes.
+#[derive(Debug)]
+pub(crate) enum NewAuthentication {
+    None,
+    /// Signed with a secret that the caller brought along.
+    Signed(SecretText),
+    /// Signed with the secret there is, or with this new one.
+    KeepOr(SecretText),
+}
+
+impl WebhookPatch {
+    /// The webhook as it will be, and whether it has a new secret.
+    ///
+    /// # Errors
+    /// When what changes does not go with what stays.
+    pub(crate) fn apply(self, mut webhook: Webhook) -> Result<(Webhook, bool), Refusal> {
+        let mut new_secret = false;
+        webhook.name = self.name.unwrap_or(webhook.name);
+        webhook.description = self.description.unwrap_or(webhook.description);
+        webhook.target_url = self.target_url.unwrap_or(webhook.target_url);
+        webhook.event_types = self.event_types.unwrap_or(webhook.event_types);
+        webhook.switch(self.active.unwrap_or(webhook.active));
+        webhook.timetable = self.timetable.unwrap_or(webhook.timetable);
+        webhook.ordering = ordering(webhook.ordering, self.ordering, self.max_in_flight)?;
+        webhook.payload_format = self.payload_format.unwrap_or(webhook.payload_format);
+        let limits = &mut webhook.limits;
+        limits.max_group_events = self.max_group_events.unwrap_or(limits.max_group_events);
+        limits.max_group_bytes = self.max_group_bytes.unwrap_or(limits.max_group_bytes);
+        limits.max_requests_per_second = self
+            .max_requests_per_second
+            .unwrap_or(limits.max_requests_per_second);
+        webhook.dead_letter = self.dead_letter.unwrap_or(webhook.dead_letter);
+        webhook.authentication = match (self.authentication, webhook.authentication) {
+            (None, unchanged) => unchanged,
+            (Some(NewAuthentication::None), _) => Authentication::None,
+            (Some(NewAuthentication::KeepOr(_)), kept @ Authentication::Signature(Some(_))) => kept,
+            (Some(NewAuthentication::Signed(secret) | NewAuthentication::KeepOr(secret)), _) => {
+                new_secret = true;
+                Authentication::Signature(Some(secret))
+            }
+        };
+        Ok((webhook, new_secret))
+    }
+}
+
+/// The ordering as it will be. How many calls there may be at once is kept as long as the webhook is unordered, and
+/// refused if someone sets it for one that is ordered.
+fn ordering(
+    current: Ordering,
+    new: Option<Ordering>,
+    new_in_flight: Option<Option<MaxInFlight>>,
+) -> Result<Ordering, Refusal> {
+    let kept = match current {
+        Ordering::Ordered => None,
+        Ordering::Unordered { max_in_flight } => max_in_flight,
+    };
+    match new.unwrap_or(current) {
+        Ordering::Ordered if new_in_flight.flatten().is_some() => {
+            let FieldError { field, message } = in_flight_of_an_ordered_webhook();
+            Err(Refusal::field(&format!("webhook.{field}"), message))
+        }
+        Ordering::Ordered => Ok(Ordering::Ordered),
+        Ordering::Unordered { .. } => Ok(Ordering::Unordered {
+            max_in_flight: new_in_flight.unwrap_or(kept),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use angarium_model::{Disabled, DisabledReason, Generation};
+
+    use super::*;
+    use crate::record::tests::old_webhook;
+
+    #[test]
+    fn a_change_keeps_the_generation_and_switching_on_forgets_why_it_was_off() {
+        let mut disabled = old_webhook();
+        disabled.generation = Generation::new(7);
+        disabled.disable(Disabled::new(DisabledReason::Gone, String::new(), 1).unwrap());
+        let (same, new_secret) = WebhookPatch::default().apply(disabled.clone()).unwrap();
+        assert_eq!((&same, new_secret), (&disabled, false));
+        let on = WebhookPatch {
+            active: Some(true),
+            ..WebhookPatch::default()
+        };
+        let (on, _) = on.apply(disabled).unwrap();
+        assert_eq!((on.active, on.disabled, on.generation.get()), (true, None, 7));
+    }
+}
