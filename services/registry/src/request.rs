@@ -6,7 +6,7 @@ mod webhook;
 use angarium_model::{Account, AccountId, Revision, WebhookId};
 use angarium_proto::convert::account_from_wire;
 use angarium_proto::registry::v1;
-use angarium_proto::{FieldError, InvalidWire};
+use angarium_proto::{FieldError, InvalidWire, under};
 
 use crate::plan::{Expected, Write};
 use crate::refusal::Refusal;
@@ -86,14 +86,6 @@ pub(crate) fn webhook_key(account: u64, id: &str) -> Result<(AccountId, WebhookI
 
 fn required(field: &str) -> Refusal {
     Refusal::field(field, "is required")
-}
-
-/// Makes paths relative to a message into paths relative to the request.
-fn under(message: &str, mut errors: Vec<FieldError>) -> Vec<FieldError> {
-    for error in &mut errors {
-        error.field = format!("{message}.{}", error.field);
-    }
-    errors
 }
 
 fn check_mask(paths: &[String], known: &[&str], errors: &mut Vec<FieldError>) {
