@@ -158,7 +158,11 @@ mod tests {
     #[test]
     fn a_type_that_is_not_known_is_told_with_the_one_that_may_be_meant() {
         assert_eq!(known_type("CI_STATS").unwrap().name, "CI_STATS");
-        assert!(known_type("CI_STAT").unwrap_err().ends_with("did you mean CI_STATS?"));
+        assert!(
+            known_type("CI_STAT")
+                .unwrap_err()
+                .ends_with("did you mean CI_STATS?")
+        );
         assert!(known_type(&"X".repeat(129)).unwrap_err().contains("at most 128"));
     }
 }

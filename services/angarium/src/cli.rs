@@ -9,7 +9,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use account::AccountCommand;
 pub(crate) use webhook::{
-    Method, TimetableArgs, WebhookChange, WebhookCommand, WebhookCreate, WebhookName, WebhookUpdate,
+    Method, TimetableArgs, WebhookChange, WebhookCommand, WebhookCreate, WebhookName, WebhookTest,
+    WebhookUpdate,
 };
 
 use crate::dev;
@@ -62,7 +63,7 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: AccountCommand,
     },
-    /// Create, look at, change and delete webhooks
+    /// Create, look at, change, test and delete webhooks
     Webhook {
         #[command(subcommand)]
         command: WebhookCommand,
@@ -129,6 +130,17 @@ pub(crate) struct AtRegistry {
     /// Where the registry is, as http://host:port [variable: ANGARIUM_REGISTRY_ENDPOINT]
     #[arg(long, value_name = "URL")]
     pub(crate) registry: Option<String>,
+    #[command(flatten)]
+    pub(crate) reach: Reach,
+}
+
+/// How to reach delivery.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Connection and output")]
+pub(crate) struct AtDelivery {
+    /// Where a delivery worker is, as http://host:port [variable: ANGARIUM_DELIVERY_ENDPOINT]
+    #[arg(long, value_name = "URL")]
+    pub(crate) delivery: Option<String>,
     #[command(flatten)]
     pub(crate) reach: Reach,
 }

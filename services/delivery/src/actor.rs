@@ -35,7 +35,7 @@ use crate::metrics::Metrics;
 use crate::partition::{Effect, Incoming, Partition, Rules};
 use crate::record::Delivery;
 
-pub(crate) use self::calls::{Budget, Calls};
+pub(crate) use self::calls::{Budget, Calls, signed_headers};
 
 /// Records taken off the live stream in one turn.
 const LIVE_TURN: usize = 256;
