@@ -376,7 +376,7 @@ async fn w5_every_mistake_of_a_request_is_told_at_once_as_the_registry_tells_it(
     let request = TestWebhookRequest {
         account_id: ACCOUNT,
         target: Some(Wanted::Webhook(wrong)),
-        event_type: "LEARNER_PROGRES".into(),
+        event_type: "CI_STAT".into(),
     };
     let status = world.send(request).await.unwrap_err();
     assert_eq!(
@@ -391,10 +391,7 @@ async fn w5_every_mistake_of_a_request_is_told_at_once_as_the_registry_tells_it(
         ]
     );
     let told = status.get_details_bad_request().unwrap().field_violations;
-    assert!(
-        told[5].description.contains("did you mean LEARNER_PROGRESS?"),
-        "{told:?}"
-    );
+    assert!(told[5].description.contains("did you mean CI_STATS?"), "{told:?}");
 
     let request = TestWebhookRequest {
         account_id: u64::MAX,
