@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    const FILES: [&str; 6] = [
+    const FILES: [&str; 7] = [
         "angarium/event/v1/event.proto",
         "angarium/event/v1/publisher.proto",
         "angarium/delivery/v1/delivery.proto",
+        "angarium/delivery/v1/delivery_service.proto",
         "angarium/journal/v1/journal.proto",
         "angarium/registry/v1/registry.proto",
         "angarium/registry/v1/registry_service.proto",

@@ -31,7 +31,12 @@ async fn e7_ids_are_remembered_in_redis_and_a_second_run_takes_none_of_them_for_
     let before = runs_with_ids(&backends.redis).await.len();
     for run in 1..=2 {
         let real = ["--kafka", &backends.kafka, "--redis", &backends.redis];
-        let ports = ["--http-port=0", "--grpc-port=0", "--registry-port=0"];
+        let ports = [
+            "--http-port=0",
+            "--grpc-port=0",
+            "--registry-port=0",
+            "--delivery-port=0",
+        ];
         let arguments = [&["dev", "--once"][..], &real, &ports].concat();
         let told = process::run(&arguments, &BTreeMap::new()).unwrap();
         let counts = "accepted 25   refused 2   delivered 25   verified 25   as promised";

@@ -40,6 +40,15 @@ impl FieldError {
 #[error("{}", summary(.0.first(), .0.len()))]
 pub struct InvalidWire(pub Vec<FieldError>);
 
+/// Makes paths relative to a message into paths relative to the request that holds it.
+#[must_use]
+pub fn under(message: &str, mut errors: Vec<FieldError>) -> Vec<FieldError> {
+    for error in &mut errors {
+        error.field = format!("{message}.{}", error.field);
+    }
+    errors
+}
+
 /// The answer to a request with these mistakes: INVALID_ARGUMENT with `google.rpc.BadRequest`, a violation a field.
 #[must_use]
 pub fn invalid_argument(errors: &[FieldError]) -> Status {

@@ -6,7 +6,7 @@
 pub mod convert;
 mod invalid;
 
-pub use invalid::{FieldError, InvalidWire, invalid_argument, with_violations};
+pub use invalid::{FieldError, InvalidWire, invalid_argument, under, with_violations};
 
 /// The description of all services, for reflection.
 pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/angarium.bin"));

@@ -103,6 +103,8 @@ impl Stack {
             ("ANGARIUM_REGISTRY_ENDPOINT", &registry_endpoint),
             ("ANGARIUM_INGEST_LISTEN", &at(http)),
             ("ANGARIUM_INGEST_GRPC_LISTEN", &at(grpc)),
+            // Nobody tests webhooks there; another stack on this machine may have the default port.
+            ("ANGARIUM_DELIVERY_GRPC_LISTEN", "127.0.0.1:0"),
             ("ANGARIUM_FANOUT_SESSION_TIMEOUT", FANOUT_SESSION),
             ("ANGARIUM_DELIVERY_SESSION_TIMEOUT", DELIVERY_SESSION),
             // Receivers of tests are here, on random ports.

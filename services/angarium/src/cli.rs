@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub(crate) use account::AccountCommand;
 pub(crate) use webhook::{
     FormatArg, Method, OrDefault, OrderingArg, SendingArgs, TimetableArgs, WebhookChange, WebhookCommand,
-    WebhookCreate, WebhookName, WebhookUpdate,
+    WebhookCreate, WebhookName, WebhookTest, WebhookUpdate,
 };
 
 use crate::dev;
@@ -63,7 +63,7 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: AccountCommand,
     },
-    /// Create, look at, change and delete webhooks
+    /// Create, look at, change, test and delete webhooks
     Webhook {
         #[command(subcommand)]
         command: WebhookCommand,
@@ -130,6 +130,17 @@ pub(crate) struct AtRegistry {
     /// Where the registry is, as http://host:port [variable: ANGARIUM_REGISTRY_ENDPOINT]
     #[arg(long, value_name = "URL")]
     pub(crate) registry: Option<String>,
+    #[command(flatten)]
+    pub(crate) reach: Reach,
+}
+
+/// How to reach delivery.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Connection and output")]
+pub(crate) struct AtDelivery {
+    /// Where a delivery worker is, as http://host:port [variable: ANGARIUM_DELIVERY_ENDPOINT]
+    #[arg(long, value_name = "URL")]
+    pub(crate) delivery: Option<String>,
     #[command(flatten)]
     pub(crate) reach: Reach,
 }

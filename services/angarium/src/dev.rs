@@ -84,6 +84,9 @@ pub(crate) struct Args {
     /// Serve the registry's gRPC here; 0 takes a free port [default: 8082, or a free one]
     #[arg(long, value_name = "PORT")]
     registry_port: Option<u16>,
+    /// Serve delivery's gRPC here; 0 takes a free port [default: 8083, or a free one]
+    #[arg(long, value_name = "PORT")]
+    delivery_port: Option<u16>,
 }
 
 /// Runs until Ctrl-C, or with `--once` until the samples have arrived.
@@ -164,7 +167,7 @@ async fn tell(
         .await
         .is_ok();
     let tally = counted.borrow().clone();
-    screen.show(&summary::closing(&tally, &running, &key, args));
+    screen.show(&summary::closing(&tally, &running, &webhooks, &key, args));
     if args.once {
         return judge(&tally, arrived);
     }

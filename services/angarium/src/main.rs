@@ -53,7 +53,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
             command: ConfigCommand::Check { role, given },
         } => done(role::check(role, &given)),
         Command::Account { command } => done(operate::account(command).await),
-        Command::Webhook { command } => done(operate::webhook(command).await),
+        Command::Webhook { command } => operate::webhook(command).await,
         Command::Publish(publish) => done(operate::publish(publish).await),
     }
 }

@@ -1,8 +1,10 @@
 //! Commands that call running services.
 
 mod account;
+mod call;
 mod publish;
 mod registry;
+mod trial;
 mod webhook;
 
 pub(crate) use account::run as account;

@@ -31,6 +31,7 @@ pub(crate) struct Settings {
     pub(crate) key: OperatorKey,
     pub(crate) registry_endpoint: String,
     pub(crate) ingest_endpoint: String,
+    pub(crate) delivery_endpoint: String,
     pub(crate) ingest: angarium_ingest::Config,
     pub(crate) registry: angarium_registry::Config,
     pub(crate) fanout: angarium_fanout::Config,
@@ -85,7 +86,7 @@ impl Settings {
         let (ingest_endpoint, ingest) = ingest::read(reader, &key, (&redis, &kafka.prefix), drain);
         let fanout = fanout::read(reader, &kafka);
         let egress = egress::read(reader);
-        let delivery = delivery::read(reader, &kafka, egress);
+        let (delivery_endpoint, delivery) = delivery::read(reader, &key, &kafka, egress);
         Self {
             log,
             drain,
@@ -95,6 +96,7 @@ impl Settings {
             key,
             registry_endpoint,
             ingest_endpoint,
+            delivery_endpoint,
             ingest,
             registry,
             fanout,

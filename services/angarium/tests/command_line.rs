@@ -81,6 +81,16 @@ fn a_service_that_cannot_be_reached_is_told_once_and_exits_1() {
     for args in [
         &["account", "list", "--key", KEY, "--registry", NOWHERE] as &[_],
         &[
+            "webhook",
+            "test",
+            "1",
+            "wh_1",
+            "--key",
+            KEY,
+            "--delivery",
+            NOWHERE,
+        ],
+        &[
             "publish",
             "--account",
             "1",

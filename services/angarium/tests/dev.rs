@@ -28,7 +28,13 @@ fn text(bytes: &[u8]) -> String {
 /// eventId with another type among them.
 #[test]
 fn the_published_samples_arrive_verified_and_two_are_refused_with_their_place() {
-    let output = dev(&["--once", "--http-port=0", "--grpc-port=0", "--registry-port=0"]);
+    let output = dev(&[
+        "--once",
+        "--http-port=0",
+        "--grpc-port=0",
+        "--registry-port=0",
+        "--delivery-port=0",
+    ]);
     let (told, log) = (text(&output.stdout), text(&output.stderr));
     assert!(output.status.success(), "{told}\n{log}");
     let counts = "accepted 25   refused 2   delivered 25   verified 25   as promised";
@@ -181,7 +187,12 @@ fn paragraph<'a>(told: &'a str, start: &str) -> &'a str {
 
 #[test]
 fn it_stays_up_and_what_it_tells_to_try_works_until_ctrl_c_ends_it_well() {
-    let dev = Running::start(&["--http-port=0", "--grpc-port=0", "--registry-port=0"]);
+    let dev = Running::start(&[
+        "--http-port=0",
+        "--grpc-port=0",
+        "--registry-port=0",
+        "--delivery-port=0",
+    ]);
     let told = dev.told_until("Ctrl-C ends it.");
 
     let answer = as_curl_does(paragraph(&told, "curl http://"));
@@ -203,9 +214,27 @@ fn it_stays_up_and_what_it_tells_to_try_works_until_ctrl_c_ends_it_well() {
         }
     }
     assert_eq!(
-        addresses, 4,
-        "ingest's two, the registry's and the receiver's: {told}"
+        addresses, 5,
+        "ingest's two, the registry's, delivery's and the receiver's: {told}"
     );
+
+    // W5: the sample receiver takes it for what it is, and its signature is good.
+    let test = words(paragraph(
+        &told,
+        &format!("{} webhook test", env!("CARGO_BIN_EXE_angarium")),
+    ));
+    let tested = Command::new(&test[0]).args(&test[1..]).output().unwrap();
+    let (shown, log) = (text(&tested.stdout), text(&tested.stderr));
+    assert_eq!(tested.status.code(), Some(0), "{shown}{log}");
+    for part in ["status      204 from 127.0.0.1:", "webhook-id  msg_test_"] {
+        assert!(shown.contains(part), "{shown}{log}");
+    }
+    let mut unknown = Command::new(&test[0]);
+    unknown.args(&test[1..]).args(["--event-type", "CI_STAT"]);
+    let refused = unknown.output().unwrap();
+    let log = text(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(1), "{log}");
+    assert!(log.contains("did you mean CI_STATS?"), "{log}");
 
     assert_eq!(dev.interrupt().code(), Some(0));
 }

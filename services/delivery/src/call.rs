@@ -25,7 +25,7 @@ use angarium_kafka::Lease;
 use angarium_model::AccountId;
 use angarium_policy::egress::Policy;
 use bytes::Bytes;
-use http::{HeaderMap, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -68,7 +68,7 @@ pub struct Request<'a> {
     pub account: AccountId,
     /// Where it goes.
     pub url: &'a Url,
-    /// Beside `host`, `content-type` and `user-agent`, which are set here unless given.
+    /// Beside `host`, `content-type`, `user-agent` and `content-length`, which are set here unless given.
     pub headers: HeaderMap,
     /// JSON.
     pub body: Bytes,
@@ -147,6 +147,15 @@ impl Caller {
             pool,
             patience,
         }
+    }
+
+    /// The headers that [`Caller::post`] sends, those that it adds included.
+    ///
+    /// # Errors
+    /// When the request cannot be made.
+    pub fn headers(&self, request: &Request<'_>) -> Result<HeaderMap, CallError> {
+        let route = Route::of(request.account, request.url, self.connector.policy().generation());
+        headers(request.headers.clone(), request.body.len(), &route)
     }
 
     /// Sends a POST and returns the head of the answer, its body read within bounds.
@@ -286,17 +295,24 @@ fn message(request: Request<'_>, route: &Route) -> Result<http::Request<Full<Byt
         Some(query) => format!("{}?{query}", request.url.path()),
         None => request.url.path().to_owned(),
     };
+    let headers = headers(request.headers, request.body.len(), route)?;
     let mut message = http::Request::post(path)
-        .header(header::HOST, route.authority())
-        .header(header::CONTENT_TYPE, "application/json")
-        .header(
-            header::USER_AGENT,
-            concat!("Angarium/", env!("CARGO_PKG_VERSION")),
-        )
         .body(Full::new(request.body))
         .map_err(CallError::Request)?;
-    message.headers_mut().extend(request.headers);
+    *message.headers_mut() = headers;
     Ok(message)
+}
+
+fn headers(given: HeaderMap, body_bytes: usize, route: &Route) -> Result<HeaderMap, CallError> {
+    let host = HeaderValue::from_str(&route.authority()).map_err(|error| CallError::Request(error.into()))?;
+    let user_agent = concat!("Angarium/", env!("CARGO_PKG_VERSION"));
+    let mut headers = HeaderMap::with_capacity(8);
+    headers.insert(header::HOST, host);
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(header::USER_AGENT, HeaderValue::from_static(user_agent));
+    headers.insert(header::CONTENT_LENGTH, body_bytes.into());
+    headers.extend(given);
+    Ok(headers)
 }
 
 #[cfg(test)]

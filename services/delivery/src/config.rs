@@ -1,12 +1,18 @@
 //! Settings.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use angarium_policy::{Backoff, egress};
+use angarium_runtime::access::OperatorKey;
 
 /// Settings of delivery. The defaults suit a worker with all partitions and 2 GiB of memory.
 #[derive(Clone, Debug)]
 pub struct Config {
+    /// Where gRPC listens; port 0 takes a free one.
+    pub listen_grpc: SocketAddr,
+    /// The key that every gRPC call carries.
+    pub key: OperatorKey,
     /// Consumer groups of all delivery workers are `<group>.realtime` and `<group>.batch`.
     pub group: String,
     /// How Kafka's own logs and metrics name this worker.
@@ -34,9 +40,13 @@ pub struct Config {
     pub egress: egress::Rules,
 }
 
-impl Default for Config {
-    fn default() -> Self {
+impl Config {
+    /// The defaults.
+    #[must_use]
+    pub fn new(listen_grpc: SocketAddr, key: OperatorKey) -> Self {
         Self {
+            listen_grpc,
+            key,
             group: "angarium.delivery".to_owned(),
             client_id: "angarium-delivery".to_owned(),
             session_timeout: Duration::from_secs(25),

@@ -1,5 +1,7 @@
 //! Why delivery cannot begin, or go on.
 
+use std::net::SocketAddr;
+
 use crate::checkpoint::CheckpointError;
 
 /// Why delivery cannot begin, or go on.
@@ -14,6 +16,20 @@ pub enum Error {
     /// TLS for calls.
     #[error("delivery cannot set up TLS")]
     Tls(#[from] rustls::Error),
+    /// The address for gRPC is taken, or not ours.
+    #[error(
+        "delivery cannot listen on {address}; is another process using it? `delivery.grpc_listen` sets another"
+    )]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system says.
+        #[source]
+        source: std::io::Error,
+    },
+    /// gRPC cannot be served.
+    #[error("delivery cannot serve gRPC")]
+    Grpc(#[from] angarium_runtime::grpc::Error),
     /// Redis.
     #[error("delivery cannot use Redis")]
     Checkpoints(#[from] CheckpointError),

@@ -15,6 +15,8 @@
 //! 4. What is done is remembered in Redis every 200 ms (`checkpoint`), and Kafka's committed offset follows the
 //!    lowest event that is undone (`partition`). So a crash repeats a little and loses nothing (D6).
 //!
+//! A webhook can be tried out, also before it is stored (`tester`, W5): one sample event, through the same call.
+//!
 //! Which webhook is where, secrets included, comes from the registry through `angarium-directory`.
 
 mod actor;
@@ -33,8 +35,9 @@ mod service;
 #[cfg(any(test, feature = "simulation"))]
 pub mod simulation;
 mod target;
+mod tester;
 
 pub use checkpoint::{CheckpointError, Checkpoints, Memory};
 pub use config::Config;
 pub use error::Error;
-pub use service::{Dependencies, run};
+pub use service::{Dependencies, Handle, run};

@@ -1,5 +1,6 @@
 //! Puts delivery together and runs it.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ use crate::config::Config;
 use crate::cursors::Cursors;
 use crate::error::Error;
 use crate::metrics::Metrics;
+use crate::tester::{Means, Tester};
 
 /// Records and bytes of one partition that may wait for its actor.
 const MAX_BUFFERED_RECORDS: usize = 1_000;
@@ -41,21 +43,48 @@ pub struct Dependencies {
     pub clock: Clock,
 }
 
-/// Runs delivery until the shutdown begins: waits for the first snapshot of the registry, joins the consumer groups of
-/// both lanes, and runs an actor for each partition that comes.
+/// A running delivery.
+#[derive(Clone, Copy, Debug)]
+pub struct Handle {
+    grpc: SocketAddr,
+}
+
+impl Handle {
+    /// Where gRPC is served.
+    #[must_use]
+    pub const fn grpc(&self) -> SocketAddr {
+        self.grpc
+    }
+}
+
+/// Runs delivery until the shutdown begins: serves gRPC, waits for the first snapshot of the registry, joins the consumer
+/// groups of both lanes, and runs an actor for each partition that comes.
 ///
 /// # Errors
 /// When it cannot begin; later trouble is waited out.
-pub async fn run(config: Config, on: Dependencies, tasks: &Tasks) -> Result<(), Error> {
+pub async fn run(config: Config, on: Dependencies, tasks: &Tasks) -> Result<Handle, Error> {
     let shutdown = tasks.shutdown().clone();
-    tokio::select! {
-        () = on.directory.ready() => {}
-        () = shutdown.begun() => return Ok(()),
-    }
     let config = Arc::new(config);
-    let pool = Pool::default();
     let policy = Arc::new(Policy::new(config.egress.clone()));
     let tls = TlsSetup::public()?;
+    let tester = Tester::new(
+        on.directory.clone(),
+        Means {
+            policy: Arc::clone(&policy),
+            tls: tls.clone(),
+            patience: Patience::D1,
+        },
+        on.clock.clone(),
+        tasks,
+    );
+    // First, so that an address that is taken is told before this worker takes partitions from others.
+    let grpc = tester.serve(config.listen_grpc, config.key.clone()).await?;
+    let handle = Handle { grpc };
+    tokio::select! {
+        () = on.directory.ready() => {}
+        () = shutdown.begun() => return Ok(handle),
+    }
+    let pool = Pool::default();
     let caller = Caller::new(pool.clone(), policy, tls, Patience::D1, tasks.clone());
     let calls = Calls::new(
         caller,
@@ -102,7 +131,7 @@ pub async fn run(config: Config, on: Dependencies, tasks: &Tasks) -> Result<(), 
             }
         }
     });
-    Ok(())
+    Ok(handle)
 }
 
 /// Joins a lane's consumer group; every partition that comes gets an actor. The task ends with the membership.

@@ -91,7 +91,9 @@ impl Subscription {
 }
 
 impl Target {
-    fn new(webhook: &Webhook) -> Result<Self, String> {
+    /// # Errors
+    /// Why the webhook cannot be called as it is.
+    pub(crate) fn new(webhook: &Webhook) -> Result<Self, String> {
         let signer = match &webhook.authentication {
             Authentication::None => None,
             Authentication::Signature(None) => return Err("its signing secret did not come along".into()),

@@ -6,7 +6,7 @@ mod webhook;
 use angarium_model::{Account, AccountId, Revision, WebhookId};
 use angarium_proto::convert::{account_from_wire, disabled_from_wire};
 use angarium_proto::registry::v1;
-use angarium_proto::{FieldError, InvalidWire};
+use angarium_proto::{FieldError, InvalidWire, under};
 
 use crate::plan::{Expected, Write};
 use crate::refusal::Refusal;
@@ -113,14 +113,6 @@ fn named_webhook(account: u64, id: &str, errors: &mut Vec<FieldError>) -> Option
 
 fn required(field: &str) -> Refusal {
     Refusal::field(field, "is required")
-}
-
-/// Makes paths relative to a message into paths relative to the request.
-fn under(message: &str, mut errors: Vec<FieldError>) -> Vec<FieldError> {
-    for error in &mut errors {
-        error.field = format!("{message}.{}", error.field);
-    }
-    errors
 }
 
 fn check_mask(paths: &[String], known: &[&str], errors: &mut Vec<FieldError>) {

@@ -64,6 +64,7 @@ impl System {
             ("ANGARIUM_REGISTRY_ENDPOINT", registry_endpoint.clone()),
             ("ANGARIUM_INGEST_LISTEN", ingest_http.to_string()),
             ("ANGARIUM_INGEST_GRPC_LISTEN", ingest_grpc.to_string()),
+            ("ANGARIUM_DELIVERY_GRPC_LISTEN", "127.0.0.1:0".to_owned()),
             (
                 "ANGARIUM_DELIVERY_MAX_GROUP_EVENTS",
                 scenario.max_group_events().to_string(),

@@ -66,7 +66,7 @@ pub fn account_to_wire(account: &Account) -> v1::Account {
 }
 
 /// Checks a webhook; field paths are relative to it. The timetable's and the secret's meaning is left to those who
-/// know it (`angarium-policy`, `angarium-signing`).
+/// know it (`angarium-webhooks`).
 ///
 /// # Errors
 /// Every mistake.

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use bytes::Bytes;
 use tokio::sync::watch;
 
 /// What a hook does with a request that it has read.
@@ -11,6 +12,8 @@ pub enum Answer {
     Status(u16),
     /// Answers with this status and this `Retry-After`, in seconds.
     RetryAfter(u16, u32),
+    /// Answers with this status, these headers and this body.
+    Says(u16, &'static [(&'static str, &'static str)], Bytes),
     /// Answers with this status once the gate is open.
     Gated(Gate, u16),
     /// Never answers; the connection stays open.
@@ -23,7 +26,10 @@ impl Answer {
     /// The status that will be answered, if any.
     pub(super) const fn status(&self) -> Option<u16> {
         match self {
-            Self::Status(status) | Self::RetryAfter(status, _) | Self::Gated(_, status) => Some(*status),
+            Self::Status(status)
+            | Self::RetryAfter(status, _)
+            | Self::Says(status, ..)
+            | Self::Gated(_, status) => Some(*status),
             Self::Hang | Self::Close => None,
         }
     }

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use angarium_runtime::Tasks;
 use angarium_signing::{WEBHOOK_ID_HEADER, WEBHOOK_SIGNATURE_HEADER, WEBHOOK_TIMESTAMP_HEADER};
 use bytes::Bytes;
-use http_body_util::{BodyExt, Empty, Limited};
+use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_TYPE, RETRY_AFTER};
+use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use hyper::http::request::Parts;
 use hyper::service::service_fn;
 use hyper::{HeaderMap, Request, Response, StatusCode};
@@ -61,7 +61,7 @@ async fn serve(stream: TcpStream, state: Arc<State>) {
     }
 }
 
-async fn answer(request: Request<Incoming>, state: &State) -> Result<Response<Empty<Bytes>>, Closed> {
+async fn answer(request: Request<Incoming>, state: &State) -> Result<Response<Full<Bytes>>, Closed> {
     let (head, body) = request.into_parts();
     let body = match Limited::new(body, MAX_BODY).collect().await {
         Ok(body) => body.to_bytes(),
@@ -76,6 +76,17 @@ async fn answer(request: Request<Incoming>, state: &State) -> Result<Response<Em
         Some(Answer::RetryAfter(status, seconds)) => {
             let mut response = respond(status);
             response.headers_mut().insert(RETRY_AFTER, seconds.into());
+            Ok(response)
+        }
+        Some(Answer::Says(status, headers, body)) => {
+            let mut response = respond(status);
+            for (name, value) in headers {
+                let value = HeaderValue::from_static(value);
+                response
+                    .headers_mut()
+                    .append(HeaderName::from_static(name), value);
+            }
+            *response.body_mut() = body.into();
             Ok(response)
         }
         Some(Answer::Gated(gate, status)) => {
@@ -143,8 +154,8 @@ fn header(headers: &HeaderMap, name: &str) -> String {
         .unwrap_or_default()
 }
 
-fn respond(status: u16) -> Response<Empty<Bytes>> {
-    let mut response = Response::new(Empty::new());
+fn respond(status: u16) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::default());
     // A script with an impossible status must not pass for a success.
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     response

@@ -4,7 +4,7 @@ mod sending;
 
 use clap::{ArgGroup, Args, Subcommand};
 
-use super::AtRegistry;
+use super::{AtDelivery, AtRegistry};
 
 pub(crate) use sending::{FormatArg, OrDefault, OrderingArg, SendingArgs};
 
@@ -24,6 +24,8 @@ pub(crate) enum WebhookCommand {
     Get(WebhookName),
     /// Change what is given and leave the rest
     Update(Box<WebhookUpdate>),
+    /// Send a sample event and show what the receiver answers; exits 0 only if it would count as delivered
+    Test(WebhookTest),
     /// Delete a webhook; what is pending for it is not sent
     Delete(WebhookName),
 }
@@ -38,6 +40,19 @@ pub(crate) struct WebhookName {
     pub(crate) account: u64,
     #[command(flatten)]
     pub(crate) at: AtRegistry,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WebhookTest {
+    /// The account it belongs to
+    pub(crate) account: u64,
+    /// The webhook: wh_ and 32 hexadecimal digits
+    pub(crate) webhook: String,
+    /// The type of the sample [default: the first that the webhook names in full, else CI_STATS]
+    #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
+    pub(crate) event_type: String,
+    #[command(flatten)]
+    pub(crate) at: AtDelivery,
 }
 
 #[derive(Debug, Args)]

@@ -33,6 +33,7 @@ pub(super) struct Ports {
     http: u16,
     grpc: u16,
     registry: u16,
+    delivery: u16,
     /// What the user must know of the choice.
     pub(super) notes: Vec<String>,
 }
@@ -48,6 +49,7 @@ impl Ports {
             http: choose("--http-port", args.http_port, 8080, &mut notes).await?,
             grpc: choose("--grpc-port", args.grpc_port, 8081, &mut notes).await?,
             registry: choose("--registry-port", args.registry_port, 8082, &mut notes).await?,
+            delivery: choose("--delivery-port", args.delivery_port, 8083, &mut notes).await?,
             notes,
         })
     }
@@ -124,6 +126,7 @@ pub(super) struct Running {
     pub(super) http: SocketAddr,
     pub(super) grpc: SocketAddr,
     pub(super) registry: SocketAddr,
+    pub(super) delivery: SocketAddr,
 }
 
 /// Starts the registry, then `set_up`, then those that follow the registry: so they know all from the beginning.
@@ -183,15 +186,16 @@ pub(super) async fn start<T>(
     let config = angarium_delivery::Config {
         // Receivers are on this machine: the sample, and those that people try out.
         egress: egress::Rules::this_machine(),
-        ..angarium_delivery::Config::default()
+        ..angarium_delivery::Config::new(loopback(ports.delivery), key.clone())
     };
     let starting = angarium_delivery::run(config, dependencies, tasks);
-    starting.await.context("cannot start delivery")?;
+    let delivery = starting.await.context("cannot start delivery")?;
     Ok((
         Running {
             http: ingest.http(),
             grpc: ingest.grpc(),
             registry,
+            delivery: delivery.grpc(),
         },
         set_up,
     ))

@@ -59,7 +59,11 @@ pub(super) fn services(running: &Running, receiver: SocketAddr, webhooks: &Webho
             "keeps accounts and webhooks",
         ),
         ("fanout", String::new(), "matches events to webhooks"),
-        ("delivery", String::new(), "calls receivers, signs, retries"),
+        (
+            "delivery",
+            format!("gRPC {}", running.delivery),
+            "calls receivers, signs, retries",
+        ),
         (
             "receiver",
             format!("http://{receiver}"),
@@ -91,7 +95,13 @@ pub(super) fn services(running: &Running, receiver: SocketAddr, webhooks: &Webho
 }
 
 /// How it went, and what to try next.
-pub(super) fn closing(tally: &Tally, running: &Running, key: &OperatorKey, args: &Args) -> String {
+pub(super) fn closing(
+    tally: &Tally,
+    running: &Running,
+    webhooks: &Webhooks,
+    key: &OperatorKey,
+    args: &Args,
+) -> String {
     let mut text = counts(tally);
     if args.once {
         return text;
@@ -106,6 +116,11 @@ pub(super) fn closing(tally: &Tally, running: &Running, key: &OperatorKey, args:
         "{program} webhook list --account 1234 --registry http://{} --key {ak}",
         running.registry
     );
+    let test = format!(
+        "{program} webhook test 1234 {} --delivery http://{} --key {ak}",
+        webhooks.id(Hook::Realtime),
+        running.delivery
+    );
     let grpcurl = |address| format!("grpcurl -plaintext -H 'authorization: Bearer {ak}' {address} list");
     text.push_str(&section("Publish more: it is told here as it happens", &[curl]));
     text.push_str(&section(
@@ -113,8 +128,16 @@ pub(super) fn closing(tally: &Tally, running: &Running, key: &OperatorKey, args:
         &[list],
     ));
     text.push_str(&section(
-        "Speak gRPC with ingest (Publish, PublishStream) and the registry",
-        &[grpcurl(running.grpc), grpcurl(running.registry)],
+        "Send a webhook a sample, and see what the receiver answers",
+        &[test],
+    ));
+    text.push_str(&section(
+        "Speak gRPC with ingest (Publish, PublishStream), the registry and delivery (TestWebhook)",
+        &[
+            grpcurl(running.grpc),
+            grpcurl(running.registry),
+            grpcurl(running.delivery),
+        ],
     ));
     text.push_str("\nCtrl-C ends it.\n\n");
     text

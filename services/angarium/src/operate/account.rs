@@ -3,7 +3,8 @@
 use angarium_proto::registry::v1::{Account, CreateAccountRequest, ListAccountsRequest};
 use serde_json::json;
 
-use super::registry::{PAGE, Registry, present, request};
+use super::call::present;
+use super::registry::{PAGE, Registry, request};
 use crate::cli::AccountCommand;
 use crate::output::{Row, list, one, print};
 

@@ -2,6 +2,8 @@
 
 mod sending;
 
+use std::process::ExitCode;
+
 use angarium_proto::registry::v1::authentication::Method as Proof;
 use angarium_proto::registry::v1::{
     Authentication, CreateWebhookRequest, DeleteWebhookRequest, GetWebhookRequest, ListWebhooksRequest,
@@ -9,7 +11,9 @@ use angarium_proto::registry::v1::{
 };
 use serde_json::{Value, json};
 
-use super::registry::{PAGE, Registry, present, request};
+use super::call::present;
+use super::registry::{PAGE, Registry, request};
+use super::trial;
 use crate::cli::{
     AtRegistry, Method, Shape, TimetableArgs, WebhookChange, WebhookCommand, WebhookCreate, WebhookName,
     WebhookUpdate, WrongUse,
@@ -42,15 +46,17 @@ const DETAILS: [&str; 10] = [
 /// Runs one of the commands and prints the answer.
 ///
 /// # Errors
-/// When the registry cannot be reached or refuses.
-pub(crate) async fn run(command: WebhookCommand) -> anyhow::Result<()> {
+/// When the service cannot be reached or refuses.
+pub(crate) async fn run(command: WebhookCommand) -> anyhow::Result<ExitCode> {
     match command {
         WebhookCommand::Create(create) => self::create(*create).await,
         WebhookCommand::List { account, at } => self::list_all(account, &at).await,
         WebhookCommand::Get(name) => get(name).await,
         WebhookCommand::Update(update) => self::update(*update).await,
+        WebhookCommand::Test(test) => return trial::run(test).await,
         WebhookCommand::Delete(name) => delete(name).await,
     }
+    .map(|()| ExitCode::SUCCESS)
 }
 
 async fn create(create: WebhookCreate) -> anyhow::Result<()> {

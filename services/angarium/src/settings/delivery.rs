@@ -1,10 +1,13 @@
 //! Settings of delivery.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use angarium_delivery::Config;
 use angarium_policy::{Backoff, egress};
+use angarium_runtime::access::OperatorKey;
 use angarium_runtime::config::{Reader, Section};
+use angarium_runtime::grpc::check_endpoint;
 
 use super::shared::Kafka;
 
@@ -13,11 +16,18 @@ const MIB: usize = 1 << 20;
 const GIB: usize = 1 << 30;
 const MOST_CALLS: usize = 100_000;
 
-pub(super) fn read(reader: &mut Reader, kafka: &Kafka, egress: egress::Rules) -> Config {
-    let default = Config::default();
+/// Where commands find it, and its own settings.
+pub(super) fn read(
+    reader: &mut Reader,
+    key: &OperatorKey,
+    kafka: &Kafka,
+    egress: egress::Rules,
+) -> (String, Config) {
     let mut section = reader.section("delivery");
+    let (endpoint, listen) = grpc(&mut section);
+    let default = Config::new(listen, key.clone());
     let intervals = || Duration::from_millis(10)..=Duration::from_mins(1);
-    Config {
+    let config = Config {
         group: format!("{}.delivery", kafka.prefix),
         session_timeout: section.duration(
             "session_timeout",
@@ -70,7 +80,26 @@ pub(super) fn read(reader: &mut Reader, kafka: &Kafka, egress: egress::Rules) ->
         ),
         egress,
         ..default
+    };
+    (endpoint, config)
+}
+
+/// Where others find its gRPC, and where it listens.
+fn grpc(section: &mut Section<'_>) -> (String, SocketAddr) {
+    let endpoint = section.text(
+        "endpoint",
+        "http://localhost:8083",
+        "Where `angarium webhook test` finds a delivery worker: http://host:port",
+    );
+    if let Err(error) = check_endpoint(&endpoint) {
+        section.reject("endpoint", error);
     }
+    let listen = section.address(
+        "grpc_listen",
+        ([0, 0, 0, 0], 8083),
+        "Where delivery serves gRPC, to test webhooks: the IP address and port to listen on; port 0 takes a free one, which several workers on one machine need",
+    );
+    (endpoint, listen)
 }
 
 /// D2: 5 s, doubling to 5 minutes.

@@ -107,7 +107,7 @@ impl Calls {
             } => permit,
         };
         let body = group.envelope();
-        let headers = self.headers(&target, &group, &body);
+        let headers = signed_headers(&target, &group.id, &body, self.clock.now_ms());
         let start = Instant::now();
         let request = Request {
             account: target.account,
@@ -129,21 +129,21 @@ impl Calls {
             jitter: rand::random(),
         }))
     }
+}
 
-    /// Headers as Standard Webhooks says; time and signature are fresh at every attempt.
-    fn headers(&self, target: &Target, group: &Group, body: &[u8]) -> HeaderMap {
-        let seconds = u64::try_from(self.clock.now_ms() / 1_000).unwrap_or(0);
-        let mut headers = HeaderMap::with_capacity(4);
-        let mut add = |name: &'static str, value: &str| {
-            if let Ok(value) = HeaderValue::from_str(value) {
-                headers.insert(HeaderName::from_static(name), value);
-            }
-        };
-        add(WEBHOOK_ID_HEADER, &group.id);
-        add(WEBHOOK_TIMESTAMP_HEADER, &seconds.to_string());
-        if let Some(signer) = &target.signer {
-            add(WEBHOOK_SIGNATURE_HEADER, &signer.sign(&group.id, seconds, body));
+/// Headers as Standard Webhooks says; time and signature are fresh at every attempt.
+pub(crate) fn signed_headers(target: &Target, group_id: &str, body: &[u8], now_ms: i64) -> HeaderMap {
+    let seconds = u64::try_from(now_ms / 1_000).unwrap_or(0);
+    let mut headers = HeaderMap::with_capacity(4);
+    let mut add = |name: &'static str, value: &str| {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            headers.insert(HeaderName::from_static(name), value);
         }
-        headers
+    };
+    add(WEBHOOK_ID_HEADER, group_id);
+    add(WEBHOOK_TIMESTAMP_HEADER, &seconds.to_string());
+    if let Some(signer) = &target.signer {
+        add(WEBHOOK_SIGNATURE_HEADER, &signer.sign(group_id, seconds, body));
     }
+    headers
 }

@@ -126,6 +126,40 @@ fn idle(caller: &Caller, url: &Url) -> Option<Connection> {
     caller.pool.take(&Route::of(account(1), url, policy))
 }
 
+/// Those of a person who tests a webhook (W5).
+#[tokio::test]
+async fn w5_the_headers_that_are_told_are_those_that_are_sent() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/hook", listener.local_addr().unwrap())
+        .parse()
+        .unwrap();
+    let tasks = Tasks::new(Shutdown::new());
+    let caller = caller(&tasks);
+    let signed = || {
+        let mut request = request(&url, Capture::Answer);
+        let signature = HeaderValue::from_static("v1,x");
+        request.headers.insert("webhook-signature", signature);
+        request
+    };
+    let told = caller.headers(&signed()).unwrap();
+    let got = async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut got = vec![0; 4_096];
+        let mut length = 0;
+        while !got[..length].ends_with(b"{}") {
+            length += stream.read(&mut got[length..]).await.unwrap();
+        }
+        stream.write_all(OK).await.unwrap();
+        String::from_utf8(got[..length].to_vec()).unwrap()
+    };
+    let (answered, got) = tokio::join!(caller.post(signed()), got);
+    assert_eq!(answered.unwrap().status, 200);
+    let line = |(name, value): (_, &HeaderValue)| format!("{name}: {}\r\n", value.to_str().unwrap());
+    let told: String = told.iter().map(line).collect();
+    assert!(told.contains("content-length: 2\r\n"), "{told}");
+    assert_eq!(got, format!("POST /hook HTTP/1.1\r\n{told}\r\n{{}}"));
+}
+
 #[test]
 fn d1_a_receiver_has_10_s_to_take_the_connection_and_5_s_to_answer() {
     assert_eq!(Patience::D1.connect, Duration::from_secs(10));

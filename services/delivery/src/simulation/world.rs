@@ -6,8 +6,8 @@ use std::sync::Arc;
 use angarium_directory::Directory;
 use angarium_kafka::Watermarks;
 use angarium_model::{
-    AcceptedAt, AccountId, Authentication, EventName, Lane, Position, Revision, TargetUrl, TimetableSpec,
-    TypePattern, Webhook, WebhookId,
+    AcceptedAt, AccountId, Authentication, EventName, Generation, Lane, Limits, Ordering, PayloadFormat,
+    Position, Revision, TargetUrl, TimetableSpec, TypePattern, Webhook, WebhookId,
 };
 use angarium_policy::{Backoff, ErrorClass, Failure, Verdict};
 use bytes::Bytes;
@@ -709,6 +709,12 @@ fn webhook(number: u8) -> Webhook {
             cron: "*/30 * * * * *".into(),
             time_zone: String::new(),
         }),
+        ordering: Ordering::default(),
+        payload_format: PayloadFormat::default(),
+        limits: Limits::default(),
+        dead_letter: None,
+        disabled: None,
+        generation: Generation::default(),
         revision: Revision::from_offset(i64::from(number)),
         created_at_ms: 0,
     }

@@ -1,0 +1,168 @@
+//! Webhooks as callers send them: the rules of their fields, and what the fields mean.
+//!
+//! The registry stores nothing that breaks them, and delivery tests nothing that the registry would not store (W1, W5).
+//! `angarium-proto` knows the shape of a field; here timetables, secrets and event types are looked at as those do who
+//! use them.
+
+use angarium_model::{Catalogue, EventName, EventType, SecretText, TypePattern, Webhook};
+use angarium_policy::{DEFAULT_CRON, Timetable, TimetableError};
+use angarium_proto::FieldError;
+use angarium_proto::convert::{MAX_EVENT_TYPES, webhook_from_wire};
+use angarium_proto::registry::v1::{self, authentication::Method};
+use angarium_runtime::chain;
+use angarium_signing::{Secret, SecretError};
+
+/// Checks all of a webhook; field paths are relative to it.
+///
+/// # Errors
+/// Every mistake.
+pub fn check(mut wire: v1::Webhook) -> Result<Webhook, Vec<FieldError>> {
+    let mut meaning = Vec::new();
+    check_secret(&mut wire, &mut meaning);
+    check_timetable(wire.timetable.as_ref(), &mut meaning);
+    check_types_are_known(&wire.event_types, &mut meaning);
+    match webhook_from_wire(wire) {
+        Ok(webhook) if meaning.is_empty() => Ok(webhook),
+        Ok(_) => Err(meaning),
+        Err(mut errors) => {
+            errors.extend(meaning);
+            Err(errors)
+        }
+    }
+}
+
+/// Makes the secret of a webhook that signs and brought none (W2).
+///
+/// # Errors
+/// When the operating system gives no random bytes.
+pub fn new_secret() -> Result<SecretText, SecretError> {
+    Ok(SecretText::new(Secret::generate()?.expose().to_string()))
+}
+
+/// The type of the catalogue that a caller names.
+///
+/// # Errors
+/// What is wrong with the name, and which one may have been meant.
+pub fn known_type(text: &str) -> Result<EventType, String> {
+    // The length first: to look for the nearest name takes time.
+    let name = EventName::new(text).map_err(|error| error.to_string())?;
+    let unknown = || {
+        let near = Catalogue.nearest(name.as_str()).map(str::to_owned);
+        with_hint(&format!("there is no event type {name}"), near)
+    };
+    Catalogue.get(name.as_str()).ok_or_else(unknown)
+}
+
+/// Puts a secret that was brought along into its usual spelling.
+fn check_secret(wire: &mut v1::Webhook, errors: &mut Vec<FieldError>) {
+    let method = wire
+        .authentication
+        .as_mut()
+        .and_then(|authentication| authentication.method.as_mut());
+    let Some(Method::Signature(signature)) = method else {
+        return;
+    };
+    if signature.secret.is_empty() {
+        return;
+    }
+    match signature.secret.parse::<Secret>() {
+        Ok(secret) => signature.secret = secret.expose().to_string(),
+        Err(error) => errors.push(FieldError::new(
+            "authentication.signature.secret",
+            error.to_string(),
+        )),
+    }
+}
+
+/// Both parts are looked at apart, so that both can be told to be wrong.
+fn check_timetable(wire: Option<&v1::Timetable>, errors: &mut Vec<FieldError>) {
+    let Some(timetable) = wire else { return };
+    let mut check = |field: &str, parsed: Result<Timetable, TimetableError>| {
+        if let Err(error) = parsed {
+            errors.push(FieldError::new(field, chain(&error)));
+        }
+    };
+    check("timetable.cron", Timetable::parse(&timetable.cron, ""));
+    check(
+        "timetable.time_zone",
+        Timetable::parse(DEFAULT_CRON, &timetable.time_zone),
+    );
+}
+
+/// A type that is not in the catalogue, or a prefix that none of it has, would never come: most likely it is misspelt.
+/// Too many are refused for their number and not looked at: to look for the nearest name takes time.
+fn check_types_are_known(types: &[String], errors: &mut Vec<FieldError>) {
+    if types.len() > MAX_EVENT_TYPES {
+        return;
+    }
+    for (index, text) in types.iter().enumerate() {
+        let problem = match TypePattern::parse(text) {
+            Ok(TypePattern::Exact(name)) => known_type(name.as_str()).err(),
+            Ok(TypePattern::Prefix(prefix)) if !Catalogue.has_prefix(&prefix) => {
+                let near = Catalogue.nearest_prefix(&prefix).map(|near| format!("{near}*"));
+                Some(with_hint(&format!("no event type begins with {prefix}"), near))
+            }
+            _ => None,
+        };
+        errors.extend(problem.map(|problem| FieldError::new(format!("event_types[{index}]"), problem)));
+    }
+}
+
+fn with_hint(problem: &str, near: Option<String>) -> String {
+    match near {
+        Some(near) => format!("{problem}; did you mean {near}?"),
+        None => format!("{problem}; ListEventTypes shows those there are"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn w1_mistakes_of_shape_and_of_meaning_are_told_together() {
+        let wrong = v1::Webhook {
+            id: format!("wh_{}", "0".repeat(32)),
+            name: "HR".into(),
+            target_url: "ftp://example.com".into(),
+            authentication: Some(v1::Authentication {
+                method: Some(Method::Signature(v1::Signature { secret: "s".into() })),
+            }),
+            event_types: vec!["CI_STATS".into(), "CI_STAT".into(), "CI_STATS_*".into()],
+            timetable: Some(v1::Timetable {
+                cron: "never".into(),
+                time_zone: "Mars".into(),
+            }),
+            ..v1::Webhook::default()
+        };
+        let fields = |wire| -> Vec<String> {
+            let errors = check(wire).unwrap_err();
+            errors.into_iter().map(|error| error.field).collect()
+        };
+        let meaning = [
+            "authentication.signature.secret",
+            "timetable.cron",
+            "timetable.time_zone",
+            "event_types[1]",
+            "event_types[2]",
+        ];
+        let both = [&["target_url"], &meaning[..]].concat();
+        assert_eq!(fields(wrong.clone()), both);
+        let shaped = v1::Webhook {
+            target_url: "https://example.com/".into(),
+            ..wrong
+        };
+        assert_eq!(fields(shaped), meaning);
+    }
+
+    #[test]
+    fn a_type_that_is_not_known_is_told_with_the_one_that_may_be_meant() {
+        assert_eq!(known_type("CI_STATS").unwrap().name, "CI_STATS");
+        assert!(
+            known_type("CI_STAT")
+                .unwrap_err()
+                .ends_with("did you mean CI_STATS?")
+        );
+        assert!(known_type(&"X".repeat(129)).unwrap_err().contains("at most 128"));
+    }
+}

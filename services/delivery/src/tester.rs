@@ -1,0 +1,171 @@
+//! Tries webhooks out (W5): sends one sample event as a delivery would be sent, and tells what came of it.
+//!
+//! 1. `request` checks what the caller sends, by the registry's own rules where the webhook is not stored yet.
+//! 2. `bounds` lets few tests be under way at once: each may take 15 s (D1).
+//! 3. `sample` makes a group of one event out of the catalogue's example. Body, signature and egress policy are those
+//!    of deliveries; the [`Caller`] is one of its own, with no connection to use again, so that a test shows every
+//!    phase and leaves nothing behind.
+//! 4. `outcome` says what the answer means, in the words of `angarium-policy`.
+//!
+//! A test is no delivery: it passes no partition actor, so that no cursor, back-off, budget or journal knows of it. Who
+//! hangs up ends it, though the receiver may have got the sample by then (D6).
+
+mod bounds;
+mod outcome;
+mod refusal;
+mod request;
+mod sample;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use angarium_directory::Directory;
+use angarium_kafka::Lease;
+use angarium_model::{Authentication, Webhook};
+use angarium_policy::egress::Policy;
+use angarium_proto::FILE_DESCRIPTOR_SET;
+use angarium_proto::delivery::v1;
+use angarium_proto::delivery::v1::delivery_service_server::{DeliveryService, DeliveryServiceServer};
+use angarium_runtime::access::OperatorKey;
+use angarium_runtime::{Clock, Tasks, grpc};
+use tokio::net::TcpListener;
+use tokio::time::Instant;
+use tonic::{Request, Response, Status};
+
+use self::bounds::UnderWay;
+use self::refusal::Refusal;
+use self::request::{Asked, Subject};
+use crate::actor::signed_headers;
+use crate::call::{self, Caller, Capture, Patience, Pool, TlsSetup};
+use crate::error::Error;
+use crate::target::Target;
+
+/// How tests call: as deliveries do.
+#[derive(Clone, Debug)]
+pub(crate) struct Means {
+    pub(crate) policy: Arc<Policy>,
+    pub(crate) tls: TlsSetup,
+    pub(crate) patience: Patience,
+}
+
+/// Tries webhooks out.
+#[derive(Clone, Debug)]
+pub(crate) struct Tester {
+    directory: Directory,
+    means: Means,
+    clock: Clock,
+    tasks: Tasks,
+    under_way: UnderWay,
+}
+
+impl Tester {
+    pub(crate) fn new(directory: Directory, means: Means, clock: Clock, tasks: &Tasks) -> Self {
+        Self {
+            directory,
+            means,
+            clock,
+            tasks: tasks.clone(),
+            under_way: UnderWay::default(),
+        }
+    }
+
+    /// Listens, and serves gRPC until the shutdown begins. Returns where.
+    ///
+    /// # Errors
+    /// When the address cannot be listened on.
+    pub(crate) async fn serve(self, listen: SocketAddr, key: OperatorKey) -> Result<SocketAddr, Error> {
+        let failed = |source| Error::Listen {
+            address: listen,
+            source,
+        };
+        let listener = TcpListener::bind(listen).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        let tasks = self.tasks.clone();
+        let service = DeliveryServiceServer::new(self).max_decoding_message_size(grpc::MAX_MESSAGE_BYTES);
+        let server = grpc::Server::new(key)
+            .reflection(FILE_DESCRIPTOR_SET)?
+            .add_service(service);
+        tasks.spawn_critical("delivery grpc", server.serve(listener, tasks.shutdown().clone()));
+        tracing::info!(%address, "delivery serves gRPC");
+        Ok(address)
+    }
+
+    async fn test(&self, wire: v1::TestWebhookRequest) -> Result<v1::TestWebhookResponse, Refusal> {
+        let asked = request::check(wire)?;
+        let (webhook, generated_secret) = self.look_up(&asked)?;
+        let target = Target::new(&webhook).map_err(Refusal::Unusable)?;
+        let _permit = self.under_way.begin(asked.account).map_err(Refusal::TooMany)?;
+
+        let event_type = asked.event_type.unwrap_or_else(|| sample::default_type(&webhook));
+        let group = sample::group(asked.account, event_type);
+        let body = group.envelope();
+        let Means {
+            policy,
+            tls,
+            patience,
+        } = self.means.clone();
+        let caller = Caller::new(Pool::default(), policy, tls, patience, self.tasks.clone());
+        let request = call::Request {
+            account: asked.account,
+            url: &target.url,
+            headers: signed_headers(&target, &group.id, &body, self.clock.now_ms()),
+            body,
+            capture: Capture::Answer,
+            // It is nobody's delivery: whoever owns the webhook's partition, a test is a test.
+            lease: &Lease::endless(),
+        };
+        let sent = outcome::sent(&caller, &request);
+        let start = Instant::now();
+        let result = caller.post(request).await;
+        let answer = outcome::tell(sent, result, start.elapsed(), self.clock.now_ms());
+        tracing::debug!(
+            account = %asked.account, group = group.id, delivered = answer.delivered, "a webhook was tested"
+        );
+        Ok(v1::TestWebhookResponse {
+            generated_secret,
+            ..answer
+        })
+    }
+
+    /// The webhook to test, and the secret if one was made for it.
+    fn look_up(&self, asked: &Asked) -> Result<(Arc<Webhook>, String), Refusal> {
+        if !self.directory.is_ready() {
+            return Err(Refusal::NotReady);
+        }
+        let account = asked.account;
+        match &asked.subject {
+            Subject::Stored(id) => {
+                let found = self.directory.webhook(*id);
+                let found = found.filter(|webhook| webhook.account == account);
+                let webhook = found.ok_or(Refusal::NoWebhook { account, id: *id })?;
+                Ok((webhook, String::new()))
+            }
+            Subject::Draft(webhook) => {
+                self.directory
+                    .account(account)
+                    .ok_or(Refusal::NoAccount(account))?;
+                let mut webhook = Webhook::clone(webhook);
+                let mut generated = String::new();
+                if webhook.authentication == Authentication::Signature(None) {
+                    let secret = angarium_webhooks::new_secret().map_err(Refusal::NoSecret)?;
+                    secret.expose().clone_into(&mut generated);
+                    webhook.authentication = Authentication::Signature(Some(secret));
+                }
+                Ok((Arc::new(webhook), generated))
+            }
+        }
+    }
+}
+
+#[tonic::async_trait]
+impl DeliveryService for Tester {
+    async fn test_webhook(
+        &self,
+        request: Request<v1::TestWebhookRequest>,
+    ) -> Result<Response<v1::TestWebhookResponse>, Status> {
+        Ok(Response::new(self.test(request.into_inner()).await?))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,90 @@
+//! Why a webhook is not tested, and how the caller learns of it.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use angarium_model::{AccountId, WebhookId};
+use angarium_proto::{InvalidWire, invalid_argument};
+use angarium_signing::SecretError;
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt};
+
+use super::bounds::{Full, PER_ACCOUNT, PER_WORKER};
+
+/// When a caller may try again that was refused for a passing reason: most tests end sooner.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// Whose error reasons these are, as `google.rpc.ErrorInfo` wants it.
+const DOMAIN: &str = "delivery.angarium";
+
+/// Why a webhook is not tested.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Refusal {
+    #[error(transparent)]
+    Invalid(#[from] InvalidWire),
+    #[error("there is no account {0}; create it first, with the registry's CreateAccount")]
+    NoAccount(AccountId),
+    #[error(
+        "account {account} has no webhook {id}; the registry's ListWebhooks shows those it has; one that is new may take \
+         a moment to be known here"
+    )]
+    NoWebhook { account: AccountId, id: WebhookId },
+    #[error("this worker has not heard from the registry yet; try again in a moment")]
+    NotReady,
+    #[error("{}", too_many(*.0))]
+    TooMany(Full),
+    #[error("the webhook cannot be called as it is stored: {0}; change it with the registry's UpdateWebhook")]
+    Unusable(String),
+    #[error("no secret could be made; give one along, or try again")]
+    NoSecret(#[source] SecretError),
+}
+
+fn too_many(full: Full) -> String {
+    let (whose, bound) = match full {
+        Full::Worker => ("in this worker".to_owned(), PER_WORKER),
+        Full::Account(account) => (format!("of account {account}"), PER_ACCOUNT),
+    };
+    format!("{bound} tests {whose} are under way, the most at once; try again when one has ended")
+}
+
+impl Refusal {
+    fn code(&self) -> Code {
+        match self {
+            Self::Invalid(_) => Code::InvalidArgument,
+            Self::NoAccount(_) | Self::NoWebhook { .. } => Code::NotFound,
+            Self::NotReady => Code::Unavailable,
+            Self::TooMany(_) => Code::ResourceExhausted,
+            Self::Unusable(_) => Code::FailedPrecondition,
+            Self::NoSecret(_) => Code::Internal,
+        }
+    }
+
+    fn details(&self) -> ErrorDetails {
+        let message = self.to_string();
+        let reason = |reason| ErrorDetails::with_error_info(reason, DOMAIN, HashMap::new());
+        match self {
+            Self::Invalid(_) => ErrorDetails::new(),
+            Self::NoAccount(id) => ErrorDetails::with_resource_info("account", id.to_string(), "", message),
+            Self::NoWebhook { id, .. } => {
+                ErrorDetails::with_resource_info("webhook", id.to_string(), "", message)
+            }
+            Self::NotReady | Self::TooMany(_) => ErrorDetails::with_retry_info(Some(RETRY_AFTER)),
+            Self::Unusable(_) => reason("WEBHOOK_UNUSABLE"),
+            Self::NoSecret(_) => reason("NO_SECRET"),
+        }
+    }
+}
+
+impl From<Refusal> for Status {
+    fn from(refusal: Refusal) -> Self {
+        if let Refusal::Invalid(InvalidWire(errors)) = &refusal {
+            return invalid_argument(errors);
+        }
+        if matches!(refusal, Refusal::NoSecret(_)) {
+            tracing::error!(
+                error = angarium_runtime::chain(&refusal),
+                "a signing secret could not be made"
+            );
+        }
+        Self::with_error_details(refusal.code(), refusal.to_string(), refusal.details())
+    }
+}

@@ -1,0 +1,105 @@
+//! The group of a test: one event, the catalogue's example of its type.
+
+use std::sync::Arc;
+
+use angarium_model::{AcceptedAt, AccountId, Catalogue, Position, Revision, TypePattern, Webhook};
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::group::{Group, Item};
+use crate::record::Delivery;
+
+/// What a webhook is tested with that names no type in full.
+const ANY: &str = "CI_STATS";
+
+/// The envelope of an example (E4).
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    #[serde(borrow)]
+    events: [Event<'a>; 1],
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Event<'a> {
+    event_id: String,
+    event_name: String,
+    timestamp: u64,
+    event_info: String,
+    #[serde(borrow)]
+    data: &'a RawValue,
+}
+
+/// The first type that the webhook names in full; else one that every receiver may know.
+pub(super) fn default_type(webhook: &Webhook) -> &'static str {
+    let named = webhook.event_types.iter().find_map(|pattern| match pattern {
+        TypePattern::Exact(name) => Catalogue.get(name.as_str()),
+        TypePattern::Prefix(_) | TypePattern::Any => None,
+    });
+    named.map_or(ANY, |known| known.name)
+}
+
+/// A group with the example of a type of the catalogue, for an account. Its id is new each time, and begins as that of no
+/// delivery does.
+#[expect(
+    clippy::expect_used,
+    reason = "the catalogue is fixed, and a test reads every example"
+)]
+pub(super) fn group(account: AccountId, event_type: &'static str) -> Group {
+    let event = Catalogue
+        .get(event_type)
+        .and_then(|known| serde_json::from_str::<Envelope<'_>>(known.example).ok())
+        .map(|Envelope { events: [event] }| event)
+        .expect("the catalogue has an example of each type");
+    let delivery = Delivery {
+        account,
+        event_id: event.event_id,
+        event_name: event.event_name,
+        timestamp: event.timestamp,
+        event_info: event.event_info,
+        data: Bytes::copy_from_slice(event.data.get().as_bytes()),
+        // It is in no topic, and who builds the body does not look at these.
+        source: Position {
+            partition: 0,
+            offset: 0,
+        },
+        accepted_at: AcceptedAt::from_unix_ms(0),
+        revision: Revision::default(),
+    };
+    Group {
+        id: format!("msg_test_{:032x}", rand::random::<u128>()),
+        items: vec![Item {
+            offset: 0,
+            delivery: Arc::new(delivery),
+        }],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn w5_every_type_of_the_catalogue_has_a_sample_that_is_sent_as_its_example_says() {
+        let account = AccountId::new(7).unwrap();
+        for known in Catalogue.types() {
+            let group = group(account, known.name);
+            let sent: Value = serde_json::from_slice(&group.envelope()).unwrap();
+            let mut example: Value = serde_json::from_str(known.example).unwrap();
+            example["accountId"] = 7.into();
+            assert_eq!(sent, example, "{}", known.name);
+            assert_eq!(sent["events"][0]["eventName"], known.name);
+        }
+    }
+
+    #[test]
+    fn w5_the_id_of_a_test_is_new_each_time_and_may_be_signed() {
+        let account = AccountId::new(7).unwrap();
+        let (first, second) = (group(account, ANY).id, group(account, ANY).id);
+        assert_ne!(first, second);
+        assert!(first.starts_with("msg_test_") && !first.contains('.'), "{first}");
+    }
+}
