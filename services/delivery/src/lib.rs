@@ -12,10 +12,11 @@
 //!    2xx: the group is done. Anything else: it is sent again, the same events under the same id, after a back-off that
 //!    doubles (D2). Others of the partition go on meanwhile: a queue that grows too long is dropped and later read back
 //!    from Kafka.
-//! 4. What is done is remembered in Redis every 200 ms (`checkpoint`), and Kafka's committed offset follows the
-//!    lowest event that is undone (`partition`). So a crash repeats a little and loses nothing (D6).
-//!
-//! A webhook can be tried out, also before it is stored (`tester`, W5): one sample event, through the same call.
+//! 4. A webhook that fails, catches up, waits for its slot or is off is a durable *cursor* (`cursor`, `cursors`), and
+//!    the partition's *place*, from which a new owner reads, passes its events behind that. Progress is in Redis every
+//!    200 ms (`checkpoint`). A new owner takes over by claim and epoch set (`actor/takeover.rs`). So a crash repeats a
+//!    little and loses nothing (D6), and what a frozen owner still writes is never read.
+//! 5. `simulation` runs the deciding part, unchanged, in worlds where anything may fail between any two steps.
 //!
 //! Which webhook is where, secrets included, comes from the registry through `angarium-directory`.
 
