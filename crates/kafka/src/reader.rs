@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use crate::connection::{Connection, Log, ends, is_outage};
 use crate::error::Error;
+use crate::group::Watermarks;
 use crate::record::Record;
 
 /// How much to read at most. One record always fits.
@@ -91,6 +92,24 @@ const FETCH_WAIT: Duration = Duration::from_millis(10);
 const FETCHED_AHEAD_KIB: u32 = 4 * 1024;
 
 impl LogReader {
+    /// The ends of a partition's log now: its first offset, and one past its last.
+    ///
+    /// # Errors
+    /// As for [`read`](Self::read), but for [`ReadError::OutOfRange`].
+    pub async fn ends(&self, partition: i32) -> Result<Watermarks, ReadError> {
+        /// No log has it: what is asked for is the answer that says so.
+        const NOWHERE: i64 = -1;
+        let limit = Limit { records: 1, bytes: 1 };
+        match self.read(partition, NOWHERE, limit).await {
+            Err(ReadError::OutOfRange { low, high, .. }) => Ok(Watermarks { low, high }),
+            Err(error) => Err(error),
+            Ok(chunk) => Ok(Watermarks {
+                low: chunk.next,
+                high: chunk.end,
+            }),
+        }
+    }
+
     /// Makes a reader. Nothing is contacted yet. Call it inside a tokio runtime.
     ///
     /// # Errors

@@ -25,7 +25,7 @@ use angarium_runtime::Clock;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use prost::Message;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout_at};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout, timeout_at};
 
 use self::calls::{CallEnd, Ended};
 use self::reading::ReadEnd;
@@ -35,6 +35,7 @@ use crate::call::Patience;
 use crate::checkpoint::{Checkpoint, CheckpointError, Checkpoints, Saved};
 use crate::config::Config;
 use crate::cursors::Cursors;
+use crate::error::Error;
 use crate::metrics::Metrics;
 use crate::partition::{Answer, Effect, Incoming, Partition};
 use crate::record::Delivery;
@@ -94,8 +95,11 @@ enum Ending {
 }
 
 /// Works on a partition until it is taken back or lost.
-pub(crate) async fn work(mut owned: Owned, shared: Shared) {
-    while let Some(taken) = takeover::take_over(&owned, &shared).await {
+///
+/// # Errors
+/// When the process is to end.
+pub(crate) async fn work(mut owned: Owned, shared: Shared) -> Result<(), Error> {
+    while let Some(taken) = takeover::take_over(&owned, &shared).await? {
         owned.start(taken.place);
         owned.commit(taken.place);
         let actor = Actor {
@@ -112,17 +116,23 @@ pub(crate) async fn work(mut owned: Owned, shared: Shared) {
             ending: None,
         };
         match actor.run().await {
-            (Ending::Gone, _) => return,
+            (Ending::Gone, _) => return Ok(()),
             (Ending::Superseded, left) => {
                 owned = left;
-                break;
+                // As in a takeover: whoever wrote may have lost it to us.
+                let gone = timeout(takeover::SUPERSEDED, owned.revoked()).await.is_ok();
+                tracing::warn!(
+                    lane = %shared.lane, partition = owned.partition(), gone,
+                    "another worker's epoch was higher; claiming the partition again unless it is gone"
+                );
             }
-            (Ending::StartOver, left) => owned = left,
+            (Ending::StartOver, left) => {
+                owned = left;
+                sleep(START_OVER).await;
+            }
         }
-        sleep(START_OVER).await;
     }
-    // Unread until the group takes it back: it is another's.
-    owned.revoked().await;
+    Ok(())
 }
 
 impl Actor {

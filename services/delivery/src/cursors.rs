@@ -50,6 +50,16 @@ pub(crate) enum TakeoverError {
     Unreadable(usize),
 }
 
+impl TakeoverError {
+    /// Whether trying again has no hope in this process.
+    pub(crate) fn is_fatal(&self) -> bool {
+        matches!(
+            self,
+            Self::NotQueued(SendError::Fatal(_)) | Self::NotWritten(ProduceError::Fatal(_))
+        )
+    }
+}
+
 impl Cursors {
     /// Prepares to use the topic; it need not be reachable yet.
     ///

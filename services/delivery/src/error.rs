@@ -30,6 +30,9 @@ pub enum Error {
     /// gRPC cannot be served.
     #[error("delivery cannot serve gRPC")]
     Grpc(#[from] angarium_runtime::grpc::Error),
+    /// The producer of cursors has failed for good.
+    #[error("delivery can write no cursors any more: start it again")]
+    Cursors(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// Redis.
     #[error("delivery cannot use Redis")]
     Checkpoints(#[from] CheckpointError),

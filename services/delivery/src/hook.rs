@@ -382,8 +382,11 @@ impl Hook {
             return;
         };
         self.queue.put_back(&group.items);
-        if let (Some(failing), Phase::Ready) = (self.retried.take(), &self.phase) {
-            self.phase = Phase::Waiting(failing);
+        if let Some(failing) = self.retried.take() {
+            self.phase = match self.phase {
+                Phase::Off(_) => Phase::Off(Some(failing)),
+                Phase::Ready | Phase::Waiting(_) => Phase::Waiting(failing),
+            };
         }
     }
 

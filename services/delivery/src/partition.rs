@@ -110,6 +110,8 @@ pub(crate) struct Partition {
     agenda: Agenda,
     /// Webhooks that are behind.
     behind: BTreeSet<WebhookId>,
+    /// The one that was read back for last.
+    served: Option<WebhookId>,
     queued_bytes: usize,
     /// Webhooks whose entry in Redis is to be written, or removed.
     changed: BTreeSet<WebhookId>,
@@ -122,6 +124,11 @@ impl Partition {
     /// A record of the live stream. It is offered to all its webhooks before any of them goes on: a join in between
     /// would take the record for passed.
     pub(crate) fn live(&mut self, record: &Incoming, now_ms: i64) {
+        if record.offset < self.live_next {
+            // Reading goes back only when the log does not have the place any more.
+            self.log_was_cut(record.offset);
+            self.live_next = record.offset;
+        }
         for id in &record.webhooks {
             self.offer_live(*id, record, now_ms);
         }
@@ -144,17 +151,19 @@ impl Partition {
             let remembered = remembered.remove(&id);
             Entry::new(id, lane, remembered, &record.delivery, directory, record.offset)
         });
+        let before = entry.hook.queued_bytes();
         if record.delivery.revision > entry.hook.newest_view() {
             entry.learn(id, record.delivery.revision, directory, now_ms, live_next);
         }
-        if matches!(entry.subscription, Subscription::Deleted) {
-            self.remove(id);
-            return;
+        let is_deleted = matches!(entry.subscription, Subscription::Deleted);
+        if !is_deleted {
+            let known = entry.known();
+            entry.hook.offer_live(record.offset, &record.delivery, known);
         }
-        let known = entry.known();
-        let before = entry.hook.queued_bytes();
-        entry.hook.offer_live(record.offset, &record.delivery, known);
         self.queued_bytes = self.queued_bytes + entry.hook.queued_bytes() - before;
+        if is_deleted {
+            self.remove(id);
+        }
     }
 
     /// A call has ended.

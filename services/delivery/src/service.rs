@@ -151,7 +151,7 @@ fn tail(lane: Lane, topic: &str, shared: Shared, kafka: &Connection, tasks: &Tas
     tasks.spawn_critical("delivery lane", async move {
         while let Some(owned) = partitions.recv().await {
             let shared = shared.clone();
-            actors.spawn("partition actor", actor::work(owned, shared));
+            actors.spawn_critical("partition actor", actor::work(owned, shared));
         }
         if actors.shutdown().has_begun() {
             Ok(())

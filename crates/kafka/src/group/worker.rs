@@ -246,16 +246,18 @@ impl Worker {
         }
     }
 
-    /// Has a commit accepted although there may be nothing new to commit: what the lease of every owner lives on. Not
-    /// while partitions are being revoked: what they have left is for what is under way.
+    /// Has a commit accepted although there may be nothing new to commit: what the lease of every owner lives on. Those
+    /// that are being revoked have no part in it: what is left is for what they have under way.
     fn renew_lease(&mut self) {
-        if self.revocation.is_some() || self.leave_by.is_some() || !self.renewal.is_due() {
+        if self.leave_by.is_some() || !self.renewal.is_due() {
             return;
         }
+        let revoked = self.revocation.as_ref().map(|revocation| &revocation.partitions);
+        let is_revoked = |partition: &i32| revoked.is_some_and(|revoked| revoked.contains(partition));
         let committed: Vec<(i32, i64)> = self
             .held
             .iter()
-            .filter(|(_, held)| held.assigned)
+            .filter(|(partition, held)| held.assigned && !is_revoked(partition))
             .filter_map(|(partition, held)| Some((*partition, held.committed?)))
             .collect();
         if committed.is_empty() {

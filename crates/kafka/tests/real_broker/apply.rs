@@ -14,12 +14,16 @@ const WAIT: Duration = Duration::from_secs(20);
 #[tokio::test]
 async fn what_is_missing_is_created_and_a_second_time_changes_nothing() {
     let harness = Harness::new("created");
-    assert_eq!(harness.apply().await, vec![Change::Created; 6]);
-    assert_eq!(harness.apply().await, vec![Change::Unchanged; 6]);
+    assert_eq!(harness.apply().await, vec![Change::Created; 7]);
+    assert_eq!(harness.apply().await, vec![Change::Unchanged; 7]);
 
     let names = harness.layout.names();
     assert_eq!(
         harness.setting(names.registry(), "cleanup.policy").await,
+        "compact"
+    );
+    assert_eq!(
+        harness.setting(names.cursors(), "cleanup.policy").await,
         "compact"
     );
     assert_eq!(

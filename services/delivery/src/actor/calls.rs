@@ -8,7 +8,7 @@ use angarium_model::WebhookId;
 use angarium_runtime::Clock;
 use angarium_signing::{WEBHOOK_ID_HEADER, WEBHOOK_SIGNATURE_HEADER, WEBHOOK_TIMESTAMP_HEADER};
 use http::{HeaderMap, HeaderName, HeaderValue};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
 use crate::call::{Answered, CallError, Caller, Capture, Patience, Request};
@@ -99,12 +99,7 @@ impl Calls {
         let _permit = tokio::select! {
             biased;
             () = revoked => return Ended::NotSent(webhook),
-            // The semaphores are never closed, so a permit always comes.
-            permit = async {
-                let permit = budget.acquire().await;
-                lease.lasts(Patience::D1.total()).await;
-                permit
-            } => permit,
+            permit = permit(budget, &mut lease) => permit,
         };
         let body = group.envelope();
         let headers = signed_headers(&target, &group.id, &body, self.clock.now_ms());
@@ -146,4 +141,17 @@ pub(crate) fn signed_headers(target: &Target, group_id: &str, body: &[u8], now_m
         add(WEBHOOK_SIGNATURE_HEADER, &signer.sign(group_id, seconds, body));
     }
     headers
+}
+
+/// A place in the budget, once the lease lasts for a call. One that waits for its lease has no place: the calls of the
+/// other lane, whose lease may be fine, share the budget.
+async fn permit<'a>(budget: &'a Semaphore, lease: &mut Lease) -> Option<SemaphorePermit<'a>> {
+    loop {
+        lease.lasts(Patience::D1.total()).await;
+        // The semaphores are never closed, so a permit always comes.
+        let permit = budget.acquire().await.ok();
+        if lease.left() >= Patience::D1.total() {
+            return permit;
+        }
+    }
 }

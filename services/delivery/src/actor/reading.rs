@@ -55,7 +55,7 @@ impl Actor {
             }
             Err(ReadError::OutOfRange { low, high, .. }) => {
                 tracing::error!(lane = %self.shared.lane, low, high, "the deliveries topic was cut or created anew");
-                self.partition.log_was_cut(low, high);
+                self.partition.log_was_cut(low);
                 self.rest();
             }
             Err(error) => {

@@ -14,10 +14,14 @@ use super::Shared;
 use crate::checkpoint::Memories;
 use crate::cursor::{Found, Key};
 use crate::cursors::TakeoverError;
+use crate::error::Error;
 use crate::partition::{Effect, Partition, Rules, Start};
 
 /// Before a takeover that failed is tried again.
 const AGAIN: Duration = Duration::from_secs(1);
+/// Before a partition is claimed again that another worker has claimed since: longer than a member takes to learn that
+/// it was counted out (heartbeats every 3 s).
+pub(super) const SUPERSEDED: Duration = Duration::from_secs(5);
 
 /// A partition that is taken over.
 pub(super) struct Taken {
@@ -26,12 +30,19 @@ pub(super) struct Taken {
     pub(super) place: i64,
 }
 
-/// Takes the partition over; `None` when it is revoked before, or another worker has it.
-pub(super) async fn take_over(owned: &Owned, shared: &Shared) -> Option<Taken> {
+/// Takes the partition over; `None` when it is revoked before.
+///
+/// # Errors
+/// When the cursors cannot be written any more: the process is to end, and to be started again.
+pub(super) async fn take_over(owned: &Owned, shared: &Shared) -> Result<Option<Taken>, Error> {
     let insist = async {
         loop {
             match try_once(owned, shared).await {
-                Ok(taken) => return taken,
+                Ok(Some(taken)) => return Ok(Some(taken)),
+                // Its claim may be of one that has lost the partition to us, and came late. If it is we who have lost
+                // it, the group tells within its heartbeats.
+                Ok(None) => sleep(SUPERSEDED).await,
+                Err(error) if error.is_fatal() => return Err(Error::Cursors(Box::new(error))),
                 Err(error) => {
                     tell_failed(&error, shared, owned.partition());
                     sleep(AGAIN).await;
@@ -41,7 +52,7 @@ pub(super) async fn take_over(owned: &Owned, shared: &Shared) -> Option<Taken> {
     };
     tokio::select! {
         biased;
-        () = owned.revoked() => None,
+        () = owned.revoked() => Ok(None),
         taken = insist => taken,
     }
 }
@@ -67,7 +78,8 @@ async fn try_once(owned: &Owned, shared: &Shared) -> Result<Option<Taken>, Takeo
     if is_anew {
         tracing::error!(%lane, partition = number, "the cursors topic was created anew: what Redis remembers is dropped");
     }
-    let ends = owned.watermarks();
+    // Not those of the assignment: a partition that is taken over again has grown since.
+    let ends = shared.reader.ends(number).await?;
     tell_what_is_lost(shared, number, found.as_ref(), ends.low, ends.high);
     let cursors = found.as_ref().map_or(0, |found| found.cursors.len());
     let start = Start {

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use angarium_model::{Lane, WebhookId};
 
 /// The key of a record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Key {
     /// Its last record is the newest epoch.
     Claim(Lane),

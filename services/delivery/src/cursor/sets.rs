@@ -1,6 +1,6 @@
 //! Epoch sets, as they are read from the topic.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use angarium_model::{Lane, WebhookId};
 use angarium_proto::delivery::v1::CursorRecord;
@@ -15,7 +15,7 @@ pub(crate) struct Sets {
     lane: Lane,
     epochs: BTreeMap<i64, Set>,
     newest_claim: Option<i64>,
-    unreadable: usize,
+    unreadable: BTreeSet<Key>,
 }
 
 #[derive(Debug, Default)]
@@ -40,7 +40,7 @@ impl Sets {
             lane,
             epochs: BTreeMap::new(),
             newest_claim: None,
-            unreadable: 0,
+            unreadable: BTreeSet::new(),
         }
     }
 
@@ -54,11 +54,16 @@ impl Sets {
             None => None,
             Some(value) => match CursorRecord::decode(value).ok().and_then(|record| record.entry) {
                 Some(entry) => Some(entry),
-                None => return self.unreadable += 1,
+                None => {
+                    self.unreadable.insert(key);
+                    return;
+                }
             },
         };
+        self.unreadable.remove(&key);
         match (key, entry) {
             (Key::Claim(_), Some(Entry::Claim(_))) => self.newest_claim = Some(offset),
+            (Key::Claim(_), None) => {}
             (Key::Place(_, epoch), Some(Entry::Place(place))) => {
                 self.epochs.entry(epoch).or_default().place = Some(place.offset);
             }
@@ -66,7 +71,9 @@ impl Sets {
                 Ok(cursor) => {
                     self.epochs.entry(epoch).or_default().cursors.insert(id, cursor);
                 }
-                Err(_) => self.unreadable += 1,
+                Err(_) => {
+                    self.unreadable.insert(key);
+                }
             },
             (Key::Place(_, epoch), None) => {
                 if let Some(set) = self.epochs.get_mut(&epoch) {
@@ -78,13 +85,21 @@ impl Sets {
                     set.cursors.remove(&id);
                 }
             }
-            _ => self.unreadable += 1,
+            _ => {
+                self.unreadable.insert(key);
+            }
         }
     }
 
-    /// Records that could not be read: written by a newer version, or by somebody else.
+    /// Keys whose last record could not be read: written by a newer version, or by somebody else. Those of sets below
+    /// the highest that counts say nothing any more.
     pub(crate) fn unreadable(&self) -> usize {
-        self.unreadable
+        let counts = self.found().map_or(0, |found| found.epoch);
+        let matters = |key: &&Key| match key {
+            Key::Claim(_) => false,
+            Key::Place(_, epoch) | Key::Webhook(_, epoch, _) => *epoch >= counts,
+        };
+        self.unreadable.iter().filter(matters).count()
     }
 
     /// The highest claim that was read.

@@ -166,5 +166,7 @@ fn what_cannot_be_read_is_counted_and_changes_nothing() {
         Some(Entry::Claim(Claim::default())),
     );
     sets.read(0, b"\xff\xfe", Some(b""));
-    assert_eq!((sets.found().unwrap().place, sets.unreadable()), (9, 2));
+    assert_eq!((sets.found().unwrap().place, sets.unreadable()), (9, 1));
+    write(&mut sets, 0, Key::Place(Lane::Realtime, 3), None);
+    assert_eq!(sets.unreadable(), 0, "what is removed is in nobody's way");
 }

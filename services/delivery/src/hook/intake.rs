@@ -69,13 +69,15 @@ impl Hook {
     }
 
     /// The offset that a read back should start at, when the webhook could use more events now.
-    pub(crate) fn wants_read(&self, now_ms: i64) -> Option<i64> {
+    pub(crate) fn wants_read(&self, now_ms: i64, live_next: i64) -> Option<i64> {
         let Tail::Detached { from, join } = &self.tail else {
             return None;
         };
-        let in_turn = match self.slot {
-            Some(slot) => *from < slot.until && slot.stage != Stage::Ending,
-            None => self.lane == Lane::Realtime && join.as_ref().is_none_or(|join| *from < join.at()),
+        let in_turn = match (self.slot, join) {
+            (Some(slot), _) => *from < slot.until && slot.stage != Stage::Ending,
+            (None, Some(join)) => *from < join.at(),
+            // Behind the live position there is nothing yet.
+            (None, None) => self.lane == Lane::Realtime && *from < live_next,
         };
         let wanted = match &self.phase {
             Phase::Ready => self.queue.is_below_half(),
@@ -104,6 +106,10 @@ impl Hook {
         // What is behind the head waits until it is answered.
         if head.last().is_some_and(|last| offset > last) {
             self.read_to(offset);
+            // Part of it may be gone from Kafka.
+            if !self.queue.begins_with(&head) {
+                self.shorten_head();
+            }
             return Offered::Full;
         }
         let repeated = if head.is_empty() {
@@ -117,6 +123,7 @@ impl Hook {
         }
         if !self.queue.fits(delivery) && head.is_empty() {
             self.read_to(offset);
+            self.queue.is_full();
             return Offered::Full;
         }
         self.read_to(offset + 1);
@@ -145,14 +152,13 @@ impl Hook {
         }
     }
 
-    /// The log ends before the place to read from: it was cut or created anew. What waited is looked for from its
+    /// The log was cut or created anew: no place that was known says anything of it. What waited is looked for from its
     /// start; what was done is known by the mark.
-    pub(crate) fn rescan(&mut self, low: i64, high: i64) {
-        if self.floor > high {
-            self.floor = 0;
-        }
-        let beyond = matches!(self.tail, Tail::Detached { from, .. } if from > high);
-        if beyond {
+    pub(crate) fn rescan(&mut self, low: i64) {
+        self.floor = 0;
+        self.slot = None;
+        self.more = true;
+        if self.is_detached() {
             self.tail = Tail::Detached {
                 from: low,
                 join: None,

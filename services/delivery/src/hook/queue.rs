@@ -17,6 +17,8 @@ const MAX_HEAD_BYTES: usize = 64 * 1024;
 pub(super) struct Queue {
     items: VecDeque<Item>,
     bytes: usize,
+    /// The next event found no room, and nothing has left since.
+    is_full: bool,
 }
 
 impl Queue {
@@ -37,8 +39,13 @@ impl Queue {
         self.items.back()
     }
 
+    /// The next event found no room.
+    pub(super) fn is_full(&mut self) {
+        self.is_full = true;
+    }
+
     pub(super) fn is_below_half(&self) -> bool {
-        self.items.len() < MAX_EVENTS / 2 && self.bytes < MAX_BYTES / 2
+        !self.is_full && self.items.len() < MAX_EVENTS / 2 && self.bytes < MAX_BYTES / 2
     }
 
     pub(super) fn fits(&self, delivery: &Delivery) -> bool {
@@ -62,6 +69,7 @@ impl Queue {
     pub(super) fn pop_first_if(&mut self, condition: impl FnOnce(&Item) -> bool) -> Option<Item> {
         let item = self.items.pop_front_if(|item| condition(item))?;
         self.bytes -= item.delivery.weight();
+        self.is_full = false;
         Some(item)
     }
 
@@ -78,6 +86,7 @@ impl Queue {
             self.bytes -= weight;
             items.extend(self.items.pop_front());
         }
+        self.is_full = false;
         items
     }
 
@@ -117,6 +126,7 @@ impl Queue {
         let dropped = self.items.get(kept).map(|item| item.offset);
         self.items.truncate(kept);
         self.items.shrink_to_fit();
+        self.is_full = false;
         self.bytes = bytes;
         dropped
     }

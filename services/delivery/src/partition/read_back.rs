@@ -1,6 +1,7 @@
 //! Webhooks that have fallen behind: what is read back from Kafka for them.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 
 use angarium_model::WebhookId;
 
@@ -8,14 +9,24 @@ use super::{Incoming, Partition};
 use crate::hook::Offered;
 
 impl Partition {
-    /// Where to read back from, when some webhook waits for it: the lowest place, so that one pass serves many.
-    pub(crate) fn wanted_read(&self, now_ms: i64) -> Option<i64> {
+    /// Where to read back from, when some webhook waits for it. They take turns, so that one that is days behind holds
+    /// up none that is seconds behind; what is read serves all that wait for a place in it.
+    pub(crate) fn wanted_read(&mut self, now_ms: i64) -> Option<i64> {
+        let live_next = self.live_next;
         let wants = |id: &WebhookId| {
-            self.entries
-                .get(id)
-                .and_then(|entry| entry.hook.wants_read(now_ms))
+            let from = self.entries.get(id)?.hook.wants_read(now_ms, live_next)?;
+            Some((*id, from))
         };
-        self.behind.iter().filter_map(wants).min()
+        let next = match self.served {
+            Some(served) => {
+                let behind = (Bound::Excluded(served), Bound::Unbounded);
+                self.behind.range(behind).find_map(wants)
+            }
+            None => None,
+        };
+        let (id, from) = next.or_else(|| self.behind.iter().find_map(wants))?;
+        self.served = Some(id);
+        Some(from)
     }
 
     /// Records `[start, next)` that were read back: offered to every webhook that waits for one of these places.
@@ -23,7 +34,12 @@ impl Partition {
         let mut taking: BTreeMap<WebhookId, bool> = self
             .behind
             .iter()
-            .filter_map(|id| Some((*id, self.entries.get(id)?.hook.wants_read(now_ms)?)))
+            .filter_map(|id| {
+                Some((
+                    *id,
+                    self.entries.get(id)?.hook.wants_read(now_ms, self.live_next)?,
+                ))
+            })
             .filter(|(_, from)| (start..next.max(start.saturating_add(1))).contains(from))
             .map(|(id, _)| (id, true))
             .collect();
@@ -60,11 +76,11 @@ impl Partition {
 
     /// Kafka has less than it had: the topic was cut or created anew. What waited beyond its end is looked for from the
     /// start; what was done is known by its mark.
-    pub(crate) fn log_was_cut(&mut self, low: i64, high: i64) {
-        for id in &self.behind {
-            if let Some(entry) = self.entries.get_mut(id) {
-                entry.hook.rescan(low, high);
-            }
+    pub(crate) fn log_was_cut(&mut self, low: i64) {
+        for entry in self.entries.values_mut() {
+            let before = entry.hook.queued_bytes();
+            entry.hook.rescan(low);
+            self.queued_bytes = self.queued_bytes + entry.hook.queued_bytes() - before;
         }
     }
 }

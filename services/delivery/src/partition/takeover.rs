@@ -12,6 +12,7 @@ use super::{Effect, Partition, Rules};
 use crate::checkpoint::{First, Memories};
 use crate::cursor::Found;
 use crate::hook::Restoring;
+use crate::target::Subscription;
 
 /// What a takeover starts from.
 #[derive(Debug)]
@@ -58,6 +59,7 @@ impl Partition {
             place,
             agenda: Agenda::default(),
             behind: BTreeSet::new(),
+            served: None,
             queued_bytes: 0,
             changed: BTreeSet::new(),
             live_has_moved: true,
@@ -85,7 +87,11 @@ impl Partition {
                 place,
             );
             if was_cut {
-                entry.hook.rescan(ends.low, ends.high);
+                entry.hook.rescan(ends.low);
+            }
+            // Not written under the own epoch, its cursor goes with the set.
+            if matches!(entry.subscription, Subscription::Deleted) {
+                continue;
             }
             if let Some(cursor) = entry.hook.reassert(place) {
                 partition.effects.push(Effect::Append {

@@ -311,7 +311,7 @@ fn d6_redis_refines_a_cursor_only_by_an_entry_that_is_not_older() {
             own: Some(6),
             webhooks: HashMap::from([(WebhookId::from_bytes([1; 16]), entry)]),
         };
-        let partition = found(behind(3, &[]), 50, memories);
+        let mut partition = found(behind(3, &[]), 50, memories);
         assert_eq!(
             partition.wanted_read(START_MS),
             Some(expected),

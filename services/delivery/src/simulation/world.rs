@@ -511,7 +511,7 @@ impl World {
         } else {
             self.redis.clone().into()
         };
-        let learnt = self.rng.random_range(self.webhooks.len()..=self.changes.len());
+        let learnt = self.rng.random_range(0..=self.changes.len());
         let mut newest: BTreeMap<WebhookId, Webhook> = BTreeMap::new();
         for webhook in &self.changes[..learnt] {
             newest.insert(webhook.id, webhook.clone());
