@@ -74,12 +74,21 @@ pub struct LogReader {
     requests: mpsc::Sender<Request>,
 }
 
+/// Where the answer goes.
+type Reply<T> = oneshot::Sender<Result<T, ReadError>>;
+
 #[derive(Debug)]
-struct Request {
-    partition: i32,
-    offset: i64,
-    limit: Limit,
-    reply: oneshot::Sender<Result<Chunk, ReadError>>,
+enum Request {
+    Read {
+        partition: i32,
+        offset: i64,
+        limit: Limit,
+        reply: Reply<Chunk>,
+    },
+    Ends {
+        partition: i32,
+        reply: Reply<Watermarks>,
+    },
 }
 
 /// How long Kafka has to answer, and to come up with the first record.
@@ -92,24 +101,6 @@ const FETCH_WAIT: Duration = Duration::from_millis(10);
 const FETCHED_AHEAD_KIB: u32 = 4 * 1024;
 
 impl LogReader {
-    /// The ends of a partition's log now: its first offset, and one past its last.
-    ///
-    /// # Errors
-    /// As for [`read`](Self::read), but for [`ReadError::OutOfRange`].
-    pub async fn ends(&self, partition: i32) -> Result<Watermarks, ReadError> {
-        /// No log has it: what is asked for is the answer that says so.
-        const NOWHERE: i64 = -1;
-        let limit = Limit { records: 1, bytes: 1 };
-        match self.read(partition, NOWHERE, limit).await {
-            Err(ReadError::OutOfRange { low, high, .. }) => Ok(Watermarks { low, high }),
-            Err(error) => Err(error),
-            Ok(chunk) => Ok(Watermarks {
-                low: chunk.next,
-                high: chunk.end,
-            }),
-        }
-    }
-
     /// Makes a reader. Nothing is contacted yet. Call it inside a tokio runtime.
     ///
     /// # Errors
@@ -139,13 +130,7 @@ impl LogReader {
                 })
             };
             while let Some(request) = next() {
-                if request.reply.is_closed() {
-                    continue;
-                }
-                let chunk = reader.read(request.partition, request.offset, request.limit);
-                if request.reply.send(chunk).is_err() {
-                    tracing::debug!("whoever asked for a chunk has gone");
-                }
+                reader.serve(request);
             }
         });
         Ok(Self { requests })
@@ -159,15 +144,27 @@ impl LogReader {
     /// # Errors
     /// If the place is not in the log, or Kafka does not answer: see [`ReadError`].
     pub async fn read(&self, partition: i32, offset: i64, limit: Limit) -> Result<Chunk, ReadError> {
-        let (reply, answer) = oneshot::channel();
-        let request = Request {
+        self.ask(|reply| Request::Read {
             partition,
             offset,
             limit,
             reply,
-        };
+        })
+        .await
+    }
+
+    /// The ends of a partition's log now.
+    ///
+    /// # Errors
+    /// As for [`read`](Self::read), but for [`ReadError::OutOfRange`].
+    pub async fn ends(&self, partition: i32) -> Result<Watermarks, ReadError> {
+        self.ask(|reply| Request::Ends { partition, reply }).await
+    }
+
+    async fn ask<T>(&self, request: impl FnOnce(Reply<T>) -> Request) -> Result<T, ReadError> {
+        let (reply, answer) = oneshot::channel();
         self.requests
-            .send(request)
+            .send(request(reply))
             .await
             .map_err(|_closed| ReadError::Closed)?;
         answer.await.map_err(|_closed| ReadError::Closed)?
@@ -199,6 +196,27 @@ enum Found {
 }
 
 impl Reader {
+    fn serve(&mut self, request: Request) {
+        let is_told = match request {
+            Request::Read { reply, .. } if reply.is_closed() => false,
+            Request::Read {
+                partition,
+                offset,
+                limit,
+                reply,
+            } => reply.send(self.read(partition, offset, limit)).is_ok(),
+            Request::Ends { partition, reply } => {
+                let ends = self.watermarks(partition);
+                reply
+                    .send(ends.map(|(low, high)| Watermarks { low, high }))
+                    .is_ok()
+            }
+        };
+        if !is_told {
+            tracing::debug!("whoever asked has gone");
+        }
+    }
+
     fn read(&mut self, partition: i32, offset: i64, limit: Limit) -> Result<Chunk, ReadError> {
         // Taken in any case: once the client is placed elsewhere, or its reading fails, it stands there no more.
         let mut at = match self.at.take() {

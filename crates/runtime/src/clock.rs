@@ -66,7 +66,9 @@ fn system_ms() -> i64 {
     }
 }
 
-fn millis(duration: Duration) -> i64 {
+/// A duration in milliseconds, as Unix times are; longer than any clock runs if it does not fit.
+#[must_use]
+pub fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 

@@ -21,7 +21,7 @@ pub mod signals;
 mod tasks;
 pub mod telemetry;
 
-pub use clock::{Clock, ManualClock, uptime};
+pub use clock::{Clock, ManualClock, millis, uptime};
 pub use shutdown::Shutdown;
 pub use tasks::{Failure, Tasks, Unfinished};
 

@@ -21,7 +21,7 @@ use angarium_model::{Lane, WebhookId};
 use angarium_policy::{Answer as Answered, classify};
 use angarium_proto::convert;
 use angarium_proto::delivery::v1::DeliveryRecord;
-use angarium_runtime::Clock;
+use angarium_runtime::{Clock, millis};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use prost::Message;
@@ -257,7 +257,7 @@ impl Actor {
             .called(lane, class, end.duration.as_secs_f64());
         let answer = Answer {
             verdict,
-            took_ms: i64::try_from(end.duration.as_millis()).unwrap_or(i64::MAX),
+            took_ms: millis(end.duration),
             jitter: end.jitter,
         };
         let Some(settled) = self.partition.answered(end.webhook, answer, now_ms) else {

@@ -149,6 +149,18 @@ async fn a_place_outside_the_log_is_an_error_with_its_bounds() {
 }
 
 #[tokio::test]
+async fn the_ends_of_a_log_are_those_of_now() {
+    let harness = Harness::new(1);
+    let reader = open(&harness);
+    for high in [0, 10, 20] {
+        let ends = within(reader.ends(0)).await.unwrap();
+        assert_eq!((ends.low, ends.high), (0, high));
+        harness.write(0, 0..10).await;
+    }
+    harness.end().await;
+}
+
+#[tokio::test]
 async fn it_ends_with_the_process() {
     let harness = Harness::new(1);
     let reader = open(&harness);

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use angarium_model::{AccountId, Lane};
 use angarium_policy::ErrorClass;
+use angarium_runtime::millis;
 
 use super::calls::CallEnd;
 use crate::partition::Settled;
@@ -60,8 +61,7 @@ impl Told {
 
     /// How many lines were left out since the last one; `None` when this one must be too.
     fn may_tell(&mut self, now_ms: i64) -> Option<u64> {
-        let window_ms = i64::try_from(WINDOW.as_millis()).unwrap_or(i64::MAX);
-        if !(self.window_ms..self.window_ms.saturating_add(window_ms)).contains(&now_ms) {
+        if !(self.window_ms..self.window_ms.saturating_add(millis(WINDOW))).contains(&now_ms) {
             self.window_ms = now_ms;
             self.lines = 0;
         }

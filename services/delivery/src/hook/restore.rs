@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use angarium_model::{Lane, WebhookId};
 use angarium_policy::Backoff;
+use angarium_runtime::millis;
 
 use super::{Failing, Hook, Mark, Phase, Slot, Stage, Tail};
 use crate::cursor::{Cursor, Standing};
@@ -86,10 +87,7 @@ impl Restoring {
     /// A back-off that ends later than any can was written by a clock that was wrong: it is cut. One that is not
     /// remembered is as long as since the first failure it would have become, and spread.
     fn retry(self, since_ms: i64, remembered: Option<(NonZeroU32, i64)>) -> (NonZeroU32, i64) {
-        let later = |wait: Duration| {
-            let wait_ms = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
-            self.now_ms.saturating_add(wait_ms)
-        };
+        let later = |wait| self.now_ms.saturating_add(millis(wait));
         if let Some((attempts, next_at_ms)) = remembered {
             return (attempts, next_at_ms.min(later(self.backoff.longest())));
         }

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use angarium_model::Position;
-use angarium_runtime::Clock;
+use angarium_runtime::{Clock, millis};
 
 use super::{Claim, Mark};
 
@@ -126,5 +126,5 @@ impl Inner {
 }
 
 fn until(now_ms: i64, lifetime: Duration) -> i64 {
-    now_ms.saturating_add(i64::try_from(lifetime.as_millis()).unwrap_or(i64::MAX))
+    now_ms.saturating_add(millis(lifetime))
 }
