@@ -10,6 +10,7 @@
 //! In the end the faults stop. [`run`] fails when a promise was broken; the same seed does the same again.
 
 mod cursors;
+pub(crate) mod fixtures;
 mod owner;
 mod receivers;
 mod world;

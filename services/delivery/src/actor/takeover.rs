@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use angarium_kafka::Owned;
+use angarium_proto::delivery::v1::Place;
 use angarium_proto::delivery::v1::cursor_record::Entry;
-use angarium_proto::delivery::v1::{CursorRecord, Place};
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 use tokio::time::{Instant, sleep};
@@ -128,9 +128,7 @@ async fn assert_set(
             continue;
         };
         let key = Key::Webhook(shared.lane, epoch, webhook);
-        let entry = cursor
-            .as_ref()
-            .and_then(|cursor| CursorRecord::from(cursor).entry);
+        let entry = cursor.as_ref().map(Entry::from);
         let ack = shared.cursors.append(number, key, entry)?;
         acks.push(async move { ack.await.map(|_| webhook) });
     }

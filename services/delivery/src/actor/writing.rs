@@ -6,8 +6,8 @@ use std::task::Poll;
 
 use angarium_kafka::{ProduceError, SendError};
 use angarium_model::WebhookId;
+use angarium_proto::delivery::v1::Place;
 use angarium_proto::delivery::v1::cursor_record::Entry;
-use angarium_proto::delivery::v1::{CursorRecord, Place};
 use futures::Stream;
 use futures::stream::FuturesOrdered;
 
@@ -61,7 +61,7 @@ impl Actor {
     pub(super) fn append_cursor(&mut self, webhook: WebhookId, cursor: Option<&Cursor>) {
         let key = Key::Webhook(self.shared.lane, self.epoch, webhook);
         let what = cursor.map_or(Appended::Removed, |_| Appended::Cursor(webhook));
-        let entry = cursor.and_then(|cursor| CursorRecord::from(cursor).entry);
+        let entry = cursor.map(Entry::from);
         self.appends.unsent.push_back((what, key, entry));
     }
 

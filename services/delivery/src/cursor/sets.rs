@@ -94,7 +94,7 @@ impl Sets {
     /// Keys whose last record could not be read: written by a newer version, or by somebody else. Those of sets below
     /// the highest that counts say nothing any more.
     pub(crate) fn unreadable(&self) -> usize {
-        let counts = self.found().map_or(0, |found| found.epoch);
+        let counts = self.highest().map_or(0, |(epoch, _)| epoch);
         let matters = |key: &&Key| match key {
             Key::Claim(_) => false,
             Key::Place(_, epoch) | Key::Webhook(_, epoch, _) => *epoch >= counts,
@@ -109,13 +109,17 @@ impl Sets {
 
     /// The highest set that counts; `None` before the first owner.
     pub(crate) fn found(&self) -> Option<Found> {
-        self.epochs.iter().rev().find_map(|(epoch, set)| {
-            Some(Found {
-                epoch: *epoch,
-                place: set.place?,
-                cursors: set.cursors.clone(),
-            })
+        let (epoch, set) = self.highest()?;
+        Some(Found {
+            epoch,
+            place: set.place?,
+            cursors: set.cursors.clone(),
         })
+    }
+
+    fn highest(&self) -> Option<(i64, &Set)> {
+        let mut counting = self.epochs.iter().filter(|(_, set)| set.place.is_some());
+        counting.next_back().map(|(epoch, set)| (*epoch, set))
     }
 
     /// All keys of epochs below `epoch`: to be removed once that one's set counts. The place of each first: a set without

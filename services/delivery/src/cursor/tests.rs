@@ -40,9 +40,8 @@ fn write(sets: &mut Sets, offset: i64, key: Key, entry: Option<Entry>) {
 }
 
 fn write_cursor(sets: &mut Sets, epoch: i64, number: u8, cursor: &Cursor) {
-    let value = CursorRecord::from(cursor).encode_to_vec();
-    let key = Key::Webhook(Lane::Realtime, epoch, id(number)).to_string();
-    sets.read(0, key.as_bytes(), Some(&value));
+    let key = Key::Webhook(Lane::Realtime, epoch, id(number));
+    write(sets, 0, key, Some(Entry::from(cursor)));
 }
 
 fn place(sets: &mut Sets, epoch: i64, offset: i64) {

@@ -29,7 +29,7 @@ impl From<wire::Mark> for Mark {
     }
 }
 
-impl From<&Cursor> for wire::CursorRecord {
+impl From<&Cursor> for Entry {
     fn from(cursor: &Cursor) -> Self {
         let standing = match &cursor.standing {
             Standing::Live => wire_cursor::Standing::Live(wire_cursor::Live {}),
@@ -45,16 +45,14 @@ impl From<&Cursor> for wire::CursorRecord {
                 rested_at_ms: *rested_at_ms,
             }),
         };
-        Self {
-            entry: Some(Entry::Cursor(wire::Cursor {
-                account_id: cursor.account.get(),
-                generation: cursor.generation,
-                resume: cursor.resume,
-                done: cursor.done.map(Into::into),
-                newest_view: cursor.newest_view.offset(),
-                standing: Some(standing),
-            })),
-        }
+        Self::Cursor(wire::Cursor {
+            account_id: cursor.account.get(),
+            generation: cursor.generation,
+            resume: cursor.resume,
+            done: cursor.done.map(Into::into),
+            newest_view: cursor.newest_view.offset(),
+            standing: Some(standing),
+        })
     }
 }
 

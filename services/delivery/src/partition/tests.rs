@@ -1,44 +1,23 @@
 //! A partition step by step, under a clock that only the test moves; in `crate::simulation` whatever may happen happens.
 
-use angarium_model::{
-    AccountId, Authentication, EventName, Generation, Limits, Ordering, PayloadFormat, Revision, TargetUrl,
-    TimetableSpec, TypePattern, Webhook,
-};
-use angarium_policy::{ErrorClass, Failure};
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 
 use angarium_kafka::Watermarks;
+use angarium_model::{AccountId, Revision, Webhook};
+use angarium_policy::{ErrorClass, Failure, Verdict};
 
 use super::*;
 use crate::checkpoint::Memories;
 use crate::cursor::{Found, Head, Standing};
 use crate::group::tests::delivery;
+use crate::simulation::fixtures;
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 const START_MS: i64 = 1_727_414_643_000;
 
 fn webhook(number: u8, active: bool) -> Webhook {
-    Webhook {
-        id: WebhookId::from_bytes([number; 16]),
-        account: AccountId::new(1234).unwrap(),
-        name: format!("hook {number}"),
-        description: String::new(),
-        target_url: TargetUrl::parse("http://127.0.0.1:1/").unwrap(),
-        authentication: Authentication::None,
-        event_types: vec![TypePattern::Exact(EventName::new("CI_STATS").unwrap())],
-        active,
-        timetable: Some(TimetableSpec {
-            cron: "*/30 * * * * *".into(),
-            time_zone: String::new(),
-        }),
-        ordering: Ordering::default(),
-        payload_format: PayloadFormat::default(),
-        limits: Limits::default(),
-        dead_letter: None,
-        disabled: None,
-        generation: Generation::default(),
-        revision: Revision::from_offset(1),
-        created_at_ms: 0,
-    }
+    fixtures::webhook(number, active, 1)
 }
 
 fn rules(max_queued_bytes: usize) -> Rules {

@@ -52,9 +52,7 @@ impl Topic {
         let (key, entry) = match append {
             Append::Cursor(id, cursor) => (
                 Key::Webhook(self.lane, epoch, *id),
-                cursor
-                    .as_ref()
-                    .and_then(|cursor| CursorRecord::from(cursor).entry),
+                cursor.as_ref().map(Entry::from),
             ),
             Append::Place(offset) => (
                 Key::Place(self.lane, epoch),
@@ -80,21 +78,21 @@ impl Topic {
 
     /// What a new owner finds.
     pub(super) fn found(&self) -> Option<Found> {
-        let mut sets = Sets::new(self.lane);
-        for (offset, (key, value)) in (0..).zip(&self.records) {
-            sets.read(offset, key.as_bytes(), value.as_deref());
-        }
-        sets.found()
+        self.sets().found()
     }
 
     /// Removes what lies below the epoch, as its owner does once its set counts.
     pub(super) fn remove_below(&mut self, epoch: i64) {
+        for key in self.sets().keys_below(epoch) {
+            self.records.push((key.to_string(), None));
+        }
+    }
+
+    fn sets(&self) -> Sets {
         let mut sets = Sets::new(self.lane);
         for (offset, (key, value)) in (0..).zip(&self.records) {
             sets.read(offset, key.as_bytes(), value.as_deref());
         }
-        for key in sets.keys_below(epoch) {
-            self.records.push((key.to_string(), None));
-        }
+        sets
     }
 }

@@ -57,7 +57,7 @@ pub(super) struct Owner {
     pub(super) posts: Vec<Post>,
     /// The groups that its set named as failed: the first POST that has any of it has all of it.
     pub(super) heads: BTreeMap<WebhookId, Head>,
-    /// The POSTs that it may still begin: none when it was followed.
+    /// It was followed: it begins no POST any more.
     pub(super) is_frozen: bool,
 }
 

@@ -1,0 +1,57 @@
+//! Webhooks and events, as far as the protocol looks at them.
+
+use angarium_model::{
+    AcceptedAt, AccountId, Authentication, EventName, Generation, Limits, Ordering, PayloadFormat, Position,
+    Revision, TargetUrl, TimetableSpec, TypePattern, Webhook, WebhookId,
+};
+use bytes::Bytes;
+
+use crate::record::Delivery;
+
+const ACCOUNT: u64 = 1234;
+
+/// A webhook of an account, with this revision.
+#[expect(clippy::expect_used, reason = "constants that are known to be right")]
+pub(crate) fn webhook(number: u8, active: bool, revision: i64) -> Webhook {
+    Webhook {
+        id: WebhookId::from_bytes([number; 16]),
+        account: AccountId::new(ACCOUNT).expect("an account"),
+        name: format!("hook {number}"),
+        description: String::new(),
+        target_url: TargetUrl::parse("http://127.0.0.1:1/").expect("a URL"),
+        authentication: Authentication::None,
+        event_types: vec![TypePattern::Exact(EventName::new("CI_STATS").expect("a name"))],
+        active,
+        timetable: Some(TimetableSpec {
+            cron: "*/30 * * * * *".into(),
+            time_zone: String::new(),
+        }),
+        ordering: Ordering::default(),
+        payload_format: PayloadFormat::default(),
+        limits: Limits::default(),
+        dead_letter: None,
+        disabled: None,
+        generation: Generation::default(),
+        revision: Revision::from_offset(revision),
+        created_at_ms: 0,
+    }
+}
+
+/// An event with `size` bytes of data.
+#[expect(clippy::expect_used, reason = "a constant that is known to be right")]
+pub(super) fn delivery(source: i64, now_ms: i64, size: usize, revision: Revision) -> Delivery {
+    Delivery {
+        account: AccountId::new(ACCOUNT).expect("an account"),
+        event_id: source.to_string(),
+        event_name: "CI_STATS".into(),
+        timestamp: 0,
+        event_info: String::new(),
+        data: Bytes::from(vec![b' '; size]),
+        source: Position {
+            partition: 0,
+            offset: source,
+        },
+        accepted_at: AcceptedAt::from_unix_ms(now_ms),
+        revision,
+    }
+}

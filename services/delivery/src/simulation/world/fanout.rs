@@ -1,0 +1,87 @@
+//! Fanout and the registry: events are matched and written, webhooks are changed, and the owner learns of it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use angarium_model::{Revision, WebhookId};
+use rand::RngExt as _;
+
+use super::super::fixtures::delivery;
+use super::super::owner::Stage;
+use super::World;
+use crate::partition::Incoming;
+
+impl World {
+    pub(super) fn publish(&mut self) {
+        let revision = self.changes.iter().map(|webhook| webhook.revision).max();
+        let revision = revision.unwrap_or_default();
+        if self.rng.random_bool(0.1) && !self.log.is_empty() {
+            // Fanout has restarted: what it wrote last comes again, in order, under the newest view.
+            let from = self.source - self.rng.random_range(0..8);
+            let mut again: BTreeMap<i64, Vec<WebhookId>> = BTreeMap::new();
+            for record in &self.log {
+                let source = record.delivery.source.offset;
+                if source >= from {
+                    again.insert(source, record.webhooks.clone());
+                }
+            }
+            for (source, webhooks) in again {
+                self.append(source, webhooks, revision);
+            }
+            return;
+        }
+        self.source += 1;
+        let active: Vec<WebhookId> = self.webhooks.iter().filter(|w| w.active).map(|w| w.id).collect();
+        let webhooks: Vec<WebhookId> = active.into_iter().filter(|_| self.rng.random_bool(0.6)).collect();
+        if !webhooks.is_empty() {
+            self.append(self.source, webhooks, revision);
+        }
+    }
+
+    pub(super) fn append(&mut self, source: i64, webhooks: Vec<WebhookId>, revision: Revision) {
+        for id in &webhooks {
+            self.owed.entry(*id).or_default().insert(source);
+        }
+        let size = [2, 2, 2, 400][self.rng.random_range(0..4)];
+        let offset = i64::try_from(self.log.len()).unwrap_or(i64::MAX);
+        let delivery = Arc::new(delivery(source, self.now_ms, size, revision));
+        self.tell(|| format!("record {offset}: event {source} for {webhooks:?} under {revision}"));
+        self.log.push(Incoming {
+            offset,
+            delivery,
+            webhooks,
+        });
+    }
+
+    pub(super) fn change_webhook(&mut self) {
+        let number = self.rng.random_range(0..self.webhooks.len());
+        let on = self.rng.random_bool(0.6);
+        self.switch(number, on);
+    }
+
+    pub(super) fn switch(&mut self, number: usize, active: bool) {
+        let revision = i64::try_from(self.changes.len()).unwrap_or(i64::MAX) + 1;
+        let webhook = &mut self.webhooks[number];
+        webhook.active = active;
+        webhook.revision = Revision::from_offset(revision);
+        self.changes.push(webhook.clone());
+        self.tell(|| format!("webhook {number} active: {active}, revision {revision}"));
+    }
+
+    pub(super) fn learn(&mut self) {
+        let now_ms = self.now_ms;
+        let known = self.changes.len();
+        let changes = self.changes.clone();
+        let owner = self.owner();
+        for webhook in &changes[owner.learnt..known] {
+            owner.directory.put(webhook.clone());
+        }
+        if owner.learnt < known {
+            owner.learnt = known;
+            if owner.stage == Stage::Acting {
+                owner.partition.refresh(now_ms);
+            }
+            self.tell(|| format!("the owner learns of {known} changes"));
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Redis fails, receivers fail, and owners die or are frozen; another takes over.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use angarium_directory::Directory;
+use angarium_kafka::Watermarks;
+use angarium_model::{Webhook, WebhookId};
+use angarium_policy::Backoff;
+use rand::RngExt as _;
+
+use super::super::owner::{Owner, Stage};
+use super::{MAX_QUEUED_BYTES, World};
+use crate::checkpoint::{Memories, Stored};
+use crate::cursor::{Cursor, Found, Head, Standing};
+use crate::group::GroupLimit;
+use crate::partition::{Partition, Rules, Start};
+
+/// Owners that were followed and whose writes still land.
+const MAX_FROZEN: usize = 2;
+
+impl World {
+    pub(super) fn redis_fails(&mut self) {
+        match self.rng.random_range(0..4) {
+            0 => self.redis = Stored::default(),
+            1 => {
+                if let Some(before) = self.redis_before.pop_front() {
+                    self.redis = before;
+                    self.redis_before.clear();
+                }
+            }
+            _ => self.redis_is_away = !self.redis_is_away,
+        }
+    }
+
+    pub(super) fn receiver_fails_or_recovers(&mut self) {
+        let number = self.rng.random_range(0..self.webhooks.len());
+        let id = self.webhooks[number].id;
+        if !self.down.remove(&id) {
+            self.down.insert(id);
+        }
+    }
+
+    /// The owner dies, with all that it had under way but not written.
+    pub(super) fn crash(&mut self) {
+        self.owners.pop();
+        self.take_over();
+    }
+
+    /// The owner is frozen, and followed; what it had under way may still come.
+    pub(super) fn freeze(&mut self) {
+        self.owner().is_frozen = true;
+        if self.owners.len() > MAX_FROZEN {
+            self.owners.remove(0);
+        }
+        self.take_over();
+    }
+
+    pub(super) fn take_over(&mut self) {
+        self.summary.takeovers += 1;
+        let epoch = self.topic.claim();
+        let found = self.topic.found();
+        let memories = if self.redis_is_away {
+            Memories::default()
+        } else {
+            self.redis.clone().into()
+        };
+        let learnt = self.rng.random_range(0..=self.changes.len());
+        let mut newest: BTreeMap<WebhookId, Webhook> = BTreeMap::new();
+        for webhook in &self.changes[..learnt] {
+            newest.insert(webhook.id, webhook.clone());
+        }
+        let directory = Directory::fixed([], newest.into_values());
+        let heads = heads(found.as_ref(), &memories);
+        self.tell(|| format!("[{epoch}] takes over: {found:?}, {memories:?}"));
+        let start = Start {
+            epoch,
+            found,
+            memories,
+            is_anew: false,
+            ends: Watermarks {
+                low: 0,
+                high: i64::try_from(self.log.len()).unwrap_or(i64::MAX),
+            },
+            now_ms: self.now_ms,
+            dice: self.rng.random(),
+        };
+        let mut owner = Owner {
+            epoch,
+            stage: Stage::Asserting,
+            partition: Partition::take_over(self.lane, rules(), directory.clone(), start),
+            directory,
+            learnt,
+            live: 0,
+            appends: VecDeque::new(),
+            landed: VecDeque::new(),
+            place: -1,
+            saving: None,
+            posts: Vec::new(),
+            heads,
+            is_frozen: false,
+        };
+        owner.perform();
+        self.owners.push(owner);
+        let last = self.owners.len() - 1;
+        // A place of its own: nothing has been written yet, so it cannot go back.
+        if let Err(what) = self.complete(last) {
+            unreachable!("{what}");
+        }
+    }
+}
+
+/// The groups that failed, by the cursors that are found, but for those that Redis says were answered.
+fn heads(found: Option<&Found>, memories: &Memories) -> BTreeMap<WebhookId, Head> {
+    let Some(found) = found else {
+        return BTreeMap::new();
+    };
+    let head = |(id, cursor): (&WebhookId, &Cursor)| match &cursor.standing {
+        Standing::Behind { head, .. } if !head.is_empty() => {
+            let further = memories
+                .webhooks
+                .get(id)
+                .is_some_and(|entry| entry.resume > cursor.resume);
+            (!further).then(|| (*id, head.clone()))
+        }
+        _ => None,
+    };
+    found.cursors.iter().filter_map(head).collect()
+}
+
+fn rules() -> Rules {
+    Rules {
+        group: GroupLimit {
+            events: 5,
+            bytes: 2_000,
+        },
+        backoff: Backoff::default(),
+        max_queued_bytes: MAX_QUEUED_BYTES,
+    }
+}

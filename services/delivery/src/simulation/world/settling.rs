@@ -1,0 +1,86 @@
+//! Time passes; in the end the faults stop, and all must arrive.
+
+use rand::RngExt as _;
+
+use super::super::owner::Stage;
+use super::{Checked, World};
+
+/// Rounds without faults in which all must be done.
+const ROUNDS: usize = 20_000;
+
+impl World {
+    pub(super) fn time_passes(&mut self) {
+        let by = self.rng.random_range(0..400);
+        let due = self.owner().partition.next_due();
+        let now_ms = match due {
+            Some(due) if self.rng.random_bool(0.5) => due.max(self.now_ms),
+            _ => self.now_ms + by,
+        };
+        self.now_ms = now_ms;
+        if self.owner().stage == Stage::Acting {
+            self.owner().partition.tick(now_ms);
+        }
+    }
+
+    /// Without faults, until nothing is left to do.
+    pub(super) fn settle(&mut self) -> Checked {
+        self.down.clear();
+        self.redis_is_away = false;
+        let last = self.owners.pop();
+        self.owners.clear();
+        self.owners.extend(last);
+        for number in 0..self.webhooks.len() {
+            self.switch(number, true);
+        }
+        if self.owner().is_frozen {
+            self.crash();
+        }
+        for _ in 0..ROUNDS {
+            self.learn();
+            self.read_live();
+            self.perform()?;
+            for post in 0..self.owner().posts.len() {
+                let post = &mut self.owner().posts[post];
+                if !std::mem::replace(&mut post.arrived, true) {
+                    let post = post.clone();
+                    self.tell(|| format!("{} gets {:?}", post.webhook, post.offsets()));
+                    self.receivers.receive(post.webhook, &post.group)?;
+                }
+            }
+            self.answer(false);
+            self.read_back();
+            self.land();
+            self.acknowledge()?;
+            let due = self.owner().partition.next_due();
+            self.now_ms = due.unwrap_or(self.now_ms).max(self.now_ms);
+            if self.owner().stage == Stage::Acting {
+                let now_ms = self.now_ms;
+                self.owner().partition.tick(now_ms);
+                self.owner().append_place()?;
+            }
+            self.perform()?;
+            let all_live = self.owner().live == self.log.len();
+            let end = i64::try_from(self.log.len()).unwrap_or(i64::MAX);
+            let owner = self.owner();
+            let idle = owner.posts.is_empty() && owner.appends.is_empty() && owner.landed.is_empty();
+            if owner.stage == Stage::Acting && all_live && idle && owner.partition.is_at_rest(end) {
+                return Ok(());
+            }
+        }
+        let lacking = self.check_all_arrived();
+        let waits = self.owner().partition.waits();
+        Err(format!(
+            "not all is done once the faults have stopped: {lacking:?}; {waits}"
+        ))
+    }
+
+    pub(super) fn check_all_arrived(&mut self) -> Checked {
+        for (webhook, owed) in &self.owed {
+            let lacks = self.receivers.lacks(*webhook, owed);
+            if !lacks.is_empty() {
+                return Err(format!("{webhook} never got {lacks:?}"));
+            }
+        }
+        Ok(())
+    }
+}
