@@ -13,6 +13,7 @@
 //!
 //! Nothing here waits, reads a clock or does I/O: [`crate::partition`] asks and tells.
 
+mod answer;
 mod durable;
 mod failing;
 mod intake;
@@ -23,24 +24,20 @@ mod progress;
 mod queue;
 mod restore;
 
-use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use angarium_model::{AccountId, Lane, Revision, WebhookId};
 use angarium_policy::expired;
 
 use self::durable::Durable;
-pub(crate) use self::failing::Failing;
 use self::failing::Narrowed;
-pub(crate) use self::failing::Setback;
-pub(crate) use self::intake::Offered;
+pub(crate) use self::failing::{Failing, Setback};
 use self::join::Join;
 pub(crate) use self::mark::{Known, Mark};
 use self::pace::Pace;
 use self::queue::Queue;
 pub(crate) use self::restore::{Remembered, Restoring};
-use crate::cursor::Head;
-use crate::group::{Group, GroupLimit, Item};
+use crate::group::{Group, GroupLimit};
 use crate::record::Delivery;
 
 /// Where the events behind the queue are.
@@ -325,74 +322,6 @@ impl Hook {
             self.shorten_head();
         }
         dropped
-    }
-
-    /// The group in flight was taken by the receiver, which took `took_ms` for it.
-    pub(crate) fn succeeded(&mut self, now_ms: i64, took_ms: i64) -> Option<Arc<Group>> {
-        let group = self.in_flight.take()?;
-        if let Some(last) = group.items.last() {
-            self.is_done(last);
-        }
-        match self.retried.take() {
-            Some(_) => self.pace = Pace::slow(now_ms),
-            None => self.pace.answered(now_ms, took_ms),
-        }
-        self.widen();
-        Some(group)
-    }
-
-    /// The group in flight was not taken: it is the head now, to be sent again as it is, or halved. What is queued
-    /// behind it is dropped: Kafka has it.
-    pub(crate) fn failed(
-        &mut self,
-        now_ms: i64,
-        live_next: i64,
-        setback: Setback,
-        next_at_ms: impl FnOnce(NonZeroU32) -> i64,
-    ) -> Option<Arc<Group>> {
-        let group = self.in_flight.take()?;
-        let before = self.retried.take();
-        let attempts = before
-            .as_ref()
-            .map_or(NonZeroU32::MIN, |failing| failing.attempts.saturating_add(1));
-        let timeouts = match setback {
-            Setback::TimedOut => before.as_ref().map_or(0, |failing| failing.timeouts) + 1,
-            Setback::TooLarge | Setback::Other => 0,
-        };
-        let kept = self.narrow(group.items.len(), setback, timeouts);
-        let failing = Failing {
-            attempts,
-            since_ms: before.map_or(now_ms, |failing| failing.since_ms),
-            next_at_ms: next_at_ms(attempts),
-            timeouts: if kept < group.items.len() { 0 } else { timeouts },
-            head: Head::new(group.items.iter().take(kept).map(|item| item.offset)),
-        };
-        self.queue.put_back(&group.items);
-        self.keep_only(kept, live_next);
-        self.phase = match self.phase {
-            Phase::Off(_) => Phase::Off(Some(failing)),
-            Phase::Ready | Phase::Waiting(_) => Phase::Waiting(failing),
-        };
-        Some(group)
-    }
-
-    /// The group in flight was not sent, through no fault of the receiver: it is as if it had not been tried.
-    pub(crate) fn not_sent(&mut self) {
-        let Some(group) = self.in_flight.take() else {
-            return;
-        };
-        self.queue.put_back(&group.items);
-        if let Some(failing) = self.retried.take() {
-            self.phase = match self.phase {
-                Phase::Off(_) => Phase::Off(Some(failing)),
-                Phase::Ready | Phase::Waiting(_) => Phase::Waiting(failing),
-            };
-        }
-    }
-
-    fn is_done(&mut self, item: &Item) {
-        self.done = Some(Mark::of(&item.delivery));
-        self.done_at = item.offset;
     }
 
     /// Drops the queues but for the group in flight: Kafka has it. For when memory is short, or the webhook is off.

@@ -8,27 +8,31 @@
 //! only when every webhook that the record names is done with it, or has a durable cursor that leads to it.
 
 mod agenda;
+mod answered;
+mod entries;
 mod entry;
+#[cfg(any(test, feature = "simulation"))]
+mod inspect;
 mod progress;
 mod read_back;
 mod takeover;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::num::NonZeroU32;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
-use std::time::Duration;
 
 use angarium_directory::Directory;
 use angarium_model::{Lane, WebhookId};
-use angarium_policy::{Backoff, ErrorClass, Failure, Verdict};
+use angarium_policy::Backoff;
 
 use self::agenda::Agenda;
+pub(crate) use self::answered::{Answer, Settled};
+use self::entries::Entries;
 use self::entry::Entry;
 pub(crate) use self::takeover::Start;
 use crate::checkpoint::First;
 use crate::cursor::Cursor;
 use crate::group::{Group, GroupLimit};
-use crate::hook::{Next, Remembered, Setback};
+use crate::hook::{Next, Remembered};
 use crate::record::Delivery;
 use crate::target::{Subscription, Target};
 
@@ -63,24 +67,6 @@ pub(crate) enum Effect {
     },
 }
 
-/// How a call ended.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Answer {
-    pub(crate) verdict: Verdict,
-    /// How long the receiver took, in milliseconds.
-    pub(crate) took_ms: i64,
-    /// From 0 to 1: how much the webhook's back-off is shortened.
-    pub(crate) jitter: f64,
-}
-
-/// What a call's end meant for its webhook, for the journal.
-#[derive(Debug)]
-pub(crate) struct Settled {
-    pub(crate) group: Arc<Group>,
-    /// When the group is sent again: Unix milliseconds; `None` when it was taken.
-    pub(crate) next_attempt_at_ms: Option<i64>,
-}
-
 /// The rules of a partition.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rules {
@@ -97,8 +83,7 @@ pub(crate) struct Partition {
     rules: Rules,
     directory: Directory,
     epoch: i64,
-    /// Ordered, so that the same things happening do the same again: a failing seed must fail again.
-    entries: BTreeMap<WebhookId, Entry>,
+    entries: Entries,
     /// What Redis remembered of webhooks that have no cursor, and that no record has named yet.
     remembered: HashMap<WebhookId, Remembered>,
     /// The next offset of the live stream: everything below has been offered.
@@ -112,7 +97,6 @@ pub(crate) struct Partition {
     behind: BTreeSet<WebhookId>,
     /// The one that was read back for last.
     served: Option<WebhookId>,
-    queued_bytes: usize,
     /// Webhooks whose entry in Redis is to be written, or removed.
     changed: BTreeSet<WebhookId>,
     live_has_moved: bool,
@@ -147,73 +131,23 @@ impl Partition {
     fn offer_live(&mut self, id: WebhookId, record: &Incoming, now_ms: i64) {
         let (lane, directory, live_next) = (self.lane, &self.directory, self.live_next);
         let remembered = &mut self.remembered;
-        let entry = self.entries.entry(id).or_insert_with(|| {
+        self.entries.ensure(id, || {
             let remembered = remembered.remove(&id);
             Entry::new(id, lane, remembered, &record.delivery, directory, record.offset)
         });
-        let before = entry.hook.queued_bytes();
-        if record.delivery.revision > entry.hook.newest_view() {
-            entry.learn(id, record.delivery.revision, directory, now_ms, live_next);
-        }
-        let is_deleted = matches!(entry.subscription, Subscription::Deleted);
-        if !is_deleted {
-            let known = entry.known();
-            entry.hook.offer_live(record.offset, &record.delivery, known);
-        }
-        self.queued_bytes = self.queued_bytes + entry.hook.queued_bytes() - before;
-        if is_deleted {
-            self.remove(id);
-        }
-    }
-
-    /// A call has ended.
-    pub(crate) fn answered(&mut self, id: WebhookId, answer: Answer, now_ms: i64) -> Option<Settled> {
-        let live_next = self.live_next;
-        let entry = self.entries.get_mut(&id)?;
-        let before = entry.hook.queued_bytes();
-        let settled = match answer.verdict {
-            Verdict::Delivered => Settled {
-                group: entry.hook.succeeded(now_ms, answer.took_ms)?,
-                next_attempt_at_ms: None,
-            },
-            failed => {
-                let mut due = now_ms;
-                let backoff = self.rules.backoff;
-                let next_at_ms = |attempts| {
-                    due = now_ms.saturating_add(millis(delay(backoff, attempts, answer.jitter, failed)));
-                    due
-                };
-                let group = entry
-                    .hook
-                    .failed(now_ms, live_next, setback(failed), next_at_ms)?;
-                Settled {
-                    group,
-                    next_attempt_at_ms: Some(due),
-                }
+        let is_deleted = self.entries.change(id, |entry| {
+            if record.delivery.revision > entry.hook.newest_view() {
+                entry.learn(id, record.delivery.revision, directory, now_ms, live_next);
             }
-        };
-        self.queued_bytes = self.queued_bytes + entry.hook.queued_bytes() - before;
-        self.note_progress(id);
-        self.go_on(id, now_ms);
-        self.relieve_memory(now_ms);
-        Some(settled)
-    }
-
-    /// A call was not made, through no fault of the receiver: its group is to be sent as if nothing had happened.
-    pub(crate) fn not_sent(&mut self, id: WebhookId, now_ms: i64) {
-        if let Some(entry) = self.entries.get_mut(&id) {
-            let before = entry.hook.queued_bytes();
-            entry.hook.not_sent();
-            self.queued_bytes = self.queued_bytes + entry.hook.queued_bytes() - before;
-            self.go_on(id, now_ms);
-        }
-    }
-
-    /// Behind the end of a call: the next one, or the end of a webhook that was deleted meanwhile.
-    fn go_on(&mut self, id: WebhookId, now_ms: i64) {
-        match self.entries.get(&id).map(|entry| &entry.subscription) {
-            Some(Subscription::Deleted) => self.remove(id),
-            _ => self.poke(id, now_ms),
+            let is_deleted = matches!(entry.subscription, Subscription::Deleted);
+            if !is_deleted {
+                let known = entry.known();
+                entry.hook.offer_live(record.offset, &record.delivery, known);
+            }
+            is_deleted
+        });
+        if is_deleted == Some(true) {
+            self.remove(id);
         }
     }
 
@@ -221,13 +155,13 @@ impl Partition {
     pub(crate) fn tick(&mut self, now_ms: i64) {
         while let Some(id) = self.agenda.pop_due(now_ms) {
             let until = self.live_next.max(self.high_at_start);
-            if let Some(entry) = self.entries.get_mut(&id) {
-                if self.lane == Lane::Batch && entry.slot_at_ms.is_some_and(|at| at <= now_ms) {
-                    entry.slot_at_ms = None;
+            self.entries.change(id, |entry| {
+                // Only webhooks of the batch lane have one.
+                if entry.slot_at_ms.take_if(|at_ms| *at_ms <= now_ms).is_some() {
                     entry.hook.begin_slot(until);
                 }
-                self.poke(id, now_ms);
-            }
+            });
+            self.poke(id, now_ms);
         }
     }
 
@@ -238,48 +172,27 @@ impl Partition {
 
     /// The registry has changed: every webhook is looked up anew.
     pub(crate) fn refresh(&mut self, now_ms: i64) {
-        let ids: Vec<WebhookId> = self.entries.keys().copied().collect();
-        for id in ids {
-            let Some(entry) = self.entries.get_mut(&id) else {
-                continue;
+        let (directory, live_next) = (&self.directory, self.live_next);
+        let mut changed = Vec::new();
+        for id in self.entries.ids() {
+            let look_up = |entry: &mut Entry| {
+                let is_changed = entry.look_up(id, directory, now_ms, live_next);
+                is_changed.then(|| entry.hook.is_calling())
             };
-            let before = entry.hook.queued_bytes();
-            let changed = entry.look_up(id, &self.directory, now_ms, self.live_next);
-            self.queued_bytes = self.queued_bytes + entry.hook.queued_bytes() - before;
-            if changed && !entry.hook.is_calling() {
-                self.go_on(id, now_ms);
-            } else if changed {
+            changed.extend(
+                self.entries
+                    .change(id, look_up)
+                    .flatten()
+                    .map(|calling| (id, calling)),
+            );
+        }
+        for (id, is_calling) in changed {
+            if is_calling {
                 self.schedule(id, now_ms);
+            } else {
+                self.go_on(id, now_ms);
             }
         }
-    }
-
-    /// What all queues hold, in bytes.
-    #[cfg(any(test, feature = "simulation"))]
-    pub(crate) fn queued_bytes(&self) -> usize {
-        self.queued_bytes
-    }
-
-    /// Where it stands, for a person.
-    #[cfg(any(test, feature = "simulation"))]
-    pub(crate) fn waits(&self) -> String {
-        let hooks = self.entries.values().map(|entry| format!("{:?}", entry.hook));
-        format!(
-            "place {}, live {}, {}",
-            self.place,
-            self.live_next,
-            hooks.collect::<Vec<_>>().join("\n")
-        )
-    }
-
-    /// Whether all below `end` is done and on record.
-    #[cfg(any(test, feature = "simulation"))]
-    pub(crate) fn is_at_rest(&self, end: i64) -> bool {
-        self.place >= end
-            && self
-                .entries
-                .values()
-                .all(|entry| entry.hook.resume(self.live_next) >= end)
     }
 
     /// What is to be done now.
@@ -289,116 +202,87 @@ impl Partition {
 
     /// Sends what the webhook may send now, and sees to it that it is asked again in time.
     fn poke(&mut self, id: WebhookId, now_ms: i64) {
-        let Some(entry) = self.entries.get_mut(&id) else {
-            return;
-        };
-        if let Subscription::Active(target) = &entry.subscription {
-            let before = entry.hook.queued_bytes();
-            let events = entry.hook.drop_expired(now_ms);
+        let limit = self.rules.group;
+        let poked = self.entries.change(id, |entry| {
+            let Subscription::Active(target) = &entry.subscription else {
+                return None;
+            };
+            let expired = entry.hook.drop_expired(now_ms);
+            let call = match entry.hook.next(now_ms, limit) {
+                Next::Send { group, attempt } => Some(Effect::Call {
+                    webhook: id,
+                    target: Arc::clone(target),
+                    group,
+                    attempt,
+                }),
+                Next::Nothing => None,
+            };
+            Some((expired, call))
+        });
+        if let Some((events, call)) = poked.flatten() {
             if !events.is_empty() {
                 self.effects.push(Effect::Expired { webhook: id, events });
                 self.changed.insert(id);
                 self.live_has_moved = true;
             }
-            if let Next::Send { group, attempt } = entry.hook.next(now_ms, self.rules.group) {
-                let target = Arc::clone(target);
-                self.effects.push(Effect::Call {
-                    webhook: id,
-                    target,
-                    group,
-                    attempt,
-                });
-            }
-            self.queued_bytes = self.queued_bytes + entry.hook.queued_bytes() - before;
+            self.effects.extend(call);
         }
         self.schedule(id, now_ms);
     }
 
     /// Takes the steps that wait for nobody, writes the cursor that is due, and notes when the webhook is due next.
     fn schedule(&mut self, id: WebhookId, now_ms: i64) {
-        let Some(entry) = self.entries.get_mut(&id) else {
+        let live_next = self.live_next;
+        let scheduled = self.entries.change(id, |entry| {
+            entry.hook.advance(live_next);
+            let cursor = entry.hook.due_cursor(live_next, now_ms);
+            let waits_until = entry.hook.waits_until().filter(|at_ms| *at_ms > now_ms);
+            let due = [entry.plan_slot(now_ms), waits_until];
+            (cursor, entry.hook.is_detached(), due)
+        });
+        let Some((cursor, is_detached, due)) = scheduled else {
             return;
         };
-        entry.hook.advance(self.live_next);
-        if let Some(cursor) = entry.hook.due_cursor(self.live_next, now_ms) {
-            self.effects.push(Effect::Append {
-                webhook: id,
-                cursor: Some(cursor),
-            });
+        if cursor.is_some() {
+            self.effects.push(Effect::Append { webhook: id, cursor });
             self.changed.insert(id);
         }
-        if entry.hook.is_detached() {
+        if is_detached {
             self.behind.insert(id);
         } else if self.behind.remove(&id) {
             self.changed.insert(id);
         }
-        if let Some(slot_at_ms) = entry.plan_slot(now_ms) {
-            self.agenda.add(slot_at_ms, id);
-        }
-        if let Some(at_ms) = entry.hook.waits_until().filter(|at_ms| *at_ms > now_ms) {
+        for at_ms in due.into_iter().flatten() {
             self.agenda.add(at_ms, id);
         }
     }
 
     /// Forgets a deleted webhook and all that waits for it, its cursor too.
     fn remove(&mut self, id: WebhookId) {
-        let Some(entry) = self.entries.get(&id).filter(|entry| !entry.hook.is_calling()) else {
+        let Some(entry) = self.entries.get(id).filter(|entry| !entry.hook.is_calling()) else {
             return;
         };
-        self.queued_bytes -= entry.hook.queued_bytes();
         if entry.hook.is_on_record() {
             self.effects.push(Effect::Append {
                 webhook: id,
                 cursor: None,
             });
         }
-        self.entries.remove(&id);
+        self.entries.remove(id);
         self.behind.remove(&id);
         self.changed.insert(id);
     }
 
     /// Keeps all queues together within their bound: the largest goes first, Kafka has it.
     fn relieve_memory(&mut self, now_ms: i64) {
-        while self.queued_bytes > self.rules.max_queued_bytes {
-            let largest = self
-                .entries
-                .iter_mut()
-                .max_by_key(|(_, entry)| entry.hook.queued_bytes());
-            let Some((id, entry)) = largest.filter(|(_, entry)| entry.hook.queued_bytes() > 0) else {
-                return;
-            };
-            let id = *id;
-            self.queued_bytes -= entry.hook.queued_bytes();
-            entry.hook.detach(self.live_next);
-            self.queued_bytes += entry.hook.queued_bytes();
+        let live_next = self.live_next;
+        while self.entries.queued_bytes() > self.rules.max_queued_bytes
+            && let Some(id) = self.entries.fullest()
+        {
+            self.entries.change(id, |entry| entry.hook.detach(live_next));
             self.schedule(id, now_ms);
         }
     }
-}
-
-fn setback(verdict: Verdict) -> Setback {
-    match verdict {
-        Verdict::TooLarge => Setback::TooLarge,
-        Verdict::Retry {
-            class: ErrorClass::NoAnswer(Failure::AnswerTimeout),
-            ..
-        } => Setback::TimedOut,
-        _ => Setback::Other,
-    }
-}
-
-fn delay(backoff: Backoff, attempts: NonZeroU32, jitter: f64, verdict: Verdict) -> Duration {
-    match verdict {
-        Verdict::Retry {
-            not_before: Some(not_before),
-            ..
-        } => backoff.delay_honouring(attempts, jitter, Some(not_before)),
-        _ => backoff.delay(attempts, jitter),
-    }
-}
-
-fn millis(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

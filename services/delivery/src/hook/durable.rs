@@ -15,33 +15,51 @@ pub(super) struct Durable {
     /// The last cursor that was appended, whether or not it is acknowledged.
     last: Option<Written>,
     /// Appended and not acknowledged, oldest first.
-    unacknowledged: VecDeque<Written>,
+    unacknowledged: VecDeque<Kind>,
     /// The last acknowledged one.
-    acknowledged: Option<Written>,
+    acknowledged: Option<Kind>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 struct Written {
     generation: u64,
     resume: i64,
     standing: Standing,
 }
 
+/// What matters of a cursor for the partition's place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Kind {
+    generation: u64,
+    is_live: bool,
+}
+
+impl Written {
+    fn kind(&self) -> Kind {
+        Kind {
+            generation: self.generation,
+            is_live: self.standing.is_live(),
+        }
+    }
+}
+
 impl Durable {
     /// Whether a new owner would find that the webhook is behind: by the last acknowledged cursor, and no live one may
     /// have been written since.
     pub(super) fn says_behind(&self) -> bool {
-        let behind = self.acknowledged.as_ref().is_some_and(|w| !w.standing.is_live());
-        let same =
-            |written: &Written| self.acknowledged.as_ref().map(|w| w.generation) == Some(written.generation);
-        behind
-            && self.last.as_ref().is_some_and(same)
-            && !self.unacknowledged.iter().any(|w| w.standing.is_live())
+        let generation = self.last.as_ref().map(|last| last.generation);
+        let behind = |kind: Kind| !kind.is_live && generation == Some(kind.generation);
+        self.acknowledged.is_some_and(behind) && !self.unacknowledged.iter().any(|kind| kind.is_live)
+    }
+
+    /// The last cursor that was appended, if it says that the webhook is behind.
+    fn left(&self) -> Option<&Written> {
+        self.last.as_ref().filter(|last| !last.standing.is_live())
     }
 
     /// Whether the last cursor that was appended says that it is behind.
     pub(super) fn has_left(&self) -> bool {
-        self.last.as_ref().is_some_and(|last| !last.standing.is_live())
+        self.left().is_some()
     }
 
     pub(super) fn is_settled(&self) -> bool {
@@ -60,18 +78,13 @@ impl Hook {
     /// Leaving the live stream must be on record, and what the cursor says of it: the failed group, the slot's end;
     /// only when the outcome of the call under way is known (DESIGN §7). So must be joining it.
     pub(crate) fn due_cursor(&mut self, live_next: i64, now_ms: i64) -> Option<Cursor> {
-        let standing = self.standing();
-        let due = match (&standing, &self.durable.last) {
-            (Standing::Live, None) => false,
-            (Standing::Live, Some(last)) => !last.standing.is_live(),
-            (Standing::Behind { .. }, last) if last.as_ref().is_none_or(|last| last.standing.is_live()) => {
-                !self.is_calling()
-            }
-            (Standing::Behind { .. }, None) => false,
-            (Standing::Behind { head, slot_end, .. }, Some(last)) => {
+        let due = match (self.standing(), self.durable.left()) {
+            (Standing::Live, left) => left.is_some(),
+            (Standing::Behind { .. }, None) => !self.is_calling(),
+            (Standing::Behind { head, slot_end, .. }, Some(left)) => {
                 self.durable.rest_is_over
-                    || last.generation != self.generation
-                    || last.standing.differs(head, *slot_end)
+                    || left.generation != self.generation
+                    || left.standing.differs(&head, slot_end)
             }
         };
         if !due {
@@ -86,17 +99,12 @@ impl Hook {
 
     /// The cursor with the progress since the last one, if it stands still otherwise.
     pub(crate) fn due_progress(&mut self, live_next: i64) -> Option<Cursor> {
-        let last = self
-            .durable
-            .last
-            .as_ref()
-            .filter(|last| !last.standing.is_live())?;
+        let left = self.durable.left()?;
         // A webhook at rest between two slots has nothing to tell.
         let moves = self.lane == Lane::Realtime || self.slot.is_some();
-        let moved =
-            moves && self.is_detached() && self.durable.is_settled() && self.resume(live_next) > last.resume;
-        let joining = matches!(&self.tail, Tail::Detached { join: Some(join), .. } if join.is_announced());
-        (moved && !joining).then(|| self.append(self.standing(), live_next))
+        let moved = moves && self.is_detached() && self.durable.is_settled();
+        (moved && self.resume(live_next) > left.resume && !self.is_announced())
+            .then(|| self.append(self.standing(), live_next))
     }
 
     /// Writes what a new owner still needs under its own epoch: everything but a live webhook that reads from the
@@ -112,7 +120,6 @@ impl Hook {
         let Some(written) = self.durable.unacknowledged.pop_front() else {
             return;
         };
-        let is_live = written.standing.is_live();
         self.durable.acknowledged = Some(written);
         if !self.durable.is_settled() {
             return;
@@ -124,8 +131,7 @@ impl Hook {
                 Stage::Running => {}
             }
         }
-        let announced = matches!(&self.tail, Tail::Detached { join: Some(join), .. } if join.is_announced());
-        if is_live && announced {
+        if written.is_live && self.is_announced() {
             self.go_live(known);
         }
     }
@@ -142,10 +148,8 @@ impl Hook {
 
     /// What the cursor should say.
     fn standing(&self) -> Standing {
-        match &self.tail {
-            Tail::Attached => return Standing::Live,
-            Tail::Detached { join: Some(join), .. } if join.is_announced() => return Standing::Live,
-            Tail::Detached { .. } => {}
+        if !self.is_detached() || self.is_announced() {
+            return Standing::Live;
         }
         let (since_ms, head) = self.failing().map_or((0, Head::default()), |failing| {
             (failing.since_ms, failing.head.clone())
@@ -171,7 +175,7 @@ impl Hook {
             resume,
             standing: standing.clone(),
         };
-        self.durable.unacknowledged.push_back(written.clone());
+        self.durable.unacknowledged.push_back(written.kind());
         self.durable.last = Some(written);
         Cursor {
             account: self.account,

@@ -10,19 +10,6 @@ use crate::cursor::Head;
 use crate::group::Item;
 use crate::record::Delivery;
 
-/// What became of an event that was read back and offered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Offered {
-    /// It waits in the queue.
-    Queued,
-    /// It is none of what the webhook reads back.
-    Left,
-    /// The queue is full: it and all behind it stay in Kafka.
-    Full,
-    /// It had been seen.
-    Repeated,
-}
-
 impl Hook {
     /// An event from the live end of the topic: it is queued, unless it was seen, or stays in Kafka.
     pub(crate) fn offer_live(&mut self, offset: i64, delivery: &Arc<Delivery>, known: Known) {
@@ -89,46 +76,41 @@ impl Hook {
         (in_turn && wanted).then_some(*from)
     }
 
-    /// An event that was read back. Events must be offered in order, from [`Hook::wants_read`] on and none left out;
-    /// after [`Offered::Full`] none may follow.
-    pub(crate) fn offer_read_back(&mut self, offset: i64, delivery: &Arc<Delivery>, known: Known) -> Offered {
+    /// An event that was read back; whether another may follow. Events must be offered in order, from
+    /// [`Hook::wants_read`] on and none left out.
+    pub(crate) fn offer_read_back(&mut self, offset: i64, delivery: &Arc<Delivery>, known: Known) -> bool {
         let Tail::Detached { from, join } = &self.tail else {
-            return Offered::Left;
+            return true;
         };
         let beyond = match self.slot {
             Some(slot) => offset >= slot.until,
             None => join.as_ref().is_some_and(|join| offset >= join.at()),
         };
         if offset < *from || beyond || self.is_off() {
-            return Offered::Left;
+            return true;
         }
         let head = self.head();
         // What is behind the head waits until it is answered.
         if head.last().is_some_and(|last| offset > last) {
             self.read_to(offset);
-            // Part of it may be gone from Kafka.
-            if !self.queue.begins_with(&head) {
-                self.shorten_head();
-            }
-            return Offered::Full;
+            self.shorten_head_unless_whole(&head);
+            return false;
         }
         let repeated = if head.is_empty() {
             self.seen.is_some_and(|seen| seen.covers(delivery, known))
         } else {
             !head.contains(offset)
         };
-        if repeated {
-            self.read_to(offset + 1);
-            return Offered::Repeated;
-        }
-        if !self.queue.fits(delivery) && head.is_empty() {
+        if !repeated && head.is_empty() && !self.queue.fits(delivery) {
             self.read_to(offset);
-            self.queue.is_full();
-            return Offered::Full;
+            self.queue.found_full();
+            return false;
         }
         self.read_to(offset + 1);
-        self.push(offset, delivery);
-        Offered::Queued
+        if !repeated {
+            self.push(offset, delivery);
+        }
+        true
     }
 
     /// Tells that everything of this webhook below `next` was offered and none was refused.
@@ -147,7 +129,14 @@ impl Hook {
         let next = next.max(*from);
         self.read_to(next);
         let head = self.head();
-        if head.last().is_some_and(|last| next > last) && !self.queue.begins_with(&head) {
+        if head.last().is_some_and(|last| next > last) {
+            self.shorten_head_unless_whole(&head);
+        }
+    }
+
+    /// All of it was read back, but for what may be gone from Kafka.
+    fn shorten_head_unless_whole(&mut self, head: &Head) {
+        if !self.queue.begins_with(head) {
             self.shorten_head();
         }
     }

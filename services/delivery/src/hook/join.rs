@@ -27,10 +27,6 @@ impl Join {
         self.queue.bytes()
     }
 
-    pub(super) fn is_announced(&self) -> bool {
-        self.announced
-    }
-
     /// Queues an event of the live stream; whether there was room.
     pub(super) fn push(&mut self, item: Item) -> bool {
         let fits = self.queue.fits(&item.delivery);
@@ -75,6 +71,11 @@ impl Hook {
                 announced: false,
             });
         }
+    }
+
+    /// Whether the cursor that says so is under way.
+    pub(super) fn is_announced(&self) -> bool {
+        matches!(&self.tail, Tail::Detached { join: Some(join), .. } if join.announced)
     }
 
     /// The live cursor is acknowledged: what was queued behind the join is the queue, but for what the mark has come to

@@ -40,7 +40,7 @@ impl Queue {
     }
 
     /// The next event found no room.
-    pub(super) fn is_full(&mut self) {
+    pub(super) fn found_full(&mut self) {
         self.is_full = true;
     }
 
@@ -116,13 +116,13 @@ impl Queue {
     /// Drops all but the first `kept` events, or all if these are too large to be kept. The place of the first that was
     /// dropped.
     pub(super) fn truncate(&mut self, kept: usize) -> Option<i64> {
-        let weight =
-            |items: &VecDeque<Item>| items.iter().take(kept).map(|item| item.delivery.weight()).sum();
-        let mut bytes: usize = weight(&self.items);
-        let kept = if bytes > MAX_HEAD_BYTES { 0 } else { kept };
-        if kept == 0 {
-            bytes = 0;
-        }
+        let first = self.items.iter().take(kept);
+        let bytes = first.map(|item| item.delivery.weight()).sum();
+        let (kept, bytes) = if bytes > MAX_HEAD_BYTES {
+            (0, 0)
+        } else {
+            (kept, bytes)
+        };
         let dropped = self.items.get(kept).map(|item| item.offset);
         self.items.truncate(kept);
         self.items.shrink_to_fit();

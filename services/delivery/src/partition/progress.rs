@@ -5,15 +5,15 @@ use std::collections::BTreeSet;
 use angarium_model::WebhookId;
 use angarium_proto::delivery::v1::{LiveProgress, live_progress};
 
-use super::{Effect, Partition};
+use super::{Effect, Entry, Partition};
 use crate::checkpoint::{Checkpoint, First};
 
 impl Partition {
     /// The place that a new owner must read from, which is to be appended when it has moved. It counts once
     /// acknowledged, by [`Partition::place_is`].
     pub(crate) fn place(&self) -> i64 {
-        let held = |id: &WebhookId| self.entries.get(id)?.hook.holds_place(self.live_next);
-        let lowest = self.entries.keys().filter_map(held).min();
+        let hooks = self.entries.iter().map(|(_, entry)| &entry.hook);
+        let lowest = hooks.filter_map(|hook| hook.holds_place(self.live_next)).min();
         lowest.map_or(self.live_next, |held| held.min(self.live_next))
     }
 
@@ -27,32 +27,28 @@ impl Partition {
 
     /// The oldest cursor of the webhook that was appended is acknowledged.
     pub(crate) fn appended(&mut self, id: WebhookId, now_ms: i64) {
-        let Some(entry) = self.entries.get_mut(&id) else {
-            return;
-        };
-        let known = entry.known();
-        let before = entry.hook.queued_bytes();
-        entry.hook.acknowledged(known);
-        self.queued_bytes = self.queued_bytes + entry.hook.queued_bytes() - before;
-        self.live_has_moved |= entry.hook.is_live();
+        let is_live = self.entries.change(id, |entry| {
+            let known = entry.known();
+            entry.hook.acknowledged(known);
+            entry.hook.is_live()
+        });
+        self.live_has_moved |= is_live == Some(true);
         self.poke(id, now_ms);
     }
 
     /// Has the progress of webhooks that are behind appended.
     pub(crate) fn record_progress(&mut self) {
         for id in &self.behind {
-            let entry = self.entries.get_mut(id);
-            if let Some(cursor) = entry.and_then(|entry| entry.hook.due_progress(self.live_next)) {
-                self.effects.push(Effect::Append {
-                    webhook: *id,
-                    cursor: Some(cursor),
-                });
+            let due = |entry: &mut Entry| entry.hook.due_progress(self.live_next);
+            let cursor = self.entries.change(*id, due).flatten();
+            if cursor.is_some() {
+                self.effects.push(Effect::Append { webhook: *id, cursor });
             }
         }
     }
 
     pub(super) fn note_progress(&mut self, id: WebhookId) {
-        match self.entries.get(&id) {
+        match self.entries.get(id) {
             Some(entry) if !entry.hook.is_detached() => self.live_has_moved = true,
             _ => {
                 self.changed.insert(id);
@@ -66,7 +62,7 @@ impl Partition {
         let mut lag = Vec::new();
         let mut waiting = BTreeSet::new();
         for id in std::mem::take(&mut self.changed) {
-            match self.entries.get(&id) {
+            match self.entries.get(id) {
                 Some(entry) if !entry.hook.is_settled() => {
                     waiting.insert(id);
                 }
@@ -98,7 +94,7 @@ impl Partition {
         let active = self
             .entries
             .iter()
-            .filter_map(|(id, entry)| entry.hook.live_progress(*id, place, live_next));
+            .filter_map(|(id, entry)| entry.hook.live_progress(id, place, live_next));
         let remembered = self
             .remembered
             .iter()

@@ -5,8 +5,7 @@ use std::ops::Bound;
 
 use angarium_model::WebhookId;
 
-use super::{Incoming, Partition};
-use crate::hook::Offered;
+use super::{Entry, Incoming, Partition};
 
 impl Partition {
     /// Where to read back from, when some webhook waits for it. They take turns, so that one that is days behind holds
@@ -14,7 +13,7 @@ impl Partition {
     pub(crate) fn wanted_read(&mut self, now_ms: i64) -> Option<i64> {
         let live_next = self.live_next;
         let wants = |id: &WebhookId| {
-            let from = self.entries.get(id)?.hook.wants_read(now_ms, live_next)?;
+            let from = self.entries.get(*id)?.hook.wants_read(now_ms, live_next)?;
             Some((*id, from))
         };
         let next = match self.served {
@@ -37,7 +36,7 @@ impl Partition {
             .filter_map(|id| {
                 Some((
                     *id,
-                    self.entries.get(id)?.hook.wants_read(now_ms, self.live_next)?,
+                    self.entries.get(*id)?.hook.wants_read(now_ms, self.live_next)?,
                 ))
             })
             .filter(|(_, from)| (start..next.max(start.saturating_add(1))).contains(from))
@@ -45,24 +44,20 @@ impl Partition {
             .collect();
         for record in records.iter().filter(|record| record.offset < next) {
             for id in &record.webhooks {
-                let (Some(open), Some(entry)) = (taking.get_mut(id), self.entries.get_mut(id)) else {
+                let Some(open) = taking.get_mut(id).filter(|open| **open) else {
                     continue;
                 };
-                if *open {
+                let offer = |entry: &mut Entry| {
                     entry.hook.saw_view(record.delivery.revision);
-                    let before = entry.hook.queued_bytes();
                     let known = entry.known();
-                    let offered = entry.hook.offer_read_back(record.offset, &record.delivery, known);
-                    self.queued_bytes = self.queued_bytes + entry.hook.queued_bytes() - before;
-                    *open = offered != Offered::Full;
-                }
+                    entry.hook.offer_read_back(record.offset, &record.delivery, known)
+                };
+                *open = self.entries.change(*id, offer) == Some(true);
             }
         }
         for (id, open) in taking {
-            if let Some(entry) = self.entries.get_mut(&id)
-                && open
-            {
-                entry.hook.read_back_until(next);
+            if open {
+                self.entries.change(id, |entry| entry.hook.read_back_until(next));
             }
             self.poke(id, now_ms);
         }
@@ -77,10 +72,8 @@ impl Partition {
     /// Kafka has less than it had: the topic was cut or created anew. What waited beyond its end is looked for from the
     /// start; what was done is known by its mark.
     pub(crate) fn log_was_cut(&mut self, low: i64) {
-        for entry in self.entries.values_mut() {
-            let before = entry.hook.queued_bytes();
-            entry.hook.rescan(low);
-            self.queued_bytes = self.queued_bytes + entry.hook.queued_bytes() - before;
+        for id in self.entries.ids() {
+            self.entries.change(id, |entry| entry.hook.rescan(low));
         }
     }
 }

@@ -1,12 +1,13 @@
 //! What a new owner makes of the cursors topic and of Redis.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use angarium_directory::Directory;
 use angarium_kafka::Watermarks;
 use angarium_model::Lane;
 
 use super::agenda::Agenda;
+use super::entries::Entries;
 use super::entry::Entry;
 use super::{Effect, Partition, Rules};
 use crate::checkpoint::{First, Memories};
@@ -52,7 +53,7 @@ impl Partition {
             rules,
             directory,
             epoch: start.epoch,
-            entries: BTreeMap::new(),
+            entries: Entries::default(),
             remembered: start.memories.webhooks,
             live_next: place,
             high_at_start: ends.high,
@@ -60,7 +61,6 @@ impl Partition {
             agenda: Agenda::default(),
             behind: BTreeSet::new(),
             served: None,
-            queued_bytes: 0,
             changed: BTreeSet::new(),
             live_has_moved: true,
             first_checkpoint: if start.is_anew { First::Anew } else { First::Yes },
@@ -100,7 +100,7 @@ impl Partition {
                 });
             }
             partition.changed.insert(id);
-            partition.entries.insert(id, entry);
+            partition.entries.ensure(id, || entry);
             partition.schedule(id, start.now_ms);
         }
         partition
