@@ -14,7 +14,9 @@ use crate::topics::Layout;
 /// librdkafka's own mock cluster with one broker; it and its records end with this value.
 ///
 /// It does groups, commits and idempotent producers. It has no retention, no compaction and no admin calls, keeps the
-/// last 5 MiB of a partition, and takes 3 s for a group's first rebalance.
+/// last 5 MiB of a partition, and takes 3 s for a group's first rebalance. A group of more than one member is no use
+/// for commits: if the leader's assignment overtakes the join of another member, that one joins again, and until then
+/// commits are refused, which a broker takes in that state.
 pub struct MockBroker {
     /// The cluster belongs to this client, which is never used to produce.
     client: FutureProducer<Log>,

@@ -1,7 +1,6 @@
 //! Members of a group.
 
-use angarium_kafka::{Owned, Watermarks};
-use tokio::sync::mpsc;
+use angarium_kafka::Watermarks;
 
 use super::harness::{Harness, number, read, take, within};
 
@@ -81,74 +80,6 @@ async fn what_is_said_to_be_accepted_the_group_has() {
     within(owned.commit_accepted(7)).await;
     owned.release();
     harness.end().await;
-}
-
-/// Reads until it is told to stop, then commits what it has read.
-async fn consume(mut owned: Owned, seen: mpsc::Sender<(i32, u32)>) {
-    owned.start(owned.committed().unwrap_or_default());
-    let revoked = owned.revoked();
-    tokio::pin!(revoked);
-    let mut next = None;
-    loop {
-        tokio::select! {
-            () = &mut revoked => break,
-            Some(record) = owned.recv() => {
-                next = Some(record.offset + 1);
-                seen.send((record.partition, number(&record))).await.unwrap();
-            }
-        }
-    }
-    if let Some(next) = next {
-        owned.commit(next);
-    }
-    owned.release();
-}
-
-#[tokio::test]
-async fn a_second_member_takes_over_where_the_first_one_let_go() {
-    let harness = Harness::new(4);
-    let (seen, mut records) = mpsc::channel(10_000);
-    let all = |numbers: std::ops::Range<u32>| {
-        (0..4).flat_map(move |partition| numbers.clone().map(move |n| (partition, n)))
-    };
-    for partition in 0..4 {
-        harness.write(partition, 0..50).await;
-    }
-    let (_first, mut partitions) = harness.join(1_000);
-    for owned in take(&mut partitions, 4).await.into_values() {
-        harness.tasks.spawn("owner", consume(owned, seen.clone()));
-    }
-    let mut received = Vec::new();
-    while received.len() < 200 {
-        received.push(within(records.recv()).await.unwrap());
-    }
-
-    let (_second, mut more) = harness.join(1_000);
-    for owned in take(&mut more, 2).await.into_values() {
-        assert_eq!(owned.committed(), Some(50), "handed over with its last commit");
-        harness.tasks.spawn("owner", consume(owned, seen.clone()));
-    }
-    for partition in 0..4 {
-        harness.write(partition, 50..100).await;
-    }
-    while received.len() < 400 {
-        received.push(within(records.recv()).await.unwrap());
-    }
-    for partition in 0..4 {
-        let numbers: Vec<_> = received
-            .iter()
-            .filter(|(of, _)| *of == partition)
-            .map(|(_, number)| *number)
-            .collect();
-        assert_eq!(
-            numbers,
-            (0..100).collect::<Vec<_>>(),
-            "in order, none lost and none twice"
-        );
-    }
-    assert_eq!(received.len(), all(0..100).count());
-    harness.end().await;
-    assert!(records.try_recv().is_err());
 }
 
 #[tokio::test]

@@ -92,6 +92,64 @@ async fn partitions_move_between_members_without_a_gap_or_a_double() {
     harness.end().await;
 }
 
+/// The first `count` partitions that come.
+async fn take(partitions: &mut mpsc::Receiver<Owned>, count: usize) -> BTreeMap<i32, Owned> {
+    let mut taken = BTreeMap::new();
+    while taken.len() < count {
+        let owned = within(partitions.recv()).await.unwrap();
+        taken.insert(owned.partition(), owned);
+    }
+    taken
+}
+
+#[tokio::test]
+async fn a_second_member_takes_over_where_the_first_one_let_go() {
+    let harness = Harness::with_partitions("second", 4);
+    harness.apply().await;
+    let (seen, mut records) = mpsc::channel(10_000);
+    let all = |numbers: std::ops::Range<u32>| {
+        (0..4).flat_map(move |partition| numbers.clone().map(move |n| (partition, n)))
+    };
+    for partition in 0..4 {
+        harness.write(partition, 0..50).await;
+    }
+    let (_first, mut partitions) = join(&harness);
+    for owned in take(&mut partitions, 4).await.into_values() {
+        harness.tasks.spawn("owner", consume(owned, seen.clone()));
+    }
+    let mut received = Vec::new();
+    while received.len() < 200 {
+        received.push(within(records.recv()).await.unwrap());
+    }
+
+    let (_second, mut more) = join(&harness);
+    for owned in take(&mut more, 2).await.into_values() {
+        assert_eq!(owned.committed(), Some(50), "handed over with its last commit");
+        harness.tasks.spawn("owner", consume(owned, seen.clone()));
+    }
+    for partition in 0..4 {
+        harness.write(partition, 50..100).await;
+    }
+    while received.len() < 400 {
+        received.push(within(records.recv()).await.unwrap());
+    }
+    for partition in 0..4 {
+        let numbers: Vec<_> = received
+            .iter()
+            .filter(|(of, _)| *of == partition)
+            .map(|(_, number)| *number)
+            .collect();
+        assert_eq!(
+            numbers,
+            (0..100).collect::<Vec<_>>(),
+            "in order, none lost and none twice"
+        );
+    }
+    assert_eq!(received.len(), all(0..100).count());
+    harness.end().await;
+    assert!(records.try_recv().is_err());
+}
+
 #[tokio::test]
 async fn an_owner_whose_place_has_expired_reads_on_at_the_oldest_record() {
     let harness = Harness::new("behind");

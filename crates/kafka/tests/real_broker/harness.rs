@@ -22,17 +22,22 @@ pub(crate) struct Harness {
 
 impl Harness {
     /// Nothing is created yet. The topics of a test are its own, also when it runs again on the same broker.
+    pub(crate) fn new(test: &str) -> Self {
+        Self::with_partitions(test, 2)
+    }
+
+    /// The same, with so many partitions of the events topic.
     #[expect(
         clippy::disallowed_methods,
         reason = "tests have no settings; `cargo xtask test` tells them where Kafka is"
     )]
-    pub(crate) fn new(test: &str) -> Self {
+    pub(crate) fn with_partitions(test: &str, events: u32) -> Self {
         let bootstrap = std::env::var("ANGARIUM_TEST_KAFKA")
             .expect("ANGARIUM_TEST_KAFKA is not set: run the tests with `cargo xtask test`");
         let two = NonZeroU32::new(2).unwrap();
         let layout = Layout {
             prefix: format!("test-{test}-{}", Clock::system().now_ms()),
-            events: two,
+            events: NonZeroU32::new(events).unwrap(),
             deliveries: two,
             registry: NonZeroU32::MIN,
             journal: two,
