@@ -40,7 +40,7 @@ use crate::metrics::Metrics;
 use crate::partition::{Answer, Effect, Incoming, Partition};
 use crate::record::Delivery;
 
-pub(crate) use self::calls::{Budget, Calls, signed_headers};
+pub(crate) use self::calls::{Budget, Calls, headers};
 
 /// Records taken off the live stream in one turn.
 const LIVE_TURN: usize = 256;

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use angarium_model::{Lane, WebhookId};
-use bytes::Bytes;
+use angarium_model::{Lane, Position, WebhookId};
 use sha2::{Digest, Sha256};
 
 use crate::record::Delivery;
@@ -30,57 +29,40 @@ pub(crate) struct Group {
     /// The header `webhook-id`: made of what the group is, so that every attempt has the same.
     pub(crate) id: String,
     pub(crate) items: Vec<Item>,
+    /// How the receiver sees whether anything is missing before it (D8); a test is in no sequence.
+    pub(crate) sequence: Option<Sequence>,
+}
+
+/// A group's place among those of its webhook and lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Sequence {
+    pub(crate) lane: Lane,
+    /// Of its last event.
+    pub(crate) position: Position,
+    /// Of the last event that was acknowledged before it; `None` when none is known.
+    pub(crate) previous: Option<Position>,
 }
 
 impl Group {
-    /// Names a group. `None` when there are no events.
-    pub(crate) fn new(webhook: WebhookId, lane: Lane, generation: u64, items: Vec<Item>) -> Option<Self> {
-        let id = group_id(
-            (webhook, lane, generation),
-            &items.first()?.delivery,
-            &items.last()?.delivery,
-            items.len(),
-        );
-        Some(Self { id, items })
+    /// Names a group that comes behind the source offset `previous`. `None` when there are no events.
+    pub(crate) fn new(
+        webhook: WebhookId,
+        lane: Lane,
+        generation: u64,
+        items: Vec<Item>,
+        previous: Option<i64>,
+    ) -> Option<Self> {
+        let (first, last) = (&items.first()?.delivery, &items.last()?.delivery);
+        let id = group_id((webhook, lane, generation), first, last, items.len());
+        let position = last.source;
+        let sequence = Some(Sequence {
+            lane,
+            position,
+            // All events of a webhook come from one partition (DESIGN §3).
+            previous: previous.map(|offset| Position { offset, ..position }),
+        });
+        Some(Self { id, items, sequence })
     }
-
-    /// The body: the reference's envelope (E4), each payload spliced in as its producer wrote it.
-    pub(crate) fn envelope(&self) -> Bytes {
-        let weight: usize = self.items.iter().map(|item| item.delivery.weight()).sum();
-        let mut body = Vec::with_capacity(weight + 64);
-        body.extend_from_slice(b"{\"accountId\":");
-        if let Some(first) = self.items.first() {
-            body.extend_from_slice(first.delivery.account.to_string().as_bytes());
-        }
-        body.extend_from_slice(b",\"events\":[");
-        for (index, item) in self.items.iter().enumerate() {
-            if index > 0 {
-                body.push(b',');
-            }
-            write_event(&mut body, &item.delivery);
-        }
-        body.extend_from_slice(b"]}");
-        body.into()
-    }
-}
-
-fn write_event(body: &mut Vec<u8>, event: &Delivery) {
-    body.extend_from_slice(b"{\"eventId\":");
-    write_json_string(body, &event.event_id);
-    body.extend_from_slice(b",\"eventName\":");
-    write_json_string(body, &event.event_name);
-    body.extend_from_slice(b",\"timestamp\":");
-    body.extend_from_slice(event.timestamp.to_string().as_bytes());
-    body.extend_from_slice(b",\"eventInfo\":");
-    write_json_string(body, &event.event_info);
-    body.extend_from_slice(b",\"data\":");
-    body.extend_from_slice(&event.data);
-    body.push(b'}');
-}
-
-#[expect(clippy::expect_used, reason = "writing a string to memory has no way to fail")]
-fn write_json_string(body: &mut Vec<u8>, text: &str) {
-    serde_json::to_writer(body, text).expect("a string is written to memory");
 }
 
 /// The hash of webhook, lane, generation, first and last source position and count (DESIGN §7), as `msg_` and 32 hex
@@ -113,7 +95,8 @@ fn group_id(
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use angarium_model::{AcceptedAt, AccountId, Position, Revision};
+    use angarium_model::{AcceptedAt, AccountId, Revision};
+    use bytes::Bytes;
 
     use super::*;
 
@@ -135,25 +118,19 @@ pub(crate) mod tests {
         })
     }
 
-    fn group(offsets: std::ops::Range<i64>, data: &'static str) -> Group {
+    pub(crate) fn group(offsets: std::ops::Range<i64>, data: &'static str) -> Group {
         let items = offsets.map(|offset| Item {
             offset: offset * 10,
             delivery: delivery(offset, 0, data),
         });
-        Group::new(WebhookId::from_bytes([7; 16]), Lane::Realtime, 0, items.collect()).unwrap()
-    }
-
-    #[test]
-    fn e4_e5_the_envelope_is_the_references_and_data_keeps_its_bytes() {
-        let odd = "{ \"b\": 1e2,\n\t\"a\":0, \"a\":\"\\u00e4\" }";
-        let body = group(1..3, odd).envelope();
-        let text = std::str::from_utf8(&body).unwrap();
-        assert_eq!(text.matches(odd).count(), 2);
-        let json: serde_json::Value = serde_json::from_str(text).unwrap();
-        assert_eq!(json["accountId"], 1234);
-        assert_eq!(json["events"][1]["eventId"], "event-2");
-        assert_eq!(json["events"][0]["eventInfo"], "a \"quoted\" note");
-        assert!(text.contains("\"timestamp\":1725604147,"));
+        Group::new(
+            WebhookId::from_bytes([7; 16]),
+            Lane::Realtime,
+            0,
+            items.collect(),
+            None,
+        )
+        .unwrap()
     }
 
     #[test]

@@ -22,6 +22,7 @@ mod mark;
 mod pace;
 mod progress;
 mod queue;
+mod rate;
 mod restore;
 
 use std::sync::Arc;
@@ -36,9 +37,11 @@ use self::join::Join;
 pub(crate) use self::mark::{Known, Mark};
 use self::pace::Pace;
 use self::queue::Queue;
+use self::rate::Rate;
 pub(crate) use self::restore::{Remembered, Restoring};
-use crate::group::{Group, GroupLimit};
+use crate::group::Group;
 use crate::record::Delivery;
+use crate::target::Terms;
 
 /// Where the events behind the queue are.
 #[derive(Debug)]
@@ -114,6 +117,7 @@ pub(crate) struct Hook {
     retried: Option<Failing>,
     narrowed: Option<Narrowed>,
     pace: Pace,
+    rate: Rate,
     durable: Durable,
 }
 
@@ -141,6 +145,7 @@ impl Hook {
             retried: None,
             narrowed: None,
             pace: Pace::default(),
+            rate: Rate::default(),
             durable: Durable::default(),
         }
     }
@@ -203,9 +208,14 @@ impl Hook {
         if self.is_calling() {
             return None;
         }
+        let rate = self.rate.next_at_ms();
         match &self.phase {
-            Phase::Waiting(failing) => Some(failing.next_at_ms),
-            Phase::Ready => self.pace.next_at_ms().filter(|_| self.is_detached()),
+            Phase::Waiting(failing) => Some(failing.next_at_ms.max(rate)),
+            Phase::Ready => {
+                let pace = self.pace.next_at_ms().filter(|_| self.is_detached());
+                let rate = Some(rate).filter(|_| !self.queue.is_empty());
+                pace.max(rate)
+            }
             Phase::Off(_) => None,
         }
     }
@@ -278,9 +288,9 @@ impl Hook {
     }
 
     /// The next group, if one may go now.
-    pub(crate) fn next(&mut self, now_ms: i64, limit: GroupLimit) -> Next {
+    pub(crate) fn next(&mut self, now_ms: i64, terms: Terms) -> Next {
         let in_turn = self.slot.is_none_or(|slot| slot.stage == Stage::Running);
-        if self.in_flight.is_some() || !in_turn {
+        if self.in_flight.is_some() || !in_turn || !self.rate.allows(now_ms) {
             return Next::Nothing;
         }
         let (items, attempt) = match &self.phase {
@@ -291,17 +301,21 @@ impl Hook {
                     return Next::Nothing;
                 }
                 let attempt = failing.attempts.get().saturating_add(1);
-                (self.queue.take_first(failing.head.len()), attempt)
+                // A webhook may have come to take fewer: its administrator has made groups smaller.
+                let events = failing.head.len().min(terms.group.events);
+                (self.queue.take_first(events), attempt)
             }
             Phase::Ready if self.is_detached() && !self.pace.allows(now_ms) => return Next::Nothing,
-            Phase::Ready => (self.queue.take(self.narrowed_to(limit)), 1),
+            Phase::Ready => (self.queue.take(self.narrowed_to(terms.group)), 1),
         };
-        let Some(group) = Group::new(self.id, self.lane, self.generation, items) else {
+        let previous = self.done.map(|done| done.source_offset);
+        let Some(group) = Group::new(self.id, self.lane, self.generation, items, previous) else {
             return Next::Nothing;
         };
         if let Phase::Waiting(failing) = std::mem::replace(&mut self.phase, Phase::Ready) {
             self.retried = Some(failing);
         }
+        self.rate.took(now_ms, terms.interval_us);
         let group = Arc::new(group);
         self.in_flight = Some(Arc::clone(&group));
         Next::Send { group, attempt }

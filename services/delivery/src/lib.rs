@@ -21,6 +21,7 @@
 //! Which webhook is where, secrets included, comes from the registry through `angarium-directory`.
 
 mod actor;
+mod body;
 pub mod call;
 mod checkpoint;
 mod config;

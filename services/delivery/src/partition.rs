@@ -202,13 +202,13 @@ impl Partition {
 
     /// Sends what the webhook may send now, and sees to it that it is asked again in time.
     fn poke(&mut self, id: WebhookId, now_ms: i64) {
-        let limit = self.rules.group;
+        let group = self.rules.group;
         let poked = self.entries.change(id, |entry| {
             let Subscription::Active(target) = &entry.subscription else {
                 return None;
             };
             let expired = entry.hook.drop_expired(now_ms);
-            let call = match entry.hook.next(now_ms, limit) {
+            let call = match entry.hook.next(now_ms, target.terms(group)) {
                 Next::Send { group, attempt } => Some(Effect::Call {
                     webhook: id,
                     target: Arc::clone(target),

@@ -4,10 +4,12 @@
 use std::sync::Arc;
 
 use angarium_directory::Directory;
-use angarium_model::{AccountId, Authentication, Revision, Webhook, WebhookId};
+use angarium_model::{AccountId, Authentication, PayloadFormat, Revision, Webhook, WebhookId};
 use angarium_policy::Timetable;
 use angarium_signing::{Secret, SecretError, Signer};
 use url::Url;
+
+use crate::group::GroupLimit;
 
 /// What a call needs to know of its webhook.
 #[derive(Debug)]
@@ -18,8 +20,28 @@ pub(crate) struct Target {
     pub(crate) signer: Option<Signer>,
     /// When the batch lane goes (E1).
     pub(crate) timetable: Timetable,
+    /// What the body of a POST looks like.
+    pub(crate) format: PayloadFormat,
+    /// What the webhook may be sent at once, as far as it says so.
+    terms: OwnTerms,
     /// The version of the webhook.
     pub(crate) changed_at: Revision,
+}
+
+/// What a webhook says of what it may be sent at once.
+#[derive(Clone, Copy, Debug)]
+struct OwnTerms {
+    events: Option<usize>,
+    bytes: Option<usize>,
+    interval_us: i64,
+}
+
+/// What a webhook may be sent at once.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Terms {
+    pub(crate) group: GroupLimit,
+    /// Between the beginnings of two calls, in microseconds; 0: none.
+    pub(crate) interval_us: i64,
 }
 
 /// Whether a webhook's events may be sent.
@@ -115,7 +137,43 @@ impl Target {
             url,
             signer,
             timetable,
+            format: webhook.payload_format,
+            terms: OwnTerms::of(webhook),
             changed_at: webhook.revision,
         })
+    }
+
+    /// What it may be sent at once; what it does not say is as `default` has it.
+    pub(crate) fn terms(&self, default: GroupLimit) -> Terms {
+        let own = self.terms;
+        Terms {
+            group: GroupLimit {
+                events: own.events.unwrap_or(default.events),
+                bytes: own.bytes.unwrap_or(default.bytes),
+            },
+            interval_us: own.interval_us,
+        }
+    }
+}
+
+impl OwnTerms {
+    fn of(webhook: &Webhook) -> Self {
+        /// In microseconds.
+        const SECOND: u32 = 1_000_000;
+        let limits = webhook.limits;
+        let size = |number: std::num::NonZeroU32| usize::try_from(number.get()).unwrap_or(usize::MAX);
+        let events = match webhook.payload_format {
+            PayloadFormat::Single => Some(1),
+            PayloadFormat::Envelope | PayloadFormat::CloudEvents => {
+                limits.max_group_events.map(|most| size(most.get()))
+            }
+        };
+        Self {
+            events,
+            bytes: limits.max_group_bytes.map(|most| size(most.get())),
+            interval_us: limits
+                .max_requests_per_second
+                .map_or(0, |most| i64::from(SECOND / most.get())),
+        }
     }
 }

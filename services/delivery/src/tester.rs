@@ -35,7 +35,8 @@ use tonic::{Request, Response, Status};
 use self::bounds::UnderWay;
 use self::refusal::Refusal;
 use self::request::{Asked, Subject};
-use crate::actor::signed_headers;
+use crate::actor::headers;
+use crate::body::Body;
 use crate::call::{self, Caller, Capture, Patience, Pool, TlsSetup};
 use crate::error::Error;
 use crate::target::Target;
@@ -98,7 +99,7 @@ impl Tester {
 
         let event_type = asked.event_type.unwrap_or_else(|| sample::default_type(&webhook));
         let group = sample::group(asked.account, event_type);
-        let body = group.envelope();
+        let body = Body::of(&group, target.format);
         let Means {
             policy,
             tls,
@@ -108,8 +109,8 @@ impl Tester {
         let request = call::Request {
             account: asked.account,
             url: &target.url,
-            headers: signed_headers(&target, &group.id, &body, self.clock.now_ms()),
-            body,
+            headers: headers(&target, &group, &body, self.clock.now_ms()),
+            body: body.bytes,
             capture: Capture::Answer,
             // It is nobody's delivery: whoever owns the webhook's partition, a test is a test.
             lease: &Lease::endless(),

@@ -7,10 +7,12 @@ use angarium_kafka::Lease;
 use angarium_model::WebhookId;
 use angarium_runtime::Clock;
 use angarium_signing::{WEBHOOK_ID_HEADER, WEBHOOK_SIGNATURE_HEADER, WEBHOOK_TIMESTAMP_HEADER};
+use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
+use crate::body::Body;
 use crate::call::{Answered, CallError, Caller, Capture, Patience, Request};
 use crate::group::Group;
 use crate::target::Target;
@@ -101,14 +103,14 @@ impl Calls {
             () = revoked => return Ended::NotSent(webhook),
             permit = permit(budget, &mut lease) => permit,
         };
-        let body = group.envelope();
-        let headers = signed_headers(&target, &group.id, &body, self.clock.now_ms());
+        let body = Body::of(&group, target.format);
+        let headers = headers(&target, &group, &body, self.clock.now_ms());
         let start = Instant::now();
         let request = Request {
             account: target.account,
             url: &target.url,
             headers,
-            body,
+            body: body.bytes,
             capture: Capture::Nothing,
             lease: &lease,
         };
@@ -126,19 +128,37 @@ impl Calls {
     }
 }
 
-/// Headers as Standard Webhooks says; time and signature are fresh at every attempt.
-pub(crate) fn signed_headers(target: &Target, group_id: &str, body: &[u8], now_ms: i64) -> HeaderMap {
+/// The position of the last event of a POST: `<partition>-<offset>` (D8).
+const POSITION_HEADER: &str = "angarium-position";
+/// The position of the last event that the receiver had acknowledged before; a gap between the two shows (D8).
+const PREVIOUS_HEADER: &str = "angarium-previous";
+/// The class of the events: positions of one lane follow each other, those of two do not (D7).
+const LANE_HEADER: &str = "angarium-lane";
+
+/// Headers as Standard Webhooks says, time and signature fresh at every attempt; and where the group stands (D8).
+pub(crate) fn headers(target: &Target, group: &Group, body: &Body, now_ms: i64) -> HeaderMap {
     let seconds = u64::try_from(now_ms / 1_000).unwrap_or(0);
-    let mut headers = HeaderMap::with_capacity(4);
+    let mut headers = HeaderMap::with_capacity(12);
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(body.content_type));
     let mut add = |name: &'static str, value: &str| {
         if let Ok(value) = HeaderValue::from_str(value) {
             headers.insert(HeaderName::from_static(name), value);
         }
     };
-    add(WEBHOOK_ID_HEADER, group_id);
+    add(WEBHOOK_ID_HEADER, &group.id);
     add(WEBHOOK_TIMESTAMP_HEADER, &seconds.to_string());
     if let Some(signer) = &target.signer {
-        add(WEBHOOK_SIGNATURE_HEADER, &signer.sign(group_id, seconds, body));
+        add(
+            WEBHOOK_SIGNATURE_HEADER,
+            &signer.sign(&group.id, seconds, &body.bytes),
+        );
+    }
+    if let Some(sequence) = &group.sequence {
+        add(LANE_HEADER, sequence.lane.as_str());
+        add(POSITION_HEADER, &sequence.position.to_string());
+        if let Some(previous) = sequence.previous {
+            add(PREVIOUS_HEADER, &previous.to_string());
+        }
     }
     headers
 }

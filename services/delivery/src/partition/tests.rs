@@ -1,5 +1,7 @@
 //! A partition step by step, under a clock that only the test moves; in `crate::simulation` whatever may happen happens.
 
+mod settings;
+
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 

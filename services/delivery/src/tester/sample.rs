@@ -73,21 +73,25 @@ pub(super) fn group(account: AccountId, event_type: &'static str) -> Group {
             offset: 0,
             delivery: Arc::new(delivery),
         }],
+        sequence: None,
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use angarium_model::PayloadFormat;
     use serde_json::Value;
 
     use super::*;
+    use crate::body::Body;
 
     #[test]
     fn w5_every_type_of_the_catalogue_has_a_sample_that_is_sent_as_its_example_says() {
         let account = AccountId::new(7).unwrap();
         for known in Catalogue.types() {
             let group = group(account, known.name);
-            let sent: Value = serde_json::from_slice(&group.envelope()).unwrap();
+            let sent: Value =
+                serde_json::from_slice(&Body::of(&group, PayloadFormat::Envelope).bytes).unwrap();
             let mut example: Value = serde_json::from_str(known.example).unwrap();
             example["accountId"] = 7.into();
             assert_eq!(sent, example, "{}", known.name);
