@@ -4,6 +4,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use rdkafka::Timestamp;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::future_producer::{Delivery, DeliveryFuture};
@@ -152,6 +153,8 @@ pub struct Acked {
     pub partition: i32,
     /// The place in it.
     pub offset: i64,
+    /// When the broker wrote it, by its clock: Unix milliseconds. Only of a topic with `LogAppendTime`.
+    pub appended_at_ms: Option<i64>,
 }
 
 impl Future for Ack {
@@ -162,8 +165,17 @@ impl Future for Ack {
             .poll(cx)
             .map(|delivered| match delivered {
                 Ok(Ok(Delivery {
-                    partition, offset, ..
-                })) => Ok(Acked { partition, offset }),
+                    partition,
+                    offset,
+                    timestamp,
+                })) => Ok(Acked {
+                    partition,
+                    offset,
+                    appended_at_ms: match timestamp {
+                        Timestamp::LogAppendTime(at_ms) => Some(at_ms),
+                        Timestamp::CreateTime(_) | Timestamp::NotAvailable => None,
+                    },
+                }),
                 Ok(Err((error, _message))) => Err(ProduceError::from(error)),
                 Err(_canceled) => Err(ProduceError::Abandoned),
             })

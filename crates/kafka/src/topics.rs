@@ -25,6 +25,7 @@ struct Inner {
     registry: String,
     journal: String,
     journal_ok: String,
+    notices: String,
 }
 
 impl Names {
@@ -41,6 +42,7 @@ impl Names {
             registry: name("registry"),
             journal: name("journal"),
             journal_ok: name("journal.ok"),
+            notices: name("notices"),
         }))
     }
 
@@ -82,6 +84,12 @@ impl Names {
     pub fn journal_ok(&self) -> &str {
         &self.0.journal_ok
     }
+
+    /// What someone is to be told of webhooks, by the partitions of their deliveries.
+    #[must_use]
+    pub fn notices(&self) -> &str {
+        &self.0.notices
+    }
 }
 
 impl Default for Names {
@@ -100,7 +108,7 @@ pub struct Layout {
     pub prefix: String,
     /// Partitions of the events topic.
     pub events: NonZeroU32,
-    /// Partitions of each deliveries topic, and of the cursors topic.
+    /// Partitions of each deliveries topic, and of the cursors and notices topics.
     pub deliveries: NonZeroU32,
     /// Partitions of the registry topic.
     pub registry: NonZeroU32,
@@ -203,6 +211,7 @@ impl Layout {
             ),
             self.spec(names.journal(), self.journal, deleted_after(WEEK)),
             self.spec(names.journal_ok(), self.journal, deleted_after(DAY)),
+            self.spec(names.notices(), self.deliveries, deleted_after(WEEK)),
         ]
     }
 

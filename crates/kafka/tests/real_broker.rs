@@ -12,5 +12,6 @@ mod real_broker {
     mod apply;
     mod group;
     mod harness;
+    mod produce;
     mod reader;
 }

@@ -9,10 +9,12 @@
 mod answer;
 mod backoff;
 pub mod egress;
+mod reminders;
 mod retention;
 mod timetable;
 
 pub use answer::{Answer, ErrorClass, Failure, MAX_RETRY_AFTER, Verdict, classify};
 pub use backoff::{Backoff, InvalidBackoff};
+pub use reminders::Reminders;
 pub use retention::{RETENTION, expired};
 pub use timetable::{DEFAULT_CRON, Due, Timetable, TimetableError};

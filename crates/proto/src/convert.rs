@@ -10,7 +10,7 @@ pub use event::{event_from_record, event_to_record, position_from_wire, position
 pub use registry::{
     MAX_EVENT_TYPES, Secrets, account_from_wire, account_to_wire, webhook_from_wire, webhook_to_wire,
 };
-pub use settings::{disabled_from_wire, in_flight_of_an_ordered_webhook};
+pub use settings::{disabled_from_wire, disabled_to_wire, in_flight_of_an_ordered_webhook};
 
 use crate::FieldError;
 

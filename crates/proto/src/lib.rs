@@ -46,9 +46,13 @@ mod angarium {
         journal, "angarium.journal.v1"
     }
     generated! {
+        /// What someone is to be told of a webhook.
+        notice, "angarium.notice.v1"
+    }
+    generated! {
         /// Accounts and webhooks.
         registry, "angarium.registry.v1"
     }
 }
 
-pub use angarium::{delivery, event, journal, registry};
+pub use angarium::{delivery, event, journal, notice, registry};

@@ -137,6 +137,7 @@ async fn start(role: Role, settings: Settings, tasks: &Tasks) -> anyhow::Result<
         Role::Delivery => {
             let on = angarium_delivery::Dependencies {
                 directory: directory(&settings, Secrets::Include, tasks)?,
+                registry: registry(&settings)?,
                 checkpoints: Checkpoints::redis(settings.redis.expose(), &settings.kafka.prefix)?,
                 kafka,
                 topics: names,
@@ -150,6 +151,14 @@ async fn start(role: Role, settings: Settings, tasks: &Tasks) -> anyhow::Result<
 
 /// Only delivery needs secrets.
 fn directory(settings: &Settings, secrets: Secrets, tasks: &Tasks) -> anyhow::Result<Directory> {
-    let registry = grpc::client(&settings.registry_endpoint, &settings.key).context("registry.endpoint")?;
-    Ok(Directory::follow(registry, secrets, Clock::system(), tasks))
+    Ok(Directory::follow(
+        registry(settings)?,
+        secrets,
+        Clock::system(),
+        tasks,
+    ))
+}
+
+fn registry(settings: &Settings) -> anyhow::Result<grpc::Client> {
+    grpc::client(&settings.registry_endpoint, &settings.key).context("registry.endpoint")
 }

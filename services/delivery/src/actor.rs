@@ -8,6 +8,7 @@ mod calls;
 mod journal;
 mod reading;
 mod takeover;
+mod telling;
 mod told;
 mod writing;
 
@@ -17,7 +18,7 @@ use std::time::Duration;
 
 use angarium_directory::Directory;
 use angarium_kafka::{LogReader, Owned, Record};
-use angarium_model::{Lane, WebhookId};
+use angarium_model::Lane;
 use angarium_policy::{Answer as Answered, classify};
 use angarium_proto::convert;
 use angarium_proto::delivery::v1::DeliveryRecord;
@@ -29,14 +30,17 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout, timeout
 
 use self::calls::{CallEnd, Ended};
 use self::reading::ReadEnd;
+use self::telling::PutAside;
 use self::told::Told;
 use self::writing::Appends;
 use crate::call::Patience;
 use crate::checkpoint::{Checkpoint, CheckpointError, Checkpoints, Saved};
 use crate::config::Config;
 use crate::cursors::Cursors;
+use crate::disabling::Disabling;
 use crate::error::Error;
 use crate::metrics::Metrics;
+use crate::notices::Notices;
 use crate::partition::{Answer, Effect, Incoming, Partition};
 use crate::record::Delivery;
 
@@ -62,6 +66,8 @@ pub(crate) struct Shared {
     pub(crate) checkpoints: Checkpoints,
     pub(crate) calls: Calls,
     pub(crate) journal: angarium_journal::Journal,
+    pub(crate) notices: Notices,
+    pub(crate) disabling: Disabling,
     pub(crate) metrics: Metrics,
     pub(crate) clock: Clock,
 }
@@ -76,10 +82,13 @@ struct Actor {
     epoch: i64,
     calls: FuturesUnordered<Pin<Box<dyn Future<Output = Ended> + Send>>>,
     appends: Appends,
+    putting_aside: FuturesUnordered<Pin<Box<dyn Future<Output = PutAside> + Send>>>,
     reading: Work<ReadEnd>,
     saving: Work<(Checkpoint, Result<Saved, CheckpointError>)>,
     /// Whether the last checkpoint was not taken.
     redis_is_away: bool,
+    /// Whether our clock and the broker's were last seen too far apart.
+    clocks_disagree: bool,
     told: Told,
     ending: Option<Ending>,
 }
@@ -111,7 +120,9 @@ pub(crate) async fn work(mut owned: Owned, shared: Shared) -> Result<(), Error> 
             calls: FuturesUnordered::new(),
             reading: None,
             saving: None,
+            putting_aside: FuturesUnordered::new(),
             redis_is_away: false,
+            clocks_disagree: false,
             told: Told::default(),
             ending: None,
         };
@@ -157,6 +168,7 @@ impl Actor {
                 () = &mut revoked => return (Ending::Gone, self.hand_back().await),
                 Some(ended) = self.calls.next() => self.on_call_end(ended),
                 appended = self.appends.next() => self.on_appended(appended),
+                Some(put_aside) = self.putting_aside.next() => self.on_put_aside(put_aside),
                 end = pending(&mut self.reading) => self.on_read(end),
                 saved = pending(&mut self.saving) => self.on_saved(saved),
                 taken = self.owned.recv_many(&mut records, LIVE_TURN) => {
@@ -192,19 +204,25 @@ impl Actor {
                     self.calls.push(Box::pin(call));
                 }
                 Effect::Append { webhook, cursor } => self.append_cursor(webhook, cursor.as_ref()),
+                Effect::PutAside {
+                    webhook,
+                    group,
+                    attempts,
+                    status,
+                } => self.put_aside(webhook, &group, attempts, status),
+                Effect::Stands {
+                    webhook,
+                    account,
+                    before,
+                    now,
+                } => {
+                    let entry = journal::state_changed(self.shared.lane, webhook, before, now);
+                    self.shared.journal.write(account, entry);
+                }
                 Effect::Expired { webhook, events } => self.note_expired(webhook, &events),
             }
         }
         self.send_appends();
-    }
-
-    fn note_expired(&self, webhook: WebhookId, events: &[Arc<Delivery>]) {
-        self.shared.metrics.expired(self.shared.lane, events.len());
-        tracing::warn!(%webhook, events = events.len(), "events older than 7 days were not sent");
-        let entry = journal::expired(self.shared.lane, webhook, events);
-        if let (Some(first), Some(entry)) = (events.first(), entry) {
-            self.shared.journal.write(first.account, entry);
-        }
     }
 
     fn on_live(&mut self, records: &mut Vec<Record>) {
@@ -257,6 +275,7 @@ impl Actor {
             .called(lane, class, end.duration.as_secs_f64());
         let answer = Answer {
             verdict,
+            status: end.status(),
             took_ms: millis(end.duration),
             jitter: end.jitter,
         };
@@ -266,10 +285,7 @@ impl Actor {
         if class.is_none() {
             self.shared.metrics.delivered(lane, settled.group.items.len());
         }
-        if let Some((account, entry)) = journal::attempt(lane, &end, &settled, class) {
-            self.told.call(lane, account, &end, &settled, class, now_ms);
-            self.shared.journal.write(account, entry);
-        }
+        self.tell_call(&end, &settled, class, now_ms);
     }
 
     fn until_due(&self) -> Duration {

@@ -18,6 +18,8 @@ const AROUND_CLOUD_EVENT: usize = 240;
 /// From here on a timestamp is in milliseconds (E5, G4).
 const FIRST_MILLIS: u64 = 100_000_000_000;
 
+type Write = fn(&mut Vec<u8>, &[Item]);
+
 /// What a POST carries.
 #[derive(Clone, Debug)]
 pub(crate) struct Body {
@@ -27,7 +29,7 @@ pub(crate) struct Body {
 
 impl Body {
     pub(crate) fn of(group: &Group, format: PayloadFormat) -> Self {
-        let (write, content_type): (fn(&mut Vec<u8>, &[Item]), _) = match (format, group.items.as_slice()) {
+        let (write, content_type): (Write, _) = match (format, group.items.as_slice()) {
             (PayloadFormat::Envelope, _) => (write_envelope, JSON),
             (PayloadFormat::Single, _) => (write_single, JSON),
             (PayloadFormat::CloudEvents, [_]) => (write_structured, CLOUD_EVENT),

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use angarium_policy::{Backoff, egress};
+use angarium_policy::{Backoff, Reminders, egress};
 use angarium_runtime::access::OperatorKey;
 
 /// Settings of delivery. The defaults suit a worker with all partitions and 2 GiB of memory.
@@ -32,6 +32,12 @@ pub struct Config {
     pub max_queued_bytes: usize,
     /// How a failing webhook is retried (D2).
     pub backoff: Backoff,
+    /// Whether `Retry-After` of a 429 or 503 may lengthen one wait, up to an hour (D2).
+    pub honours_retry_after: bool,
+    /// Whether 410 Gone switches the webhook off (D2).
+    pub disables_gone: bool,
+    /// When someone is reminded of a webhook that still fails (D4).
+    pub reminders: Reminders,
     /// How often what is done is remembered in Redis: what a crash repeats is at most this long.
     pub checkpoint_interval: Duration,
     /// How often the place in the deliveries topic is committed.
@@ -56,6 +62,9 @@ impl Config {
             max_probes: 256,
             max_queued_bytes: 64 * 1024 * 1024,
             backoff: Backoff::default(),
+            honours_retry_after: true,
+            disables_gone: true,
+            reminders: Reminders::default(),
             checkpoint_interval: Duration::from_millis(200),
             commit_interval: Duration::from_secs(1),
             egress: egress::Rules::default(),

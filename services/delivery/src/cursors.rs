@@ -61,6 +61,23 @@ impl TakeoverError {
 }
 
 impl Cursors {
+    /// The producer of what must be on record before an event counts as done: cursors, and dead letters.
+    ///
+    /// # Errors
+    /// If librdkafka refuses the settings.
+    pub(crate) fn producer(kafka: &Connection, client_id: &str) -> Result<Producer, Error> {
+        let config = ProducerConfig {
+            client_id: format!("{client_id}-records"),
+            max_queued: MAX_QUEUED,
+            max_queued_kib: MAX_QUEUED_KIB,
+            // What is not on record holds the place: waiting is right.
+            delivery_timeout: None,
+            gapless: false,
+            linger: Duration::from_millis(1),
+        };
+        Ok(Producer::open(kafka, &config)?)
+    }
+
     /// Prepares to use the topic; it need not be reachable yet.
     ///
     /// # Errors
@@ -69,20 +86,12 @@ impl Cursors {
         kafka: &Connection,
         names: &Names,
         client_id: &str,
+        producer: Producer,
         tasks: &Tasks,
     ) -> Result<Self, Error> {
-        let config = ProducerConfig {
-            client_id: format!("{client_id}-cursors"),
-            max_queued: MAX_QUEUED,
-            max_queued_kib: MAX_QUEUED_KIB,
-            // A cursor that is not written holds the place: waiting is right.
-            delivery_timeout: None,
-            gapless: false,
-            linger: Duration::from_millis(1),
-        };
         let topic = names.cursors().to_owned();
         Ok(Self {
-            producer: Producer::open(kafka, &config)?,
+            producer,
             reader: LogReader::open(kafka, &topic, &format!("{client_id}-cursors-reader"), tasks)?,
             topic,
             worker: client_id.to_owned(),
@@ -90,13 +99,17 @@ impl Cursors {
     }
 
     /// Claims a partition: the offset of the claim is the epoch.
-    pub(crate) async fn claim(&self, lane: Lane, partition: i32, now_ms: i64) -> Result<i64, TakeoverError> {
+    pub(crate) async fn claim(
+        &self,
+        lane: Lane,
+        partition: i32,
+        now_ms: i64,
+    ) -> Result<Acked, TakeoverError> {
         let claim = Entry::Claim(Claim {
             worker: self.worker.clone(),
             at_ms: now_ms,
         });
-        let Acked { offset, .. } = self.append(partition, Key::Claim(lane), Some(claim))?.await?;
-        Ok(offset)
+        Ok(self.append(partition, Key::Claim(lane), Some(claim))?.await?)
     }
 
     /// Reads all sets of a lane's partition, up to the claim at least.

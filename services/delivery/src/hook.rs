@@ -14,6 +14,7 @@
 //! Nothing here waits, reads a clock or does I/O: [`crate::partition`] asks and tells.
 
 mod answer;
+mod aside;
 mod durable;
 mod failing;
 mod intake;
@@ -24,12 +25,14 @@ mod progress;
 mod queue;
 mod rate;
 mod restore;
+mod state;
 
 use std::sync::Arc;
 
 use angarium_model::{AccountId, Lane, Revision, WebhookId};
 use angarium_policy::expired;
 
+pub(crate) use self::aside::GivingUp;
 use self::durable::Durable;
 use self::failing::Narrowed;
 pub(crate) use self::failing::{Failing, Setback};
@@ -39,6 +42,7 @@ use self::pace::Pace;
 use self::queue::Queue;
 use self::rate::Rate;
 pub(crate) use self::restore::{Remembered, Restoring};
+pub(crate) use self::state::State;
 use crate::group::Group;
 use crate::record::Delivery;
 use crate::target::Terms;
@@ -116,6 +120,10 @@ pub(crate) struct Hook {
     /// Attempts of the group in flight that failed before.
     retried: Option<Failing>,
     narrowed: Option<Narrowed>,
+    /// A refused group goes one by one until this place of the deliveries topic is passed.
+    isolating: Option<i64>,
+    /// The event in flight was refused for good, and is being put aside.
+    is_putting_aside: bool,
     pace: Pace,
     rate: Rate,
     durable: Durable,
@@ -144,6 +152,8 @@ impl Hook {
             newest_view: Revision::default(),
             retried: None,
             narrowed: None,
+            isolating: None,
+            is_putting_aside: false,
             pace: Pace::default(),
             rate: Rate::default(),
             durable: Durable::default(),
@@ -274,12 +284,14 @@ impl Hook {
         self.detach(live_next);
     }
 
-    /// Switches the webhook on: what waited goes first (W7), and a failing one is tried at once.
-    pub(crate) fn switch_on(&mut self, now_ms: i64) {
+    /// Switches the webhook on: what waited goes first (W7), and a failing one is tried at once. If someone did it by
+    /// hand, it has all of the retention again to answer (D3).
+    pub(crate) fn switch_on(&mut self, now_ms: i64, by_hand: bool) {
         if let Phase::Off(failing) = &mut self.phase {
             self.phase = match failing.take() {
                 None => Phase::Ready,
                 Some(failing) => Phase::Waiting(Failing {
+                    since_ms: if by_hand { now_ms } else { failing.since_ms },
                     next_at_ms: now_ms,
                     ..failing
                 }),
@@ -293,6 +305,7 @@ impl Hook {
         if self.in_flight.is_some() || !in_turn || !self.rate.allows(now_ms) {
             return Next::Nothing;
         }
+        let limit = self.narrowed_to(terms.group);
         let (items, attempt) = match &self.phase {
             Phase::Off(_) => return Next::Nothing,
             Phase::Waiting(failing) if failing.next_at_ms > now_ms => return Next::Nothing,
@@ -301,12 +314,16 @@ impl Hook {
                     return Next::Nothing;
                 }
                 let attempt = failing.attempts.get().saturating_add(1);
-                // A webhook may have come to take fewer: its administrator has made groups smaller.
-                let events = failing.head.len().min(terms.group.events);
-                (self.queue.take_first(events), attempt)
+                let items = match failing.head.len() {
+                    // What failed is no more: whatever comes next shows whether the receiver answers again.
+                    0 => self.queue.take(limit),
+                    // A webhook may have come to take fewer: its administrator has made groups smaller.
+                    events => self.queue.take_first(events.min(terms.group.events)),
+                };
+                (items, attempt)
             }
             Phase::Ready if self.is_detached() && !self.pace.allows(now_ms) => return Next::Nothing,
-            Phase::Ready => (self.queue.take(self.narrowed_to(terms.group)), 1),
+            Phase::Ready => (self.queue.take(limit), 1),
         };
         let previous = self.done.map(|done| done.source_offset);
         let Some(group) = Group::new(self.id, self.lane, self.generation, items, previous) else {
@@ -374,6 +391,12 @@ impl Hook {
 
     /// Whether all that may be sent now was sent.
     fn is_through(&self) -> bool {
-        self.phase == Phase::Ready && self.in_flight.is_none() && self.queue.is_empty() && self.all_read()
+        let waits_for_more = match &self.phase {
+            Phase::Ready => true,
+            // What failed is no more, and what comes is for the next slot.
+            Phase::Waiting(failing) => failing.head.is_empty() && self.slot.is_some(),
+            Phase::Off(_) => false,
+        };
+        waits_for_more && self.in_flight.is_none() && self.queue.is_empty() && self.all_read()
     }
 }

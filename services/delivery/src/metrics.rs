@@ -12,6 +12,8 @@ pub(crate) struct Metrics {
     attempts: Counter<u64>,
     delivered: Counter<u64>,
     expired: Counter<u64>,
+    put_aside: Counter<u64>,
+    notices_dropped: Counter<u64>,
     poison: Counter<u64>,
     checkpoint_failures: Counter<u64>,
     call_duration: Histogram<f64>,
@@ -39,6 +41,18 @@ impl Metrics {
                 "angarium.delivery.expired",
                 "{event}",
                 "Events that were not sent because they were older than 7 days (D5), by lane",
+            ),
+            put_aside: counter(
+                &meter,
+                "angarium.delivery.dead_letters",
+                "{event}",
+                "Events that were refused for good and put aside, by lane",
+            ),
+            notices_dropped: counter(
+                &meter,
+                "angarium.delivery.notices.dropped",
+                "{record}",
+                "Notices that were not written because the producer's queue was full, by lane",
             ),
             poison: counter(
                 &meter,
@@ -73,6 +87,14 @@ impl Metrics {
 
     pub(crate) fn expired(&self, lane: Lane, events: usize) {
         self.expired.add(count(events), &[label(lane)]);
+    }
+
+    pub(crate) fn put_aside(&self, lane: Lane) {
+        self.put_aside.add(1, &[label(lane)]);
+    }
+
+    pub(crate) fn notice_dropped(&self, lane: Lane) {
+        self.notices_dropped.add(1, &[label(lane)]);
     }
 
     pub(crate) fn poison(&self, lane: Lane) {

@@ -18,21 +18,23 @@ mod read_back;
 mod takeover;
 
 use std::collections::{BTreeSet, HashMap};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use angarium_directory::Directory;
-use angarium_model::{Lane, WebhookId};
-use angarium_policy::Backoff;
+use angarium_model::{AccountId, Lane, WebhookId};
+use angarium_policy::{Backoff, Reminders};
 
 use self::agenda::Agenda;
-pub(crate) use self::answered::{Answer, Settled};
+pub(crate) use self::answered::{Answer, Failed, Settled, Turn};
 use self::entries::Entries;
 use self::entry::Entry;
 pub(crate) use self::takeover::Start;
 use crate::checkpoint::First;
+use crate::clocks::Clocks;
 use crate::cursor::Cursor;
 use crate::group::{Group, GroupLimit};
-use crate::hook::{Next, Remembered};
+use crate::hook::{Next, Remembered, State};
 use crate::record::Delivery;
 use crate::target::{Subscription, Target};
 
@@ -60,6 +62,22 @@ pub(crate) enum Effect {
         webhook: WebhookId,
         cursor: Option<Cursor>,
     },
+    /// Put on record that the event of a group was refused for good, and tell [`Partition::was_put_aside`].
+    PutAside {
+        webhook: WebhookId,
+        group: Arc<Group>,
+        /// How often it failed.
+        attempts: NonZeroU32,
+        /// What the receiver answered last.
+        status: u16,
+    },
+    /// Note where a webhook stands.
+    Stands {
+        webhook: WebhookId,
+        account: AccountId,
+        before: State,
+        now: State,
+    },
     /// Note that events were too old to be sent (D5).
     Expired {
         webhook: WebhookId,
@@ -72,6 +90,11 @@ pub(crate) enum Effect {
 pub(crate) struct Rules {
     pub(crate) group: GroupLimit,
     pub(crate) backoff: Backoff,
+    /// Whether a receiver may lengthen a wait (D2).
+    pub(crate) honours_retry_after: bool,
+    /// Whether 410 switches a webhook off (D2).
+    pub(crate) disables_gone: bool,
+    pub(crate) reminders: Reminders,
     /// What all queues together may hold, in bytes; the largest is dropped first (DESIGN §7).
     pub(crate) max_queued_bytes: usize,
 }
@@ -101,6 +124,7 @@ pub(crate) struct Partition {
     changed: BTreeSet<WebhookId>,
     live_has_moved: bool,
     first_checkpoint: First,
+    clocks: Clocks,
     effects: Vec<Effect>,
 }
 
@@ -195,6 +219,12 @@ impl Partition {
         }
     }
 
+    /// Our clock said `now_ms` when the broker had just written a record, at `brokers_ms` by its own.
+    pub(crate) fn compare_clocks(&mut self, now_ms: i64, brokers_ms: Option<i64>) -> Option<i64> {
+        self.clocks.compare(now_ms, brokers_ms);
+        self.clocks.too_far_apart_ms()
+    }
+
     /// What is to be done now.
     pub(crate) fn take_effects(&mut self) -> Vec<Effect> {
         std::mem::take(&mut self.effects)
@@ -203,11 +233,16 @@ impl Partition {
     /// Sends what the webhook may send now, and sees to it that it is asked again in time.
     fn poke(&mut self, id: WebhookId, now_ms: i64) {
         let group = self.rules.group;
+        let clocks_agree = self.clocks.agree(now_ms);
         let poked = self.entries.change(id, |entry| {
             let Subscription::Active(target) = &entry.subscription else {
                 return None;
             };
-            let expired = entry.hook.drop_expired(now_ms);
+            let expired = if clocks_agree {
+                entry.hook.drop_expired(now_ms)
+            } else {
+                Vec::new()
+            };
             let call = match entry.hook.next(now_ms, target.terms(group)) {
                 Next::Send { group, attempt } => Some(Effect::Call {
                     webhook: id,
@@ -238,11 +273,12 @@ impl Partition {
             let cursor = entry.hook.due_cursor(live_next, now_ms);
             let waits_until = entry.hook.waits_until().filter(|at_ms| *at_ms > now_ms);
             let due = [entry.plan_slot(now_ms), waits_until];
-            (cursor, entry.hook.is_detached(), due)
+            (cursor, entry.hook.is_detached(), due, entry.stands(id))
         });
-        let Some((cursor, is_detached, due)) = scheduled else {
+        let Some((cursor, is_detached, due, stands)) = scheduled else {
             return;
         };
+        self.effects.extend(stands);
         if cursor.is_some() {
             self.effects.push(Effect::Append { webhook: id, cursor });
             self.changed.insert(id);

@@ -10,7 +10,7 @@ use angarium_kafka::topics::Names;
 use angarium_kafka::{Connection, GroupConfig, GroupConsumer, LogReader};
 use angarium_model::Lane;
 use angarium_policy::egress::Policy;
-use angarium_runtime::{Clock, Tasks};
+use angarium_runtime::{Clock, Shutdown, Tasks, grpc};
 use tokio::time::interval;
 
 use crate::actor::{self, Budget, Calls, Shared};
@@ -18,8 +18,10 @@ use crate::call::{Caller, Patience, Pool, TlsSetup};
 use crate::checkpoint::Checkpoints;
 use crate::config::Config;
 use crate::cursors::Cursors;
+use crate::disabling::Disabling;
 use crate::error::Error;
 use crate::metrics::Metrics;
+use crate::notices::Notices;
 use crate::tester::{Means, Tester};
 
 /// Records and bytes of one partition that may wait for its actor.
@@ -37,6 +39,8 @@ pub struct Dependencies {
     pub topics: Names,
     /// Webhooks with their secrets.
     pub directory: Directory,
+    /// The registry, to have webhooks switched off (D3).
+    pub registry: grpc::Client,
     /// Where marks are kept.
     pub checkpoints: Checkpoints,
     /// The time.
@@ -99,7 +103,11 @@ pub async fn run(config: Config, on: Dependencies, tasks: &Tasks) -> Result<Hand
         tasks,
     )
     .await?;
-    let cursors = Cursors::open(&on.kafka, &on.topics, &config.client_id, tasks)?;
+    let producer = Cursors::producer(&on.kafka, &config.client_id)?;
+    let cursors = Cursors::open(&on.kafka, &on.topics, &config.client_id, producer.clone(), tasks)?;
+    let metrics = Metrics::new();
+    let notices = Notices::new(producer, &on.topics, on.clock.clone(), metrics.clone());
+    let disabling = Disabling::new(on.registry, notices.clone(), tasks);
     for lane in Lane::ALL {
         let topic = on.topics.deliveries(lane);
         let reader = LogReader::open(
@@ -117,21 +125,26 @@ pub async fn run(config: Config, on: Dependencies, tasks: &Tasks) -> Result<Hand
             checkpoints: on.checkpoints.clone(),
             calls: calls.clone(),
             journal: journal.clone(),
-            metrics: Metrics::new(),
+            notices: notices.clone(),
+            disabling: disabling.clone(),
+            metrics: metrics.clone(),
             clock: on.clock.clone(),
         };
         tail(lane, topic, shared, &on.kafka, tasks)?;
     }
-    tasks.spawn("connection sweeper", async move {
-        let mut turns = interval(SWEEP);
-        loop {
-            tokio::select! {
-                () = shutdown.begun() => return,
-                _ = turns.tick() => pool.sweep(),
-            }
-        }
-    });
+    tasks.spawn("connection sweeper", sweep(pool, shutdown));
     Ok(handle)
+}
+
+/// Closes connections that have been idle for too long, until the shutdown begins.
+async fn sweep(pool: Pool, shutdown: Shutdown) {
+    let mut turns = interval(SWEEP);
+    loop {
+        tokio::select! {
+            () = shutdown.begun() => return,
+            _ = turns.tick() => pool.sweep(),
+        }
+    }
 }
 
 /// Joins a lane's consumer group; every partition that comes gets an actor. The task ends with the membership.

@@ -24,6 +24,8 @@ pub struct Summary {
     pub owed: usize,
     /// Receipts, first or not.
     pub received: usize,
+    /// What was given up: put aside, or too old to be sent.
+    pub given_up: usize,
     /// Takeovers.
     pub takeovers: usize,
     /// POSTs.

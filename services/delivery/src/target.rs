@@ -1,6 +1,7 @@
 //! Where a webhook's calls go, and how they are signed: what delivery needs of the registry's webhook, made once per
 //! change of it.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use angarium_directory::Directory;
@@ -24,6 +25,8 @@ pub(crate) struct Target {
     pub(crate) format: PayloadFormat,
     /// What the webhook may be sent at once, as far as it says so.
     terms: OwnTerms,
+    /// After how many attempts what is refused for good is put aside; `None`: never.
+    pub(crate) dead_letter_after: Option<NonZeroU32>,
     /// The version of the webhook.
     pub(crate) changed_at: Revision,
 }
@@ -139,6 +142,7 @@ impl Target {
             timetable,
             format: webhook.payload_format,
             terms: OwnTerms::of(webhook),
+            dead_letter_after: webhook.dead_letter.map(|policy| policy.after_attempts.get()),
             changed_at: webhook.revision,
         })
     }
@@ -161,7 +165,7 @@ impl OwnTerms {
         /// In microseconds.
         const SECOND: u32 = 1_000_000;
         let limits = webhook.limits;
-        let size = |number: std::num::NonZeroU32| usize::try_from(number.get()).unwrap_or(usize::MAX);
+        let size = |number: NonZeroU32| usize::try_from(number.get()).unwrap_or(usize::MAX);
         let events = match webhook.payload_format {
             PayloadFormat::Single => Some(1),
             PayloadFormat::Envelope | PayloadFormat::CloudEvents => {

@@ -52,6 +52,7 @@ impl Report {
             Ok(summary) => {
                 self.total.owed += summary.owed;
                 self.total.received += summary.received;
+                self.total.given_up += summary.given_up;
                 self.total.takeovers += summary.takeovers;
                 self.total.calls += summary.calls;
             }

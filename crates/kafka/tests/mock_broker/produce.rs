@@ -27,7 +27,14 @@ async fn records_wait_for_a_broker_that_is_away_and_keep_their_order() {
     assert!(harness.producer.flush(Duration::from_millis(200)).await.is_err());
     harness.broker.come_back().unwrap();
     for (ack, offset) in acks.into_iter().zip(1..) {
-        assert_eq!(within(ack).await.unwrap(), Acked { partition: 0, offset });
+        assert_eq!(
+            within(ack).await.unwrap(),
+            Acked {
+                partition: 0,
+                offset,
+                appended_at_ms: None
+            }
+        );
     }
     harness.producer.flush(Duration::ZERO).await.unwrap();
     assert!(!harness.producer.is_fatal());

@@ -158,7 +158,9 @@ pub(super) fn limits_to_wire(limits: &Limits, ordering: Ordering) -> Option<v1::
     (wire != v1::Limits::default()).then_some(wire)
 }
 
-pub(super) fn disabled_to_wire(disabled: &Disabled) -> v1::Disabled {
+/// Why a webhook was switched off.
+#[must_use]
+pub fn disabled_to_wire(disabled: &Disabled) -> v1::Disabled {
     let reason = match disabled.reason() {
         DisabledReason::FailedForRetention => v1::DisabledReason::FailedForRetention,
         DisabledReason::Gone => v1::DisabledReason::Gone,

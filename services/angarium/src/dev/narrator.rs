@@ -134,5 +134,7 @@ fn read(event: TailEvent) -> Option<Happening> {
         Entry::Matched(matched) => Happening::Matched(matched),
         Entry::Attempt(attempt) => Happening::Attempted(attempt, at_ms),
         Entry::Expired(expired) => Happening::Expired(expired),
+        // Attempts say the same.
+        Entry::StateChanged(_) | Entry::PutAside(_) => return None,
     })
 }

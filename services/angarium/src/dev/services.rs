@@ -177,6 +177,7 @@ pub(super) async fn start<T>(
         kafka: connection.clone(),
         topics: names.clone(),
         directory: follow(Secrets::Include)?,
+        registry: grpc::client(&endpoint, key)?,
         checkpoints: match &args.redis {
             Some(url) => Checkpoints::redis(url, REDIS_PREFIX)?,
             None => Checkpoints::Memory(Memory::default()),

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use angarium_delivery::Config;
-use angarium_policy::{Backoff, egress};
+use angarium_policy::{Backoff, Reminders, egress};
 use angarium_runtime::access::OperatorKey;
 use angarium_runtime::config::{Reader, Section};
 use angarium_runtime::grpc::check_endpoint;
@@ -66,6 +66,17 @@ pub(super) fn read(
             "The most bytes of events that wait in memory per partition; those beyond it are read back from Kafka later. Both lanes have `topics.deliveries` partitions: a process that owns all 2 × 12 may use 24 times this, 1.5 GiB by default",
         ),
         backoff: backoff(&mut section),
+        honours_retry_after: section.flag(
+            "honour_retry_after",
+            default.honours_retry_after,
+            "Whether the header `Retry-After` of an answer 429 or 503 may lengthen one wait, up to an hour",
+        ),
+        disables_gone: section.flag(
+            "disable_on_gone",
+            default.disables_gone,
+            "Whether the answer 410 switches the webhook off; otherwise it is retried like any other failure",
+        ),
+        reminders: reminders(&mut section),
         checkpoint_interval: section.duration(
             "checkpoint_interval",
             default.checkpoint_interval,
@@ -100,6 +111,24 @@ fn grpc(section: &mut Section<'_>) -> (String, SocketAddr) {
         "Where delivery serves gRPC, to test webhooks: the IP address and port to listen on; port 0 takes a free one, which several workers on one machine need",
     );
     (endpoint, listen)
+}
+
+/// D4: after 15 minutes, then every 24 hours.
+fn reminders(section: &mut Section<'_>) -> Reminders {
+    let bounds = || Duration::from_secs(1)..=Duration::from_hours(7 * 24);
+    let first = section.duration(
+        "reminder_first",
+        Duration::from_mins(15),
+        bounds(),
+        "How long a webhook has failed when its subscriber is first reminded; told with its next failed attempt",
+    );
+    let every = section.duration(
+        "reminder_every",
+        Duration::from_hours(24),
+        bounds(),
+        "How often its subscriber is reminded after that while it fails",
+    );
+    Reminders::new(first, every)
 }
 
 /// D2: 5 s, doubling to 5 minutes.

@@ -47,6 +47,8 @@ pub(crate) enum Ended {
 #[derive(Debug)]
 pub(crate) struct CallEnd {
     pub(crate) webhook: WebhookId,
+    /// The webhook as it was called.
+    pub(crate) target: Arc<Target>,
     /// Which attempt of the group it was, from 1.
     pub(crate) attempt: u32,
     pub(crate) result: Result<Answered, CallError>,
@@ -56,6 +58,13 @@ pub(crate) struct CallEnd {
 }
 
 impl CallEnd {
+    /// The HTTP status; 0 when there was no answer.
+    pub(crate) fn status(&self) -> u16 {
+        self.result
+            .as_ref()
+            .map_or(0, |answered| answered.status.as_u16())
+    }
+
     /// How it ended, for a person; at most 512 bytes.
     pub(crate) fn detail(&self) -> String {
         match &self.result {
@@ -120,6 +129,7 @@ impl Calls {
         }
         Ended::Called(Box::new(CallEnd {
             webhook,
+            target,
             attempt,
             result,
             duration: start.elapsed(),

@@ -6,9 +6,10 @@ use angarium_model::{AccountId, Lane, WebhookId};
 use angarium_policy::ErrorClass;
 use angarium_proto::convert::lane_to_wire;
 use angarium_proto::journal::v1::journal_record::Entry;
-use angarium_proto::journal::v1::{Attempt, Expired};
+use angarium_proto::journal::v1::{Attempt, DeliveryState, Expired, PutAside, StateChanged};
 
 use super::calls::CallEnd;
+use crate::hook::State;
 use crate::partition::Settled;
 use crate::record::Delivery;
 
@@ -20,7 +21,6 @@ pub(super) fn attempt(
     class: Option<ErrorClass>,
 ) -> Option<(AccountId, Entry)> {
     let first = &settled.group.items.first()?.delivery;
-    let status = end.result.as_ref().map_or(0, |answered| answered.status.as_u16());
     let entry = Entry::Attempt(Attempt {
         webhook_id: end.webhook.to_string(),
         lane: lane_to_wire(lane).into(),
@@ -32,7 +32,7 @@ pub(super) fn attempt(
             .map(|item| item.delivery.reference())
             .collect(),
         attempt: end.attempt,
-        status: status.into(),
+        status: end.status().into(),
         error_class: class.map(ErrorClass::as_str).unwrap_or_default().to_owned(),
         error_detail: class.map(|_| end.detail()).unwrap_or_default(),
         duration_us: u64::try_from(end.duration.as_micros()).unwrap_or(u64::MAX),
@@ -43,12 +43,42 @@ pub(super) fn attempt(
 }
 
 /// Events that were too old to be sent.
-pub(super) fn expired(lane: Lane, webhook: WebhookId, events: &[Arc<Delivery>]) -> Option<Entry> {
-    Some(Entry::Expired(Expired {
+pub(super) fn expired(lane: Lane, webhook: WebhookId, events: &[Arc<Delivery>]) -> Option<Expired> {
+    Some(Expired {
         webhook_id: webhook.to_string(),
         lane: lane_to_wire(lane).into(),
         count: u64::try_from(events.len()).unwrap_or(u64::MAX),
         first: Some(events.first()?.reference()),
         last: Some(events.last()?.reference()),
-    }))
+    })
+}
+
+/// An event that was refused for good.
+pub(super) fn put_aside(lane: Lane, webhook: WebhookId, event: &Delivery, status: u16) -> Entry {
+    Entry::PutAside(PutAside {
+        webhook_id: webhook.to_string(),
+        lane: lane_to_wire(lane).into(),
+        event: Some(event.reference()),
+        status: status.into(),
+    })
+}
+
+/// A webhook stands elsewhere.
+pub(super) fn state_changed(lane: Lane, webhook: WebhookId, before: State, now: State) -> Entry {
+    Entry::StateChanged(StateChanged {
+        webhook_id: webhook.to_string(),
+        lane: lane_to_wire(lane).into(),
+        state: state_to_wire(now).into(),
+        before: state_to_wire(before).into(),
+    })
+}
+
+fn state_to_wire(state: State) -> DeliveryState {
+    match state {
+        State::Live => DeliveryState::Live,
+        State::Failing => DeliveryState::Failing,
+        State::CatchingUp => DeliveryState::CatchingUp,
+        State::Waiting => DeliveryState::Waiting,
+        State::Off => DeliveryState::Off,
+    }
 }

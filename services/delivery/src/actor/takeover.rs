@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep};
 
 use super::Shared;
 use crate::checkpoint::Memories;
+use crate::clocks::Clocks;
 use crate::cursor::{Found, Key};
 use crate::cursors::TakeoverError;
 use crate::error::Error;
@@ -65,7 +66,10 @@ fn tell_failed(error: &TakeoverError, shared: &Shared, partition: i32) {
 /// `None`: another worker has claimed it since.
 async fn try_once(owned: &Owned, shared: &Shared) -> Result<Option<Taken>, TakeoverError> {
     let (lane, number, begun) = (shared.lane, owned.partition(), Instant::now());
-    let epoch = shared.cursors.claim(lane, number, shared.clock.now_ms()).await?;
+    let claim = shared.cursors.claim(lane, number, shared.clock.now_ms()).await?;
+    let epoch = claim.offset;
+    let mut clocks = Clocks::default();
+    clocks.compare(shared.clock.now_ms(), claim.appended_at_ms);
     let sets = shared.cursors.read(lane, number, epoch).await?;
     if sets.newest_claim().is_some_and(|claim| claim > epoch) {
         tracing::warn!(%lane, partition = number, epoch, "another worker has claimed the partition since");
@@ -88,6 +92,7 @@ async fn try_once(owned: &Owned, shared: &Shared) -> Result<Option<Taken>, Takeo
         memories: if is_anew { Memories::default() } else { memories },
         is_anew,
         ends,
+        clocks,
         now_ms: shared.clock.now_ms(),
         dice: rand::random(),
     };
@@ -173,6 +178,9 @@ fn rules(shared: &Shared) -> Rules {
             bytes: config.max_group_bytes,
         },
         backoff: config.backoff,
+        honours_retry_after: config.honours_retry_after,
+        disables_gone: config.disables_gone,
+        reminders: config.reminders,
         max_queued_bytes: config.max_queued_bytes,
     }
 }

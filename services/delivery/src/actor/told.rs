@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use angarium_model::{AccountId, Lane};
-use angarium_policy::ErrorClass;
 use angarium_runtime::millis;
 
 use super::calls::CallEnd;
-use crate::partition::Settled;
+use crate::notices::About;
+use crate::partition::{Settled, Turn};
 
 /// Lines of one partition in one [`WINDOW`]: an outage of a thousand receivers must not fill the log.
 const MAX_LINES: u32 = 10;
@@ -24,37 +23,25 @@ pub(super) struct Told {
 
 impl Told {
     /// A call has ended. Says so if with it a webhook begins to fail, or has recovered.
-    pub(super) fn call(
-        &mut self,
-        lane: Lane,
-        account: AccountId,
-        end: &CallEnd,
-        settled: &Settled,
-        class: Option<ErrorClass>,
-        now_ms: i64,
-    ) {
-        let attempt = end.attempt;
-        if class.is_some() != (attempt == 1) {
-            return;
-        }
-        let Some(untold) = self.may_tell(now_ms) else {
+    pub(super) fn call(&mut self, about: About, end: &CallEnd, settled: &Settled, class: &str, now_ms: i64) {
+        let (Some(Turn::Fails(failed) | Turn::Recovers(failed)), Some(untold)) =
+            (settled.turn, self.may_tell(now_ms))
+        else {
             return;
         };
-        let (webhook, group) = (end.webhook, settled.group.id.as_str());
-        match class {
-            Some(class) => {
-                let wait = settled
-                    .next_attempt_at_ms
-                    .map_or(0, |at_ms| at_ms.saturating_sub(now_ms));
-                let next_attempt_in = Duration::from_millis(u64::try_from(wait).unwrap_or(0));
-                tracing::warn!(
-                    %webhook, %account, %lane, group, untold, ?next_attempt_in,
-                    class = class.as_str(), error = end.detail(),
-                    "a webhook fails: its events wait in order, and are sent again until it answers or for 7 days"
-                );
-            }
+        let (webhook, account, lane) = (about.webhook, about.account, about.lane);
+        let group = settled.group.id.as_str();
+        let until =
+            |at_ms: i64| Duration::from_millis(u64::try_from(at_ms.saturating_sub(now_ms)).unwrap_or(0));
+        match settled.next_attempt_at_ms {
+            Some(at_ms) => tracing::warn!(
+                %webhook, %account, %lane, group, untold, class,
+                next_attempt_in = ?until(at_ms), error = end.detail(),
+                "a webhook fails: its events wait in order, and are sent again until it answers or for 7 days"
+            ),
             None => tracing::info!(
-                %webhook, %account, %lane, group, untold, attempt, "a webhook that failed has recovered"
+                %webhook, %account, %lane, group, untold, attempts = failed.attempts,
+                "a webhook that failed has recovered"
             ),
         }
     }

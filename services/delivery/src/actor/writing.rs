@@ -3,17 +3,22 @@
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::task::Poll;
+use std::time::Duration;
 
-use angarium_kafka::{ProduceError, SendError};
+use angarium_kafka::{Acked, ProduceError, SendError};
 use angarium_model::WebhookId;
 use angarium_proto::delivery::v1::Place;
 use angarium_proto::delivery::v1::cursor_record::Entry;
 use futures::Stream;
 use futures::stream::FuturesOrdered;
+use tokio::time::Instant;
 
 use super::{Actor, Ending};
 use crate::checkpoint::{Checkpoint, CheckpointError, Saved};
 use crate::cursor::{Cursor, Key};
+
+/// The place is appended at least so often: less than a comparison of the clocks counts for.
+const PLACE_AT_LEAST: Duration = Duration::from_secs(60);
 
 /// A record on its way to the cursors topic.
 #[derive(Clone, Copy, Debug)]
@@ -23,23 +28,26 @@ pub(super) enum Appended {
     Place(i64),
 }
 
-type Ack = Pin<Box<dyn Future<Output = (Appended, Result<(), ProduceError>)> + Send>>;
+type Ack = Pin<Box<dyn Future<Output = (Appended, Result<Acked, ProduceError>)> + Send>>;
 
 /// Appends of one partition, in order.
-#[derive(Default)]
 pub(super) struct Appends {
     under_way: FuturesOrdered<Ack>,
     /// What the producer had no room for, in order.
     unsent: VecDeque<(Appended, Key, Option<Entry>)>,
     /// The last place that was appended.
     place: i64,
+    /// When.
+    placed_at: Instant,
 }
 
 impl Appends {
     pub(super) fn new(place: i64) -> Self {
         Self {
+            under_way: FuturesOrdered::new(),
+            unsent: VecDeque::new(),
             place,
-            ..Self::default()
+            placed_at: Instant::now(),
         }
     }
 
@@ -48,7 +56,7 @@ impl Appends {
     }
 
     /// The next one that is acknowledged, or has failed; never, when there is none.
-    pub(super) async fn next(&mut self) -> (Appended, Result<(), ProduceError>) {
+    pub(super) async fn next(&mut self) -> (Appended, Result<Acked, ProduceError>) {
         std::future::poll_fn(|cx| match Pin::new(&mut self.under_way).poll_next(cx) {
             Poll::Ready(Some(ended)) => Poll::Ready(ended),
             Poll::Ready(None) | Poll::Pending => Poll::Pending,
@@ -65,11 +73,14 @@ impl Actor {
         self.appends.unsent.push_back((what, key, entry));
     }
 
-    /// The place, when it has moved. Behind the cursors that it relies on: they are acknowledged.
+    /// The place, when it has moved, behind the cursors that it relies on: they are acknowledged. From time to time also
+    /// when it stands still: the broker tells the time with it.
     pub(super) fn append_place(&mut self) {
         let place = self.partition.place();
-        if place > self.appends.place {
+        let is_due = self.appends.placed_at.elapsed() >= PLACE_AT_LEAST;
+        if place > self.appends.place || is_due {
             self.appends.place = place;
+            self.appends.placed_at = Instant::now();
             let entry = Entry::Place(Place { offset: place });
             let key = Key::Place(self.shared.lane, self.epoch);
             self.appends
@@ -89,7 +100,7 @@ impl Actor {
                 Ok(ack) => self
                     .appends
                     .under_way
-                    .push_back(Box::pin(async move { (what, ack.await.map(|_| ())) })),
+                    .push_back(Box::pin(async move { (what, ack.await) })),
                 Err(SendError::QueueFull) => {
                     self.appends.unsent.push_front((what, key, entry));
                     return;
@@ -99,9 +110,10 @@ impl Actor {
         }
     }
 
-    pub(super) fn on_appended(&mut self, (what, written): (Appended, Result<(), ProduceError>)) {
-        if let Err(error) = written {
-            return self.start_over(&error);
+    pub(super) fn on_appended(&mut self, (what, written): (Appended, Result<Acked, ProduceError>)) {
+        match written {
+            Ok(acked) => self.compare_clocks(acked.appended_at_ms),
+            Err(error) => return self.start_over(&error),
         }
         match what {
             Appended::Cursor(webhook) => self.partition.appended(webhook, self.shared.clock.now_ms()),
@@ -114,7 +126,25 @@ impl Actor {
         }
     }
 
-    fn start_over(&mut self, error: &(dyn std::error::Error + 'static)) {
+    /// An acknowledgement has come with the broker's time.
+    fn compare_clocks(&mut self, brokers_ms: Option<i64>) {
+        let (lane, partition) = (self.shared.lane, self.owned.partition());
+        let apart_ms = self
+            .partition
+            .compare_clocks(self.shared.clock.now_ms(), brokers_ms);
+        match apart_ms {
+            Some(apart_ms) if !self.clocks_disagree => tracing::error!(
+                %lane, partition, apart_ms,
+                "this machine's clock and the broker's are more than 5 minutes apart: until they agree no event \
+                 expires (D5) and no webhook is switched off (D3). Set the clock that is wrong"
+            ),
+            None if self.clocks_disagree => tracing::info!(%lane, partition, "the clocks agree again"),
+            _ => {}
+        }
+        self.clocks_disagree = apart_ms.is_some();
+    }
+
+    pub(super) fn start_over(&mut self, error: &(dyn std::error::Error + 'static)) {
         let (lane, partition) = (self.shared.lane, self.owned.partition());
         tracing::error!(%lane, partition, error, "a cursor was not written: taking the partition over again");
         self.ending = Some(Ending::StartOver);

@@ -39,12 +39,13 @@ impl Hook {
             .map_or(NonZeroU32::MIN, |failing| failing.attempts.saturating_add(1));
         let timeouts = match setback {
             Setback::TimedOut => before.as_ref().map_or(0, |failing| failing.timeouts) + 1,
-            Setback::TooLarge | Setback::Other => 0,
+            Setback::TooLarge | Setback::Isolated | Setback::Other => 0,
         };
         let kept = self.narrow(group.items.len(), setback, timeouts);
         let failing = Failing {
             attempts,
             since_ms: before.map_or(now_ms, |failing| failing.since_ms),
+            last_ms: now_ms,
             next_at_ms: next_at_ms(attempts),
             timeouts: if kept < group.items.len() { 0 } else { timeouts },
             head: Head::new(group.items.iter().take(kept).map(|item| item.offset)),
@@ -78,5 +79,6 @@ impl Hook {
     pub(super) fn is_done(&mut self, item: &Item) {
         self.done = Some(Mark::of(&item.delivery));
         self.done_at = item.offset;
+        self.isolating.take_if(|last| *last <= item.offset);
     }
 }

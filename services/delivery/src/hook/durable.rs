@@ -81,10 +81,10 @@ impl Hook {
         let due = match (self.standing(), self.durable.left()) {
             (Standing::Live, left) => left.is_some(),
             (Standing::Behind { .. }, None) => !self.is_calling(),
-            (Standing::Behind { head, slot_end, .. }, Some(left)) => {
+            (behind @ Standing::Behind { .. }, Some(left)) => {
                 self.durable.rest_is_over
                     || left.generation != self.generation
-                    || left.standing.differs(&head, slot_end)
+                    || left.standing.differs(&behind)
             }
         };
         if !due {
@@ -194,16 +194,28 @@ impl Hook {
 }
 
 impl Standing {
-    /// Whether it leads a new owner to another group, or to another end of its slot. A head that was answered meanwhile
-    /// does not: what lies behind it is done.
-    fn differs(&self, head: &Head, slot_end: Option<i64>) -> bool {
-        match self {
-            Self::Live => true,
-            Self::Behind {
-                head: written,
-                slot_end: end,
-                ..
-            } => (!head.is_empty() && written != head) || *end != slot_end,
+    /// Whether it leads a new owner to another group, or to another end of its slot, or to another time since which the
+    /// webhook fails. A head that was answered meanwhile does not: what lies behind it is done.
+    fn differs(&self, now: &Self) -> bool {
+        match (self, now) {
+            (
+                Self::Behind {
+                    since_ms,
+                    head,
+                    slot_end,
+                    ..
+                },
+                Self::Behind {
+                    since_ms: since_ms_now,
+                    head: head_now,
+                    slot_end: slot_end_now,
+                    ..
+                },
+            ) => {
+                let fails_otherwise = head != head_now || since_ms != since_ms_now;
+                (!head_now.is_empty() && fails_otherwise) || slot_end != slot_end_now
+            }
+            _ => true,
         }
     }
 }

@@ -18,11 +18,13 @@ pub(crate) struct Failing {
     pub(crate) attempts: NonZeroU32,
     /// When the first did: Unix milliseconds.
     pub(crate) since_ms: i64,
+    /// When the last one did: Unix milliseconds.
+    pub(crate) last_ms: i64,
     /// When the next one is due: Unix milliseconds.
     pub(crate) next_at_ms: i64,
     /// How many of the last calls in a row timed out.
     pub(super) timeouts: u32,
-    /// The group that failed: the next call sends the same.
+    /// The group that failed: the next call sends the same. Empty when it has expired or left Kafka since.
     pub(crate) head: Head,
 }
 
@@ -33,6 +35,8 @@ pub(crate) enum Setback {
     TooLarge,
     /// No answer in time: halved at the third in a row.
     TimedOut,
+    /// It was refused for good, with others: they go one by one.
+    Isolated,
     /// It is sent again as it is.
     Other,
 }
@@ -48,6 +52,7 @@ impl Hook {
     /// How many events of the group that failed make the next one: all, or half.
     pub(super) fn narrow(&mut self, events: usize, setback: Setback, timeouts: u32) -> usize {
         let halve = match setback {
+            Setback::Isolated => return 1,
             Setback::TooLarge => true,
             Setback::TimedOut => timeouts >= TIMEOUTS,
             Setback::Other => false,
@@ -75,28 +80,22 @@ impl Hook {
         let events = self
             .narrowed
             .map_or(limit.events, |narrowed| narrowed.events.min(limit.events));
+        let events = if self.goes_one_by_one() { 1 } else { events };
         GroupLimit { events, ..limit }
     }
 
-    /// The group that failed is not to be found any more: the webhook goes on.
+    /// The group that failed is not to be found any more. The webhook has not answered since, so it still fails.
     pub(super) fn forget_head(&mut self) {
-        self.phase = match self.phase {
-            Phase::Off(_) => Phase::Off(None),
-            Phase::Waiting(_) | Phase::Ready => Phase::Ready,
-        };
+        if let Phase::Waiting(failing) | Phase::Off(Some(failing)) = &mut self.phase {
+            failing.head = Head::default();
+        }
     }
 
     /// Part of the group that failed has expired or left Kafka: what there is of it is another group, which is sent
-    /// when the back-off is over; if nothing is left, the webhook goes on.
+    /// when the back-off is over.
     pub(super) fn shorten_head(&mut self) {
-        let (Phase::Waiting(failing) | Phase::Off(Some(failing))) = &mut self.phase else {
-            return;
-        };
-        let left = self.queue.common(&failing.head);
-        if !left.is_empty() {
-            failing.head = left;
-        } else {
-            self.forget_head();
+        if let Phase::Waiting(failing) | Phase::Off(Some(failing)) = &mut self.phase {
+            failing.head = self.queue.common(&failing.head);
         }
     }
 }

@@ -69,7 +69,11 @@ impl Hook {
         let wanted = match &self.phase {
             Phase::Ready => self.queue.is_below_half(),
             Phase::Waiting(failing) => {
-                failing.next_at_ms <= now_ms && !self.queue.begins_with(&failing.head) && !self.is_calling()
+                let lacks = match failing.head.len() {
+                    0 => self.queue.is_empty(),
+                    _ => !self.queue.begins_with(&failing.head),
+                };
+                failing.next_at_ms <= now_ms && lacks && !self.is_calling()
             }
             Phase::Off(_) => false,
         };

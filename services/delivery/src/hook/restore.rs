@@ -8,7 +8,7 @@ use angarium_policy::Backoff;
 use angarium_runtime::millis;
 
 use super::{Failing, Hook, Mark, Phase, Slot, Stage, Tail};
-use crate::cursor::{Cursor, Standing};
+use crate::cursor::{Cursor, Head, Standing};
 
 /// What Redis remembers of a webhook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,16 +65,21 @@ impl Hook {
                     until,
                     stage: Stage::Running,
                 });
-                // Behind the head there is progress: it was answered.
-                if !head.is_empty() && further.is_none() {
+                // Behind the head there is progress: it was answered, or has expired.
+                let fails_on = further.is_none_or(|entry| entry.retry.is_some());
+                if *since_ms > 0 && fails_on {
                     let (attempts, next_at_ms) =
                         by.retry(*since_ms, remembered.and_then(|entry| entry.retry));
                     hook.phase = Phase::Waiting(Failing {
                         attempts,
                         since_ms: *since_ms,
+                        // Not known: a reminder may come twice rather than not at all (D4).
+                        last_ms: next_at_ms
+                            .saturating_sub(millis(by.backoff.longest()))
+                            .max(*since_ms),
                         next_at_ms,
                         timeouts: 0,
-                        head: head.clone(),
+                        head: further.map_or_else(|| head.clone(), |_| Head::default()),
                     });
                 }
             }

@@ -3,8 +3,9 @@
 use angarium_directory::Directory;
 use angarium_model::{AccountId, Lane, Revision, WebhookId};
 
+use super::Effect;
 use crate::cursor::Cursor;
-use crate::hook::{Hook, Known, Remembered, Restoring};
+use crate::hook::{Hook, Known, Remembered, Restoring, State};
 use crate::record::Delivery;
 use crate::target::Subscription;
 
@@ -18,6 +19,8 @@ pub(super) struct Entry {
     lane: Lane,
     /// When its next slot begins, once one is planned: Unix milliseconds.
     pub(super) slot_at_ms: Option<i64>,
+    /// Where it stood when that was last told.
+    told: State,
 }
 
 impl Entry {
@@ -58,6 +61,7 @@ impl Entry {
             hook.switch_off(live_next);
         }
         Self {
+            told: hook.state(),
             hook,
             subscription,
             as_of,
@@ -105,7 +109,11 @@ impl Entry {
         };
         if changed {
             match found {
-                Subscription::Active(_) => self.hook.switch_on(now_ms),
+                Subscription::Active(_) => {
+                    // One that was not known comes on because the registry tells of it.
+                    let by_hand = self.subscription.changed_at() > Revision::default();
+                    self.hook.switch_on(now_ms, by_hand);
+                }
                 Subscription::Held { .. } | Subscription::Deleted => self.hook.switch_off(live_next),
             }
             // A new timetable counts at once.
@@ -113,6 +121,18 @@ impl Entry {
         }
         self.subscription = found;
         changed
+    }
+
+    /// Where it stands, if that has changed.
+    pub(super) fn stands(&mut self, id: WebhookId) -> Option<Effect> {
+        let now = self.hook.state();
+        let before = std::mem::replace(&mut self.told, now);
+        (before != now).then(|| Effect::Stands {
+            webhook: id,
+            account: self.account(),
+            before,
+            now,
+        })
     }
 
     /// What is known of its changes.

@@ -11,6 +11,7 @@ use super::entries::Entries;
 use super::entry::Entry;
 use super::{Effect, Partition, Rules};
 use crate::checkpoint::{First, Memories};
+use crate::clocks::Clocks;
 use crate::cursor::Found;
 use crate::hook::Restoring;
 use crate::target::Subscription;
@@ -28,6 +29,8 @@ pub(crate) struct Start {
     pub(crate) is_anew: bool,
     /// The ends of the deliveries log.
     pub(crate) ends: Watermarks,
+    /// As they were compared with the claim.
+    pub(crate) clocks: Clocks,
     pub(crate) now_ms: i64,
     /// From 0 to 1: see [`Restoring`].
     pub(crate) dice: f64,
@@ -64,6 +67,7 @@ impl Partition {
             changed: BTreeSet::new(),
             live_has_moved: true,
             first_checkpoint: if start.is_anew { First::Anew } else { First::Yes },
+            clocks: start.clocks,
             effects: Vec::new(),
         };
         if was_cut {

@@ -1,5 +1,6 @@
 //! A partition step by step, under a clock that only the test moves; in `crate::simulation` whatever may happen happens.
 
+mod giving_up;
 mod settings;
 
 use std::collections::BTreeMap;
@@ -29,6 +30,9 @@ fn rules(max_queued_bytes: usize) -> Rules {
             bytes: 1024 * 1024,
         },
         backoff: Backoff::default(),
+        honours_retry_after: true,
+        disables_gone: true,
+        reminders: Reminders::default(),
         max_queued_bytes,
     }
 }
@@ -50,6 +54,13 @@ fn incoming(offset: i64, source: i64, accepted_at_ms: i64, webhooks: &[u8]) -> I
 
 const NOTHING: Watermarks = Watermarks { low: 0, high: 0 };
 
+/// Our clock is the broker's.
+fn agreeing(now_ms: i64) -> Clocks {
+    let mut clocks = Clocks::default();
+    clocks.compare(now_ms, Some(now_ms));
+    clocks
+}
+
 /// What the first owner starts from.
 fn start() -> Start {
     Start {
@@ -58,6 +69,7 @@ fn start() -> Start {
         memories: Memories::default(),
         is_anew: false,
         ends: NOTHING,
+        clocks: agreeing(START_MS),
         now_ms: START_MS,
         dice: 0.5,
     }
@@ -92,7 +104,7 @@ fn behind(resume: i64, head: &[i64]) -> Cursor {
         done: None,
         newest_view: Revision::from_offset(1),
         standing: Standing::Behind {
-            since_ms: START_MS,
+            since_ms: if head.is_empty() { 0 } else { START_MS },
             head: Head::new(head.iter().copied()),
             slot_end: None,
             rested_at_ms: 0,
@@ -128,7 +140,7 @@ fn calls_at(partition: &mut Partition, now_ms: i64) -> Vec<(u8, Vec<i64>, u32)> 
                         partition.appended(webhook, now_ms);
                     }
                 }
-                Effect::Expired { .. } => {}
+                Effect::Expired { .. } | Effect::Stands { .. } | Effect::PutAside { .. } => {}
             }
         }
     }
@@ -142,6 +154,7 @@ const FAILED: Verdict = Verdict::Retry {
 fn answer(partition: &mut Partition, number: u8, verdict: Verdict, now_ms: i64) {
     let answer = Answer {
         verdict,
+        status: 0,
         took_ms: 5,
         jitter: 0.0,
     };
@@ -202,6 +215,9 @@ fn d6_the_place_waits_for_the_cursor_of_a_webhook_that_fails() {
     assert_eq!(partition.place(), 0, "its cursor is not acknowledged yet");
     let effects = partition.take_effects();
     let [
+        Effect::Stands {
+            now: State::Failing, ..
+        },
         Effect::Append {
             cursor: Some(cursor), ..
         },
@@ -330,6 +346,7 @@ fn a_group_that_is_too_large_is_halved_and_so_is_one_that_times_out_three_times(
 fn d5_what_is_older_than_seven_days_is_skipped_and_told() {
     let mut partition = partition(Lane::Realtime, &[webhook(1, true)]);
     let now = START_MS + 8 * DAY_MS;
+    partition.compare_clocks(now, Some(now));
     partition.live(&incoming(0, 0, START_MS, &[1]), now);
     let effects = partition.take_effects();
     assert!(

@@ -11,6 +11,7 @@ use crate::checkpoint::Checkpoint;
 use crate::cursor::Head;
 use crate::group::Group;
 use crate::partition::{Effect, Partition};
+use crate::record::Delivery;
 
 /// How far its takeover has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,13 +56,24 @@ pub(super) struct Owner {
     pub(super) place: i64,
     pub(super) saving: Option<Checkpoint>,
     pub(super) posts: Vec<Post>,
+    /// Events that are being put aside, by webhook and source.
+    pub(super) putting_aside: VecDeque<(WebhookId, i64)>,
+    /// Events that were given up as too old, and are to be looked at.
+    pub(super) expired: Vec<(WebhookId, Arc<Delivery>)>,
     /// The groups that its set named as failed: the first POST that has any of it has all of it.
     pub(super) heads: BTreeMap<WebhookId, Head>,
     /// It was followed: it begins no POST any more.
     pub(super) is_frozen: bool,
+    /// How far its clock is off, in milliseconds.
+    pub(super) skew_ms: i64,
 }
 
 impl Owner {
+    /// What its clock says.
+    pub(super) fn clock(&self, now_ms: i64) -> i64 {
+        now_ms + self.skew_ms
+    }
+
     /// Takes up what the partition has decided.
     pub(super) fn perform(&mut self) -> Vec<Post> {
         let mut begun = Vec::new();
@@ -73,7 +85,15 @@ impl Owner {
                     group,
                     arrived: false,
                 }),
-                Effect::Expired { .. } => {}
+                Effect::PutAside { webhook, group, .. } => {
+                    let sources = group.items.iter().map(|item| item.delivery.source.offset);
+                    self.putting_aside.extend(sources.map(|source| (webhook, source)));
+                }
+                Effect::Expired { webhook, events } => {
+                    self.expired
+                        .extend(events.into_iter().map(|event| (webhook, event)));
+                }
+                Effect::Stands { .. } => {}
             }
         }
         begun

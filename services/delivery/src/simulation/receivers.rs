@@ -18,8 +18,13 @@ pub(super) struct Receivers {
 }
 
 impl Receivers {
-    /// A group arrives.
-    pub(super) fn receive(&mut self, webhook: WebhookId, group: &Group) -> Result<(), String> {
+    /// A group arrives. What has left the order may come late.
+    pub(super) fn receive(
+        &mut self,
+        webhook: WebhookId,
+        group: &Group,
+        has_left_order: impl Fn(i64) -> bool,
+    ) -> Result<(), String> {
         let sources: Vec<i64> = group
             .items
             .iter()
@@ -36,7 +41,7 @@ impl Receivers {
         let seen = self.seen.entry(webhook).or_default();
         let first = self.first.entry(webhook).or_default();
         for source in sources {
-            if seen.insert(source) {
+            if seen.insert(source) && !has_left_order(source) {
                 if first.last().is_some_and(|last| *last > source) {
                     return Err(format!(
                         "{webhook} got {source} for the first time after {first:?}"

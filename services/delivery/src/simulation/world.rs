@@ -9,7 +9,10 @@ mod writing;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use angarium_model::{Lane, Webhook, WebhookId};
+use angarium_model::{
+    DeadLetter, Lane, Limits, MaxAttempts, MaxGroupEvents, MaxRequestsPerSecond, PayloadFormat, Webhook,
+    WebhookId,
+};
 use rand::rngs::SmallRng;
 use rand::{RngExt as _, SeedableRng as _};
 
@@ -37,6 +40,8 @@ pub(super) struct World {
     /// Every change of a webhook, in order.
     changes: Vec<Webhook>,
     log: Vec<Incoming>,
+    /// When each record was appended.
+    appended: Vec<i64>,
     /// The next event's offset in the events topic.
     source: i64,
     topic: Topic,
@@ -49,6 +54,10 @@ pub(super) struct World {
     /// Webhooks whose receivers are down.
     down: BTreeSet<WebhookId>,
     owed: BTreeMap<WebhookId, BTreeSet<i64>>,
+    /// What was put aside on record, or was too old to be sent.
+    given_up: BTreeMap<WebhookId, BTreeSet<i64>>,
+    /// When each event was accepted.
+    accepted: BTreeMap<i64, i64>,
     summary: Summary,
     /// What happened, for a person who looks into a breach.
     story: Option<Vec<String>>,
@@ -61,7 +70,7 @@ impl World {
         let mut rng = SmallRng::seed_from_u64(seed);
         let lane = Lane::ALL[usize::from(rng.random_bool(0.4))];
         let webhooks: Vec<Webhook> = (1..=rng.random_range(1..5))
-            .map(|number| webhook(number, true, number.into()))
+            .map(|number| settings(webhook(number, true, number.into()), &mut rng))
             .collect();
         Self {
             seed,
@@ -72,6 +81,7 @@ impl World {
             changes: webhooks.clone(),
             webhooks,
             log: Vec::new(),
+            appended: Vec::new(),
             source: 0,
             topic: Topic::new(lane),
             redis: Stored::default(),
@@ -81,6 +91,8 @@ impl World {
             receivers: Receivers::default(),
             down: BTreeSet::new(),
             owed: BTreeMap::new(),
+            given_up: BTreeMap::new(),
+            accepted: BTreeMap::new(),
             summary: Summary::default(),
             story: None,
         }
@@ -107,6 +119,7 @@ impl World {
         match checked {
             Ok(()) => Ok(Summary {
                 owed: self.owed.values().map(BTreeSet::len).sum(),
+                given_up: self.given_up.values().map(BTreeSet::len).sum(),
                 received: self.receivers.receipts,
                 ..self.summary
             }),
@@ -145,7 +158,8 @@ impl World {
             }
             840..870 => self.save_begins(),
             870..900 => self.save_lands(),
-            900..940 => self.time_passes(),
+            900..935 => self.time_passes(),
+            935..940 => self.put_aside_lands(),
             940..950 => {
                 let owner = self.owner();
                 if owner.stage == Stage::Acting {
@@ -174,5 +188,31 @@ impl World {
         } else {
             self.owners.len() - 1
         }
+    }
+}
+
+/// What a webhook asks for, at random.
+fn settings(webhook: Webhook, rng: &mut SmallRng) -> Webhook {
+    let limits = Limits {
+        max_group_events: MaxGroupEvents::new(rng.random_range(0..6)).ok(),
+        max_requests_per_second: MaxRequestsPerSecond::new(rng.random_range(0..8)).ok(),
+        ..Limits::default()
+    };
+    let dead_letter = MaxAttempts::new(rng.random_range(0..4)).ok();
+    Webhook {
+        limits: if rng.random_bool(0.3) {
+            limits
+        } else {
+            Limits::default()
+        },
+        payload_format: if rng.random_bool(0.1) {
+            PayloadFormat::Single
+        } else {
+            PayloadFormat::Envelope
+        },
+        dead_letter: dead_letter
+            .filter(|_| rng.random_bool(0.4))
+            .map(|after_attempts| DeadLetter { after_attempts }),
+        ..webhook
     }
 }

@@ -1,10 +1,12 @@
 //! POSTs: they begin, arrive, and are answered, or not.
 
+use std::collections::BTreeSet;
+
 use angarium_model::WebhookId;
-use angarium_policy::{ErrorClass, Failure, Verdict};
+use angarium_policy::{ErrorClass, Failure, RETENTION, Verdict};
+use angarium_runtime::millis;
 use rand::RngExt as _;
 
-use super::super::cursors::Topic;
 use super::super::owner::{Owner, Post, Stage};
 use super::{Checked, MAX_QUEUED_BYTES, World};
 use crate::partition::Answer;
@@ -14,14 +16,14 @@ impl World {
     pub(super) fn perform(&mut self) -> Checked {
         for index in 0..self.owners.len() {
             let begun = self.owners[index].perform();
+            self.look_at_expired()?;
             for post in begun {
-                let owner = &self.owners[index];
-                if owner.is_frozen {
+                if self.owners[index].is_frozen {
                     continue;
                 }
-                check_post(owner, &post, &self.topic)?;
+                self.check_post(&self.owners[index], &post)?;
                 self.summary.calls += 1;
-                let epoch = owner.epoch;
+                let epoch = self.owners[index].epoch;
                 self.tell(|| format!("[{epoch}] POST to {} begins: {:?}", post.webhook, post.offsets()));
                 let owner = &mut self.owners[index];
                 owner.heads.remove(&post.webhook);
@@ -52,16 +54,31 @@ impl World {
             post.arrived = true;
             let post = post.clone();
             self.tell(|| format!("{} gets {:?}", post.webhook, post.offsets()));
-            self.receivers.receive(post.webhook, &post.group)?;
+            self.receive(&post)?;
         }
         self.perform()
     }
 
+    pub(super) fn receive(&mut self, post: &Post) -> Checked {
+        // An event that was put aside may come when the owner after the one that did so tries again; one that should have
+        // expired may come where its repetition stands.
+        let gone: BTreeSet<i64> = post
+            .group
+            .items
+            .iter()
+            .map(|item| item.delivery.source.offset)
+            .filter(|source| self.may_lack(post.webhook, *source))
+            .collect();
+        self.receivers
+            .receive(post.webhook, &post.group, |source| gone.contains(&source))
+    }
+
     pub(super) fn failure(&mut self) -> Verdict {
-        match self.rng.random_range(0..6) {
-            0 => Verdict::TooLarge,
-            1 => Verdict::Refused,
-            2 | 3 => Verdict::Retry {
+        match self.rng.random_range(0..60) {
+            0..10 => Verdict::TooLarge,
+            10..20 => Verdict::Refused,
+            20 => Verdict::Gone,
+            21..40 => Verdict::Retry {
                 class: ErrorClass::NoAnswer(Failure::AnswerTimeout),
                 not_before: None,
             },
@@ -90,40 +107,87 @@ impl World {
     pub(super) fn tell_answer(&mut self, index: usize, webhook: WebhookId, verdict: Verdict) {
         let answer = Answer {
             verdict,
+            status: 0,
             took_ms: self.rng.random_range(0..2_000),
             jitter: self.rng.random(),
         };
-        let now_ms = self.now_ms;
         self.tell(|| format!("{webhook} answered {verdict:?}"));
-        self.owners[index].partition.answered(webhook, answer, now_ms);
+        let owner = &mut self.owners[index];
+        let now_ms = owner.clock(self.now_ms);
+        let settled = owner.partition.answered(webhook, answer, now_ms);
+        if settled.is_some_and(|settled| settled.disable.is_some()) {
+            let number = self.webhooks.iter().position(|known| known.id == webhook);
+            number.into_iter().for_each(|number| self.switch(number, false));
+        }
     }
-}
 
-/// What must hold of a POST that begins.
-fn check_post(owner: &Owner, post: &Post, topic: &Topic) -> Checked {
-    if owner.stage != Stage::Acting {
-        return Err("a POST before the own set counts".to_owned());
+    /// It is on record that an event was put aside; its owner may never learn of it.
+    pub(super) fn put_aside_lands(&mut self) {
+        let index = self.anyone();
+        let owner = &mut self.owners[index];
+        let Some((webhook, source)) = owner.putting_aside.pop_front() else {
+            return;
+        };
+        self.given_up.entry(webhook).or_default().insert(source);
+        owner.partition.was_put_aside(webhook, owner.clock(self.now_ms));
+        self.tell(|| format!("event {source} for {webhook} was put aside"));
     }
-    if owner.posts.iter().any(|other| other.webhook == post.webhook) {
-        return Err(format!("two POSTs of {} at once", post.webhook));
+
+    /// What owners gave up as too old must be, whatever their clocks say.
+    fn look_at_expired(&mut self) -> Checked {
+        /// Our clocks and the broker's may differ by so much.
+        const TOLERANCE_MS: i64 = 5 * 60 * 1_000;
+        let expired: Vec<_> = self
+            .owners
+            .iter_mut()
+            .flat_map(|owner| owner.expired.drain(..))
+            .collect();
+        for (webhook, event) in expired {
+            let source = event.source.offset;
+            let age_ms = self.now_ms - event.accepted_at.unix_ms();
+            if age_ms <= millis(RETENTION) - TOLERANCE_MS {
+                return Err(format!(
+                    "event {source} for {webhook} was given up after {age_ms} ms"
+                ));
+            }
+            self.given_up.entry(webhook).or_default().insert(source);
+            self.tell(|| format!("event {source} for {webhook} was too old"));
+        }
+        Ok(())
     }
-    let offsets = post.offsets();
-    let told = topic.told(post.webhook);
-    if offsets.iter().any(|offset| *offset < told) {
-        return Err(format!(
-            "{} is sent {offsets:?} although a cursor says that all below {told} is done",
-            post.webhook
-        ));
+
+    /// What must hold of a POST that begins.
+    fn check_post(&self, owner: &Owner, post: &Post) -> Checked {
+        let webhook = post.webhook;
+        if owner.stage != Stage::Acting {
+            return Err("a POST before the own set counts".to_owned());
+        }
+        if owner.posts.iter().any(|other| other.webhook == webhook) {
+            return Err(format!("two POSTs of {webhook} at once"));
+        }
+        let offsets = post.offsets();
+        let told = self.topic.told(webhook);
+        if offsets.iter().any(|offset| *offset < told) {
+            return Err(format!(
+                "{webhook} is sent {offsets:?} although a cursor says that all below {told} is done"
+            ));
+        }
+        let Some(head) = owner.heads.get(&webhook) else {
+            return Ok(());
+        };
+        let has_any = offsets.iter().any(|offset| head.contains(*offset));
+        let left: Vec<i64> = head
+            .offsets()
+            .iter()
+            .copied()
+            .filter(|offset| !self.is_gone(webhook, *offset))
+            .collect();
+        if has_any && offsets != head.offsets() && offsets != left {
+            return Err(format!(
+                "{webhook} failed with {:?} and is sent {offsets:?}",
+                head.offsets()
+            ));
+        }
+        Ok(())
     }
-    if let Some(head) = owner.heads.get(&post.webhook)
-        && offsets != head.offsets()
-        && offsets.iter().any(|offset| head.contains(*offset))
-    {
-        return Err(format!(
-            "{} failed with {:?} and is sent {offsets:?}",
-            post.webhook,
-            head.offsets()
-        ));
-    }
-    Ok(())
 }

@@ -44,7 +44,9 @@ impl World {
         }
         let size = [2, 2, 2, 400][self.rng.random_range(0..4)];
         let offset = i64::try_from(self.log.len()).unwrap_or(i64::MAX);
-        let delivery = Arc::new(delivery(source, self.now_ms, size, revision));
+        let accepted_ms = *self.accepted.entry(source).or_insert(self.now_ms);
+        let delivery = Arc::new(delivery(source, accepted_ms, size, revision));
+        self.appended.push(self.now_ms);
         self.tell(|| format!("record {offset}: event {source} for {webhooks:?} under {revision}"));
         self.log.push(Incoming {
             offset,
@@ -69,7 +71,8 @@ impl World {
     }
 
     pub(super) fn learn(&mut self) {
-        let now_ms = self.now_ms;
+        let true_ms = self.now_ms;
+        let now_ms = self.owner().clock(true_ms);
         let known = self.changes.len();
         let changes = self.changes.clone();
         let owner = self.owner();

@@ -5,16 +5,19 @@ use std::collections::{BTreeMap, VecDeque};
 use angarium_directory::Directory;
 use angarium_kafka::Watermarks;
 use angarium_model::{Webhook, WebhookId};
-use angarium_policy::Backoff;
+use angarium_policy::{Backoff, Reminders};
 use rand::RngExt as _;
 
 use super::super::owner::{Owner, Stage};
 use super::{MAX_QUEUED_BYTES, World};
 use crate::checkpoint::{Memories, Stored};
+use crate::clocks::Clocks;
 use crate::cursor::{Cursor, Found, Head, Standing};
 use crate::group::GroupLimit;
 use crate::partition::{Partition, Rules, Start};
 
+/// How far a clock is off that is wrong: further than events are kept.
+const WRONG_MS: i64 = 8 * 24 * 60 * 60 * 1_000;
 /// Owners that were followed and whose writes still land.
 const MAX_FROZEN: usize = 2;
 
@@ -72,16 +75,20 @@ impl World {
         let directory = Directory::fixed([], newest.into_values());
         let heads = heads(found.as_ref(), &memories);
         self.tell(|| format!("[{epoch}] takes over: {found:?}, {memories:?}"));
+        let skew_ms = [0, 0, 0, 0, 0, 0, WRONG_MS, -WRONG_MS][self.rng.random_range(0..8)];
+        let mut clocks = Clocks::default();
+        clocks.compare(self.now_ms + skew_ms, Some(self.now_ms));
         let start = Start {
             epoch,
             found,
             memories,
             is_anew: false,
             ends: Watermarks {
-                low: 0,
+                low: self.low(),
                 high: i64::try_from(self.log.len()).unwrap_or(i64::MAX),
             },
-            now_ms: self.now_ms,
+            clocks,
+            now_ms: self.now_ms + skew_ms,
             dice: self.rng.random(),
         };
         let mut owner = Owner {
@@ -96,8 +103,11 @@ impl World {
             place: -1,
             saving: None,
             posts: Vec::new(),
+            putting_aside: VecDeque::new(),
+            expired: Vec::new(),
             heads,
             is_frozen: false,
+            skew_ms,
         };
         owner.perform();
         self.owners.push(owner);
@@ -134,6 +144,9 @@ fn rules() -> Rules {
             bytes: 2_000,
         },
         backoff: Backoff::default(),
+        honours_retry_after: true,
+        disables_gone: true,
+        reminders: Reminders::default(),
         max_queued_bytes: MAX_QUEUED_BYTES,
     }
 }

@@ -19,11 +19,12 @@ impl World {
 
     pub(super) fn acknowledge(&mut self) -> Checked {
         let index = self.anyone();
-        let now_ms = self.now_ms;
         let owner = &mut self.owners[index];
+        let now_ms = owner.clock(self.now_ms);
         let Some(append) = owner.landed.pop_front() else {
             return Ok(());
         };
+        owner.partition.compare_clocks(now_ms, Some(self.now_ms));
         let told = format!("[{}] is acknowledged: {append:?}", owner.epoch);
         match append {
             Append::Cursor(webhook, Some(_)) => owner.partition.appended(webhook, now_ms),

@@ -1,0 +1,132 @@
+//! What the actor tells people: journal, notices and log; and what it asks the registry for in their stead.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use angarium_model::{Disabled, DisabledReason, WebhookId};
+use angarium_policy::{ErrorClass, RETENTION};
+use angarium_proto::journal::v1::journal_record::Entry;
+use angarium_proto::notice::v1::notice_record::Notice;
+use angarium_proto::notice::v1::{DeadLetter, Failing, Recovered};
+use angarium_runtime::millis;
+
+use super::calls::CallEnd;
+use super::{Actor, journal};
+use crate::disabling::Ask;
+use crate::group::Group;
+use crate::notices::{About, NotRecorded};
+use crate::partition::{Failed, Settled, Turn};
+use crate::record::Delivery;
+
+/// An event was put aside, or its record could not be written.
+pub(super) type PutAside = (WebhookId, Result<(), NotRecorded>);
+
+impl Actor {
+    pub(super) fn tell_call(
+        &mut self,
+        end: &CallEnd,
+        settled: &Settled,
+        class: Option<ErrorClass>,
+        now_ms: i64,
+    ) {
+        let about = self.about(end);
+        let class_name = class.map(ErrorClass::as_str).unwrap_or_default();
+        self.told.call(about, end, settled, class_name, now_ms);
+        if let Some((account, entry)) = journal::attempt(about.lane, end, settled, class) {
+            self.shared.journal.write(account, entry);
+        }
+        let failing = |failed: Failed| Failing {
+            since_ms: failed.since_ms,
+            attempts: failed.attempts.get(),
+            error_class: class_name.to_owned(),
+            error_detail: end.detail(),
+            next_attempt_at_ms: settled.next_attempt_at_ms.unwrap_or_default(),
+        };
+        let notice = settled.turn.map(|turn| match turn {
+            Turn::Fails(failed) => Notice::Failing(failing(failed)),
+            Turn::StillFails(failed) => Notice::StillFailing(failing(failed)),
+            Turn::Recovers(failed) => Notice::Recovered(Recovered {
+                since_ms: failed.since_ms,
+                attempts: failed.attempts.get(),
+            }),
+        });
+        if let Some(notice) = notice {
+            self.shared.notices.tell(about, notice);
+        }
+        if let Some(reason) = settled.disable {
+            self.ask_to_disable(about, end, reason, now_ms);
+        }
+    }
+
+    fn ask_to_disable(&self, about: About, end: &CallEnd, reason: DisabledReason, now_ms: i64) {
+        match Disabled::new(reason, end.detail(), now_ms) {
+            Ok(disabled) => self.shared.disabling.ask(Ask {
+                about,
+                disabled,
+                revision: end.target.changed_at,
+            }),
+            // A detail has at most as many bytes.
+            Err(error) => tracing::error!(webhook = %about.webhook, %error, "a webhook is not switched off"),
+        }
+    }
+
+    pub(super) fn note_expired(&self, webhook: WebhookId, events: &[Arc<Delivery>]) {
+        let lane = self.shared.lane;
+        self.shared.metrics.expired(lane, events.len());
+        tracing::warn!(%webhook, events = events.len(), "events older than 7 days were not sent");
+        let (Some(first), Some(expired)) = (events.first(), journal::expired(lane, webhook, events)) else {
+            return;
+        };
+        let about = About {
+            account: first.account,
+            webhook,
+            lane,
+            partition: self.owned.partition(),
+        };
+        self.shared.notices.tell(about, Notice::Expired(expired.clone()));
+        self.shared.journal.write(first.account, Entry::Expired(expired));
+    }
+
+    /// Puts on record that the only event of a group was refused for good.
+    pub(super) fn put_aside(&mut self, webhook: WebhookId, group: &Group, attempts: NonZeroU32, status: u16) {
+        let Some(event) = group.items.first().map(|item| &item.delivery) else {
+            return;
+        };
+        let about = About {
+            account: event.account,
+            webhook,
+            lane: self.shared.lane,
+            partition: self.owned.partition(),
+        };
+        self.shared.metrics.put_aside(about.lane);
+        let entry = journal::put_aside(about.lane, webhook, event, status);
+        self.shared.journal.write(about.account, entry);
+        let notice = Notice::DeadLetter(DeadLetter {
+            event: Some(event.reference()),
+            group_id: group.id.clone(),
+            attempts: attempts.get(),
+            status: status.into(),
+            kept_until_ms: event.accepted_at.unix_ms().saturating_add(millis(RETENTION)),
+        });
+        let notices = self.shared.notices.clone();
+        self.putting_aside.push(Box::pin(
+            async move { (webhook, notices.record(about, notice).await) },
+        ));
+    }
+
+    pub(super) fn on_put_aside(&mut self, (webhook, recorded): PutAside) {
+        match recorded {
+            Ok(()) => self.partition.was_put_aside(webhook, self.shared.clock.now_ms()),
+            Err(error) => self.start_over(&error),
+        }
+    }
+
+    fn about(&self, end: &CallEnd) -> About {
+        About {
+            account: end.target.account,
+            webhook: end.webhook,
+            lane: self.shared.lane,
+            partition: self.owned.partition(),
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! Events that are refused for good, of a webhook that wants them put aside: what comes behind them goes on.
+//!
+//! A group that was refused often enough goes one by one, to find out which of its events it is. One that is refused
+//! alone is put aside: that is on record before the webhook counts it as done (DESIGN §7).
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use super::Hook;
+use crate::group::Group;
+
+/// What to do with a group that was refused for good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum GivingUp {
+    /// Send it again: it has not failed often enough.
+    NotYet,
+    /// Send its events one by one.
+    OneByOne,
+    /// Put its event aside.
+    PutAside,
+}
+
+impl Hook {
+    /// What is to be done with the group in flight, which was refused for good, when it is to be given up after so many
+    /// attempts. In a group that goes one by one an event has had those attempts with the others.
+    pub(crate) fn gives_up(&self, after: NonZeroU32) -> GivingUp {
+        let Some(group) = &self.in_flight else {
+            return GivingUp::NotYet;
+        };
+        let first = group.items.first().map(|item| item.offset);
+        let goes_one_by_one = self.isolating.is_some_and(|last| first <= Some(last));
+        if !goes_one_by_one && self.attempts_with_this() < after {
+            GivingUp::NotYet
+        } else if group.items.len() > 1 {
+            GivingUp::OneByOne
+        } else {
+            GivingUp::PutAside
+        }
+    }
+
+    /// From now on the events of the group in flight go one by one.
+    pub(crate) fn isolate(&mut self) {
+        let last = self.in_flight.as_ref().and_then(|group| group.items.last());
+        self.isolating = last.map(|last| last.offset);
+    }
+
+    /// The event in flight is being put aside: the group, and how often it failed.
+    pub(crate) fn put_aside(&mut self) -> Option<(Arc<Group>, NonZeroU32)> {
+        let group = self.in_flight.clone()?;
+        self.is_putting_aside = true;
+        Some((group, self.attempts_with_this()))
+    }
+
+    /// It is on record that the event was put aside.
+    pub(crate) fn was_put_aside(&mut self) {
+        if std::mem::take(&mut self.is_putting_aside)
+            && let Some(group) = self.in_flight.take()
+        {
+            self.retried = None;
+            if let Some(last) = group.items.last() {
+                self.is_done(last);
+            }
+        }
+    }
+
+    /// Whether the next group is of one event.
+    pub(super) fn goes_one_by_one(&self) -> bool {
+        self.isolating
+            .is_some_and(|last| self.queue.first().is_some_and(|first| first <= last))
+    }
+
+    /// The attempts of the group in flight that failed, with the one that has just ended.
+    fn attempts_with_this(&self) -> NonZeroU32 {
+        self.retried
+            .as_ref()
+            .map_or(NonZeroU32::MIN, |failing| failing.attempts.saturating_add(1))
+    }
+}
