@@ -20,12 +20,9 @@ use angarium_directory::Directory;
 use angarium_kafka::{LogReader, Owned, Record};
 use angarium_model::Lane;
 use angarium_policy::{Answer as Answered, classify};
-use angarium_proto::convert;
-use angarium_proto::delivery::v1::DeliveryRecord;
 use angarium_runtime::{Clock, millis};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
-use prost::Message;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout, timeout_at};
 
 use self::calls::{CallEnd, Ended};
@@ -41,8 +38,8 @@ use crate::disabling::Disabling;
 use crate::error::Error;
 use crate::metrics::Metrics;
 use crate::notices::Notices;
-use crate::partition::{Answer, Effect, Incoming, Partition};
-use crate::record::Delivery;
+use crate::partition::{Answer, Effect, Partition};
+use crate::record::{self, Read};
 
 pub(crate) use self::calls::{Budget, Calls, headers};
 
@@ -230,26 +227,20 @@ impl Actor {
         for record in records.drain(..) {
             let offset = record.offset;
             match self.read(record) {
-                Some(incoming) => self.partition.live(&incoming, now_ms),
+                Some(Read::Event(incoming)) => self.partition.live(&incoming, now_ms),
+                Some(Read::Order { webhook, of, order }) => {
+                    tracing::info!(lane = %self.shared.lane, %webhook, ?order, "a replay was ordered");
+                    self.partition.ordered(webhook, of, order, now_ms);
+                }
                 None => self.partition.skip(offset),
             }
         }
     }
 
     /// Reads a record. One that cannot be read was not written by a fanout of ours: it is counted and passed over.
-    fn read(&self, record: Record) -> Option<Incoming> {
+    fn read(&self, record: Record) -> Option<Read> {
         let offset = record.offset;
-        let read = || -> Result<Incoming, Box<dyn std::error::Error>> {
-            let value = record.value.ok_or("it has no value")?;
-            let record = DeliveryRecord::decode(value)?;
-            let webhooks = convert::webhook_ids(&record)?.collect();
-            Ok(Incoming {
-                offset,
-                delivery: Arc::new(Delivery::try_from(record)?),
-                webhooks,
-            })
-        };
-        read()
+        record::read(record)
             .map_err(|error| {
                 self.shared.metrics.poison(self.shared.lane);
                 tracing::error!(

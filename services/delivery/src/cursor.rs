@@ -15,14 +15,15 @@ use angarium_model::{AccountId, Revision};
 
 pub(crate) use self::key::Key;
 pub(crate) use self::sets::{Found, Sets};
-use crate::hook::Mark;
+use crate::hook::{Mark, Replay};
 
 /// How far a webhook has come in a lane.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Cursor {
     pub(crate) account: AccountId,
-    /// The registry's counter of replays: what was done in an earlier one says nothing of this one.
-    pub(crate) generation: u64,
+    /// The offset of the last replay order that was taken; 0 before the first. What was done in an earlier one says
+    /// nothing of this one.
+    pub(crate) generation: i64,
     /// Everything of the webhook below this offset of the deliveries topic is done.
     pub(crate) resume: i64,
     /// The last event that is done.
@@ -47,6 +48,8 @@ pub(crate) enum Standing {
         slot_end: Option<i64>,
         /// Batch: since when events wait for a slot: Unix milliseconds. A slot that was missed since is made up.
         rested_at_ms: i64,
+        /// What was done is being sent again.
+        replay: Option<Replay>,
     },
 }
 

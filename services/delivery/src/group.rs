@@ -41,41 +41,67 @@ pub(crate) struct Sequence {
     pub(crate) position: Position,
     /// Of the last event that was acknowledged before it; `None` when none is known.
     pub(crate) previous: Option<Position>,
+    /// It was done before, and is sent again (D8).
+    pub(crate) again: Option<Again>,
+}
+
+/// Why events that were done are sent again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Again {
+    /// A replay.
+    Replayed,
+    /// Someone asked for this event: it stands outside the order.
+    Resent,
+}
+
+/// Whose groups they are; of another one they have other ids.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Kind {
+    pub(crate) webhook: WebhookId,
+    pub(crate) lane: Lane,
+    pub(crate) generation: i64,
+    pub(crate) is_replay: bool,
 }
 
 impl Group {
     /// Names a group that comes behind the source offset `previous`. `None` when there are no events.
-    pub(crate) fn new(
-        webhook: WebhookId,
-        lane: Lane,
-        generation: u64,
-        items: Vec<Item>,
-        previous: Option<i64>,
-    ) -> Option<Self> {
-        let position = items.last()?.delivery.source;
-        let id = group_id((webhook, lane, generation), &items);
+    pub(crate) fn new(kind: Kind, items: Vec<Item>, previous: Option<i64>) -> Option<Self> {
+        let last = &items.last()?.delivery;
+        let position = last.source;
+        let again = match (last.resent, kind.is_replay) {
+            (true, _) => Some(Again::Resent),
+            (false, true) => Some(Again::Replayed),
+            (false, false) => None,
+        };
         let sequence = Some(Sequence {
-            lane,
+            lane: kind.lane,
             position,
-            // All events of a webhook come from one partition (DESIGN §3).
-            previous: previous.map(|offset| Position { offset, ..position }),
+            // All events of a webhook come from one partition (DESIGN §3). One that is resent follows none.
+            previous: previous
+                .filter(|_| !last.resent)
+                .map(|offset| Position { offset, ..position }),
+            again,
         });
+        let id = group_id(kind, &items);
         Some(Self { id, items, sequence })
     }
 }
 
 /// The hash of webhook, lane, generation and the source position of each event, as `msg_` and 32 hex digits. Of each, for
-/// a group may have a repetition in its middle that counts again: its ends do not tell it from another
-/// (docs/model-findings.md, 17).
-fn group_id((webhook, lane, generation): (WebhookId, Lane, u64), items: &[Item]) -> String {
+/// a group may have a repetition in its middle that counts again: its ends do not tell it from another (ADR 4). An event
+/// that is resent is another group each time.
+fn group_id(kind: Kind, items: &[Item]) -> String {
     let mut hash = Sha256::new();
-    hash.update(webhook.as_bytes());
-    hash.update(lane.as_str());
-    hash.update(generation.to_be_bytes());
+    hash.update(kind.webhook.as_bytes());
+    hash.update(kind.lane.as_str());
+    hash.update(kind.generation.to_be_bytes());
     for item in items {
         let Position { partition, offset } = item.delivery.source;
         hash.update(partition.to_be_bytes());
         hash.update(offset.to_be_bytes());
+        if item.delivery.resent {
+            hash.update(item.offset.to_be_bytes());
+        }
     }
     let digest = hash.finalize();
     let mut id = String::with_capacity(36);
@@ -110,7 +136,17 @@ pub(crate) mod tests {
             },
             accepted_at: AcceptedAt::from_unix_ms(accepted_at_ms),
             revision: Revision::from_offset(1),
+            resent: false,
         })
+    }
+
+    fn kind() -> Kind {
+        Kind {
+            webhook: WebhookId::from_bytes([7; 16]),
+            lane: Lane::Realtime,
+            generation: 0,
+            is_replay: false,
+        }
     }
 
     pub(crate) fn group(offsets: std::ops::Range<i64>, data: &'static str) -> Group {
@@ -118,14 +154,7 @@ pub(crate) mod tests {
             offset: offset * 10,
             delivery: delivery(offset, 0, data),
         });
-        Group::new(
-            WebhookId::from_bytes([7; 16]),
-            Lane::Realtime,
-            0,
-            items.collect(),
-            None,
-        )
-        .unwrap()
+        Group::new(kind(), items.collect(), None).unwrap()
     }
 
     #[test]
@@ -138,13 +167,7 @@ pub(crate) mod tests {
                 offset: 0,
                 delivery: delivery(source, 0, "{}"),
             });
-            Group::new(
-                WebhookId::from_bytes([7; 16]),
-                Lane::Realtime,
-                0,
-                items.into(),
-                None,
-            )
+            Group::new(kind(), items.into(), None)
         };
         assert_ne!(of([6, 2, 5]).unwrap().id, of([6, 8, 5]).unwrap().id);
         assert_eq!(group(1..3, "{}").id.len(), 36);

@@ -24,6 +24,7 @@ mod pace;
 mod progress;
 mod queue;
 mod rate;
+mod replay;
 mod restore;
 mod state;
 
@@ -41,9 +42,10 @@ pub(crate) use self::mark::{Known, Mark};
 use self::pace::Pace;
 use self::queue::Queue;
 use self::rate::Rate;
+pub(crate) use self::replay::{Order, Ordered, Replay};
 pub(crate) use self::restore::{Remembered, Restoring};
 pub(crate) use self::state::State;
-use crate::group::Group;
+use crate::group::{Group, Kind};
 use crate::record::Delivery;
 use crate::target::Terms;
 
@@ -96,8 +98,8 @@ pub(crate) struct Hook {
     id: WebhookId,
     account: AccountId,
     lane: Lane,
-    /// The registry's counter of replays.
-    generation: u64,
+    /// The last replay order that was taken.
+    generation: i64,
     /// Live records below are done: a cursor or Redis said so.
     floor: i64,
     /// The last event taken into the queue, sent or skipped: what is at or below it is a repetition.
@@ -110,6 +112,9 @@ pub(crate) struct Hook {
     tail: Tail,
     phase: Phase,
     slot: Option<Slot>,
+    /// An order that waits for the end of the call under way.
+    order: Option<Order>,
+    replay: Option<Replay>,
     /// Batch: events may wait behind what is read, or in the next slot.
     more: bool,
     /// Batch: since when: Unix milliseconds.
@@ -146,6 +151,8 @@ impl Hook {
             tail: Tail::Attached,
             phase: Phase::Ready,
             slot: None,
+            order: None,
+            replay: None,
             more: true,
             rested_at_ms: 0,
             in_flight: None,
@@ -189,7 +196,7 @@ impl Hook {
 
     /// Whether a batch webhook has events for a slot and is in none.
     pub(crate) fn awaits_slot(&self) -> bool {
-        self.slot.is_none() && self.is_detached() && self.more
+        self.slot.is_none() && self.replay.is_none() && self.is_detached() && self.more
     }
 
     /// Since when a batch webhook waits for a slot, as its cursor has it: Unix milliseconds.
@@ -246,28 +253,40 @@ impl Hook {
 
     /// Everything of the webhook below is done.
     pub(crate) fn resume(&self, live_next: i64) -> i64 {
-        if self.lane == Lane::Batch && self.slot.is_none() && !self.more && !self.is_calling() {
-            return live_next.max(self.floor);
+        let undone = self.lowest_undone();
+        let known = live_next.max(self.floor);
+        if self.is_at_rest() {
+            // Behind a restart the live stream may be where the webhook has long been.
+            return known.max(undone.unwrap_or(known));
         }
-        self.lowest_undone().unwrap_or_else(|| live_next.max(self.floor))
+        undone.unwrap_or(known)
+    }
+
+    /// Batch: whether nothing waits for its next slot.
+    fn is_at_rest(&self) -> bool {
+        let has_nothing = self.slot.is_none() && self.replay.is_none() && !self.more;
+        self.lane == Lane::Batch && has_nothing && !self.is_calling()
     }
 
     /// Where this webhook holds the partition's place: no new owner may begin to read above it.
     pub(crate) fn holds_place(&self, live_next: i64) -> Option<i64> {
-        match &self.tail {
+        // An order that is passed must have been taken.
+        let order = self.order.map(|order| order.at);
+        let events = match &self.tail {
             Tail::Attached => self.lowest_undone(),
             Tail::Detached { join, .. } => {
-                let undurable = (!self.durable.says_behind()).then(|| self.resume(live_next));
+                let undurable = self.not_on_record(live_next);
                 // From the instant of the join, whatever the cursor says (docs/model-findings.md, 4).
                 let join = join.as_ref().map(Join::at);
                 [undurable, join].into_iter().flatten().min()
             }
-        }
+        };
+        [order, events].into_iter().flatten().min()
     }
 
     /// Begins a run of the batch lane: everything below `until` is to be sent. Does nothing during another run.
     pub(crate) fn begin_slot(&mut self, until: i64) {
-        if self.slot.is_none() && self.is_detached() {
+        if self.slot.is_none() && self.replay.is_none() && self.is_detached() {
             self.more = false;
             let stage = Stage::Starting;
             self.slot = Some(Slot { until, stage });
@@ -302,7 +321,8 @@ impl Hook {
     /// The next group, if one may go now.
     pub(crate) fn next(&mut self, now_ms: i64, terms: Terms) -> Next {
         let in_turn = self.slot.is_none_or(|slot| slot.stage == Stage::Running);
-        if self.in_flight.is_some() || !in_turn || !self.rate.allows(now_ms) {
+        let is_held = self.order.is_some() || !in_turn || !self.rate.allows(now_ms);
+        if self.in_flight.is_some() || is_held {
             return Next::Nothing;
         }
         let limit = self.narrowed_to(terms.group);
@@ -326,7 +346,7 @@ impl Hook {
             Phase::Ready => (self.queue.take(limit), 1),
         };
         let previous = self.done.map(|done| done.source_offset);
-        let Some(group) = Group::new(self.id, self.lane, self.generation, items, previous) else {
+        let Some(group) = Group::new(self.kind(), items, previous) else {
             return Next::Nothing;
         };
         if let Phase::Waiting(failing) = std::mem::replace(&mut self.phase, Phase::Ready) {
@@ -336,6 +356,15 @@ impl Hook {
         let group = Arc::new(group);
         self.in_flight = Some(Arc::clone(&group));
         Next::Send { group, attempt }
+    }
+
+    fn kind(&self) -> Kind {
+        Kind {
+            webhook: self.id,
+            lane: self.lane,
+            generation: self.generation,
+            is_replay: self.is_replaying(),
+        }
     }
 
     /// Takes events off the front that are too old to be sent (D5); they count as done.
@@ -372,16 +401,16 @@ impl Hook {
             join: None,
         };
         // What was dropped must come again.
-        let in_flight = self.in_flight.as_ref().and_then(|group| group.items.last());
-        self.seen = self
-            .queue
-            .last()
-            .or(in_flight)
-            .map_or(self.done, |item| Some(Mark::of(&item.delivery)));
+        let in_flight = self.in_flight.iter().flat_map(|group| &group.items);
+        let kept = in_flight.chain(self.queue.iter());
+        self.seen = kept.rev().find_map(|item| Mark::of(&item.delivery)).or(self.done);
     }
 
     /// Whether all that may be sent now is in the queue.
     fn all_read(&self) -> bool {
+        if let (Tail::Detached { from, .. }, Some(replay)) = (&self.tail, self.replay) {
+            return *from >= replay.until;
+        }
         match (&self.tail, self.slot) {
             (Tail::Attached, _) => true,
             (Tail::Detached { from, .. }, Some(slot)) => *from >= slot.until,
@@ -393,8 +422,10 @@ impl Hook {
     fn is_through(&self) -> bool {
         let waits_for_more = match &self.phase {
             Phase::Ready => true,
-            // What failed is no more, and what comes is for the next slot.
-            Phase::Waiting(failing) => failing.head.is_empty() && self.slot.is_some(),
+            // What failed is no more, and what comes is beyond the slot, or the replay.
+            Phase::Waiting(failing) => {
+                failing.head.is_empty() && (self.slot.is_some() || self.replay.is_some())
+            }
             Phase::Off(_) => false,
         };
         waits_for_more && self.in_flight.is_none() && self.queue.is_empty() && self.all_read()

@@ -22,7 +22,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use angarium_directory::Directory;
-use angarium_model::{AccountId, Lane, WebhookId};
+use angarium_model::{AccountId, Lane, Revision, WebhookId};
 use angarium_policy::{Backoff, Reminders};
 
 use self::agenda::Agenda;
@@ -34,7 +34,7 @@ use crate::checkpoint::First;
 use crate::clocks::Clocks;
 use crate::cursor::Cursor;
 use crate::group::{Group, GroupLimit};
-use crate::hook::{Next, Remembered, State};
+use crate::hook::{Next, Order, Remembered, State};
 use crate::record::Delivery;
 use crate::target::{Subscription, Target};
 
@@ -132,11 +132,7 @@ impl Partition {
     /// A record of the live stream. It is offered to all its webhooks before any of them goes on: a join in between
     /// would take the record for passed.
     pub(crate) fn live(&mut self, record: &Incoming, now_ms: i64) {
-        if record.offset < self.live_next {
-            // Reading goes back only when the log does not have the place any more.
-            self.log_was_cut(record.offset);
-            self.live_next = record.offset;
-        }
+        self.live_is_at(record.offset);
         for id in &record.webhooks {
             self.offer_live(*id, record, now_ms);
         }
@@ -147,32 +143,76 @@ impl Partition {
         self.relieve_memory(now_ms);
     }
 
+    /// An order of the live stream, for a webhook of this account, given under this view.
+    pub(crate) fn ordered(
+        &mut self,
+        id: WebhookId,
+        (account, view): (AccountId, Revision),
+        order: Order,
+        now_ms: i64,
+    ) {
+        self.live_is_at(order.at);
+        let is_deleted = self.meet(id, (account, view), order.at, now_ms, |entry| {
+            entry.hook.order(order);
+        });
+        self.live_next = self.live_next.max(order.at + 1);
+        if !is_deleted {
+            self.poke(id, now_ms);
+        }
+    }
+
+    /// Reading goes back only when the log does not have the place any more.
+    fn live_is_at(&mut self, offset: i64) {
+        if offset < self.live_next {
+            self.log_was_cut(offset);
+            self.live_next = offset;
+        }
+    }
+
     /// A record of the live stream that is none of ours: it is passed.
     pub(crate) fn skip(&mut self, offset: i64) {
         self.live_next = self.live_next.max(offset + 1);
     }
 
     fn offer_live(&mut self, id: WebhookId, record: &Incoming, now_ms: i64) {
+        let delivery = &record.delivery;
+        let of = (delivery.account, delivery.revision);
+        self.meet(id, of, record.offset, now_ms, |entry| {
+            let known = entry.known();
+            entry.hook.offer_live(record.offset, delivery, known);
+        });
+    }
+
+    /// A record of the live stream names a webhook: unless it was deleted, `then` goes on. Whether it was.
+    fn meet(
+        &mut self,
+        id: WebhookId,
+        (account, view): (AccountId, Revision),
+        offset: i64,
+        now_ms: i64,
+        then: impl FnOnce(&mut Entry),
+    ) -> bool {
         let (lane, directory, live_next) = (self.lane, &self.directory, self.live_next);
         let remembered = &mut self.remembered;
         self.entries.ensure(id, || {
             let remembered = remembered.remove(&id);
-            Entry::new(id, lane, remembered, &record.delivery, directory, record.offset)
+            Entry::new((id, lane, directory), remembered, (account, view), offset)
         });
         let is_deleted = self.entries.change(id, |entry| {
-            if record.delivery.revision > entry.hook.newest_view() {
-                entry.learn(id, record.delivery.revision, directory, now_ms, live_next);
+            if view > entry.hook.newest_view() {
+                entry.learn(id, view, directory, now_ms, live_next);
             }
             let is_deleted = matches!(entry.subscription, Subscription::Deleted);
             if !is_deleted {
-                let known = entry.known();
-                entry.hook.offer_live(record.offset, &record.delivery, known);
+                then(entry);
             }
             is_deleted
         });
-        if is_deleted == Some(true) {
+        let is_deleted = is_deleted == Some(true);
+        if is_deleted {
             self.remove(id);
         }
+        is_deleted
     }
 
     /// Time has passed: what is due goes.
@@ -234,7 +274,9 @@ impl Partition {
     fn poke(&mut self, id: WebhookId, now_ms: i64) {
         let group = self.rules.group;
         let clocks_agree = self.clocks.agree(now_ms);
+        let live_next = self.live_next;
         let poked = self.entries.change(id, |entry| {
+            entry.hook.take_order(live_next);
             let Subscription::Active(target) = &entry.subscription else {
                 return None;
             };
@@ -252,13 +294,17 @@ impl Partition {
                 }),
                 Next::Nothing => None,
             };
-            Some((expired, call))
+            Some((expired, entry.hook.is_replaying(), call))
         });
-        if let Some((events, call)) = poked.flatten() {
-            if !events.is_empty() {
-                self.effects.push(Effect::Expired { webhook: id, events });
+        if let Some((expired, is_replaying, call)) = poked.flatten() {
+            if !expired.is_empty() {
                 self.changed.insert(id);
                 self.live_has_moved = true;
+            }
+            // What a replay finds too old was done in its time.
+            if !expired.is_empty() && !is_replaying {
+                let events = expired;
+                self.effects.push(Effect::Expired { webhook: id, events });
             }
             self.effects.extend(call);
         }

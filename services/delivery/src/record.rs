@@ -1,11 +1,18 @@
-//! A delivery as it waits in memory: what a record of the deliveries topic says, checked once and shared by all the
-//! webhooks that it names.
+//! What a record of the deliveries topic says, checked once: an event as it waits in memory, shared by all the webhooks
+//! that the record names, or an order for one of them.
 
-use angarium_model::{AcceptedAt, AccountId, Position, Revision};
-use angarium_proto::delivery::v1::DeliveryRecord;
+use std::sync::Arc;
+
+use angarium_kafka::Record;
+use angarium_model::{AcceptedAt, AccountId, Position, Revision, WebhookId};
+use angarium_proto::delivery::v1::{DeliveryRecord, replay_order};
 use angarium_proto::journal::v1::EventReference;
 use angarium_proto::{FieldError, InvalidWire, convert};
 use bytes::Bytes;
+use prost::Message as _;
+
+use crate::hook::{Order, Ordered};
+use crate::partition::Incoming;
 
 /// An event on its way to webhooks.
 #[derive(Debug)]
@@ -19,6 +26,8 @@ pub(crate) struct Delivery {
     pub(crate) source: Position,
     pub(crate) accepted_at: AcceptedAt,
     pub(crate) revision: Revision,
+    /// It is sent again because someone asked for it.
+    pub(crate) resent: bool,
 }
 
 impl Delivery {
@@ -37,6 +46,55 @@ impl Delivery {
             event_name: self.event_name.clone(),
         }
     }
+}
+
+/// What a record of the deliveries topic says.
+#[derive(Debug)]
+pub(crate) enum Read {
+    Event(Incoming),
+    /// An order for a webhook of this account, given under this view.
+    Order {
+        webhook: WebhookId,
+        of: (AccountId, Revision),
+        order: Order,
+    },
+}
+
+/// Reads a record of the deliveries topic.
+///
+/// # Errors
+/// When it is none that this version knows.
+pub(crate) fn read(record: Record) -> Result<Read, Box<dyn std::error::Error>> {
+    let offset = record.offset;
+    let record = DeliveryRecord::decode(record.value.ok_or("it has no value")?)?;
+    let webhooks: Vec<WebhookId> = convert::webhook_ids(&record)?.collect();
+    let Some(order) = record.replay_order else {
+        let delivery = Arc::new(Delivery::try_from(record)?);
+        return Ok(Read::Event(Incoming {
+            offset,
+            delivery,
+            webhooks,
+        }));
+    };
+    let [webhook] = webhooks[..] else {
+        return Err("it orders a replay for more than one webhook".into());
+    };
+    let what = match order.order.ok_or("it orders nothing")? {
+        replay_order::Order::Replay(range) => Ordered::Replay {
+            from: range.from,
+            until: range.until,
+            after: range.after_source_offset,
+        },
+        replay_order::Order::Cancel(_) => Ordered::Cancel,
+    };
+    Ok(Read::Order {
+        webhook,
+        of: (
+            AccountId::new(record.account_id)?,
+            Revision::from_offset(record.registry_revision),
+        ),
+        order: Order { at: offset, what },
+    })
 }
 
 impl TryFrom<DeliveryRecord> for Delivery {
@@ -59,6 +117,7 @@ impl TryFrom<DeliveryRecord> for Delivery {
             source: convert::position_from_wire(source),
             accepted_at: AcceptedAt::from_unix_ms(record.accepted_at_ms),
             revision: Revision::from_offset(record.registry_revision),
+            resent: record.resent,
         })
     }
 }

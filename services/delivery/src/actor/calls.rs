@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use crate::body::Body;
 use crate::call::{Answered, CallError, Caller, Capture, Patience, Request};
-use crate::group::Group;
+use crate::group::{Again, Group};
 use crate::target::Target;
 
 /// How many calls may be under way at once in this worker. Retries have a budget of their own, so that receivers that
@@ -145,6 +145,9 @@ const PREVIOUS_HEADER: &str = "angarium-previous";
 /// The class of the events: positions of one lane follow each other, those of two do not (D7).
 const LANE_HEADER: &str = "angarium-lane";
 
+/// `replay` or `resend` when events were done before and someone asked for them again.
+const AGAIN_HEADER: &str = "angarium-again";
+
 /// Headers as Standard Webhooks says, time and signature fresh at every attempt; and where the group stands (D8).
 pub(crate) fn headers(target: &Target, group: &Group, body: &Body, now_ms: i64) -> HeaderMap {
     let seconds = u64::try_from(now_ms / 1_000).unwrap_or(0);
@@ -168,6 +171,11 @@ pub(crate) fn headers(target: &Target, group: &Group, body: &Body, now_ms: i64) 
         add(POSITION_HEADER, &sequence.position.to_string());
         if let Some(previous) = sequence.previous {
             add(PREVIOUS_HEADER, &previous.to_string());
+        }
+        match sequence.again {
+            Some(Again::Replayed) => add(AGAIN_HEADER, "replay"),
+            Some(Again::Resent) => add(AGAIN_HEADER, "resend"),
+            None => {}
         }
     }
     headers

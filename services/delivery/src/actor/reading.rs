@@ -7,6 +7,7 @@ use tokio::time::sleep;
 
 use super::Actor;
 use crate::partition::Incoming;
+use crate::record::Read;
 
 /// What one read back brings at most.
 const READ_BACK: Limit = Limit {
@@ -45,7 +46,11 @@ impl Actor {
                 let records: Vec<Incoming> = chunk
                     .records
                     .into_iter()
-                    .filter_map(|record| self.read(record))
+                    .filter_map(|record| match self.read(record)? {
+                        Read::Event(incoming) => Some(incoming),
+                        // It counts where the live stream meets it.
+                        Read::Order { .. } => None,
+                    })
                     .collect();
                 self.partition.read_back(from, chunk.next, &records, now_ms);
             }

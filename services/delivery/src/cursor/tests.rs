@@ -31,6 +31,7 @@ fn behind(head: &[i64]) -> Standing {
         head: Head::new(head.iter().copied()),
         slot_end: Some(9),
         rested_at_ms: 5,
+        replay: None,
     }
 }
 

@@ -5,7 +5,7 @@ use angarium_proto::delivery::v1::cursor_record::Entry;
 use angarium_proto::delivery::v1::{self as wire, cursor as wire_cursor};
 
 use super::{Cursor, Head, Standing};
-use crate::hook::Mark;
+use crate::hook::{Mark, Replay};
 
 /// A record is not what a delivery of this version writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +29,26 @@ impl From<wire::Mark> for Mark {
     }
 }
 
+impl From<Replay> for wire_cursor::Replay {
+    fn from(replay: Replay) -> Self {
+        Self {
+            until: replay.until,
+            then: replay.then,
+            then_done: replay.then_done.map(Into::into),
+        }
+    }
+}
+
+impl From<wire_cursor::Replay> for Replay {
+    fn from(replay: wire_cursor::Replay) -> Self {
+        Self {
+            until: replay.until,
+            then: replay.then,
+            then_done: replay.then_done.map(Into::into),
+        }
+    }
+}
+
 impl From<&Cursor> for Entry {
     fn from(cursor: &Cursor) -> Self {
         let standing = match &cursor.standing {
@@ -38,11 +58,13 @@ impl From<&Cursor> for Entry {
                 head,
                 slot_end,
                 rested_at_ms,
+                replay,
             } => wire_cursor::Standing::Behind(wire_cursor::Behind {
                 since_ms: *since_ms,
                 head: distances(head),
                 slot_end: *slot_end,
                 rested_at_ms: *rested_at_ms,
+                replay: replay.map(Into::into),
             }),
         };
         Self::Cursor(wire::Cursor {
@@ -67,6 +89,7 @@ impl TryFrom<wire::Cursor> for Cursor {
                 head: head_of(&behind.head)?,
                 slot_end: behind.slot_end,
                 rested_at_ms: behind.rested_at_ms,
+                replay: behind.replay.map(Into::into),
             },
         };
         Ok(Self {

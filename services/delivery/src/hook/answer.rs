@@ -77,7 +77,7 @@ impl Hook {
 
     /// It was taken, or is too old to be.
     pub(super) fn is_done(&mut self, item: &Item) {
-        self.done = Some(Mark::of(&item.delivery));
+        self.done = Mark::of(&item.delivery).or(self.done);
         self.done_at = item.offset;
         self.isolating.take_if(|last| *last <= item.offset);
     }

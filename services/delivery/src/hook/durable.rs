@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use angarium_model::Lane;
 
 use super::{Hook, Known, Phase, Stage, Tail};
-use crate::cursor::{Cursor, Head, Standing};
+use crate::cursor::{Cursor, Standing};
 
 /// What was written of a webhook.
 #[derive(Debug, Default)]
@@ -22,7 +22,7 @@ pub(super) struct Durable {
 
 #[derive(Debug)]
 struct Written {
-    generation: u64,
+    generation: i64,
     resume: i64,
     standing: Standing,
 }
@@ -30,8 +30,19 @@ struct Written {
 /// What matters of a cursor for the partition's place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Kind {
-    generation: u64,
+    generation: i64,
     is_live: bool,
+}
+
+/// Where the acknowledged cursor leads a new owner, of a webhook that is behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Leads {
+    /// To what is undone.
+    ToIt,
+    /// To where it was before the last replay order, which must be met again.
+    BeforeItsOrder,
+    /// It says nothing.
+    Nowhere,
 }
 
 impl Written {
@@ -44,12 +55,16 @@ impl Written {
 }
 
 impl Durable {
-    /// Whether a new owner would find that the webhook is behind: by the last acknowledged cursor, and no live one may
-    /// have been written since.
-    pub(super) fn says_behind(&self) -> bool {
-        let generation = self.last.as_ref().map(|last| last.generation);
-        let behind = |kind: Kind| !kind.is_live && generation == Some(kind.generation);
-        self.acknowledged.is_some_and(behind) && !self.unacknowledged.iter().any(|kind| kind.is_live)
+    /// What a new owner would find: the last acknowledged cursor, unless a live one may have been written since.
+    fn leads(&self, generation: i64) -> Leads {
+        match self.acknowledged {
+            Some(kind) if kind.is_live || self.unacknowledged.iter().any(|kind| kind.is_live) => {
+                Leads::Nowhere
+            }
+            Some(kind) if kind.generation == generation => Leads::ToIt,
+            Some(_) => Leads::BeforeItsOrder,
+            None => Leads::Nowhere,
+        }
     }
 
     /// The last cursor that was appended, if it says that the webhook is behind.
@@ -73,6 +88,24 @@ impl Durable {
 }
 
 impl Hook {
+    /// From where on a new owner must read, of a webhook that is behind, as far as its cursor does not say so.
+    pub(super) fn not_on_record(&self, live_next: i64) -> Option<i64> {
+        let before_order = match self.durable.leads(self.generation) {
+            Leads::ToIt => return None,
+            Leads::BeforeItsOrder => return Some(self.generation),
+            Leads::Nowhere => self
+                .replay
+                .map_or_else(|| self.resume(live_next), |replay| replay.then),
+        };
+        let of_this = |kind: Kind| kind.generation == self.generation;
+        let is_on_record = self.generation == 0 || self.durable.acknowledged.is_some_and(of_this);
+        Some(if is_on_record {
+            before_order
+        } else {
+            before_order.min(self.generation)
+        })
+    }
+
     /// The cursor that must be written now, if one must; it counts as appended.
     ///
     /// Leaving the live stream must be on record, and what the cursor says of it: the failed group, the slot's end;
@@ -91,7 +124,8 @@ impl Hook {
             return None;
         }
         self.durable.rest_is_over = false;
-        if self.lane == Lane::Batch && self.slot.is_none_or(|slot| slot.stage == Stage::Ending) {
+        let rests = self.slot.is_none_or(|slot| slot.stage == Stage::Ending);
+        if self.lane == Lane::Batch && rests && !self.is_replaying() {
             self.rested_at_ms = now_ms;
         }
         Some(self.append(self.standing(), live_next))
@@ -101,7 +135,7 @@ impl Hook {
     pub(crate) fn due_progress(&mut self, live_next: i64) -> Option<Cursor> {
         let left = self.durable.left()?;
         // A webhook at rest between two slots has nothing to tell.
-        let moves = self.lane == Lane::Realtime || self.slot.is_some();
+        let moves = self.lane == Lane::Realtime || self.slot.is_some() || self.is_replaying();
         let moved = moves && self.is_detached() && self.durable.is_settled();
         (moved && self.resume(live_next) > left.resume && !self.is_announced())
             .then(|| self.append(self.standing(), live_next))
@@ -151,15 +185,15 @@ impl Hook {
         if !self.is_detached() || self.is_announced() {
             return Standing::Live;
         }
-        let (since_ms, head) = self.failing().map_or((0, Head::default()), |failing| {
-            (failing.since_ms, failing.head.clone())
-        });
+        let since_ms = self.failing().map_or(0, |failing| failing.since_ms);
+        let head = self.failed_head();
         let slot = self.slot.filter(|slot| slot.stage != Stage::Ending);
         Standing::Behind {
             since_ms,
             head,
             slot_end: slot.map(|slot| slot.until),
             rested_at_ms: self.rested_at_ms,
+            replay: self.replay,
         }
     }
 
@@ -194,8 +228,8 @@ impl Hook {
 }
 
 impl Standing {
-    /// Whether it leads a new owner to another group, or to another end of its slot, or to another time since which the
-    /// webhook fails. A head that was answered meanwhile does not: what lies behind it is done.
+    /// Whether it leads a new owner to another group, or to another end of its slot or replay, or to another time since
+    /// which the webhook fails. A head that was answered meanwhile does not: what lies behind it is done.
     fn differs(&self, now: &Self) -> bool {
         match (self, now) {
             (
@@ -203,17 +237,20 @@ impl Standing {
                     since_ms,
                     head,
                     slot_end,
+                    replay,
                     ..
                 },
                 Self::Behind {
                     since_ms: since_ms_now,
                     head: head_now,
                     slot_end: slot_end_now,
+                    replay: replay_now,
                     ..
                 },
             ) => {
                 let fails_otherwise = head != head_now || since_ms != since_ms_now;
-                (!head_now.is_empty() && fails_otherwise) || slot_end != slot_end_now
+                let leads_elsewhere = slot_end != slot_end_now || replay != replay_now;
+                (!head_now.is_empty() && fails_otherwise) || leads_elsewhere
             }
             _ => true,
         }

@@ -61,6 +61,7 @@ impl Hook {
             return None;
         };
         let in_turn = match (self.slot, join) {
+            _ if let Some(replay) = self.replay => *from < replay.until,
             (Some(slot), _) => *from < slot.until && slot.stage != Stage::Ending,
             (None, Some(join)) => *from < join.at(),
             // Behind the live position there is nothing yet.
@@ -87,6 +88,7 @@ impl Hook {
             return true;
         };
         let beyond = match self.slot {
+            _ if let Some(replay) = self.replay => offset >= replay.until,
             Some(slot) => offset >= slot.until,
             None => join.as_ref().is_some_and(|join| offset >= join.at()),
         };
@@ -101,7 +103,9 @@ impl Hook {
             return false;
         }
         let repeated = if head.is_empty() {
-            self.seen.is_some_and(|seen| seen.covers(delivery, known))
+            // What was resent within the range of a replay has its event there.
+            let is_twice = self.is_replaying() && delivery.resent;
+            is_twice || self.seen.is_some_and(|seen| seen.covers(delivery, known))
         } else {
             !head.contains(offset)
         };
@@ -126,6 +130,7 @@ impl Hook {
             return;
         };
         let next = match (self.slot, join) {
+            _ if let Some(replay) = self.replay => next.min(replay.until),
             (Some(slot), _) => next.min(slot.until),
             (None, Some(join)) => next.min(join.at()),
             (None, None) => next,
@@ -150,6 +155,9 @@ impl Hook {
     pub(crate) fn rescan(&mut self, low: i64) {
         self.floor = 0;
         self.slot = None;
+        if let Some(replay) = self.replay.take() {
+            (self.seen, self.done) = (replay.then_done, replay.then_done);
+        }
         self.more = true;
         if self.is_detached() {
             self.tail = Tail::Detached {
@@ -175,7 +183,7 @@ impl Hook {
     }
 
     pub(super) fn push(&mut self, offset: i64, delivery: &Arc<Delivery>) {
-        self.seen = Some(Mark::of(delivery));
+        self.seen = Mark::of(delivery).or(self.seen);
         self.queue.push(Item {
             offset,
             delivery: Arc::clone(delivery),

@@ -44,6 +44,9 @@ impl Hook {
         if !self.is_through() {
             return;
         }
+        if self.is_replaying() {
+            return self.end_replay();
+        }
         if let Some(slot) = &mut self.slot {
             if slot.stage == Stage::Running {
                 slot.stage = Stage::Ending;
@@ -56,7 +59,8 @@ impl Hook {
     /// `join := R`, when reading back is near and no group waits for its retry.
     fn join(&mut self, live_next: i64) {
         // Leaving is on record before joining is: a live cursor alone would say nothing new.
-        if self.lane == Lane::Batch || self.phase != Phase::Ready || !self.durable.has_left() {
+        let may_join = self.phase == Phase::Ready && self.durable.has_left() && !self.is_replaying();
+        if self.lane == Lane::Batch || !may_join {
             return;
         }
         if let Tail::Detached { from, join } = &mut self.tail
@@ -89,7 +93,7 @@ impl Hook {
         self.seen = self.done;
         for item in join.queue.into_items() {
             if !self.seen.is_some_and(|seen| seen.covers(&item.delivery, known)) {
-                self.seen = Some(Mark::of(&item.delivery));
+                self.seen = Mark::of(&item.delivery).or(self.seen);
                 self.queue.push(item);
             }
         }

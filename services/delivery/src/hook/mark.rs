@@ -23,11 +23,12 @@ pub(crate) struct Mark {
 }
 
 impl Mark {
-    pub(crate) fn of(delivery: &Delivery) -> Self {
-        Self {
+    /// `None` of an event that is sent again because someone asked for it: nothing follows from it for others.
+    pub(crate) fn of(delivery: &Delivery) -> Option<Self> {
+        (!delivery.resent).then_some(Self {
             source_offset: delivery.source.offset,
             revision: delivery.revision,
-        }
+        })
     }
 
     /// Whether the event was seen. A mark does not count against a record of a newer view if the webhook was changed
@@ -36,6 +37,6 @@ impl Mark {
     pub(super) fn covers(self, delivery: &Delivery, known: Known) -> bool {
         let changed_since = known.changed_at > self.revision || delivery.revision > known.as_of;
         let outdated = delivery.revision > self.revision && changed_since;
-        delivery.source.offset <= self.source_offset && !outdated
+        delivery.source.offset <= self.source_offset && !outdated && !delivery.resent
     }
 }

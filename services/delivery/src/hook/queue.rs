@@ -35,8 +35,12 @@ impl Queue {
         self.items.front().map(|item| item.offset)
     }
 
-    pub(super) fn last(&self) -> Option<&Item> {
-        self.items.back()
+    pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = &Item> {
+        self.items.iter()
+    }
+
+    pub(super) fn clear(&mut self) {
+        *self = Self::default();
     }
 
     /// The next event found no room.
@@ -73,13 +77,17 @@ impl Queue {
         Some(item)
     }
 
-    /// The first events, as many as the limit takes; at least one, if there is one.
+    /// The first events, as many as the limit takes; at least one, if there is one. What is sent again because someone
+    /// asked for it goes alone.
     pub(super) fn take(&mut self, limit: GroupLimit) -> Vec<Item> {
         let mut items = Vec::new();
         let mut bytes = 0;
         while let Some(item) = self.items.front() {
             let weight = item.delivery.weight();
-            if items.len() >= limit.events || (!items.is_empty() && bytes + weight > limit.bytes) {
+            let is_full = items.len() >= limit.events || bytes + weight > limit.bytes;
+            let goes_alone = |item: &Item| item.delivery.resent;
+            let parts = items.last().is_some_and(goes_alone) || goes_alone(item);
+            if !items.is_empty() && (is_full || parts) {
                 break;
             }
             bytes += weight;

@@ -14,7 +14,7 @@ use crate::cursor::{Cursor, Head, Standing};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Remembered {
     pub(crate) epoch: i64,
-    pub(crate) generation: u64,
+    pub(crate) generation: i64,
     pub(crate) resume: i64,
     pub(crate) done: Option<Mark>,
     /// Failed attempts, and when the next is due: Unix milliseconds.
@@ -55,7 +55,9 @@ impl Hook {
                 head,
                 slot_end,
                 rested_at_ms,
+                replay,
             } => {
+                hook.replay = *replay;
                 hook.rested_at_ms = *rested_at_ms;
                 hook.tail = Tail::Detached {
                     from: resume,

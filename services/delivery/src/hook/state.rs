@@ -25,7 +25,7 @@ impl Hook {
             State::Off
         } else if self.failing().is_some() {
             State::Failing
-        } else if self.lane == Lane::Batch && self.slot.is_none() {
+        } else if self.lane == Lane::Batch && self.slot.is_none() && !self.is_replaying() {
             State::Waiting
         } else if self.is_detached() {
             State::CatchingUp

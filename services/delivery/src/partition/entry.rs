@@ -6,7 +6,6 @@ use angarium_model::{AccountId, Lane, Revision, WebhookId};
 use super::Effect;
 use crate::cursor::Cursor;
 use crate::hook::{Hook, Known, Remembered, Restoring, State};
-use crate::record::Delivery;
 use crate::target::Subscription;
 
 /// A webhook of a partition.
@@ -26,15 +25,13 @@ pub(super) struct Entry {
 impl Entry {
     /// A webhook at the first record that names it, of which there is no cursor.
     pub(super) fn new(
-        id: WebhookId,
-        lane: Lane,
+        (id, lane, directory): (WebhookId, Lane, &Directory),
         remembered: Option<Remembered>,
-        first: &Delivery,
-        directory: &Directory,
+        (account, view): (AccountId, Revision),
         live_next: i64,
     ) -> Self {
-        let mut hook = Hook::new(id, first.account, lane, remembered);
-        hook.saw_view(first.revision);
+        let mut hook = Hook::new(id, account, lane, remembered);
+        hook.saw_view(view);
         Self::looked_up(hook, id, lane, directory, live_next)
     }
 

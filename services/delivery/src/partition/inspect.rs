@@ -1,11 +1,18 @@
 //! What the simulation looks at.
 
+use angarium_model::WebhookId;
+
 use super::Partition;
 
 impl Partition {
     /// What all queues hold, in bytes.
     pub(crate) fn queued_bytes(&self) -> usize {
         self.entries.queued_bytes()
+    }
+
+    /// The last replay order that a webhook has taken.
+    pub(crate) fn generation(&self, id: WebhookId) -> i64 {
+        self.entries.get(id).map_or(0, |entry| entry.hook.generation())
     }
 
     /// Where it stands, for a person.

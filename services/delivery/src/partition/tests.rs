@@ -1,6 +1,7 @@
 //! A partition step by step, under a clock that only the test moves; in `crate::simulation` whatever may happen happens.
 
 mod giving_up;
+mod replay;
 mod settings;
 
 use std::collections::BTreeMap;
@@ -108,6 +109,7 @@ fn behind(resume: i64, head: &[i64]) -> Cursor {
             head: Head::new(head.iter().copied()),
             slot_end: None,
             rested_at_ms: 0,
+            replay: None,
         },
     }
 }

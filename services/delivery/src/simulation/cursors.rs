@@ -21,8 +21,9 @@ pub(super) enum Append {
 pub(super) struct Topic {
     lane: Lane,
     records: Vec<(String, Option<Vec<u8>>)>,
-    /// What the owner has said since its set counts: nobody may send it again. One that was followed says it too late.
-    told: BTreeMap<WebhookId, i64>,
+    /// What the owner has said since its set counts, by generation: nobody may send it again but by a newer order. One that
+    /// was followed says it too late.
+    told: BTreeMap<WebhookId, (i64, i64)>,
     newest_claim: i64,
     valid: i64,
 }
@@ -65,15 +66,15 @@ impl Topic {
             Append::Place(_) => self.valid = self.valid.max(epoch),
             Append::Cursor(id, Some(cursor)) if epoch == self.valid && epoch == self.newest_claim => {
                 let told = self.told.entry(*id).or_default();
-                *told = cursor.resume.max(*told);
+                *told = (*told).max((cursor.generation, cursor.resume));
             }
             Append::Cursor(..) => {}
         }
     }
 
     /// Everything of the webhook below is done, as an acknowledged cursor of the owner said.
-    pub(super) fn told(&self, webhook: WebhookId) -> i64 {
-        self.told.get(&webhook).copied().unwrap_or(0)
+    pub(super) fn told(&self, webhook: WebhookId) -> (i64, i64) {
+        self.told.get(&webhook).copied().unwrap_or_default()
     }
 
     /// What a new owner finds.

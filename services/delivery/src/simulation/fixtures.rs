@@ -53,5 +53,6 @@ pub(super) fn delivery(source: i64, now_ms: i64, size: usize, revision: Revision
         },
         accepted_at: AcceptedAt::from_unix_ms(now_ms),
         revision,
+        resent: false,
     }
 }

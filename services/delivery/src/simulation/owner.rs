@@ -30,6 +30,8 @@ pub(super) struct Post {
     pub(super) webhook: WebhookId,
     pub(super) group: Arc<Group>,
     pub(super) arrived: bool,
+    /// The last replay order that its webhook had taken.
+    pub(super) generation: i64,
 }
 
 impl Post {
@@ -84,6 +86,7 @@ impl Owner {
                     webhook,
                     group,
                     arrived: false,
+                    generation: self.partition.generation(webhook),
                 }),
                 Effect::PutAside { webhook, group, .. } => {
                     let sources = group.items.iter().map(|item| item.delivery.source.offset);

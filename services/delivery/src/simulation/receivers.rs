@@ -12,6 +12,8 @@ pub(super) struct Receivers {
     /// Sources in order of their first receipt.
     first: BTreeMap<WebhookId, Vec<i64>>,
     seen: BTreeMap<WebhookId, BTreeSet<i64>>,
+    /// The newest generation that each event came in.
+    newest: BTreeMap<(WebhookId, i64), i64>,
     /// What each `webhook-id` stood for.
     groups: BTreeMap<String, Vec<i64>>,
     pub(super) receipts: usize,
@@ -23,6 +25,7 @@ impl Receivers {
         &mut self,
         webhook: WebhookId,
         group: &Group,
+        generation: i64,
         has_left_order: impl Fn(i64) -> bool,
     ) -> Result<(), String> {
         let sources: Vec<i64> = group
@@ -41,6 +44,8 @@ impl Receivers {
         let seen = self.seen.entry(webhook).or_default();
         let first = self.first.entry(webhook).or_default();
         for source in sources {
+            let newest = self.newest.entry((webhook, source)).or_default();
+            *newest = generation.max(*newest);
             if seen.insert(source) && !has_left_order(source) {
                 if first.last().is_some_and(|last| *last > source) {
                     return Err(format!(
@@ -51,6 +56,13 @@ impl Receivers {
             }
         }
         Ok(())
+    }
+
+    /// Whether an event came in this generation or a later one.
+    pub(super) fn has_since(&self, webhook: WebhookId, generation: i64, source: i64) -> bool {
+        self.newest
+            .get(&(webhook, source))
+            .is_some_and(|newest| *newest >= generation)
     }
 
     /// What of `owed` the webhook never got.

@@ -3,6 +3,7 @@
 mod calls;
 mod fanout;
 mod faults;
+mod orders;
 mod reading;
 mod settling;
 mod writing;
@@ -22,6 +23,7 @@ use super::owner::{Owner, Stage};
 use super::receivers::Receivers;
 use super::{Breach, Summary};
 use crate::checkpoint::Stored;
+use crate::hook::Order;
 use crate::partition::Incoming;
 
 const START_MS: i64 = 1_727_414_643_000;
@@ -40,6 +42,8 @@ pub(super) struct World {
     /// Every change of a webhook, in order.
     changes: Vec<Webhook>,
     log: Vec<Incoming>,
+    /// What stands in the log beside events.
+    orders: BTreeMap<i64, (WebhookId, Order)>,
     /// When each record was appended.
     appended: Vec<i64>,
     /// The next event's offset in the events topic.
@@ -81,6 +85,7 @@ impl World {
             changes: webhooks.clone(),
             webhooks,
             log: Vec::new(),
+            orders: BTreeMap::new(),
             appended: Vec::new(),
             source: 0,
             topic: Topic::new(lane),
@@ -115,7 +120,9 @@ impl World {
 
     pub(super) fn run(&mut self) -> Result<Summary, Breach> {
         let ran = self.run_steps().and_then(|()| self.settle());
-        let checked = ran.and_then(|()| self.check_all_arrived());
+        let checked = ran
+            .and_then(|()| self.check_all_arrived())
+            .and_then(|()| self.check_replays());
         match checked {
             Ok(()) => Ok(Summary {
                 owed: self.owed.values().map(BTreeSet::len).sum(),
@@ -143,7 +150,9 @@ impl World {
 
     fn step(&mut self) -> Checked {
         match self.rng.random_range(0..1_000) {
-            0..170 => self.publish(),
+            0..160 => self.publish(),
+            160..165 => self.order(),
+            165..170 => self.resend(),
             170..330 => self.read_live(),
             330..440 => return self.arrive(),
             440..560 => self.answer(true),

@@ -66,6 +66,7 @@ pub(super) fn group(account: AccountId, event_type: &'static str) -> Group {
         },
         accepted_at: AcceptedAt::from_unix_ms(0),
         revision: Revision::default(),
+        resent: false,
     };
     Group {
         id: format!("msg_test_{:032x}", rand::random::<u128>()),

@@ -70,7 +70,9 @@ impl World {
             .filter(|source| self.may_lack(post.webhook, *source))
             .collect();
         self.receivers
-            .receive(post.webhook, &post.group, |source| gone.contains(&source))
+            .receive(post.webhook, &post.group, post.generation, |source| {
+                gone.contains(&source)
+            })
     }
 
     pub(super) fn failure(&mut self) -> Verdict {
@@ -166,8 +168,8 @@ impl World {
             return Err(format!("two POSTs of {webhook} at once"));
         }
         let offsets = post.offsets();
-        let told = self.topic.told(webhook);
-        if offsets.iter().any(|offset| *offset < told) {
+        let (generation, told) = self.topic.told(webhook);
+        if post.generation <= generation && offsets.iter().any(|offset| *offset < told) {
             return Err(format!(
                 "{webhook} is sent {offsets:?} although a cursor says that all below {told} is done"
             ));

@@ -1,7 +1,6 @@
 //! Fanout and the registry: events are matched and written, webhooks are changed, and the owner learns of it.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use angarium_model::{Revision, WebhookId};
 use rand::RngExt as _;
@@ -9,19 +8,17 @@ use rand::RngExt as _;
 use super::super::fixtures::delivery;
 use super::super::owner::Stage;
 use super::World;
-use crate::partition::Incoming;
 
 impl World {
     pub(super) fn publish(&mut self) {
-        let revision = self.changes.iter().map(|webhook| webhook.revision).max();
-        let revision = revision.unwrap_or_default();
+        let revision = self.newest();
         if self.rng.random_bool(0.1) && !self.log.is_empty() {
             // Fanout has restarted: what it wrote last comes again, in order, under the newest view.
             let from = self.source - self.rng.random_range(0..8);
             let mut again: BTreeMap<i64, Vec<WebhookId>> = BTreeMap::new();
             for record in &self.log {
                 let source = record.delivery.source.offset;
-                if source >= from {
+                if source >= from && !record.webhooks.is_empty() && !record.delivery.resent {
                     again.insert(source, record.webhooks.clone());
                 }
             }
@@ -43,16 +40,17 @@ impl World {
             self.owed.entry(*id).or_default().insert(source);
         }
         let size = [2, 2, 2, 400][self.rng.random_range(0..4)];
-        let offset = i64::try_from(self.log.len()).unwrap_or(i64::MAX);
         let accepted_ms = *self.accepted.entry(source).or_insert(self.now_ms);
-        let delivery = Arc::new(delivery(source, accepted_ms, size, revision));
-        self.appended.push(self.now_ms);
+        let delivery = delivery(source, accepted_ms, size, revision);
+        let offset = self.end();
         self.tell(|| format!("record {offset}: event {source} for {webhooks:?} under {revision}"));
-        self.log.push(Incoming {
-            offset,
-            delivery,
-            webhooks,
-        });
+        self.push(webhooks, delivery);
+    }
+
+    /// The newest view.
+    pub(super) fn newest(&self) -> Revision {
+        let revisions = self.changes.iter().map(|webhook| webhook.revision);
+        revisions.max().unwrap_or_default()
     }
 
     pub(super) fn change_webhook(&mut self) {

@@ -41,7 +41,15 @@ impl World {
             if owner.stage == Stage::Acting
                 && let Some(record) = self.log.get(owner.live)
             {
-                owner.partition.live(record, owner.clock(self.now_ms));
+                let now_ms = owner.clock(self.now_ms);
+                match self.orders.get(&record.offset) {
+                    Some((webhook, order)) => {
+                        let of = (record.delivery.account, record.delivery.revision);
+                        owner.heads.remove(webhook);
+                        owner.partition.ordered(*webhook, of, *order, now_ms);
+                    }
+                    None => owner.partition.live(record, now_ms),
+                }
                 owner.live += 1;
                 let live = owner.live;
                 self.tell(|| format!("the live position is {live}"));

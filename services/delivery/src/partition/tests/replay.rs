@@ -1,0 +1,196 @@
+//! What was done is sent again because someone asked for it.
+
+use super::*;
+use crate::hook::{Ordered, Replay};
+
+const HOOK: u8 = 1;
+
+fn id() -> WebhookId {
+    WebhookId::from_bytes([HOOK; 16])
+}
+
+/// Events 0 to 4 at the same offsets, delivered.
+fn with_five_done() -> (Partition, Vec<Incoming>) {
+    let mut partition = partition(Lane::Realtime, &[webhook(HOOK, true)]);
+    let log: Vec<Incoming> = (0..5)
+        .map(|offset| incoming(offset, offset, START_MS, &[HOOK]))
+        .collect();
+    for record in &log {
+        partition.live(record, START_MS);
+        assert_eq!(calls(&mut partition).len(), 1);
+        answer(&mut partition, HOOK, Verdict::Delivered, START_MS);
+    }
+    (partition, log)
+}
+
+fn order(partition: &mut Partition, at: i64, what: Ordered) {
+    let of = (AccountId::new(1234).unwrap(), Revision::from_offset(1));
+    partition.ordered(id(), of, Order { at, what }, START_MS);
+}
+
+fn replay(from: i64, until: i64) -> Ordered {
+    Ordered::Replay {
+        from,
+        until,
+        after: None,
+    }
+}
+
+/// All that the webhook gets now, each group taken at once.
+fn deliver(partition: &mut Partition, log: &[Incoming]) -> Vec<Vec<i64>> {
+    let mut groups = Vec::new();
+    loop {
+        if let Some(from) = partition.wanted_read(START_MS) {
+            let end = i64::try_from(log.len()).unwrap();
+            partition.read_back(from, end, &log[usize::try_from(from).unwrap()..], START_MS);
+        }
+        let begun = calls(partition);
+        if begun.is_empty() {
+            return groups;
+        }
+        for (_, sources, _) in begun {
+            groups.push(sources);
+            answer(partition, HOOK, Verdict::Delivered, START_MS);
+        }
+    }
+}
+
+fn cursors(partition: &mut Partition) -> Vec<Cursor> {
+    let effects = partition.take_effects();
+    let cursors = effects.into_iter().filter_map(|effect| match effect {
+        Effect::Append { cursor, .. } => cursor,
+        _ => None,
+    });
+    cursors.collect()
+}
+
+#[test]
+fn a_replay_sends_its_range_again_and_the_webhook_goes_on_where_it_was() {
+    let (mut partition, mut log) = with_five_done();
+    order(&mut partition, 5, replay(1, 3));
+    log.push(incoming(5, 99, START_MS, &[]));
+    assert_eq!(deliver(&mut partition, &log), [vec![1, 2]]);
+    let next = incoming(6, 6, START_MS, &[HOOK]);
+    partition.live(&next, START_MS);
+    log.push(next);
+    assert_eq!(deliver(&mut partition, &log), [vec![6]]);
+    assert_eq!(partition.place(), 7);
+}
+
+#[test]
+fn a_replay_of_what_was_never_sent_is_left_to_its_turn() {
+    let (mut partition, mut log) = with_five_done();
+    order(&mut partition, 5, replay(3, 100));
+    log.push(incoming(5, 99, START_MS, &[]));
+    for offset in 6..8 {
+        let record = incoming(offset, offset, START_MS, &[HOOK]);
+        partition.live(&record, START_MS);
+        log.push(record);
+    }
+    let groups: Vec<i64> = deliver(&mut partition, &log).into_iter().flatten().collect();
+    assert_eq!(groups, [3, 4, 6, 7], "each once");
+}
+
+#[test]
+fn d6_the_place_does_not_pass_an_order_before_the_cursor_that_took_it_is_acknowledged() {
+    let (mut partition, _log) = with_five_done();
+    assert_eq!(partition.place(), 5);
+    order(&mut partition, 5, replay(1, 3));
+    partition.live(&incoming(6, 6, START_MS, &[HOOK]), START_MS);
+    assert_eq!(partition.place(), 5);
+    let [cursor] = &cursors(&mut partition)[..] else {
+        panic!("one cursor says that the order was taken");
+    };
+    assert_eq!((cursor.generation, cursor.resume), (5, 1));
+    let Standing::Behind { replay, .. } = &cursor.standing else {
+        panic!("it is behind");
+    };
+    let Some(Replay {
+        until: 3, then: 6, ..
+    }) = replay
+    else {
+        panic!("it says where the replay ends and where to go on: {replay:?}");
+    };
+    partition.appended(id(), START_MS);
+    assert_eq!(partition.place(), 7);
+}
+
+#[test]
+fn d6_an_order_waits_for_the_end_of_the_call_under_way_and_holds_the_place() {
+    let (mut partition, mut log) = with_five_done();
+    partition.live(&incoming(5, 5, START_MS, &[HOOK]), START_MS);
+    log.push(incoming(5, 5, START_MS, &[HOOK]));
+    assert_eq!(calls(&mut partition), [(HOOK, vec![5], 1)]);
+    order(&mut partition, 6, replay(4, 6));
+    log.push(incoming(6, 99, START_MS, &[]));
+    assert_eq!(calls(&mut partition), []);
+    answer(&mut partition, HOOK, Verdict::Delivered, START_MS);
+    assert_eq!(deliver(&mut partition, &log), [vec![4, 5]]);
+}
+
+#[test]
+fn a_cancelled_replay_ends_and_the_webhook_goes_on_where_it_was() {
+    let (mut partition, mut log) = with_five_done();
+    order(&mut partition, 5, replay(0, 5));
+    partition.read_back(0, 1, &log[..1], START_MS);
+    assert_eq!(calls(&mut partition), [(HOOK, vec![0], 1)]);
+    order(&mut partition, 6, Ordered::Cancel);
+    answer(&mut partition, HOOK, Verdict::Delivered, START_MS);
+    let next = incoming(7, 7, START_MS, &[HOOK]);
+    partition.live(&next, START_MS);
+    log.extend([
+        incoming(5, 99, START_MS, &[]),
+        incoming(6, 99, START_MS, &[]),
+        next,
+    ]);
+    assert_eq!(deliver(&mut partition, &log), [vec![7]]);
+}
+
+#[test]
+fn a_replay_of_a_batch_webhook_does_not_wait_for_its_slot() {
+    let mut partition = partition(Lane::Batch, &[webhook(HOOK, true)]);
+    let log: Vec<Incoming> = (0..3)
+        .map(|offset| incoming(offset, offset, START_MS, &[HOOK]))
+        .collect();
+    for record in &log {
+        partition.live(record, START_MS);
+    }
+    calls(&mut partition);
+    let slot = partition.next_due().unwrap();
+    partition.tick(slot);
+    assert_eq!(deliver(&mut partition, &log), [vec![0, 1, 2]]);
+    order(&mut partition, 3, replay(1, 3));
+    assert_eq!(deliver(&mut partition, &log), [vec![1, 2]]);
+}
+
+#[test]
+fn only_what_lies_behind_a_position_is_sent_again_if_one_is_given() {
+    let (mut partition, log) = with_five_done();
+    let what = Ordered::Replay {
+        from: 0,
+        until: 5,
+        after: Some(2),
+    };
+    order(&mut partition, 5, what);
+    assert_eq!(deliver(&mut partition, &log), [vec![3, 4]]);
+}
+
+fn resent(offset: i64, source: i64) -> Incoming {
+    let mut record = incoming(offset, source, START_MS, &[HOOK]);
+    Arc::get_mut(&mut record.delivery).unwrap().resent = true;
+    record
+}
+
+#[test]
+fn d7_an_event_that_is_resent_goes_alone_and_changes_nothing_for_the_others() {
+    let (mut partition, _log) = with_five_done();
+    partition.live(&incoming(5, 5, START_MS, &[HOOK]), START_MS);
+    partition.live(&incoming(6, 6, START_MS, &[HOOK]), START_MS);
+    partition.live(&resent(7, 2), START_MS);
+    partition.live(&incoming(8, 7, START_MS, &[HOOK]), START_MS);
+    // What fanout repeats is still known.
+    partition.live(&incoming(9, 6, START_MS, &[HOOK]), START_MS);
+    let groups = deliver(&mut partition, &[]);
+    assert_eq!(groups, [vec![5], vec![6], vec![2], vec![7]]);
+    assert_eq!(partition.place(), 10);
+}

@@ -1,0 +1,103 @@
+//! Someone orders a replay, cancels it, or has one event resent.
+
+use std::collections::BTreeSet;
+
+use angarium_model::WebhookId;
+use rand::RngExt as _;
+
+use super::super::fixtures::delivery;
+use super::{Checked, World};
+use crate::hook::{Order, Ordered};
+use crate::partition::Incoming;
+
+impl World {
+    pub(super) fn order(&mut self) {
+        let webhook = self.webhooks[self.rng.random_range(0..self.webhooks.len())].id;
+        let at = self.end();
+        let what = if self.rng.random_bool(0.2) {
+            Ordered::Cancel
+        } else {
+            let from = self.rng.random_range(0..=at);
+            let after = self.rng.random_range(0..=self.source);
+            Ordered::Replay {
+                from,
+                until: self.rng.random_range(from..=at),
+                after: Some(after).filter(|_| self.rng.random_bool(0.3)),
+            }
+        };
+        let order = Order { at, what };
+        self.tell(|| format!("record {at}: {order:?} for {webhook}"));
+        self.orders.insert(at, (webhook, order));
+        // No event: the log has something at this place.
+        self.push(Vec::new(), delivery(0, self.now_ms, 0, self.newest()));
+    }
+
+    /// One event is sent again, out of turn.
+    pub(super) fn resend(&mut self) {
+        if self.log.is_empty() {
+            return;
+        }
+        let record = &self.log[self.rng.random_range(0..self.log.len())];
+        let Some(webhook) = record.webhooks.first().copied() else {
+            return;
+        };
+        let event = &record.delivery;
+        let mut again = delivery(
+            event.source.offset,
+            event.accepted_at.unix_ms(),
+            event.data.len(),
+            self.newest(),
+        );
+        again.resent = true;
+        let at = self.end();
+        self.tell(|| {
+            format!(
+                "record {at}: event {} is resent to {webhook}",
+                again.source.offset
+            )
+        });
+        self.push(vec![webhook], again);
+    }
+
+    pub(super) fn end(&self) -> i64 {
+        i64::try_from(self.log.len()).unwrap_or(i64::MAX)
+    }
+
+    pub(super) fn push(&mut self, webhooks: Vec<WebhookId>, delivery: crate::record::Delivery) {
+        let offset = self.end();
+        self.appended.push(self.now_ms);
+        self.log.push(Incoming {
+            offset,
+            delivery: delivery.into(),
+            webhooks,
+        });
+    }
+
+    /// What the last order for a webhook asked for was received since it was taken.
+    pub(super) fn check_replays(&self) -> Checked {
+        for webhook in self.webhooks.iter().map(|webhook| webhook.id) {
+            let mut orders = self.orders.values().rev().filter(|(id, _)| *id == webhook);
+            let Some((_, order)) = orders.next() else { continue };
+            let Ordered::Replay { from, until, after } = order.what else {
+                continue;
+            };
+            let mut known = BTreeSet::new();
+            for record in &self.log {
+                let source = record.delivery.source.offset;
+                let is_first = record.webhooks.contains(&webhook) && known.insert(source);
+                let is_asked =
+                    (from..until).contains(&record.offset) && after.is_none_or(|after| source > after);
+                if is_first
+                    && is_asked
+                    && !self.may_lack(webhook, source)
+                    && !self.receivers.has_since(webhook, order.at, source)
+                {
+                    return Err(format!(
+                        "{webhook} did not get event {source} again, by {order:?}"
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+}
