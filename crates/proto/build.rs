@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    const FILES: [&str; 8] = [
+    const FILES: [&str; 9] = [
         "angarium/event/v1/event.proto",
         "angarium/event/v1/publisher.proto",
         "angarium/delivery/v1/delivery.proto",
         "angarium/delivery/v1/delivery_service.proto",
+        "angarium/delivery/v1/replay_service.proto",
         "angarium/journal/v1/journal.proto",
         "angarium/notice/v1/notice.proto",
         "angarium/registry/v1/registry.proto",

@@ -89,6 +89,11 @@ enum Request {
         partition: i32,
         reply: Reply<Watermarks>,
     },
+    At {
+        partition: i32,
+        at_ms: i64,
+        reply: Reply<i64>,
+    },
 }
 
 /// How long Kafka has to answer, and to come up with the first record.
@@ -161,6 +166,20 @@ impl LogReader {
         self.ask(|reply| Request::Ends { partition, reply }).await
     }
 
+    /// The offset of the first record that was written at this time or later, by the broker's clock in Unix
+    /// milliseconds; the end of the log if there is none.
+    ///
+    /// # Errors
+    /// As for [`ends`](Self::ends).
+    pub async fn offset_at(&self, partition: i32, at_ms: i64) -> Result<i64, ReadError> {
+        self.ask(|reply| Request::At {
+            partition,
+            at_ms,
+            reply,
+        })
+        .await
+    }
+
     async fn ask<T>(&self, request: impl FnOnce(Reply<T>) -> Request) -> Result<T, ReadError> {
         let (reply, answer) = oneshot::channel();
         self.requests
@@ -211,6 +230,11 @@ impl Reader {
                     .send(ends.map(|(low, high)| Watermarks { low, high }))
                     .is_ok()
             }
+            Request::At {
+                partition,
+                at_ms,
+                reply,
+            } => reply.send(self.offset_at(partition, at_ms)).is_ok(),
         };
         if !is_told {
             tracing::debug!("whoever asked has gone");
@@ -354,11 +378,31 @@ impl Reader {
         }
     }
 
+    fn offset_at(&self, partition: i32, at_ms: i64) -> Result<i64, ReadError> {
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(&self.topic, partition, Offset::Offset(at_ms))
+            .map_err(ReadError::Refused)?;
+        let found = self
+            .consumer
+            .offsets_for_times(list, PATIENCE)
+            .map_err(not_read)?;
+        let found = found.find_partition(&self.topic, partition);
+        match found.map(|found| (found.error(), found.offset())) {
+            Some((Ok(()), Offset::Offset(offset))) => Ok(offset),
+            Some((Err(error), _)) => Err(not_read(error)),
+            _ => Ok(self.watermarks(partition)?.1),
+        }
+    }
+
     fn watermarks(&self, partition: i32) -> Result<(i64, i64), ReadError> {
         let answer = ends(&self.consumer, &self.topic, partition, PATIENCE);
-        answer.map_err(|error| match error.rdkafka_error_code() {
-            Some(code) if is_outage(code) => ReadError::Unavailable(error),
-            _ => ReadError::Refused(error),
-        })
+        answer.map_err(not_read)
+    }
+}
+
+fn not_read(error: KafkaError) -> ReadError {
+    match error.rdkafka_error_code() {
+        Some(code) if is_outage(code) => ReadError::Unavailable(error),
+        _ => ReadError::Refused(error),
     }
 }

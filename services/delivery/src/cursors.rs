@@ -12,7 +12,7 @@ use angarium_runtime::Tasks;
 use prost::Message as _;
 use std::time::Duration;
 
-use crate::cursor::{Key, Sets};
+use crate::cursor::{Found, Key, Sets};
 use crate::error::Error;
 
 /// Records that may wait for Kafka, all partitions of this worker together; what comes beyond waits with its actor.
@@ -135,6 +135,13 @@ impl Cursors {
             0 => Ok(sets),
             count => Err(TakeoverError::Unreadable(count)),
         }
+    }
+
+    /// The set of the owner of a lane's partition, as it is on record now.
+    pub(crate) async fn found(&self, lane: Lane, partition: i32) -> Result<Found, TakeoverError> {
+        let end = self.reader.ends(partition).await?.high;
+        let sets = self.read(lane, partition, end - 1).await?;
+        Ok(sets.found().unwrap_or_default())
     }
 
     /// Queues a record; no entry: a tombstone.

@@ -36,6 +36,8 @@ mod metrics;
 mod notices;
 mod partition;
 mod record;
+mod replays;
+mod server;
 mod service;
 #[cfg(any(test, feature = "simulation"))]
 pub mod simulation;

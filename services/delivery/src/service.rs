@@ -22,6 +22,8 @@ use crate::disabling::Disabling;
 use crate::error::Error;
 use crate::metrics::Metrics;
 use crate::notices::Notices;
+use crate::replays::{self, Replays};
+use crate::server;
 use crate::tester::{Means, Tester};
 
 /// Records and bytes of one partition that may wait for its actor.
@@ -81,8 +83,24 @@ pub async fn run(config: Config, on: Dependencies, tasks: &Tasks) -> Result<Hand
         on.clock.clone(),
         tasks,
     );
+    let producer = Cursors::producer(&on.kafka, &config.client_id)?;
+    let cursors = Cursors::open(&on.kafka, &on.topics, &config.client_id, producer.clone(), tasks)?;
+    let means = replays::Means {
+        directory: on.directory.clone(),
+        producer: producer.clone(),
+        cursors: cursors.clone(),
+        clock: on.clock.clone(),
+    };
+    let replays = Replays::open(&on.kafka, &on.topics, &config.client_id, means, tasks)?;
     // First, so that an address that is taken is told before this worker takes partitions from others.
-    let grpc = tester.serve(config.listen_grpc, config.key.clone()).await?;
+    let grpc = server::serve(
+        config.listen_grpc,
+        config.key.clone(),
+        tester,
+        Some(replays),
+        tasks,
+    )
+    .await?;
     let handle = Handle { grpc };
     tokio::select! {
         () = on.directory.ready() => {}
@@ -103,8 +121,6 @@ pub async fn run(config: Config, on: Dependencies, tasks: &Tasks) -> Result<Hand
         tasks,
     )
     .await?;
-    let producer = Cursors::producer(&on.kafka, &config.client_id)?;
-    let cursors = Cursors::open(&on.kafka, &on.topics, &config.client_id, producer.clone(), tasks)?;
     let metrics = Metrics::new();
     let notices = Notices::new(producer, &on.topics, on.clock.clone(), metrics.clone());
     let disabling = Disabling::new(on.registry, notices.clone(), tasks);

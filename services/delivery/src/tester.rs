@@ -16,19 +16,15 @@ mod refusal;
 mod request;
 mod sample;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use angarium_directory::Directory;
 use angarium_kafka::Lease;
 use angarium_model::{Authentication, Webhook};
 use angarium_policy::egress::Policy;
-use angarium_proto::FILE_DESCRIPTOR_SET;
 use angarium_proto::delivery::v1;
-use angarium_proto::delivery::v1::delivery_service_server::{DeliveryService, DeliveryServiceServer};
-use angarium_runtime::access::OperatorKey;
-use angarium_runtime::{Clock, Tasks, grpc};
-use tokio::net::TcpListener;
+use angarium_proto::delivery::v1::delivery_service_server::DeliveryService;
+use angarium_runtime::{Clock, Tasks};
 use tokio::time::Instant;
 use tonic::{Request, Response, Status};
 
@@ -38,7 +34,6 @@ use self::request::{Asked, Subject};
 use crate::actor::headers;
 use crate::body::Body;
 use crate::call::{self, Caller, Capture, Patience, Pool, TlsSetup};
-use crate::error::Error;
 use crate::target::Target;
 
 /// How tests call: as deliveries do.
@@ -68,27 +63,6 @@ impl Tester {
             tasks: tasks.clone(),
             under_way: UnderWay::default(),
         }
-    }
-
-    /// Listens, and serves gRPC until the shutdown begins. Returns where.
-    ///
-    /// # Errors
-    /// When the address cannot be listened on.
-    pub(crate) async fn serve(self, listen: SocketAddr, key: OperatorKey) -> Result<SocketAddr, Error> {
-        let failed = |source| Error::Listen {
-            address: listen,
-            source,
-        };
-        let listener = TcpListener::bind(listen).await.map_err(failed)?;
-        let address = listener.local_addr().map_err(failed)?;
-        let tasks = self.tasks.clone();
-        let service = DeliveryServiceServer::new(self).max_decoding_message_size(grpc::MAX_MESSAGE_BYTES);
-        let server = grpc::Server::new(key)
-            .reflection(FILE_DESCRIPTOR_SET)?
-            .add_service(service);
-        tasks.spawn_critical("delivery grpc", server.serve(listener, tasks.shutdown().clone()));
-        tracing::info!(%address, "delivery serves gRPC");
-        Ok(address)
     }
 
     async fn test(&self, wire: v1::TestWebhookRequest) -> Result<v1::TestWebhookResponse, Refusal> {

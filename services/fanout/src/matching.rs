@@ -6,13 +6,11 @@ use std::num::NonZeroU32;
 
 use angarium_directory::{Matched, View};
 use angarium_kafka::{Record, partition_of};
-use angarium_model::{
-    AcceptedAt, AccountId, Catalogue, EventId, EventInfo, EventName, Lane, Position, WebhookId,
-};
+use angarium_model::{AcceptedAt, AccountId, Catalogue, EventId, EventName, Lane, Position, WebhookId};
 use angarium_proto::delivery::v1::DeliveryRecord;
 use angarium_proto::event::v1::EventRecord;
 use angarium_proto::{InvalidWire, convert};
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use prost::Message;
 
 /// The most webhooks that one record names: 16 KB of ids, so that a record is little larger than its event. An
@@ -109,29 +107,19 @@ impl Matcher {
         let lane = known.unwrap_or(Lane::Realtime);
         let matched = view.webhooks_for(event.account, &event.name);
 
+        let (account, id, name) = (event.account, event.id.clone(), event.name.clone());
         let delivery = DeliveryRecord {
-            account_id: event.account.get(),
-            event_id: event.id.as_str().to_owned(),
-            event_name: event.name.as_str().to_owned(),
-            timestamp: event.timestamp.get(),
-            event_info: event
-                .info
-                .map_or_else(|| position.event_info(accepted_at), EventInfo::into_string),
-            data: event.data.into_bytes(),
-            source: Some(convert::position_to_wire(position)),
-            accepted_at_ms: accepted_at.unix_ms(),
             registry_revision: matched.revision.offset(),
-            webhook_ids: Bytes::new(),
-            events_topic_id: Bytes::new(),
+            ..convert::delivery_of(event, position, accepted_at)
         };
         Ok(Fanned {
             deliveries: deliveries(delivery, &matched.active, self.partitions.of(lane)),
             summary: Summary {
-                account: event.account,
+                account,
                 position,
                 accepted_at,
-                id: event.id,
-                name: event.name,
+                id,
+                name,
                 lane,
                 matched,
             },
@@ -172,9 +160,11 @@ pub(crate) mod tests {
 
     use angarium_directory::Directory;
     use angarium_model::{
-        Authentication, Generation, JsonObject, Limits, Ordering, PayloadFormat, Revision, TargetUrl,
-        Timestamp, TypePattern, Webhook,
+        Authentication, EventInfo, Generation, JsonObject, Limits, Ordering, PayloadFormat, Revision,
+        TargetUrl, Timestamp, TypePattern, Webhook,
     };
+
+    use bytes::Bytes;
 
     use super::*;
 

@@ -30,6 +30,9 @@ async fn d5_a_topic_with_append_time_tells_when_it_took_a_record_by_the_brokers_
     let before = clock.now_ms();
     let acked = within(producer.send(record).unwrap()).await.unwrap();
     let at_ms = acked.appended_at_ms.expect("the broker tells");
-    assert!((before..=clock.now_ms()).contains(&at_ms), "{at_ms} is not behind {before}");
+    assert!(
+        (before..=clock.now_ms()).contains(&at_ms),
+        "{at_ms} is not behind {before}"
+    );
     harness.end().await;
 }

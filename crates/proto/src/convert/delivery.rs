@@ -1,6 +1,6 @@
 //! Delivery records.
 
-use angarium_model::{Lane, WebhookId};
+use angarium_model::{AcceptedAt, Event, EventInfo, Lane, Position, WebhookId};
 use bytes::{Bytes, BytesMut};
 
 use crate::delivery::v1::DeliveryRecord;
@@ -25,6 +25,25 @@ pub fn webhook_ids(record: &DeliveryRecord) -> Result<impl Iterator<Item = Webho
     Ok(ids.iter().map(|id| WebhookId::from_bytes(*id)))
 }
 
+/// A record for a deliveries topic, of an event that stands at this place: what is missing are the webhooks, and the
+/// revision that matched them.
+#[must_use]
+pub fn delivery_of(event: Event, source: Position, accepted_at: AcceptedAt) -> DeliveryRecord {
+    DeliveryRecord {
+        account_id: event.account.get(),
+        event_id: event.id.into_string(),
+        event_name: event.name.into_string(),
+        timestamp: event.timestamp.get(),
+        event_info: event
+            .info
+            .map_or_else(|| source.event_info(accepted_at), EventInfo::into_string),
+        data: event.data.into_bytes(),
+        source: Some(super::position_to_wire(source)),
+        accepted_at_ms: accepted_at.unix_ms(),
+        ..DeliveryRecord::default()
+    }
+}
+
 /// Adds a webhook to the list of a record that is being made.
 pub fn append_webhook_id(list: &mut BytesMut, id: WebhookId) {
     list.extend_from_slice(id.as_bytes());
@@ -36,6 +55,16 @@ pub const fn lane_to_wire(lane: Lane) -> journal::v1::Lane {
     match lane {
         Lane::Realtime => journal::v1::Lane::Realtime,
         Lane::Batch => journal::v1::Lane::Batch,
+    }
+}
+
+/// A lane, from a message; `None` when it is not set, or not known here.
+#[must_use]
+pub fn lane_from_wire(lane: i32) -> Option<Lane> {
+    match journal::v1::Lane::try_from(lane) {
+        Ok(journal::v1::Lane::Realtime) => Some(Lane::Realtime),
+        Ok(journal::v1::Lane::Batch) => Some(Lane::Batch),
+        Ok(journal::v1::Lane::Unspecified) | Err(_) => None,
     }
 }
 

@@ -17,7 +17,8 @@ use angarium_proto::delivery::v1::{
 };
 use angarium_proto::registry::v1 as registry;
 use angarium_proto::registry::v1::authentication::Method;
-use angarium_runtime::Shutdown;
+use angarium_runtime::access::OperatorKey;
+use angarium_runtime::{Shutdown, grpc};
 use angarium_signing::{DEFAULT_TOLERANCE, Secret, Verifier};
 use angarium_testkit::described;
 use angarium_testkit::receiver::{Answer, Gate, Receiver};
@@ -25,6 +26,7 @@ use tonic::Code;
 use tonic_types::StatusExt as _;
 
 use super::*;
+use crate::server;
 
 const ACCOUNT: u64 = 1234;
 const HOOK: &str = "hook";
@@ -68,7 +70,9 @@ impl World {
         let tester = Tester::new(directory, means, Clock::system(), &tasks);
         let key = OperatorKey::generate();
         let loopback = SocketAddr::from(([127, 0, 0, 1], 0));
-        let address = tester.serve(loopback, key.clone()).await.unwrap();
+        let address = server::serve(loopback, key.clone(), tester, None, &tasks)
+            .await
+            .unwrap();
         Self {
             receiver,
             channel: grpc::client(&format!("http://{address}"), &key).unwrap(),

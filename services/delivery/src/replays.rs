@@ -1,0 +1,376 @@
+//! What is sent again because someone asks for it: replays, single events, what was put aside.
+//!
+//! 1. `request` checks what the caller sends.
+//! 2. `log` looks into Kafka: where a time or an event lies, how many events a range has, what was put aside.
+//! 3. What is to be sent is appended to the webhook's partition of its deliveries topic: an order, or the event once
+//!    more. The partition's owner meets it in its turn (`hook/replay.rs`). So any worker can answer any call, and what was
+//!    ordered outlives all of them.
+//!
+//! How far a replay is stands in the webhook's cursor.
+
+mod log;
+mod refusal;
+mod request;
+
+use std::collections::BTreeSet;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use angarium_directory::Directory;
+use angarium_kafka::topics::{self, Names};
+use angarium_kafka::{Connection, Outgoing, Producer, SendError, partition_of};
+use angarium_model::{Lane, Position, WebhookId};
+use angarium_proto::convert::{self, lane_to_wire};
+use angarium_proto::delivery::v1;
+use angarium_proto::delivery::v1::replay_service_server::ReplayService;
+use angarium_proto::delivery::v1::{DeliveryRecord, ReplayOrder, ReplayState, replay_order};
+use angarium_runtime::{Clock, Tasks};
+use bytes::BytesMut;
+use prost::Message as _;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::timeout;
+use tonic::{Request, Response, Status};
+
+use self::log::{Counted, Log};
+use self::refusal::Refusal;
+use self::request::{Start, Subject};
+use crate::cursor::Standing;
+use crate::cursors::Cursors;
+use crate::error::Error;
+
+/// Calls under way at once in this worker: each may read Kafka for seconds.
+const MOST: usize = 4;
+/// What one call resends at most.
+const MOST_DEAD_LETTERS: usize = 10_000;
+/// Kafka takes an order within this, or the caller is told that it may have been given or not.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Answers calls of `ReplayService`. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Replays {
+    directory: Directory,
+    kafka: Connection,
+    names: Names,
+    producer: Producer,
+    cursors: Cursors,
+    log: Log,
+    clock: Clock,
+    under_way: Arc<Semaphore>,
+}
+
+/// Where a webhook's deliveries are.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    webhook: WebhookId,
+    lane: Lane,
+    partition: i32,
+}
+
+/// What Replays stands on, beside Kafka.
+#[derive(Clone, Debug)]
+pub(crate) struct Means {
+    pub(crate) directory: Directory,
+    pub(crate) producer: Producer,
+    pub(crate) cursors: Cursors,
+    pub(crate) clock: Clock,
+}
+
+impl Replays {
+    /// # Errors
+    /// If librdkafka refuses the settings.
+    pub(crate) fn open(
+        kafka: &Connection,
+        names: &Names,
+        client_id: &str,
+        means: Means,
+        tasks: &Tasks,
+    ) -> Result<Self, Error> {
+        Ok(Self {
+            directory: means.directory,
+            kafka: kafka.clone(),
+            names: names.clone(),
+            producer: means.producer,
+            cursors: means.cursors,
+            log: Log::open(kafka, names, client_id, tasks)?,
+            clock: means.clock,
+            under_way: Arc::new(Semaphore::new(MOST)),
+        })
+    }
+
+    fn begin(&self) -> Result<SemaphorePermit<'_>, Refusal> {
+        self.under_way
+            .try_acquire()
+            .map_err(|_none_left| Refusal::TooMany(MOST))
+    }
+
+    /// Finds the webhook, and where its deliveries are.
+    async fn place(&self, subject: Subject, lane: Lane) -> Result<Place, Refusal> {
+        if !self.directory.is_ready() {
+            return Err(Refusal::NotReady);
+        }
+        let Subject { account, webhook } = subject;
+        self.directory
+            .webhook(webhook)
+            .filter(|known| known.account == account)
+            .ok_or(Refusal::NoWebhook { account, webhook })?;
+        let partitions: NonZeroU32 =
+            topics::partitions(&self.kafka, self.names.deliveries(lane), PATIENCE).await?;
+        Ok(Place {
+            webhook,
+            lane,
+            partition: partition_of(webhook.as_bytes(), partitions),
+        })
+    }
+
+    async fn replay(&self, wire: v1::ReplayWebhookRequest) -> Result<v1::ReplayWebhookResponse, Refusal> {
+        let _permit = self.begin()?;
+        let asked = request::replay(&wire)?;
+        let place = self.place(asked.subject, asked.lane).await?;
+        if let (true, Start::Time(from_ms)) = (asked.dead_letters_only, asked.start) {
+            let until_ms = asked.until_ms.unwrap_or(i64::MAX);
+            return self
+                .resend_dead_letters(asked.subject, place, (from_ms, until_ms), asked.dry_run)
+                .await;
+        }
+        let (from, after) = match asked.start {
+            Start::Time(from_ms) => (self.log.offset_at(place, from_ms).await?, None),
+            Start::Position(position) => {
+                let event = self.log.event(asked.subject.account, position).await?;
+                let from = self.log.offset_at(place, event.accepted_at.unix_ms()).await?;
+                (from, Some(position.offset - 1))
+            }
+        };
+        let end = self.log.end(place).await?;
+        let until = match asked.until_ms {
+            Some(until_ms) => self.log.offset_at(place, until_ms).await?.min(end),
+            None => end,
+        };
+        if asked.dry_run {
+            let Counted { events, more } = self
+                .log
+                .count(place, from..until, after, self.clock.now_ms())
+                .await?;
+            return Ok(v1::ReplayWebhookResponse {
+                events,
+                more,
+                replay_id: 0,
+            });
+        }
+        let range = replay_order::Range {
+            from,
+            until,
+            after_source_offset: after,
+        };
+        let order = replay_order::Order::Replay(range);
+        let replay_id = self.order(asked.subject, place, order).await?;
+        Ok(v1::ReplayWebhookResponse {
+            events: 0,
+            more: false,
+            replay_id,
+        })
+    }
+
+    async fn resend_dead_letters(
+        &self,
+        subject: Subject,
+        place: Place,
+        (from_ms, until_ms): (i64, i64),
+        dry_run: bool,
+    ) -> Result<v1::ReplayWebhookResponse, Refusal> {
+        let mut found = BTreeSet::new();
+        let mut next = self.log.notices_at(place, from_ms).await?;
+        let mut more = false;
+        while let Some(from) = next {
+            let page = self.log.dead_letters(place, from, MOST_DEAD_LETTERS).await?;
+            let within = page
+                .entries
+                .iter()
+                .filter(|entry| (from_ms..until_ms).contains(&entry.at_ms) && entry.lane == place.lane);
+            found.extend(within.map(|entry| entry.position));
+            next = page.next;
+            more = found.len() > MOST_DEAD_LETTERS;
+            if more {
+                break;
+            }
+        }
+        let found: Vec<Position> = found.into_iter().take(MOST_DEAD_LETTERS).collect();
+        if !dry_run {
+            // An event that Kafka has no longer is over (D5).
+            for position in &found {
+                match self.resend_one(subject, *position).await {
+                    Ok(()) | Err(Refusal::NoEvent(_)) => {}
+                    Err(refusal) => return Err(refusal),
+                }
+            }
+        }
+        Ok(v1::ReplayWebhookResponse {
+            events: u64::try_from(found.len()).unwrap_or(u64::MAX),
+            more,
+            replay_id: 0,
+        })
+    }
+
+    async fn cancel(&self, wire: v1::CancelReplayRequest) -> Result<(), Refusal> {
+        let _permit = self.begin()?;
+        let (subject, lane) = request::subject_and_lane(wire.account_id, &wire.webhook_id, wire.lane)?;
+        let place = self.place(subject, lane).await?;
+        let cancel = replay_order::Order::Cancel(replay_order::Cancel {});
+        self.order(subject, place, cancel).await?;
+        Ok(())
+    }
+
+    async fn progress(&self, wire: v1::GetReplayRequest) -> Result<v1::GetReplayResponse, Refusal> {
+        let _permit = self.begin()?;
+        let (subject, lane, id) = request::progress(&wire)?;
+        let place = self.place(subject, lane).await?;
+        let range = self.log.ordered(place, id).await?;
+        let found = self.cursors.found(lane, place.partition).await?;
+        let cursor = found.cursors.get(&place.webhook);
+        let (state, done_permille) = match cursor {
+            Some(cursor) if cursor.generation > id => (ReplayState::Replaced, 0),
+            Some(cursor) if cursor.generation == id => match &cursor.standing {
+                Standing::Behind {
+                    replay: Some(replay), ..
+                } => {
+                    let all = (replay.until - range.from).max(1);
+                    let done = (cursor.resume - range.from).clamp(0, all);
+                    let permille = u32::try_from(done.saturating_mul(1_000) / all).unwrap_or(0);
+                    (ReplayState::Running, permille)
+                }
+                Standing::Behind { .. } | Standing::Live => (ReplayState::Done, 1_000),
+            },
+            _ => (ReplayState::Pending, 0),
+        };
+        Ok(v1::GetReplayResponse {
+            state: state.into(),
+            done_permille,
+        })
+    }
+
+    async fn resend(&self, wire: v1::ResendEventRequest) -> Result<(), Refusal> {
+        let _permit = self.begin()?;
+        let (subject, position) = request::resend(&wire)?;
+        self.resend_one(subject, position).await
+    }
+
+    /// Appends an event once more, for one webhook.
+    async fn resend_one(&self, subject: Subject, position: Position) -> Result<(), Refusal> {
+        // As it happens: someone waits for it.
+        let place = self.place(subject, Lane::Realtime).await?;
+        let found = self.log.event(subject.account, position).await?;
+        let record = DeliveryRecord {
+            resent: true,
+            ..convert::delivery_of(found.event, position, found.accepted_at)
+        };
+        self.append(subject, place, record).await?;
+        Ok(())
+    }
+
+    /// Appends an order; the offset is what it is called by.
+    async fn order(
+        &self,
+        subject: Subject,
+        place: Place,
+        order: replay_order::Order,
+    ) -> Result<i64, Refusal> {
+        let record = DeliveryRecord {
+            account_id: subject.account.get(),
+            replay_order: Some(ReplayOrder { order: Some(order) }),
+            ..DeliveryRecord::default()
+        };
+        self.append(subject, place, record).await
+    }
+
+    async fn append(&self, subject: Subject, place: Place, record: DeliveryRecord) -> Result<i64, Refusal> {
+        let mut webhook_ids = BytesMut::new();
+        convert::append_webhook_id(&mut webhook_ids, place.webhook);
+        let record = DeliveryRecord {
+            webhook_ids: webhook_ids.freeze(),
+            registry_revision: self.directory.revision(subject.account).offset(),
+            ..record
+        };
+        let sent = self.producer.send(Outgoing {
+            topic: self.names.deliveries(place.lane),
+            partition: place.partition,
+            key: place.webhook.as_bytes(),
+            value: Some(&record.encode_to_vec()),
+            headers: &[],
+        });
+        let ack = sent.map_err(|error| match error {
+            SendError::QueueFull => Refusal::Busy,
+            error => Refusal::NotSent(error),
+        })?;
+        let acked = timeout(PATIENCE, ack)
+            .await
+            .map_err(|_elapsed| Refusal::Unknown)??;
+        Ok(acked.offset)
+    }
+
+    async fn list_dead_letters(
+        &self,
+        wire: v1::ListDeadLettersRequest,
+    ) -> Result<v1::ListDeadLettersResponse, Refusal> {
+        let _permit = self.begin()?;
+        let asked = request::list(&wire)?;
+        // Notices of both lanes lie where the webhook's deliveries do.
+        let place = self.place(asked.subject, Lane::Realtime).await?;
+        let from = match asked.page {
+            Some(offset) => Some(offset),
+            None => self.log.notices_at(place, asked.from_ms).await?,
+        };
+        let Some(from) = from else {
+            return Ok(v1::ListDeadLettersResponse::default());
+        };
+        let page = self.log.dead_letters(place, from, asked.page_size).await?;
+        let entry = |entry: log::Entry| v1::list_dead_letters_response::Entry {
+            dead_letter: Some(entry.dead_letter),
+            at_ms: entry.at_ms,
+            lane: lane_to_wire(entry.lane).into(),
+        };
+        Ok(v1::ListDeadLettersResponse {
+            dead_letters: page.entries.into_iter().map(entry).collect(),
+            next_page_token: page.next.map(|next| next.to_string()).unwrap_or_default(),
+        })
+    }
+}
+
+#[tonic::async_trait]
+impl ReplayService for Replays {
+    async fn replay_webhook(
+        &self,
+        request: Request<v1::ReplayWebhookRequest>,
+    ) -> Result<Response<v1::ReplayWebhookResponse>, Status> {
+        Ok(Response::new(self.replay(request.into_inner()).await?))
+    }
+
+    async fn cancel_replay(
+        &self,
+        request: Request<v1::CancelReplayRequest>,
+    ) -> Result<Response<v1::CancelReplayResponse>, Status> {
+        self.cancel(request.into_inner()).await?;
+        Ok(Response::new(v1::CancelReplayResponse {}))
+    }
+
+    async fn get_replay(
+        &self,
+        request: Request<v1::GetReplayRequest>,
+    ) -> Result<Response<v1::GetReplayResponse>, Status> {
+        Ok(Response::new(self.progress(request.into_inner()).await?))
+    }
+
+    async fn resend_event(
+        &self,
+        request: Request<v1::ResendEventRequest>,
+    ) -> Result<Response<v1::ResendEventResponse>, Status> {
+        self.resend(request.into_inner()).await?;
+        Ok(Response::new(v1::ResendEventResponse {}))
+    }
+
+    async fn list_dead_letters(
+        &self,
+        request: Request<v1::ListDeadLettersRequest>,
+    ) -> Result<Response<v1::ListDeadLettersResponse>, Status> {
+        Ok(Response::new(self.list_dead_letters(request.into_inner()).await?))
+    }
+}

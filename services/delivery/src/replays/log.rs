@@ -1,0 +1,255 @@
+//! What Kafka says of what may be sent again.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use angarium_kafka::topics::Names;
+use angarium_kafka::{Connection, Limit, LogReader, ReadError, Record};
+use angarium_model::{AcceptedAt, AccountId, Event, Lane, Position};
+use angarium_policy::expired;
+use angarium_proto::convert::{event_from_record, lane_from_wire, position_from_wire};
+use angarium_proto::delivery::v1::{DeliveryRecord, replay_order};
+use angarium_proto::event::v1::EventRecord;
+use angarium_proto::notice::v1::notice_record::Notice;
+use angarium_proto::notice::v1::{DeadLetter, NoticeRecord};
+use angarium_runtime::Tasks;
+use prost::Message as _;
+use tokio::time::Instant;
+
+use super::Place;
+use super::refusal::Refusal;
+use crate::error::Error;
+use crate::record::{self, Read};
+
+/// What one read brings at most.
+const READ: Limit = Limit {
+    records: 10_000,
+    bytes: 4 * 1024 * 1024,
+};
+/// One record.
+const ONE: Limit = Limit { records: 1, bytes: 0 };
+/// A call reads on for so long.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Readers of their own, so that no catch-up waits for a count.
+#[derive(Clone, Debug)]
+pub(super) struct Log {
+    realtime: LogReader,
+    batch: LogReader,
+    events: LogReader,
+    notices: LogReader,
+}
+
+/// An event as ingest accepted it.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) event: Event,
+    pub(super) accepted_at: AcceptedAt,
+}
+
+/// How many events a range has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Counted {
+    pub(super) events: u64,
+    /// There may be more: the time was over.
+    pub(super) more: bool,
+}
+
+/// What was put aside.
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    pub(super) position: Position,
+    pub(super) dead_letter: DeadLetter,
+    pub(super) at_ms: i64,
+    pub(super) lane: Lane,
+}
+
+/// Some of what was put aside, and where to go on.
+#[derive(Debug, Default)]
+pub(super) struct Page {
+    pub(super) entries: Vec<Entry>,
+    pub(super) next: Option<i64>,
+}
+
+impl Log {
+    pub(super) fn open(
+        kafka: &Connection,
+        names: &Names,
+        client_id: &str,
+        tasks: &Tasks,
+    ) -> Result<Self, Error> {
+        let open =
+            |topic: &str, of: &str| LogReader::open(kafka, topic, &format!("{client_id}-replay-{of}"), tasks);
+        Ok(Self {
+            realtime: open(names.deliveries(Lane::Realtime), "realtime")?,
+            batch: open(names.deliveries(Lane::Batch), "batch")?,
+            events: open(names.events(), "events")?,
+            notices: open(names.notices(), "notices")?,
+        })
+    }
+
+    fn deliveries(&self, lane: Lane) -> &LogReader {
+        match lane {
+            Lane::Realtime => &self.realtime,
+            Lane::Batch => &self.batch,
+        }
+    }
+
+    /// Where the deliveries begin that were written at this time or later.
+    pub(super) async fn offset_at(&self, place: Place, at_ms: i64) -> Result<i64, Refusal> {
+        Ok(self
+            .deliveries(place.lane)
+            .offset_at(place.partition, at_ms)
+            .await?)
+    }
+
+    pub(super) async fn end(&self, place: Place) -> Result<i64, Refusal> {
+        Ok(self.deliveries(place.lane).ends(place.partition).await?.high)
+    }
+
+    /// The event of an account at a position.
+    pub(super) async fn event(&self, account: AccountId, position: Position) -> Result<Found, Refusal> {
+        let none = || Refusal::NoEvent(position);
+        let record = one(&self.events, position.partition, position.offset).await?;
+        let record = record.ok_or_else(none)?;
+        let accepted_at = AcceptedAt::from_unix_ms(record.timestamp_ms);
+        let event = record
+            .value
+            .and_then(|value| EventRecord::decode(value).ok())
+            .and_then(|record| event_from_record(record).ok())
+            // Whose it is, nobody else learns.
+            .filter(|event| event.account == account)
+            .ok_or_else(none)?;
+        Ok(Found { event, accepted_at })
+    }
+
+    /// How many events of a range are the webhook's and may still be sent, those behind `after` in the events topic.
+    pub(super) async fn count(
+        &self,
+        place: Place,
+        range: Range<i64>,
+        after: Option<i64>,
+        now_ms: i64,
+    ) -> Result<Counted, Refusal> {
+        let deadline = Instant::now() + PATIENCE;
+        let (mut next, mut last) = (range.start, after.unwrap_or(-1));
+        let mut counted = Counted::default();
+        while next < range.end {
+            if Instant::now() >= deadline {
+                counted.more = true;
+                break;
+            }
+            let Some((records, read_to)) = from(self.deliveries(place.lane), place.partition, next).await?
+            else {
+                break;
+            };
+            next = read_to;
+            for record in records
+                .into_iter()
+                .filter(|record| range.contains(&record.offset))
+            {
+                let Ok(Read::Event(incoming)) = record::read(record) else {
+                    continue;
+                };
+                let delivery = &incoming.delivery;
+                let is_its = incoming.webhooks.contains(&place.webhook) && !delivery.resent;
+                // What fanout wrote twice is sent once.
+                if is_its && delivery.source.offset > last && !expired(delivery.accepted_at, now_ms) {
+                    last = delivery.source.offset;
+                    counted.events += 1;
+                }
+            }
+        }
+        Ok(counted)
+    }
+
+    /// What was ordered at this offset.
+    pub(super) async fn ordered(&self, place: Place, id: i64) -> Result<replay_order::Range, Refusal> {
+        let none = || Refusal::NoReplay(id);
+        let record = one(self.deliveries(place.lane), place.partition, id).await?;
+        let record = record
+            .and_then(|record| record.value)
+            .and_then(|value| DeliveryRecord::decode(value).ok())
+            .filter(|record| record.webhook_ids.as_ref() == place.webhook.as_bytes())
+            .ok_or_else(none)?;
+        match record.replay_order.and_then(|order| order.order) {
+            Some(replay_order::Order::Replay(range)) => Ok(range),
+            Some(replay_order::Order::Cancel(_)) | None => Err(none()),
+        }
+    }
+
+    /// Where the notices begin that were written at this time or later; `None` if there are none.
+    pub(super) async fn notices_at(&self, place: Place, at_ms: i64) -> Result<Option<i64>, Refusal> {
+        let at = self.notices.offset_at(place.partition, at_ms).await?;
+        let high = self.notices.ends(place.partition).await?.high;
+        Ok((at < high).then_some(at))
+    }
+
+    /// What was put aside for the webhook, from this offset of the notices on: at most so many, as far as it is found in
+    /// time.
+    pub(super) async fn dead_letters(&self, place: Place, offset: i64, most: usize) -> Result<Page, Refusal> {
+        let deadline = Instant::now() + PATIENCE;
+        let webhook = place.webhook.to_string();
+        let mut page = Page {
+            entries: Vec::new(),
+            next: Some(offset),
+        };
+        while let Some(next) = page.next
+            && Instant::now() < deadline
+        {
+            let Some((records, read_to)) = from(&self.notices, place.partition, next).await? else {
+                page.next = None;
+                break;
+            };
+            page.next = Some(read_to);
+            for record in records {
+                let offset = record.offset;
+                page.entries.extend(entry(record, &webhook));
+                if page.entries.len() >= most {
+                    page.next = Some(offset + 1);
+                    return Ok(page);
+                }
+            }
+        }
+        Ok(page)
+    }
+}
+
+/// Of a notice what it says of an event that was put aside for this webhook.
+fn entry(record: Record, webhook: &str) -> Option<Entry> {
+    let notice = NoticeRecord::decode(record.value?).ok()?;
+    let (lane, at_ms) = (lane_from_wire(notice.lane)?, notice.at_ms);
+    match notice.notice? {
+        Notice::DeadLetter(dead_letter) if notice.webhook_id == webhook => Some(Entry {
+            position: position_from_wire(dead_letter.event.as_ref()?.position?),
+            dead_letter,
+            at_ms,
+            lane,
+        }),
+        _ => None,
+    }
+}
+
+/// The record at an offset, if there is one.
+async fn one(reader: &LogReader, partition: i32, offset: i64) -> Result<Option<Record>, Refusal> {
+    match reader.read(partition, offset, ONE).await {
+        Ok(chunk) => Ok(chunk.records.into_iter().find(|record| record.offset == offset)),
+        Err(ReadError::OutOfRange { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Some records from an offset on, or from where the log begins, and where to go on; `None` at the end.
+async fn from(
+    reader: &LogReader,
+    partition: i32,
+    offset: i64,
+) -> Result<Option<(Vec<Record>, i64)>, Refusal> {
+    match reader.read(partition, offset, READ).await {
+        Ok(chunk) if chunk.next > offset => Ok(Some((chunk.records, chunk.next))),
+        Ok(_) => Ok(None),
+        Err(ReadError::OutOfRange { low, .. }) if offset < low => Ok(Some((Vec::new(), low))),
+        Err(ReadError::OutOfRange { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}

@@ -1,0 +1,246 @@
+//! Checks what callers send. Every mistake of a request is told at once, with the path of its field.
+
+use angarium_model::{AccountId, InvalidId, Lane, Position, WebhookId};
+use angarium_proto::convert::{lane_from_wire, position_from_wire};
+use angarium_proto::delivery::v1;
+use angarium_proto::delivery::v1::replay_webhook_request::Start as WireStart;
+use angarium_proto::{FieldError, InvalidWire, event};
+
+/// The most entries of a page, and how many it has if the caller does not say.
+const LARGEST_PAGE: u32 = 1_000;
+const PAGE: u32 = 100;
+
+/// Whose deliveries.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Subject {
+    pub(super) account: AccountId,
+    pub(super) webhook: WebhookId,
+}
+
+/// From where on to send again.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Start {
+    /// Unix milliseconds.
+    Time(i64),
+    Position(Position),
+}
+
+/// A replay that is asked for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Replay {
+    pub(super) subject: Subject,
+    pub(super) lane: Lane,
+    pub(super) start: Start,
+    pub(super) until_ms: Option<i64>,
+    pub(super) dead_letters_only: bool,
+    pub(super) dry_run: bool,
+}
+
+/// A page of dead letters that is asked for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct List {
+    pub(super) subject: Subject,
+    pub(super) from_ms: i64,
+    pub(super) page_size: usize,
+    /// Where to go on.
+    pub(super) page: Option<i64>,
+}
+
+type Errors = Vec<FieldError>;
+
+pub(super) fn replay(wire: &v1::ReplayWebhookRequest) -> Result<Replay, InvalidWire> {
+    let mut errors = Vec::new();
+    let subject = subject(wire.account_id, &wire.webhook_id, &mut errors);
+    let lane = lane(wire.lane, &mut errors);
+    let start = match wire.start {
+        Some(WireStart::FromMs(from_ms)) => Some(Start::Time(from_ms)),
+        Some(WireStart::FromPosition(at)) => {
+            position("from_position", Some(at), &mut errors).map(Start::Position)
+        }
+        None => {
+            let message = "is required: from when on, `from_ms`, or from which event on, `from_position`";
+            errors.push(FieldError::new("start", message));
+            None
+        }
+    };
+    if let Some(Start::Time(from_ms)) = start {
+        not_negative("from_ms", from_ms, &mut errors);
+        if wire.until_ms.is_some_and(|until_ms| until_ms <= from_ms) {
+            errors.push(FieldError::new("until_ms", "must be later than `from_ms`"));
+        }
+    }
+    if wire.dead_letters_only && matches!(start, Some(Start::Position(_))) {
+        let message = "goes with `from_ms`; to send one event again there is ResendEvent";
+        errors.push(FieldError::new("dead_letters_only", message));
+    }
+    match (subject, lane, start) {
+        (Some(subject), Some(lane), Some(start)) if errors.is_empty() => Ok(Replay {
+            subject,
+            lane,
+            start,
+            until_ms: wire.until_ms,
+            dead_letters_only: wire.dead_letters_only,
+            dry_run: wire.dry_run,
+        }),
+        _ => Err(InvalidWire(errors)),
+    }
+}
+
+pub(super) fn subject_and_lane(
+    account_id: u64,
+    webhook_id: &str,
+    wire_lane: i32,
+) -> Result<(Subject, Lane), InvalidWire> {
+    let mut errors = Vec::new();
+    let subject = subject(account_id, webhook_id, &mut errors);
+    let lane = lane(wire_lane, &mut errors);
+    match (subject, lane) {
+        (Some(subject), Some(lane)) => Ok((subject, lane)),
+        _ => Err(InvalidWire(errors)),
+    }
+}
+
+pub(super) fn progress(wire: &v1::GetReplayRequest) -> Result<(Subject, Lane, i64), InvalidWire> {
+    let checked = subject_and_lane(wire.account_id, &wire.webhook_id, wire.lane);
+    if wire.replay_id >= 1 {
+        return checked.map(|(subject, lane)| (subject, lane, wire.replay_id));
+    }
+    let mut errors = checked.err().map_or_else(Vec::new, |InvalidWire(errors)| errors);
+    errors.push(FieldError::new(
+        "replay_id",
+        "must be what ReplayWebhook answered, at least 1",
+    ));
+    Err(InvalidWire(errors))
+}
+
+pub(super) fn resend(wire: &v1::ResendEventRequest) -> Result<(Subject, Position), InvalidWire> {
+    let mut errors = Vec::new();
+    let subject = subject(wire.account_id, &wire.webhook_id, &mut errors);
+    let position = position("position", wire.position, &mut errors);
+    match (subject, position) {
+        (Some(subject), Some(position)) => Ok((subject, position)),
+        _ => Err(InvalidWire(errors)),
+    }
+}
+
+pub(super) fn list(wire: &v1::ListDeadLettersRequest) -> Result<List, InvalidWire> {
+    let mut errors = Vec::new();
+    let subject = subject(wire.account_id, &wire.webhook_id, &mut errors);
+    not_negative("from_ms", wire.from_ms, &mut errors);
+    let page_size = match wire.page_size {
+        0 => PAGE,
+        size => size,
+    };
+    if page_size > LARGEST_PAGE {
+        let message = format!("must be 1 to {LARGEST_PAGE}, or 0 for {PAGE}, not {page_size}");
+        errors.push(FieldError::new("page_size", message));
+    }
+    let page = match wire.page_token.as_str() {
+        "" => None,
+        token => {
+            let offset = token.parse().ok().filter(|offset: &i64| *offset >= 0);
+            if offset.is_none() {
+                let message = "must be `next_page_token` of the answer before";
+                errors.push(FieldError::new("page_token", message));
+            }
+            offset
+        }
+    };
+    match subject {
+        Some(subject) if errors.is_empty() => Ok(List {
+            subject,
+            from_ms: wire.from_ms,
+            page_size: usize::try_from(page_size).unwrap_or(usize::MAX),
+            page,
+        }),
+        _ => Err(InvalidWire(errors)),
+    }
+}
+
+fn subject(account_id: u64, webhook_id: &str, errors: &mut Errors) -> Option<Subject> {
+    let mut wrong = |field: &str, error: InvalidId| errors.push(FieldError::new(field, error.to_string()));
+    let account = AccountId::new(account_id).map_err(|error| wrong("account_id", error));
+    let webhook = webhook_id.parse().map_err(|error| wrong("webhook_id", error));
+    Some(Subject {
+        account: account.ok()?,
+        webhook: webhook.ok()?,
+    })
+}
+
+fn lane(wire: i32, errors: &mut Errors) -> Option<Lane> {
+    let lane = lane_from_wire(wire);
+    if lane.is_none() {
+        errors.push(FieldError::new(
+            "lane",
+            "is required: LANE_REALTIME or LANE_BATCH",
+        ));
+    }
+    lane
+}
+
+fn position(field: &str, wire: Option<event::v1::Position>, errors: &mut Errors) -> Option<Position> {
+    let position = wire.map(position_from_wire);
+    let valid = position.filter(|position| position.partition >= 0 && position.offset >= 0);
+    if valid.is_none() {
+        let message = "is required: partition and offset of the event, neither below 0";
+        errors.push(FieldError::new(field, message));
+    }
+    valid
+}
+
+fn not_negative(field: &str, number: i64, errors: &mut Errors) {
+    if number < 0 {
+        errors.push(FieldError::new(
+            field,
+            "is before 1970; it is in milliseconds since then",
+        ));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fields(InvalidWire(errors): InvalidWire) -> Vec<String> {
+        errors.into_iter().map(|error| error.field).collect()
+    }
+
+    #[test]
+    fn every_mistake_of_a_request_is_told_at_once_with_its_field() {
+        let nothing = v1::ReplayWebhookRequest {
+            account_id: u64::MAX,
+            ..v1::ReplayWebhookRequest::default()
+        };
+        assert_eq!(
+            fields(replay(&nothing).unwrap_err()),
+            ["account_id", "webhook_id", "lane", "start"]
+        );
+        let backwards = v1::ReplayWebhookRequest {
+            webhook_id: WebhookId::from_bytes([1; 16]).to_string(),
+            lane: 1,
+            start: Some(WireStart::FromMs(10)),
+            until_ms: Some(10),
+            ..v1::ReplayWebhookRequest::default()
+        };
+        assert_eq!(fields(replay(&backwards).unwrap_err()), ["until_ms"]);
+        let list_of_all = v1::ListDeadLettersRequest {
+            from_ms: -1,
+            page_size: 1_001,
+            page_token: "x".into(),
+            ..v1::ListDeadLettersRequest::default()
+        };
+        assert_eq!(
+            fields(list(&list_of_all).unwrap_err()),
+            ["webhook_id", "from_ms", "page_size", "page_token"]
+        );
+        let no_replay = v1::GetReplayRequest::default();
+        assert_eq!(
+            fields(progress(&no_replay).unwrap_err()),
+            ["webhook_id", "lane", "replay_id"]
+        );
+        assert_eq!(
+            fields(resend(&v1::ResendEventRequest::default()).unwrap_err()),
+            ["webhook_id", "position"]
+        );
+    }
+}
