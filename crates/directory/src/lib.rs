@@ -196,7 +196,7 @@ impl Shared {
 #[cfg(test)]
 mod tests {
     use angarium_model::{
-        Authentication, EventName, Generation, Limits, Ordering, PayloadFormat, TargetUrl, TypePattern,
+        Authentication, EventName, Limits, Ordering, PayloadFormat, TargetUrl, TypePattern,
     };
 
     use super::*;
@@ -226,7 +226,6 @@ mod tests {
             limits: Limits::default(),
             dead_letter: None,
             disabled: None,
-            generation: Generation::default(),
             revision: Revision::from_offset(i64::from(number)),
             created_at_ms: 0,
         }

@@ -151,9 +151,7 @@ impl Revisions {
 mod tests {
     use std::collections::HashMap;
 
-    use angarium_model::{
-        Authentication, Generation, Limits, Ordering, PayloadFormat, TargetUrl, TypePattern,
-    };
+    use angarium_model::{Authentication, Limits, Ordering, PayloadFormat, TargetUrl, TypePattern};
     use proptest::prelude::*;
 
     use super::*;
@@ -196,7 +194,6 @@ mod tests {
             limits: Limits::default(),
             dead_letter: None,
             disabled: None,
-            generation: Generation::default(),
             revision: Revision::default(),
             created_at_ms: 0,
         }

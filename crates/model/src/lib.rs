@@ -15,8 +15,7 @@ pub use event::{AcceptedAt, Event, JsonObject, NotAnObject, Position, Timestamp}
 pub use ids::{AccountId, EventId, EventInfo, EventName, InvalidId, WebhookId};
 pub use lane::Lane;
 pub use webhook::{
-    Account, Authentication, Bounded, DeadLetter, DetailTooLong, Disabled, DisabledReason, Generation,
-    InvalidWebhook, Limits, MaxAttempts, MaxGroupBytes, MaxGroupEvents, MaxInFlight, MaxRequestsPerSecond,
-    Ordering, OutOfBounds, PayloadFormat, Revision, SecretText, TargetUrl, TimetableSpec, TypePattern,
-    Webhook,
+    Account, Authentication, Bounded, DeadLetter, DetailTooLong, Disabled, DisabledReason, InvalidWebhook,
+    Limits, MaxAttempts, MaxGroupBytes, MaxGroupEvents, MaxInFlight, MaxRequestsPerSecond, Ordering,
+    OutOfBounds, PayloadFormat, Revision, SecretText, TargetUrl, TimetableSpec, TypePattern, Webhook,
 };

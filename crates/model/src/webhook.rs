@@ -82,8 +82,6 @@ pub struct Webhook {
     pub dead_letter: Option<DeadLetter>,
     /// Why it was switched off, if not by hand; only of a webhook that is not active (D3).
     pub disabled: Option<Disabled>,
-    /// How often its events were replayed.
-    pub generation: Generation,
     /// The version of this webhook.
     pub revision: Revision,
     /// Unix milliseconds.
@@ -103,24 +101,6 @@ impl Webhook {
     pub fn disable(&mut self, disabled: Disabled) {
         self.active = false;
         self.disabled = Some(disabled);
-    }
-}
-
-/// Rises with every replay of a webhook's events, from 0.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Generation(u64);
-
-impl Generation {
-    /// From the number.
-    #[must_use]
-    pub const fn new(number: u64) -> Self {
-        Self(number)
-    }
-
-    /// The number.
-    #[must_use]
-    pub const fn get(self) -> u64 {
-        self.0
     }
 }
 

@@ -1,6 +1,7 @@
 //! What can be asked for on the command line.
 
 mod account;
+mod replay;
 mod webhook;
 
 use std::path::PathBuf;
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use account::AccountCommand;
+pub(crate) use replay::{DeadLetters, LaneArg, Replay, ReplayCancel, ReplayStatus, Resend};
 pub(crate) use webhook::{
     FormatArg, Method, OrDefault, OrderingArg, SendingArgs, TimetableArgs, WebhookChange, WebhookCommand,
     WebhookCreate, WebhookName, WebhookTest, WebhookUpdate,

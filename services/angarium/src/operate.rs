@@ -4,6 +4,7 @@ mod account;
 mod call;
 mod publish;
 mod registry;
+mod replay;
 mod trial;
 mod webhook;
 

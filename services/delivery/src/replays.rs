@@ -13,7 +13,6 @@ mod refusal;
 mod request;
 
 use std::collections::BTreeSet;
-use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -114,8 +113,8 @@ impl Replays {
             .webhook(webhook)
             .filter(|known| known.account == account)
             .ok_or(Refusal::NoWebhook { account, webhook })?;
-        let partitions: NonZeroU32 =
-            topics::partitions(&self.kafka, self.names.deliveries(lane), PATIENCE).await?;
+        let partitions = topics::partitions(&self.kafka, self.names.deliveries(lane), PATIENCE).await;
+        let partitions = partitions.map_err(|error| Refusal::Topics(Box::new(error)))?;
         Ok(Place {
             webhook,
             lane,

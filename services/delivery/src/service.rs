@@ -7,7 +7,7 @@ use std::time::Duration;
 use angarium_directory::Directory;
 use angarium_journal::Journal;
 use angarium_kafka::topics::Names;
-use angarium_kafka::{Connection, GroupConfig, GroupConsumer, LogReader};
+use angarium_kafka::{Connection, GroupConfig, GroupConsumer, LogReader, Producer};
 use angarium_model::Lane;
 use angarium_policy::egress::Policy;
 use angarium_runtime::{Clock, Shutdown, Tasks, grpc};
@@ -69,50 +69,64 @@ impl Handle {
 /// # Errors
 /// When it cannot begin; later trouble is waited out.
 pub async fn run(config: Config, on: Dependencies, tasks: &Tasks) -> Result<Handle, Error> {
-    let shutdown = tasks.shutdown().clone();
-    let config = Arc::new(config);
-    let policy = Arc::new(Policy::new(config.egress.clone()));
-    let tls = TlsSetup::public()?;
-    let tester = Tester::new(
-        on.directory.clone(),
-        Means {
-            policy: Arc::clone(&policy),
-            tls: tls.clone(),
-            patience: Patience::D1,
-        },
-        on.clock.clone(),
-        tasks,
-    );
     let producer = Cursors::producer(&on.kafka, &config.client_id)?;
     let cursors = Cursors::open(&on.kafka, &on.topics, &config.client_id, producer.clone(), tasks)?;
+    let parts = Parts {
+        policy: Arc::new(Policy::new(config.egress.clone())),
+        tls: TlsSetup::public()?,
+        config: Arc::new(config),
+        on,
+        producer,
+        cursors,
+    };
+    // First, so that an address that is taken is told before this worker takes partitions from others.
+    let grpc = answer(&parts, tasks).await?;
+    let handle = Handle { grpc };
+    tokio::select! {
+        () = parts.on.directory.ready() => {}
+        () = tasks.shutdown().begun() => return Ok(handle),
+    }
+    deliver(parts, tasks).await?;
+    Ok(handle)
+}
+
+/// What both halves of delivery stand on: who is asked, and who sends.
+struct Parts {
+    config: Arc<Config>,
+    on: Dependencies,
+    policy: Arc<Policy>,
+    tls: TlsSetup,
+    producer: Producer,
+    cursors: Cursors,
+}
+
+/// Serves gRPC; returns where.
+async fn answer(parts: &Parts, tasks: &Tasks) -> Result<SocketAddr, Error> {
+    let (config, on) = (&parts.config, &parts.on);
+    let means = Means {
+        policy: Arc::clone(&parts.policy),
+        tls: parts.tls.clone(),
+        patience: Patience::D1,
+    };
+    let tester = Tester::new(on.directory.clone(), means, on.clock.clone(), tasks);
     let means = replays::Means {
         directory: on.directory.clone(),
-        producer: producer.clone(),
-        cursors: cursors.clone(),
+        producer: parts.producer.clone(),
+        cursors: parts.cursors.clone(),
         clock: on.clock.clone(),
     };
     let replays = Replays::open(&on.kafka, &on.topics, &config.client_id, means, tasks)?;
-    // First, so that an address that is taken is told before this worker takes partitions from others.
-    let grpc = server::serve(
-        config.listen_grpc,
-        config.key.clone(),
-        tester,
-        Some(replays),
-        tasks,
-    )
-    .await?;
-    let handle = Handle { grpc };
-    tokio::select! {
-        () = on.directory.ready() => {}
-        () = shutdown.begun() => return Ok(handle),
-    }
+    let key = config.key.clone();
+    server::serve(config.listen_grpc, key, tester, Some(replays), tasks).await
+}
+
+/// Joins the consumer groups of both lanes, and sends.
+async fn deliver(parts: Parts, tasks: &Tasks) -> Result<(), Error> {
+    let Parts { config, on, .. } = parts;
     let pool = Pool::default();
-    let caller = Caller::new(pool.clone(), policy, tls, Patience::D1, tasks.clone());
-    let calls = Calls::new(
-        caller,
-        Budget::new(config.max_in_flight, config.max_probes),
-        on.clock.clone(),
-    );
+    let caller = Caller::new(pool.clone(), parts.policy, parts.tls, Patience::D1, tasks.clone());
+    let budget = Budget::new(config.max_in_flight, config.max_probes);
+    let calls = Calls::new(caller, budget, on.clock.clone());
     let journal = Journal::start(
         &on.kafka,
         on.topics.clone(),
@@ -122,22 +136,17 @@ pub async fn run(config: Config, on: Dependencies, tasks: &Tasks) -> Result<Hand
     )
     .await?;
     let metrics = Metrics::new();
-    let notices = Notices::new(producer, &on.topics, on.clock.clone(), metrics.clone());
+    let notices = Notices::new(parts.producer, &on.topics, on.clock.clone(), metrics.clone());
     let disabling = Disabling::new(on.registry, notices.clone(), tasks);
     for lane in Lane::ALL {
         let topic = on.topics.deliveries(lane);
-        let reader = LogReader::open(
-            &on.kafka,
-            topic,
-            &format!("{}-{lane}-reader", config.client_id),
-            tasks,
-        )?;
+        let client_id = format!("{}-{lane}-reader", config.client_id);
         let shared = Shared {
             lane,
             config: Arc::clone(&config),
             directory: on.directory.clone(),
-            reader,
-            cursors: cursors.clone(),
+            reader: LogReader::open(&on.kafka, topic, &client_id, tasks)?,
+            cursors: parts.cursors.clone(),
             checkpoints: on.checkpoints.clone(),
             calls: calls.clone(),
             journal: journal.clone(),
@@ -148,8 +157,8 @@ pub async fn run(config: Config, on: Dependencies, tasks: &Tasks) -> Result<Hand
         };
         tail(lane, topic, shared, &on.kafka, tasks)?;
     }
-    tasks.spawn("connection sweeper", sweep(pool, shutdown));
-    Ok(handle)
+    tasks.spawn("connection sweeper", sweep(pool, tasks.shutdown().clone()));
+    Ok(())
 }
 
 /// Closes connections that have been idle for too long, until the shutdown begins.

@@ -160,8 +160,8 @@ pub(crate) mod tests {
 
     use angarium_directory::Directory;
     use angarium_model::{
-        Authentication, EventInfo, Generation, JsonObject, Limits, Ordering, PayloadFormat, Revision,
-        TargetUrl, Timestamp, TypePattern, Webhook,
+        Authentication, EventInfo, JsonObject, Limits, Ordering, PayloadFormat, Revision, TargetUrl,
+        Timestamp, TypePattern, Webhook,
     };
 
     use bytes::Bytes;
@@ -186,7 +186,6 @@ pub(crate) mod tests {
             limits: Limits::default(),
             dead_letter: None,
             disabled: None,
-            generation: Generation::default(),
             revision: Revision::from_offset(41),
             created_at_ms: 0,
         }

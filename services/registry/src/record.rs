@@ -135,7 +135,7 @@ fn read(record: &Record) -> Result<(Key, Option<Entity>), String> {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use angarium_model::{Disabled, DisabledReason, Generation, Limits, Ordering, PayloadFormat};
+    use angarium_model::{Disabled, DisabledReason, Limits, Ordering, PayloadFormat};
     use bytes::Bytes;
 
     use super::*;
@@ -209,13 +209,11 @@ pub(crate) mod tests {
         assert_eq!(webhook.payload_format, PayloadFormat::Envelope);
         assert_eq!(webhook.limits, Limits::default());
         assert_eq!((webhook.dead_letter, &webhook.disabled), (None, &None));
-        assert_eq!(webhook.generation, Generation::default());
     }
 
     #[test]
-    fn a_generation_and_why_a_webhook_is_off_are_kept_in_its_record() {
+    fn why_a_webhook_is_off_is_kept_in_its_record() {
         let mut webhook = old_webhook();
-        webhook.generation = Generation::new(7);
         webhook.disable(Disabled::new(DisabledReason::Gone, "410".into(), 5).unwrap());
         let key = Key::Webhook(webhook.id);
         let entity = Entity::Webhook(Box::new(webhook));

@@ -1,8 +1,8 @@
 //! Accounts and webhooks.
 
 use angarium_model::{
-    Account, AccountId, Authentication, DeadLetter, Generation, Revision, SecretText, TargetUrl,
-    TimetableSpec, TypePattern, Webhook, WebhookId,
+    Account, AccountId, Authentication, DeadLetter, Revision, SecretText, TargetUrl, TimetableSpec,
+    TypePattern, Webhook, WebhookId,
 };
 
 use super::{settings, take};
@@ -112,7 +112,6 @@ pub fn webhook_from_wire(wire: v1::Webhook) -> Result<Webhook, Vec<FieldError>> 
                 limits,
                 dead_letter,
                 disabled,
-                generation: Generation::new(wire.generation),
                 revision: Revision::from_offset(wire.revision),
                 created_at_ms: wire.created_at_ms,
             })
@@ -199,7 +198,6 @@ pub fn webhook_to_wire(webhook: &Webhook, secrets: Secrets) -> v1::Webhook {
                 after_attempts: after_attempts.get().get(),
             }),
         disabled: webhook.disabled.as_ref().map(settings::disabled_to_wire),
-        generation: webhook.generation.get(),
     }
 }
 
@@ -247,7 +245,6 @@ mod tests {
                 detail: "the last answer was 503".into(),
                 at_ms: 1,
             }),
-            generation: u64::MAX,
             ..webhook()
         }
     }
@@ -298,7 +295,6 @@ mod tests {
         assert_eq!(model.payload_format, PayloadFormat::Envelope);
         assert_eq!(model.limits, Limits::default());
         assert_eq!((model.dead_letter, model.disabled), (None, None));
-        assert_eq!(model.generation.get(), 0);
     }
 
     #[test]

@@ -4,6 +4,7 @@ mod sending;
 
 use clap::{ArgGroup, Args, Subcommand};
 
+use super::replay::{DeadLetters, Replay, ReplayCancel, ReplayStatus, Resend};
 use super::{AtDelivery, AtRegistry};
 
 pub(crate) use sending::{FormatArg, OrDefault, OrderingArg, SendingArgs};
@@ -26,6 +27,16 @@ pub(crate) enum WebhookCommand {
     Update(Box<WebhookUpdate>),
     /// Send a sample event and show what the receiver answers; exits 0 only if it would count as delivered
     Test(WebhookTest),
+    /// Send again what a webhook was sent before; what comes meanwhile is sent behind it
+    Replay(Replay),
+    /// Show how far a replay is
+    ReplayStatus(ReplayStatus),
+    /// End the replay under way; the webhook goes on where it was before
+    ReplayCancel(ReplayCancel),
+    /// Send a webhook one event once more, by itself
+    Resend(Resend),
+    /// List the events that were refused for good and put aside; they can be sent again until their 7 days end
+    DeadLetters(DeadLetters),
     /// Delete a webhook; what is pending for it is not sent
     Delete(WebhookName),
 }

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::call::present;
 use super::registry::{PAGE, Registry, request};
-use super::trial;
+use super::{replay, trial};
 use crate::cli::{
     AtRegistry, Method, Shape, TimetableArgs, WebhookChange, WebhookCommand, WebhookCreate, WebhookName,
     WebhookUpdate, WrongUse,
@@ -54,6 +54,11 @@ pub(crate) async fn run(command: WebhookCommand) -> anyhow::Result<ExitCode> {
         WebhookCommand::Get(name) => get(name).await,
         WebhookCommand::Update(update) => self::update(*update).await,
         WebhookCommand::Test(test) => return trial::run(test).await,
+        WebhookCommand::Replay(asked) => replay::replay(asked).await,
+        WebhookCommand::ReplayStatus(asked) => replay::status(asked).await,
+        WebhookCommand::ReplayCancel(asked) => replay::cancel(asked).await,
+        WebhookCommand::Resend(asked) => replay::resend(asked).await,
+        WebhookCommand::DeadLetters(asked) => replay::dead_letters(asked).await,
         WebhookCommand::Delete(name) => delete(name).await,
     }
     .map(|()| ExitCode::SUCCESS)

@@ -78,8 +78,10 @@ impl Log {
         client_id: &str,
         tasks: &Tasks,
     ) -> Result<Self, Error> {
-        let open =
-            |topic: &str, of: &str| LogReader::open(kafka, topic, &format!("{client_id}-replay-{of}"), tasks);
+        let open = |topic: &str, of: &str| -> Result<LogReader, Error> {
+            let client_id = format!("{client_id}-replay-{of}");
+            Ok(LogReader::open(kafka, topic, &client_id, tasks)?)
+        };
         Ok(Self {
             realtime: open(names.deliveries(Lane::Realtime), "realtime")?,
             batch: open(names.deliveries(Lane::Batch), "batch")?,

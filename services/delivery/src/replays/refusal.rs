@@ -39,7 +39,7 @@ pub(super) enum Refusal {
     #[error("Kafka cannot be read now; try again in a moment")]
     NotRead(#[from] ReadError),
     #[error("Kafka does not tell its topics; try again in a moment")]
-    Topics(#[from] angarium_kafka::Error),
+    Topics(#[source] Box<angarium_kafka::Error>),
     #[error("the webhook's cursors cannot be read now")]
     Cursors(#[from] TakeoverError),
     #[error("Kafka did not take the order; try again in a moment")]

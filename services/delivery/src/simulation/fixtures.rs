@@ -1,8 +1,8 @@
 //! Webhooks and events, as far as the protocol looks at them.
 
 use angarium_model::{
-    AcceptedAt, AccountId, Authentication, EventName, Generation, Limits, Ordering, PayloadFormat, Position,
-    Revision, TargetUrl, TimetableSpec, TypePattern, Webhook, WebhookId,
+    AcceptedAt, AccountId, Authentication, EventName, Limits, Ordering, PayloadFormat, Position, Revision,
+    TargetUrl, TimetableSpec, TypePattern, Webhook, WebhookId,
 };
 use bytes::Bytes;
 
@@ -31,7 +31,6 @@ pub(crate) fn webhook(number: u8, active: bool, revision: i64) -> Webhook {
         limits: Limits::default(),
         dead_letter: None,
         disabled: None,
-        generation: Generation::default(),
         revision: Revision::from_offset(revision),
         created_at_ms: 0,
     }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use angarium_directory::Secrets;
 use angarium_model::{
-    Account, AccountId, Generation, Limits, Ordering, PayloadFormat, Revision, SecretText, TargetUrl,
-    TypePattern, WebhookId,
+    Account, AccountId, Limits, Ordering, PayloadFormat, Revision, SecretText, TargetUrl, TypePattern,
+    WebhookId,
 };
 use angarium_policy::egress::Rules;
 use angarium_proto::delivery::v1::delivery_service_client::DeliveryServiceClient;
@@ -139,7 +139,6 @@ fn stored(url: &str, secret: Option<&str>) -> Webhook {
         limits: Limits::default(),
         dead_letter: None,
         disabled: None,
-        generation: Generation::default(),
         revision: Revision::from_offset(1),
         created_at_ms: 0,
     }

@@ -10,8 +10,8 @@ use angarium_kafka::{
     From, MockBroker, Outgoing, Producer, ProducerConfig, Record, Tail, TailEvent, partition_of,
 };
 use angarium_model::{
-    AccountId, Authentication, Event, EventId, EventName, Generation, JsonObject, Lane, Limits, Ordering,
-    PayloadFormat, Revision, TargetUrl, Timestamp, TypePattern, Webhook, WebhookId,
+    AccountId, Authentication, Event, EventId, EventName, JsonObject, Lane, Limits, Ordering, PayloadFormat,
+    Revision, TargetUrl, Timestamp, TypePattern, Webhook, WebhookId,
 };
 use angarium_proto::convert;
 use angarium_proto::delivery::v1::DeliveryRecord;
@@ -337,7 +337,6 @@ fn with_id(id: WebhookId, account_id: u64, types: &[&str], active: bool) -> Webh
         limits: Limits::default(),
         dead_letter: None,
         disabled: None,
-        generation: Generation::default(),
         revision: Revision::default(),
         created_at_ms: 0,
     }

@@ -30,7 +30,6 @@ pub(crate) fn create_webhook(request: v1::CreateWebhookRequest, now_ms: i64) -> 
 /// Checks all of a webhook; its mistakes come behind those found before. What only the registry sets is not looked at.
 pub(super) fn checked(mut wire: v1::Webhook, mut errors: Vec<FieldError>) -> Result<Webhook, Refusal> {
     wire.disabled = None;
-    wire.generation = 0;
     match angarium_webhooks::check(wire) {
         Ok(webhook) if errors.is_empty() => Ok(webhook),
         checked => {

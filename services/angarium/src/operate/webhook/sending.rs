@@ -66,10 +66,10 @@ pub(super) fn apply(given: &SendingArgs, webhook: &mut Webhook) -> Vec<&'static 
 }
 
 /// The columns of [`cells`].
-pub(super) const HEADERS: [&str; 6] = ["ordering", "format", "group", "rate", "dead letter", "generation"];
+pub(super) const HEADERS: [&str; 5] = ["ordering", "format", "group", "rate", "dead letter"];
 
 /// What is set, and what the rest comes to.
-pub(super) fn cells(webhook: &Webhook) -> [String; 6] {
+pub(super) fn cells(webhook: &Webhook) -> [String; 5] {
     let limits = webhook.limits.unwrap_or_default();
     let ordering = match webhook.ordering() {
         Ordering::Unordered => format!("unordered, {}", in_flight(&limits)),
@@ -102,8 +102,7 @@ pub(super) fn cells(webhook: &Webhook) -> [String; 6] {
             format!("what is refused for good is put aside after attempt {after_attempts}")
         },
     );
-    let generation = webhook.generation.to_string();
-    [ordering, format.to_owned(), group, rate, dead_letter, generation]
+    [ordering, format.to_owned(), group, rate, dead_letter]
 }
 
 /// The same in a few words, without what is as usual.
@@ -201,7 +200,6 @@ pub(super) fn json(webhook: &Webhook) -> Value {
         },
         "deadLetterAfter": webhook.dead_letter.map(|policy| policy.after_attempts),
         "disabled": disabled,
-        "generation": webhook.generation,
     })
 }
 
@@ -229,7 +227,6 @@ mod tests {
             "the worker's default",
             "no limit",
             "never: what is refused is retried for as long as it is kept",
-            "0",
         ];
         assert_eq!(cells(&Webhook::default()), expected);
         assert_eq!(brief(&Webhook::default()), "ordered, envelope");
@@ -263,7 +260,6 @@ mod tests {
             "at most 50 events, bytes as the worker's default",
             "at most 20 POSTs a second",
             "what is refused for good is put aside after attempt 5",
-            "0",
         ];
         assert_eq!(cells(&webhook), expected);
         assert_eq!(

@@ -1,0 +1,237 @@
+//! `angarium webhook replay`, `resend`, `dead-letters`: what was done, or given up, is sent again.
+
+use std::time::Duration;
+
+use angarium_model::Position;
+use angarium_proto::convert::{position_from_wire, position_to_wire};
+use angarium_proto::delivery::v1::list_dead_letters_response::Entry;
+use angarium_proto::delivery::v1::replay_service_client::ReplayServiceClient;
+use angarium_proto::delivery::v1::replay_webhook_request::Start;
+use angarium_proto::delivery::v1::{
+    CancelReplayRequest, GetReplayRequest, ListDeadLettersRequest, ReplayState, ReplayWebhookRequest,
+    ResendEventRequest,
+};
+use angarium_proto::journal::v1::Lane;
+use angarium_runtime::grpc::{Client, MAX_MESSAGE_BYTES, client};
+use anyhow::Context;
+use chrono::{DateTime, SecondsFormat};
+use serde_json::json;
+use tonic::{Request, Status};
+
+use super::call::{explain, present};
+use crate::cli::{AtDelivery, DeadLetters, LaneArg, Replay, ReplayCancel, ReplayStatus, Resend};
+use crate::output::{Row, list, one, print};
+use crate::settings::Settings;
+
+/// Longer than such a call takes, which reads Kafka for up to 10 s and may write to it.
+const PATIENCE: Duration = Duration::from_secs(40);
+
+/// A delivery worker.
+struct Delivery {
+    client: ReplayServiceClient<Client>,
+    endpoint: String,
+}
+
+impl Delivery {
+    fn at(at: &AtDelivery) -> anyhow::Result<Self> {
+        let overrides = [
+            ("delivery.endpoint", &at.delivery),
+            ("operator.key", &at.reach.key),
+        ];
+        let settings = Settings::read_with(&at.reach.given, &overrides, &["delivery", "operator"])?;
+        let endpoint = settings.delivery_endpoint;
+        let client = client(&endpoint, &settings.key).context("delivery.endpoint")?;
+        Ok(Self {
+            client: ReplayServiceClient::new(client).max_decoding_message_size(MAX_MESSAGE_BYTES),
+            endpoint,
+        })
+    }
+
+    fn explain(&self, status: &Status) -> anyhow::Error {
+        let late = "it may be done or not, and asking again does no harm";
+        explain("delivery", &self.endpoint, late, status)
+    }
+}
+
+fn request<T>(message: T) -> Request<T> {
+    let mut request = Request::new(message);
+    request.set_timeout(PATIENCE);
+    request
+}
+
+/// # Errors
+/// When delivery cannot be reached or refuses; for the others of this module too.
+pub(super) async fn replay(replay: Replay) -> anyhow::Result<()> {
+    let mut delivery = Delivery::at(&replay.at)?;
+    let start = match replay.from_position {
+        Some(position) => Some(Start::FromPosition(position_to_wire(position))),
+        None => replay.from.map(Start::FromMs),
+    };
+    let answer = delivery.client.replay_webhook(request(ReplayWebhookRequest {
+        account_id: replay.of.account,
+        webhook_id: replay.of.webhook,
+        lane: lane(replay.lane).into(),
+        start,
+        until_ms: replay.until,
+        dead_letters_only: replay.dead_letters,
+        dry_run: replay.dry_run,
+    }));
+    let answer = answer
+        .await
+        .map_err(|status| delivery.explain(&status))?
+        .into_inner();
+    let more = if answer.more { " or more" } else { "" };
+    let events = format!("{}{more}", answer.events);
+    let (headers, cells) = match (replay.dry_run, replay.dead_letters) {
+        (true, _) => (["would be sent again"], events),
+        (false, true) => (["sent again"], events),
+        (false, false) => (["replay"], answer.replay_id.to_string()),
+    };
+    print(&one(
+        replay.at.reach.output,
+        &headers,
+        Row {
+            cells: vec![cells],
+            json: json!({
+                "events": answer.events,
+                "more": answer.more,
+                "replay": (answer.replay_id > 0).then_some(answer.replay_id),
+            }),
+        },
+    ))
+}
+
+pub(super) async fn status(status: ReplayStatus) -> anyhow::Result<()> {
+    let mut delivery = Delivery::at(&status.at)?;
+    let answer = delivery.client.get_replay(request(GetReplayRequest {
+        account_id: status.of.account,
+        webhook_id: status.of.webhook,
+        lane: lane(status.lane).into(),
+        replay_id: status.replay,
+    }));
+    let answer = answer
+        .await
+        .map_err(|status| delivery.explain(&status))?
+        .into_inner();
+    let (state, meaning) = match answer.state() {
+        ReplayState::Pending => ("pending", "it waits for the worker that has the webhook"),
+        ReplayState::Running => ("running", "it waits while the webhook fails or is switched off"),
+        ReplayState::Done => ("done", "all of it was sent"),
+        ReplayState::Replaced => ("replaced", "a later order, or a cancellation, took its place"),
+        ReplayState::Unspecified => ("unknown", "this command is older than the service"),
+    };
+    let (whole, tenth) = (answer.done_permille / 10, answer.done_permille % 10);
+    print(&one(
+        status.at.reach.output,
+        &["state", "which means", "done"],
+        Row {
+            cells: vec![state.to_owned(), meaning.to_owned(), format!("{whole}.{tenth} %")],
+            json: json!({ "state": state, "donePermille": answer.done_permille }),
+        },
+    ))
+}
+
+pub(super) async fn cancel(cancel: ReplayCancel) -> anyhow::Result<()> {
+    let mut delivery = Delivery::at(&cancel.at)?;
+    let answer = delivery.client.cancel_replay(request(CancelReplayRequest {
+        account_id: cancel.of.account,
+        webhook_id: cancel.of.webhook,
+        lane: lane(cancel.lane).into(),
+    }));
+    answer.await.map_err(|status| delivery.explain(&status))?;
+    Ok(())
+}
+
+pub(super) async fn resend(resend: Resend) -> anyhow::Result<()> {
+    let mut delivery = Delivery::at(&resend.at)?;
+    let answer = delivery.client.resend_event(request(ResendEventRequest {
+        account_id: resend.of.account,
+        webhook_id: resend.of.webhook,
+        position: Some(position_to_wire(resend.position)),
+    }));
+    answer.await.map_err(|status| delivery.explain(&status))?;
+    Ok(())
+}
+
+pub(super) async fn dead_letters(dead_letters: DeadLetters) -> anyhow::Result<()> {
+    let mut delivery = Delivery::at(&dead_letters.at)?;
+    let mut page_token = String::new();
+    let mut rows = Vec::new();
+    loop {
+        let answer = delivery.client.list_dead_letters(request(ListDeadLettersRequest {
+            account_id: dead_letters.of.account,
+            webhook_id: dead_letters.of.webhook.clone(),
+            from_ms: dead_letters.from,
+            page_size: 1_000,
+            page_token,
+        }));
+        let answer = answer
+            .await
+            .map_err(|status| delivery.explain(&status))?
+            .into_inner();
+        for entry in answer.dead_letters {
+            rows.push(row(entry)?);
+        }
+        page_token = answer.next_page_token;
+        if page_token.is_empty() {
+            break;
+        }
+    }
+    let headers = [
+        "position",
+        "type",
+        "event",
+        "put aside",
+        "status",
+        "attempts",
+        "kept until",
+    ];
+    print(&list(dead_letters.at.reach.output, &headers, rows))
+}
+
+fn row(entry: Entry) -> anyhow::Result<Row> {
+    let letter = present(entry.dead_letter)?;
+    let event = present(letter.event)?;
+    let position: Position = position_from_wire(present(event.position)?);
+    let (at, until) = (time(entry.at_ms), time(letter.kept_until_ms));
+    let lane = match Lane::try_from(entry.lane) {
+        Ok(Lane::Batch) => "batch",
+        _ => "realtime",
+    };
+    Ok(Row {
+        json: json!({
+            "position": position.to_string(),
+            "eventName": event.event_name,
+            "eventId": event.event_id,
+            "lane": lane,
+            "putAsideAt": at,
+            "status": letter.status,
+            "attempts": letter.attempts,
+            "group": letter.group_id,
+            "keptUntil": until,
+        }),
+        cells: vec![
+            position.to_string(),
+            event.event_name,
+            event.event_id,
+            at,
+            letter.status.to_string(),
+            letter.attempts.to_string(),
+            until,
+        ],
+    })
+}
+
+fn time(at_ms: i64) -> String {
+    DateTime::from_timestamp_millis(at_ms).map_or_else(
+        || at_ms.to_string(),
+        |time| time.to_rfc3339_opts(SecondsFormat::Secs, true),
+    )
+}
+
+const fn lane(lane: LaneArg) -> Lane {
+    match lane {
+        LaneArg::Realtime => Lane::Realtime,
+        LaneArg::Batch => Lane::Batch,
+    }
+}
