@@ -253,6 +253,8 @@ pub(crate) mod tests {
             registry_revision: 41,
             webhook_ids: Bytes::copy_from_slice(webhook(1, true).id.as_bytes()),
             events_topic_id: Bytes::new(),
+            resent: false,
+            replay_order: None,
         };
         assert_eq!(record, expected);
     }
