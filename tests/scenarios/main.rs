@@ -10,5 +10,6 @@ mod dev;
 mod kafka_away;
 mod kill;
 mod samples;
+mod sent_again;
 mod setup;
 mod stream;

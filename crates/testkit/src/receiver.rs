@@ -16,6 +16,7 @@ use std::time::Duration;
 use angarium_runtime::{Clock, Shutdown, Tasks};
 use angarium_signing::{DEFAULT_TOLERANCE, KeysError, Secret, Verifier, VerifyError};
 use bytes::Bytes;
+use hyper::HeaderMap;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -34,6 +35,8 @@ pub struct Received {
     pub webhook_timestamp: String,
     /// Header `webhook-signature`.
     pub webhook_signature: String,
+    /// All headers.
+    pub headers: HeaderMap,
     /// Header `content-type`.
     pub content_type: String,
     /// The body.

@@ -109,6 +109,7 @@ fn record(head: &Parts, body: Bytes, state: &State) -> Option<Answer> {
     let at_ms = state.settings.clock.now_ms();
     let mut received = Received {
         hook,
+        headers: head.headers.clone(),
         webhook_id: header(&head.headers, WEBHOOK_ID_HEADER),
         webhook_timestamp: header(&head.headers, WEBHOOK_TIMESTAMP_HEADER),
         webhook_signature: header(&head.headers, WEBHOOK_SIGNATURE_HEADER),
