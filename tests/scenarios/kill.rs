@@ -26,7 +26,7 @@ const VICTIMS: [Service; 4] = [
     |stack| &mut stack.ingest,
     |stack| &mut stack.registry,
     |stack| &mut stack.fanout,
-    |stack| &mut stack.delivery,
+    |stack| &mut stack.delivery[0],
 ];
 
 /// Publishes a batch to every account at once. The victim is killed as soon as the first is accepted: the others are

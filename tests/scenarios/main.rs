@@ -3,13 +3,22 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::print_stdout,
     reason = "these are tests, helpers included"
 )]
 
 mod dev;
+mod frozen;
 mod kafka_away;
 mod kill;
+mod load;
+mod memory;
+mod redis_away;
+mod retry_state;
 mod samples;
 mod sent_again;
+mod senders;
 mod setup;
 mod stream;
+mod workers_change;
+mod workers_killed;

@@ -1,13 +1,16 @@
 //! D7: many events to many webhooks, each once and in order.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use angarium_model::{Catalogue, EventType, Lane};
+use angarium_kafka::partition_of;
+use angarium_model::{Catalogue, EventType, Lane, WebhookId};
 use angarium_testkit::receiver::{Received, Receiver};
-use angarium_testkit::stack::{Backends, Stack};
-use angarium_testkit::tracker::{Count, Tracker};
+use angarium_testkit::stack::{Backends, PARTITIONS, Stack};
+use angarium_testkit::tracker::{Count, FIRST_PROBE, Tracker};
 use serde::Deserialize;
 
+use crate::senders::{Group, Senders};
 use crate::setup::{assert_all_verified, numbered, signed_webhook};
 
 /// A stream of numbered events of all types, of both lanes, in some accounts, each account with five webhooks; every
@@ -16,6 +19,9 @@ pub(crate) struct Stream {
     pub(crate) accounts: u64,
     types: Vec<EventType>,
     tracker: Tracker,
+    senders: Senders,
+    /// The deliveries partition of each webhook, by its hook.
+    partitions: BTreeMap<String, i32>,
     /// What has been looked at, under the name of webhook and lane.
     seen: Vec<Received>,
     next: u64,
@@ -23,7 +29,7 @@ pub(crate) struct Stream {
 }
 
 /// Webhooks of an account (W3).
-const WEBHOOKS: usize = 5;
+pub(crate) const WEBHOOKS: usize = 5;
 
 #[derive(Deserialize)]
 struct Envelope<'a> {
@@ -35,12 +41,19 @@ struct Envelope<'a> {
 #[serde(rename_all = "camelCase")]
 struct Typed<'a> {
     event_name: &'a str,
+    data: Numbered,
+}
+
+#[derive(Deserialize)]
+struct Numbered {
+    n: u64,
 }
 
 impl Stream {
     /// Creates accounts and webhooks.
     pub(crate) async fn set_up(stack: &Stack, receiver: &Receiver, accounts: u64) -> Self {
         let types: Vec<EventType> = Catalogue.types().collect();
+        let mut partitions = BTreeMap::new();
         for account in 1..=accounts {
             stack.create_account(account).await.unwrap();
             for webhook in 0..WEBHOOKS {
@@ -50,9 +63,12 @@ impl Stream {
                     .filter(|(index, _)| wants(webhook, *index))
                     .map(|(_, known)| known.name)
                     .collect();
-                signed_webhook(stack, receiver, account, &hook(account, webhook), &wanted)
+                let hook = hook(account, webhook);
+                let created = signed_webhook(stack, receiver, account, &hook, &wanted)
                     .await
                     .unwrap();
+                let id: WebhookId = created.id.parse().unwrap();
+                partitions.insert(hook, partition_of(id.as_bytes(), PARTITIONS));
             }
         }
         let last = hook(accounts, WEBHOOKS - 1);
@@ -67,6 +83,8 @@ impl Stream {
             accounts,
             types,
             tracker: Tracker::default(),
+            senders: Senders::default(),
+            partitions,
             seen: Vec::new(),
             next: 0,
             expected: 0,
@@ -95,13 +113,32 @@ impl Stream {
     /// Looks at the requests that it has not seen yet; whether every expected event has come.
     pub(crate) fn look(&mut self, received: &[Received]) -> bool {
         for request in &received[self.seen.len()..] {
-            let hook = in_lane(&request.hook, lane(&request.body)).into();
-            self.seen.push(Received {
+            let group = group(&request.body);
+            let hook = in_lane(&request.hook, group.lane).into();
+            let request = Received {
                 hook,
                 ..request.clone()
-            });
+            };
+            let partition = self.partitions[hook_of(&request.hook)];
+            self.senders.look(&request, group, partition);
+            self.seen.push(request);
         }
         self.tracker.look(&self.seen).unwrap()
+    }
+
+    /// The number that the next event gets.
+    pub(crate) fn next(&self) -> u64 {
+        self.next
+    }
+
+    /// Silences are measured from now on.
+    pub(crate) fn hush(&mut self) {
+        self.senders.hush();
+    }
+
+    /// Who has sent what.
+    pub(crate) fn senders(&self) -> &Senders {
+        &self.senders
     }
 
     /// How many receipts are expected of what was published so far, one for each event and webhook.
@@ -120,7 +157,8 @@ impl Stream {
     }
 }
 
-fn hook(account: u64, webhook: usize) -> String {
+/// The hook of an account's webhook.
+pub(crate) fn hook(account: u64, webhook: usize) -> String {
     format!("{account}-{webhook}")
 }
 
@@ -129,14 +167,23 @@ fn in_lane(hook: &str, lane: Lane) -> String {
     format!("{hook} {lane}")
 }
 
-/// The lane of a group.
-fn lane(body: &[u8]) -> Lane {
+/// The hook of [`in_lane`].
+pub(crate) fn hook_of(in_lane: &str) -> &str {
+    in_lane.split_once(' ').unwrap().0
+}
+
+/// What a request carries.
+pub(crate) fn group(body: &[u8]) -> Group {
     let envelope: Envelope<'_> = serde_json::from_slice(body).unwrap();
     let lane = |event: &Typed<'_>| Catalogue.get(event.event_name).unwrap().lane;
     let first = lane(&envelope.events[0]);
     let same = envelope.events.iter().all(|event| lane(event) == first);
     assert!(same, "E8: a group holds events of one class");
-    first
+    let numbers = envelope.events.iter().map(|event| event.data.n);
+    Group {
+        lane: first,
+        numbers: numbers.filter(|number| *number < FIRST_PROBE).collect(),
+    }
 }
 
 /// Type `i` goes to `i % 3 + 1` webhooks, beginning with number `i % 5`.

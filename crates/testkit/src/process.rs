@@ -7,6 +7,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::poll::poll;
 
@@ -17,6 +18,7 @@ const SHOWN_LINES: usize = 30;
 #[derive(Debug)]
 pub struct Process {
     role: &'static str,
+    name: String,
     env: BTreeMap<String, String>,
     log: PathBuf,
     child: Child,
@@ -28,10 +30,24 @@ impl Process {
     /// # Errors
     /// When there is no binary, or it cannot be started.
     pub fn start(role: &'static str, env: BTreeMap<String, String>, dir: &Path) -> Result<Self> {
-        let log = dir.join(format!("{role}.log"));
+        Self::start_named(role.to_owned(), role, env, dir)
+    }
+
+    /// The same under a name of its own, which the log file has too: for one of several in the same role.
+    ///
+    /// # Errors
+    /// When there is no binary, or it cannot be started.
+    pub fn start_named(
+        name: String,
+        role: &'static str,
+        env: BTreeMap<String, String>,
+        dir: &Path,
+    ) -> Result<Self> {
+        let log = dir.join(format!("{name}.log"));
         let child = launch(role, &env, &log)?;
         Ok(Self {
             role,
+            name,
             env,
             log,
             child,
@@ -42,6 +58,12 @@ impl Process {
     #[must_use]
     pub fn role(&self) -> &'static str {
         self.role
+    }
+
+    /// Its name: the role, unless there are several.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// Its process id.
@@ -57,9 +79,22 @@ impl Process {
     pub fn kill(&mut self) -> Result<()> {
         self.child
             .kill()
-            .with_context(|| format!("cannot kill {}", self.role))?;
+            .with_context(|| format!("cannot kill {}", self.name))?;
         self.child.wait()?;
         Ok(())
+    }
+
+    /// Sends it a signal: SIGSTOP freezes it until SIGCONT.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn signal(&mut self, signal: Signal) -> Result<()> {
+        // Not reaped before this look, so the id is still its own.
+        if let Some(status) = self.child.try_wait()? {
+            bail!("{} has ended with {status}; {}", self.name, self.log_end());
+        }
+        kill_process(Pid::from_child(&self.child), signal)
+            .with_context(|| format!("cannot signal {}", self.name))
     }
 
     /// Starts it again with the same settings, once it has ended.
@@ -76,11 +111,17 @@ impl Process {
     /// # Errors
     /// When it has not ended after `limit`.
     pub async fn terminate(&mut self, limit: Duration) -> Result<ExitStatus> {
-        let id = i32::try_from(self.child.id())?;
-        let id = rustix::process::Pid::from_raw(id).context("a process has an id above 0")?;
-        rustix::process::kill_process(id, rustix::process::Signal::TERM)?;
+        self.signal(Signal::TERM)?;
+        self.ended(limit).await
+    }
+
+    /// Waits until it has ended.
+    ///
+    /// # Errors
+    /// When it has not ended after `limit`.
+    pub async fn ended(&mut self, limit: Duration) -> Result<ExitStatus> {
         let ended = poll(limit, async || Ok(self.child.try_wait()?)).await?;
-        ended.with_context(|| format!("{} has not ended within {limit:?}; {}", self.role, self.log_end()))
+        ended.with_context(|| format!("{} has not ended within {limit:?}; {}", self.name, self.log_end()))
     }
 
     /// Waits until `ready` says yes, and fails early when the process has ended.
@@ -96,12 +137,12 @@ impl Process {
                 return Ok(Some(()));
             }
             match self.child.try_wait()? {
-                Some(status) => bail!("{} has ended with {status}; {}", self.role, self.log_end()),
+                Some(status) => bail!("{} has ended with {status}; {}", self.name, self.log_end()),
                 None => Ok(None),
             }
         });
         came.await?
-            .with_context(|| format!("{} is not ready after {limit:?}; {}", self.role, self.log_end()))
+            .with_context(|| format!("{} is not ready after {limit:?}; {}", self.name, self.log_end()))
     }
 
     /// The last lines of its log, for a person.

@@ -5,6 +5,7 @@
 //! for a condition on it and on failure tells what there is instead.
 
 mod script;
+mod sender;
 mod server;
 
 use std::collections::BTreeMap;
@@ -29,6 +30,8 @@ pub use script::{Answer, Gate};
 pub struct Received {
     /// The hook it came to.
     pub hook: Arc<str>,
+    /// The process that sent it, with [`Settings::senders`]; `None` also when it had ended before it was looked for.
+    pub sender: Option<u32>,
     /// Header `webhook-id`; empty when absent, as are the others.
     pub webhook_id: String,
     /// Header `webhook-timestamp`.
@@ -71,6 +74,9 @@ pub struct Settings {
     pub keep: bool,
     /// Sees every request.
     pub observer: Option<Observer>,
+    /// Whether to find out which process sends, once for each connection: for tests with several workers, of which
+    /// nothing that they send tells which it was.
+    pub senders: bool,
 }
 
 impl Default for Settings {
@@ -79,6 +85,7 @@ impl Default for Settings {
             clock: Clock::system(),
             keep: true,
             observer: None,
+            senders: false,
         }
     }
 }
@@ -88,6 +95,7 @@ impl fmt::Debug for Settings {
         f.debug_struct("Settings")
             .field("clock", &self.clock)
             .field("keep", &self.keep)
+            .field("senders", &self.senders)
             .finish_non_exhaustive()
     }
 }

@@ -1,6 +1,7 @@
 //! All services as processes over a real Kafka and a real Redis, apart from every other test on the same ones.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::path::Path;
 use std::time::Duration;
 
@@ -19,12 +20,12 @@ use crate::tracker::FIRST_PROBE;
 
 /// How long a service has to come up on a busy machine.
 const START: Duration = Duration::from_secs(60);
-/// Fewer partitions than in production: the machine of a test is small.
-const PARTITIONS: &str = "4";
+/// Partitions of each topic. Fewer than in production: the machine of a test is small.
+pub const PARTITIONS: NonZeroU32 = NonZeroU32::MIN.saturating_add(3);
 /// The shortest that a broker allows: a killed fanout's partitions are free again after it.
 const FANOUT_SESSION: &str = "6s";
-/// The shortest that delivery allows, whose calls must end within it.
-const DELIVERY_SESSION: &str = "20s";
+/// The shortest that delivery allows, whose calls must end within it: a killed worker's partitions are free after it.
+pub const DELIVERY_SESSION: Duration = Duration::from_secs(20);
 
 /// Where Kafka and Redis are.
 #[derive(Clone, Debug)]
@@ -65,13 +66,21 @@ pub struct Stack {
     pub ingest: Process,
     /// Matches them.
     pub fanout: Process,
-    /// Sends them.
-    pub delivery: Process,
+    /// Send them: one worker at first.
+    pub delivery: Vec<Process>,
+    env: BTreeMap<String, String>,
     key: OperatorKey,
     ingest_address: String,
     ingest_grpc: String,
     registry_endpoint: String,
     dir: tempfile::TempDir,
+}
+
+/// Posts events to the ingest of a stack.
+#[derive(Clone, Debug)]
+pub struct Publisher {
+    ingest_address: String,
+    key: OperatorKey,
 }
 
 impl Stack {
@@ -94,6 +103,8 @@ impl Stack {
         let at = |port: u16| format!("127.0.0.1:{port}");
         let registry_endpoint = format!("http://{}", at(registry));
         let prefix = format!("test-{}", uuid::Uuid::new_v4().simple());
+        let partitions = PARTITIONS.to_string();
+        let delivery_session = format!("{}s", DELIVERY_SESSION.as_secs());
         let pairs = [
             ("ANGARIUM_KAFKA_BOOTSTRAP", backends.kafka.as_str()),
             ("ANGARIUM_KAFKA_PREFIX", &prefix),
@@ -106,14 +117,14 @@ impl Stack {
             // Nobody tests webhooks there; another stack on this machine may have the default port.
             ("ANGARIUM_DELIVERY_GRPC_LISTEN", "127.0.0.1:0"),
             ("ANGARIUM_FANOUT_SESSION_TIMEOUT", FANOUT_SESSION),
-            ("ANGARIUM_DELIVERY_SESSION_TIMEOUT", DELIVERY_SESSION),
+            ("ANGARIUM_DELIVERY_SESSION_TIMEOUT", &delivery_session),
             // Receivers of tests are here, on random ports.
             ("ANGARIUM_EGRESS_ALLOW_HTTP", "true"),
             ("ANGARIUM_EGRESS_ALLOW_LOOPBACK", "true"),
             ("ANGARIUM_EGRESS_PORTS", "1-65535"),
-            ("ANGARIUM_TOPICS_EVENTS", PARTITIONS),
-            ("ANGARIUM_TOPICS_DELIVERIES", PARTITIONS),
-            ("ANGARIUM_TOPICS_JOURNAL", PARTITIONS),
+            ("ANGARIUM_TOPICS_EVENTS", &partitions),
+            ("ANGARIUM_TOPICS_DELIVERIES", &partitions),
+            ("ANGARIUM_TOPICS_JOURNAL", &partitions),
         ];
         let both = pairs.iter().chain(settings);
         let env: BTreeMap<String, String> = both.map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
@@ -123,15 +134,31 @@ impl Stack {
             registry: launch("registry")?,
             ingest: launch("ingest")?,
             fanout: launch("fanout")?,
-            delivery: launch("delivery")?,
+            delivery: Vec::new(),
+            env: env.clone(),
             key,
             ingest_address: at(http),
             ingest_grpc: format!("http://{}", at(grpc)),
             registry_endpoint,
             dir,
         };
+        stack.add_delivery()?;
         stack.ready().await?;
         Ok(stack)
+    }
+
+    /// Starts another delivery worker with the same settings, the last in [`Stack::delivery`] from now on.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn add_delivery(&mut self) -> Result<()> {
+        let name = match self.delivery.len() {
+            0 => "delivery".to_owned(),
+            others => format!("delivery-{}", others + 1),
+        };
+        let worker = Process::start_named(name, "delivery", self.env.clone(), self.dir.path())?;
+        self.delivery.push(worker);
+        Ok(())
     }
 
     /// Waits until registry and ingest serve.
@@ -268,6 +295,41 @@ impl Stack {
         content_type: &str,
         body: impl Into<bytes::Bytes>,
     ) -> Result<Reply> {
+        self.publisher().publish(account, content_type, body).await
+    }
+
+    /// Publishes while the stack's processes are killed and started.
+    #[must_use]
+    pub fn publisher(&self) -> Publisher {
+        Publisher {
+            ingest_address: self.ingest_address.clone(),
+            key: self.key.clone(),
+        }
+    }
+
+    /// The ends of all logs, for a person.
+    #[must_use]
+    pub fn logs(&self) -> String {
+        let others = [&self.registry, &self.ingest, &self.fanout];
+        let all = others.into_iter().chain(&self.delivery);
+        let ends: Vec<String> = all
+            .map(|process| format!("{}: {}", process.name(), process.log_end()))
+            .collect();
+        ends.join("\n")
+    }
+}
+
+impl Publisher {
+    /// Posts a body to ingest.
+    ///
+    /// # Errors
+    /// When there is no answer; a refusal is an answer.
+    pub async fn publish(
+        &self,
+        account: u64,
+        content_type: &str,
+        body: impl Into<bytes::Bytes>,
+    ) -> Result<Reply> {
         let path = format!("/v1/accounts/{account}/events");
         http::post(
             &self.ingest_address,
@@ -277,13 +339,5 @@ impl Stack {
             body.into(),
         )
         .await
-    }
-
-    /// The ends of all logs, for a person.
-    #[must_use]
-    pub fn logs(&self) -> String {
-        let all = [&self.registry, &self.ingest, &self.fanout, &self.delivery];
-        all.map(|process| format!("{}: {}", process.role(), process.log_end()))
-            .join("\n")
     }
 }

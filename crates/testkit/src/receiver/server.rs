@@ -1,6 +1,7 @@
 //! The HTTP of the receiver.
 
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use angarium_runtime::Tasks;
@@ -16,7 +17,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
 
-use super::{Answer, Received, State};
+use super::{Answer, Received, State, sender};
 
 /// More than any group of events (1 MiB) with its envelope.
 const MAX_BODY: usize = 16 << 20;
@@ -33,12 +34,12 @@ pub(super) async fn accept(listener: TcpListener, state: Arc<State>, tasks: Task
         tokio::select! {
             () = shutdown.begun() => return,
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => {
+                Ok((stream, peer)) => {
                     let (state, ended) = (Arc::clone(&state), shutdown.begun());
                     tasks.spawn("receiver connection", async move {
                         tokio::select! {
                             () = ended => {}
-                            () = serve(stream, state) => {}
+                            () = serve(stream, peer, state) => {}
                         }
                     });
                 }
@@ -48,11 +49,19 @@ pub(super) async fn accept(listener: TcpListener, state: Arc<State>, tasks: Task
     }
 }
 
-async fn serve(stream: TcpStream, state: Arc<State>) {
+async fn serve(stream: TcpStream, peer: SocketAddr, state: Arc<State>) {
+    // Before the first request is answered: the sender still has its end open.
+    let sender = match stream.local_addr() {
+        Ok(here) if state.settings.senders => {
+            let found = tokio::task::spawn_blocking(move || sender::process_of(peer, here)).await;
+            found.ok().flatten()
+        }
+        _ => None,
+    };
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "the receiver could not switch off Nagle's algorithm");
     }
-    let service = service_fn(|request| answer(request, &state));
+    let service = service_fn(|request| answer(request, sender, &state));
     let served = hyper::server::conn::http1::Builder::new()
         .serve_connection(TokioIo::new(stream), service)
         .await;
@@ -61,7 +70,11 @@ async fn serve(stream: TcpStream, state: Arc<State>) {
     }
 }
 
-async fn answer(request: Request<Incoming>, state: &State) -> Result<Response<Full<Bytes>>, Closed> {
+async fn answer(
+    request: Request<Incoming>,
+    sender: Option<u32>,
+    state: &State,
+) -> Result<Response<Full<Bytes>>, Closed> {
     let (head, body) = request.into_parts();
     let body = match Limited::new(body, MAX_BODY).collect().await {
         Ok(body) => body.to_bytes(),
@@ -70,7 +83,7 @@ async fn answer(request: Request<Incoming>, state: &State) -> Result<Response<Fu
             return Err(Closed);
         }
     };
-    match record(&head, body, state) {
+    match record(&head, body, sender, state) {
         None => Ok(respond(404)),
         Some(Answer::Status(status)) => Ok(respond(status)),
         Some(Answer::RetryAfter(status, seconds)) => {
@@ -99,7 +112,7 @@ async fn answer(request: Request<Incoming>, state: &State) -> Result<Response<Fu
 }
 
 /// Writes the request down and says what to do; `None` if there is no such hook.
-fn record(head: &Parts, body: Bytes, state: &State) -> Option<Answer> {
+fn record(head: &Parts, body: Bytes, sender: Option<u32>, state: &State) -> Option<Answer> {
     let name = head.uri.path().strip_prefix("/hook/")?;
     let (hook, verifier) = {
         let book = state.book();
@@ -110,6 +123,7 @@ fn record(head: &Parts, body: Bytes, state: &State) -> Option<Answer> {
     let mut received = Received {
         hook,
         headers: head.headers.clone(),
+        sender,
         webhook_id: header(&head.headers, WEBHOOK_ID_HEADER),
         webhook_timestamp: header(&head.headers, WEBHOOK_TIMESTAMP_HEADER),
         webhook_signature: header(&head.headers, WEBHOOK_SIGNATURE_HEADER),
