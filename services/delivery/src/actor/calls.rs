@@ -181,14 +181,15 @@ pub(crate) fn headers(target: &Target, group: &Group, body: &Body, now_ms: i64) 
     headers
 }
 
-/// A place in the budget, once the lease lasts for a call. One that waits for its lease has no place: the calls of the
+/// A place in the budget, once the lease lasts for an answer: what connecting takes of it is looked at right before the
+/// first byte, and that is what counts (ADR 6). One that waits for its lease has no place: the calls of the
 /// other lane, whose lease may be fine, share the budget.
 async fn permit<'a>(budget: &'a Semaphore, lease: &mut Lease) -> Option<SemaphorePermit<'a>> {
     loop {
-        lease.lasts(Patience::D1.total()).await;
+        lease.lasts(Patience::D1.answer).await;
         // The semaphores are never closed, so a permit always comes.
         let permit = budget.acquire().await.ok();
-        if lease.left() >= Patience::D1.total() {
+        if lease.left() >= Patience::D1.answer {
             return permit;
         }
     }
