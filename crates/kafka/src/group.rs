@@ -59,6 +59,8 @@ pub struct GroupConsumer {
 
 /// Partitions that may wait for someone to take them off the channel; more wait inside.
 const OFFERED: usize = 64;
+/// A commit is a record in Kafka too. What a crash reads again is bounded by this.
+const COMMIT_EVERY: Duration = Duration::from_millis(200);
 /// The longest that a broker holds a fetch that finds nothing, and so the delay of a start or a resume.
 const FETCH_WAIT: Duration = Duration::from_millis(50);
 /// What librdkafka may fetch ahead, in KiB, all partitions together.
@@ -79,6 +81,10 @@ impl GroupConsumer {
         let consumer: BaseConsumer<GroupContext> = connection
             .consumer(&config.client_id, &config.group, FETCH_WAIT, FETCHED_AHEAD_KIB)
             .set("partition.assignment.strategy", "cooperative-sticky")
+            // Commits what `store` has stored, again until it is accepted, and for the last time before a partition is
+            // handed back: the group waits for that. Nothing is stored by itself.
+            .set("enable.auto.commit", "true")
+            .set("auto.commit.interval.ms", COMMIT_EVERY.as_millis().to_string())
             .set(
                 "session.timeout.ms",
                 config.session_timeout.as_millis().to_string(),

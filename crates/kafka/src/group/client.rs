@@ -94,18 +94,18 @@ impl Client {
         );
     }
 
-    /// Sends these offsets to the group; its answer comes as a notice. Only for partitions in the assignment. Whether it
-    /// was sent.
-    ///
-    /// Nobody waits for it: while the group is rebalanced, the coordinator may leave it unanswered behind our joining until a
-    /// member that has died is counted out.
-    pub(super) fn commit_soon(&self, offsets: &[(i32, i64)]) -> bool {
+    /// Commits these offsets and waits for the group's answer, as [`commit_stored`](Self::commit_stored) does; whether
+    /// it has accepted them. Only for partitions in the assignment, and on the worker's thread: librdkafka takes none
+    /// out of it, and joins the group anew, only behind an answer of this thread.
+    pub(super) fn commit(&self, offsets: &[(i32, i64)]) -> bool {
         let list = self.list(offsets.iter().map(|(partition, next)| (*partition, Some(*next))));
-        let sent = list.and_then(|list| self.consumer.commit(&list, CommitMode::Async));
-        if let Err(error) = &sent {
-            tracing::debug!(topic = self.topic, %error, "offsets not committed; trying again");
+        match list.and_then(|list| self.consumer.commit(&list, CommitMode::Sync)) {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::warn!(topic = self.topic, %error, ?offsets, "offsets not committed; trying again");
+                false
+            }
         }
-        sent.is_ok()
     }
 
     /// Commits what is stored, and waits for the group's answer: the next owner asks at once. While the coordinator is

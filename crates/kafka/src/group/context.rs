@@ -23,8 +23,6 @@ pub(super) enum Notice {
     Lost(Vec<i32>),
     /// The group has accepted these offsets as committed: partition and next offset.
     Committed(Vec<(i32, i64)>),
-    /// It has not accepted what was committed.
-    Refused,
 }
 
 /// Notes what librdkafka's callbacks say. They run on the worker's own thread, inside `poll`.
@@ -95,9 +93,7 @@ impl ConsumerContext for GroupContext {
     }
 
     fn commit_callback(&self, result: KafkaResult<()>, offsets: &TopicPartitionList) {
-        if result.is_err() {
-            self.note(Notice::Refused);
-        } else {
+        if result.is_ok() {
             let accepted = |element: &TopicPartitionListElem<'_>| match (element.error(), element.offset()) {
                 (Ok(()), Offset::Offset(next)) => Some((element.partition(), next)),
                 _ => None,

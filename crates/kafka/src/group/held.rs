@@ -12,8 +12,6 @@ pub(super) struct Held {
     pub(super) assigned: bool,
     /// What its owner asked last to be committed.
     pub(super) committed: Option<i64>,
-    /// It was not sent to the group since it moved.
-    pub(super) is_uncommitted: bool,
 }
 
 pub(super) enum Reading {

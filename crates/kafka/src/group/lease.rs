@@ -9,7 +9,8 @@ use tokio::sync::watch;
 ///
 /// The group's coordinator waits for a silent member for the session timeout before it gives its partitions to others.
 /// So whoever had a commit accepted owns them for that long, counted from the *sending* of the commit, on a clock that
-/// goes on while the machine sleeps. The member renews it every second, whether or not there is anything to commit. A process that was frozen finds its lease over before it does anything else.
+/// goes on while the machine sleeps. The member renews it five times in that span, whether or not there is anything to
+/// commit. A process that was frozen finds its lease over before it does anything else.
 #[derive(Clone, Debug)]
 pub struct Lease {
     /// By [`uptime`]; zero before the first accepted commit.
@@ -24,8 +25,8 @@ pub(super) struct Renewal {
     sent: Option<Duration>,
 }
 
-/// How often the lease is renewed. While the group is rebalanced it is not: what is left then should be nearly all of it.
-const RENEW_EVERY: Duration = Duration::from_secs(1);
+/// How many times a session timeout the lease is renewed.
+const RENEWALS: u32 = 5;
 /// Before a refused renewal is tried again.
 const AGAIN: Duration = Duration::from_millis(500);
 
@@ -80,7 +81,7 @@ impl Renewal {
 
     pub(super) fn is_due(&self) -> bool {
         self.sent
-            .is_none_or(|sent| uptime().saturating_sub(sent) >= RENEW_EVERY)
+            .is_none_or(|sent| uptime().saturating_sub(sent) >= self.session / RENEWALS)
     }
 
     /// A commit that was sent at `sent` was accepted.
@@ -91,7 +92,7 @@ impl Renewal {
 
     /// It was not: try again soon.
     pub(super) fn refused(&mut self) {
-        self.sent = Some(uptime().saturating_sub(RENEW_EVERY) + AGAIN);
+        self.sent = Some(uptime().saturating_sub(self.session / RENEWALS) + AGAIN);
     }
 }
 
@@ -105,12 +106,12 @@ mod tests {
         let lease = renewal.lease();
         assert!(renewal.is_due());
         assert_eq!(lease.left(), Duration::ZERO);
-        renewal.accepted(uptime());
+        let sent = uptime().saturating_sub(Duration::from_secs(4));
+        renewal.accepted(sent);
         assert!(!renewal.is_due());
-        renewal.accepted(uptime().saturating_sub(Duration::from_secs(4)));
         assert!(lease.left() <= Duration::from_secs(21) && lease.left() > Duration::from_secs(20));
         renewal.accepted(uptime().saturating_sub(Duration::from_secs(6)));
-        assert!(renewal.is_due(), "a second has passed");
+        assert!(renewal.is_due(), "a fifth of the session has passed");
         renewal.refused();
         assert!(!renewal.is_due(), "not at once again");
         assert!(

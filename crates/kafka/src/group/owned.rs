@@ -121,8 +121,9 @@ impl Owned {
     }
 
     /// Commits `next` at once, and resolves when the group has accepted it, or a later one. Never resolves once the
-    /// partition is lost: who does not own it has nothing accepted. What the group
-    /// refuses is sent again. Being cancelled changes nothing: the commit is still under way.
+    /// partition is lost: who does not own it has nothing accepted. While the group's coordinator is away it is tried
+    /// again, and all partitions of this member wait with it, at most for the session timeout. Being cancelled changes
+    /// nothing: the commit is still under way.
     pub async fn commit_accepted(&self, next: i64) {
         let mut accepted = self.place.accepted.subscribe();
         if *accepted.borrow() < next {

@@ -26,8 +26,6 @@ const RECORDS_PER_TURN: usize = 256;
 const DRAIN: Duration = Duration::from_secs(20);
 /// How long leaving the group may take: draining, and the last commit.
 const LEAVE: Duration = Duration::from_secs(22);
-/// A commit is a record in Kafka too. What a crash reads again is bounded by this.
-const COMMIT_EVERY: Duration = Duration::from_millis(200);
 /// Before a question that Kafka did not answer is asked again.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
 
@@ -48,10 +46,6 @@ pub(super) struct Worker {
     misplaced: bool,
     ask_not_before: Option<Instant>,
     renewal: Renewal,
-    /// When the commit was sent that is not answered yet, by [`uptime`]. There is one at a time, so that each answer is
-    /// known to be of the last one.
-    committing: Option<Duration>,
-    commit_not_before: Instant,
     /// We are leaving the group, at the latest at this time.
     leave_by: Option<Instant>,
     failed: bool,
@@ -82,8 +76,6 @@ impl Worker {
             revocation: None,
             misplaced: false,
             ask_not_before: None,
-            committing: None,
-            commit_not_before: Instant::now(),
             leave_by: None,
             failed: false,
         }
@@ -95,7 +87,7 @@ impl Worker {
             self.heed_notices(now);
             self.begin_to_leave(now);
             self.serve_owners();
-            self.commit(now);
+            self.renew_lease();
             self.hand_back(now);
             if self.ask_not_before.is_none_or(|not_before| now >= not_before) {
                 self.offer(now);
@@ -125,18 +117,7 @@ impl Worker {
                 }
                 Notice::Revoked(partitions) => self.revoke(partitions, now),
                 Notice::Lost(partitions) => self.lose(&partitions),
-                Notice::Committed(offsets) => {
-                    self.accepted(&offsets);
-                    if let Some(sent) = self.committing.take() {
-                        self.renewal.accepted(sent);
-                    }
-                }
-                Notice::Refused => {
-                    if self.committing.take().is_some() {
-                        self.renewal.refused();
-                        self.held.values_mut().for_each(|held| held.is_uncommitted = true);
-                    }
-                }
+                Notice::Committed(offsets) => self.accepted(&offsets),
             }
         }
     }
@@ -221,7 +202,7 @@ impl Worker {
 
     fn serve_owners(&mut self) {
         let revoking = self.revocation.is_some();
-        let mut at_once = false;
+        let mut at_once = Vec::new();
         for held in self.held.values_mut() {
             let (start, commit, released) = {
                 let mut wishes = held.queue.place.wishes();
@@ -233,13 +214,16 @@ impl Worker {
                 } else {
                     wishes.start.take()
                 };
-                at_once |= commit.is_some() && std::mem::take(&mut wishes.commit_at_once);
+                if let Some(next) = commit
+                    && std::mem::take(&mut wishes.commit_at_once)
+                {
+                    at_once.push((held.queue.place.partition, next));
+                }
                 (start, commit, wishes.released)
             };
             if let Some(next) = commit {
                 self.client.store(held.queue.place.partition, next);
                 held.committed = Some(next);
-                held.is_uncommitted = true;
             }
             match (&held.reading, start) {
                 (Reading::Over, _) => {}
@@ -256,48 +240,35 @@ impl Worker {
                 (Reading::NotStarted | Reading::Running { .. }, None) => {}
             }
         }
-        if at_once {
-            self.commit_not_before = Instant::now();
+        // If it fails, what is stored is tried again with the regular commits, and the context tells.
+        if !at_once.is_empty() && self.client.commit(&at_once) {
+            self.accepted(&at_once);
         }
     }
 
-    /// Commits the places of all owners: when one has moved, and from time to time although none has, for that is what the
-    /// lease of every owner lives on. Those that are being revoked have no part in it: what is left is for what they have
-    /// under way.
-    fn commit(&mut self, now: Instant) {
-        let is_due = self.renewal.is_due();
-        let may_commit = is_due || now >= self.commit_not_before;
-        if self.leave_by.is_some() || self.committing.is_some() || !may_commit {
+    /// Has a commit accepted although there may be nothing new to commit: what the lease of every owner lives on. Those
+    /// that are being revoked have no part in it: what is left is for what they have under way.
+    fn renew_lease(&mut self) {
+        if self.leave_by.is_some() || !self.renewal.is_due() {
             return;
         }
         let revoked = self.revocation.as_ref().map(|revocation| &revocation.partitions);
         let is_revoked = |partition: &i32| revoked.is_some_and(|revoked| revoked.contains(partition));
-        let mut committed = Vec::new();
-        let mut same = None;
-        for (partition, held) in &mut self.held {
-            let Some(next) = held.committed.filter(|_| held.assigned && !is_revoked(partition)) else {
-                continue;
-            };
-            if std::mem::take(&mut held.is_uncommitted) {
-                committed.push((*partition, next));
-            } else {
-                same = Some((*partition, next));
-            }
-        }
-        // Any commit renews the lease.
-        if committed.is_empty() && is_due {
-            committed.extend(same);
-        }
+        let committed: Vec<(i32, i64)> = self
+            .held
+            .iter()
+            .filter(|(partition, held)| held.assigned && !is_revoked(partition))
+            .filter_map(|(partition, held)| Some((*partition, held.committed?)))
+            .collect();
         if committed.is_empty() {
             return;
         }
         let sent = uptime();
-        self.commit_not_before = now + COMMIT_EVERY;
-        if self.client.commit_soon(&committed) {
-            self.committing = Some(sent);
+        if self.client.commit(&committed) {
+            self.renewal.accepted(sent);
+            self.accepted(&committed);
         } else {
             self.renewal.refused();
-            self.held.values_mut().for_each(|held| held.is_uncommitted = true);
         }
     }
 
@@ -371,7 +342,6 @@ impl Worker {
                         reading: Reading::NotStarted,
                         assigned: false,
                         committed: None,
-                        is_uncommitted: false,
                     },
                 );
                 self.arriving.remove(&partition);

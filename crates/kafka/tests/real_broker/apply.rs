@@ -14,8 +14,8 @@ const WAIT: Duration = Duration::from_secs(20);
 #[tokio::test]
 async fn what_is_missing_is_created_and_a_second_time_changes_nothing() {
     let harness = Harness::new("created");
-    assert_eq!(harness.apply().await, vec![Change::Created; 7]);
-    assert_eq!(harness.apply().await, vec![Change::Unchanged; 7]);
+    assert_eq!(harness.apply().await, vec![Change::Created; 8]);
+    assert_eq!(harness.apply().await, vec![Change::Unchanged; 8]);
 
     let names = harness.layout.names();
     assert_eq!(

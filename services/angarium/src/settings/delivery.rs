@@ -33,7 +33,7 @@ pub(super) fn read(
             "session_timeout",
             default.session_timeout,
             Duration::from_secs(20)..=Duration::from_mins(5),
-            "How long a worker may be silent before Kafka takes it for dead and gives its partitions to others. A call starts only while its longest time, 15 s, is left of it since the last renewal, five of which fall into it",
+            "How long a worker may be silent before Kafka takes it for dead and gives its partitions to others. A call starts only while the time of an answer, 5 s, is left of it since the last renewal, five of which fall into it",
         ),
         max_group_events: section.integer(
             "max_group_events",
