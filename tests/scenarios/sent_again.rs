@@ -78,16 +78,16 @@ impl World {
 
     /// Waits until a hook was sent so many requests that it took.
     async fn taken(&self, hook: &str, enough: impl Fn(&[Received]) -> bool) -> Vec<Received> {
-        let taken = || -> Vec<Received> {
-            let received = self.receiver.received_by(hook);
-            received.into_iter().filter(Received::is_delivered).collect()
+        let taken = |all: &[Received]| -> Vec<Received> {
+            let taken = all.iter().filter(|one| &*one.hook == hook && one.is_delivered());
+            taken.cloned().collect()
         };
-        let waited = self
+        let come = self
             .receiver
-            .wait_for("what is taken", LIMIT, |_| enough(&taken()))
+            .wait_for("what is taken", LIMIT, |all| enough(&taken(all)))
             .await;
-        waited.unwrap_or_else(|error| panic!("{error}\n{}", self.stack.logs()));
-        taken()
+        come.unwrap_or_else(|error| panic!("{error}\n{}", self.stack.logs()));
+        taken(&self.receiver.received())
     }
 
     /// Runs `angarium webhook …` as an administrator does; its JSON.
