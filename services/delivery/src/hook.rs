@@ -45,7 +45,7 @@ use self::rate::Rate;
 pub(crate) use self::replay::{Order, Ordered, Replay};
 pub(crate) use self::restore::{Remembered, Restoring};
 pub(crate) use self::state::State;
-use crate::group::{Group, Kind};
+use crate::group::{Group, GroupLimit, Kind};
 use crate::record::Delivery;
 use crate::target::Terms;
 
@@ -318,6 +318,13 @@ impl Hook {
         }
     }
 
+    /// The back-off that runs ends at this time at the latest.
+    pub(crate) fn not_later_than(&mut self, latest_ms: i64) {
+        if let Phase::Waiting(failing) | Phase::Off(Some(failing)) = &mut self.phase {
+            failing.next_at_ms = failing.next_at_ms.min(latest_ms);
+        }
+    }
+
     /// The next group, if one may go now.
     pub(crate) fn next(&mut self, now_ms: i64, terms: Terms) -> Next {
         let in_turn = self.slot.is_none_or(|slot| slot.stage == Stage::Running);
@@ -338,14 +345,20 @@ impl Hook {
                     // What failed is no more: whatever comes next shows whether the receiver answers again.
                     0 => self.queue.take(limit),
                     // A webhook may have come to take fewer: its administrator has made groups smaller.
-                    events => self.queue.take_first(events.min(terms.group.events)),
+                    events => self.queue.take(GroupLimit {
+                        events: events.min(terms.group.events),
+                        ..terms.group
+                    }),
                 };
                 (items, attempt)
             }
             Phase::Ready if self.is_detached() && !self.pace.allows(now_ms) => return Next::Nothing,
             Phase::Ready => (self.queue.take(limit), 1),
         };
-        let previous = self.done.map(|done| done.source_offset);
+        let previous = self
+            .done
+            .filter(|done| done.is_of_an_event())
+            .map(|done| done.source_offset);
         let Some(group) = Group::new(self.kind(), items, previous) else {
             return Next::Nothing;
         };

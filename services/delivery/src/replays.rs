@@ -20,11 +20,12 @@ use angarium_directory::Directory;
 use angarium_kafka::topics::{self, Names};
 use angarium_kafka::{Connection, Outgoing, Producer, SendError, partition_of};
 use angarium_model::{Lane, Position, WebhookId};
+use angarium_policy::expired;
 use angarium_proto::convert::{self, lane_to_wire};
 use angarium_proto::delivery::v1;
 use angarium_proto::delivery::v1::replay_service_server::ReplayService;
 use angarium_proto::delivery::v1::{DeliveryRecord, ReplayOrder, ReplayState, replay_order};
-use angarium_runtime::{Clock, Tasks};
+use angarium_runtime::{Clock, Tasks, millis};
 use bytes::BytesMut;
 use prost::Message as _;
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -42,6 +43,8 @@ use crate::error::Error;
 const MOST: usize = 4;
 /// What one call resends at most.
 const MOST_DEAD_LETTERS: usize = 10_000;
+/// The most that the clocks of two brokers may differ.
+const CLOCKS: Duration = Duration::from_mins(5);
 /// Kafka takes an order within this, or the caller is told that it may have been given or not.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -136,7 +139,9 @@ impl Replays {
             Start::Time(from_ms) => (self.log.offset_at(place, from_ms).await?, None),
             Start::Position(position) => {
                 let event = self.log.event(asked.subject.account, position).await?;
-                let from = self.log.offset_at(place, event.accepted_at.unix_ms()).await?;
+                // The brokers' clocks may differ; what is too early is left out by its position.
+                let about_ms = event.accepted_at.unix_ms().saturating_sub(millis(CLOCKS));
+                let from = self.log.offset_at(place, about_ms.max(0)).await?;
                 (from, Some(position.offset - 1))
             }
         };
@@ -258,6 +263,9 @@ impl Replays {
         // As it happens: someone waits for it.
         let place = self.place(subject, Lane::Realtime).await?;
         let found = self.log.event(subject.account, position).await?;
+        if expired(found.accepted_at, self.clock.now_ms()) {
+            return Err(Refusal::NoEvent(position));
+        }
         let record = DeliveryRecord {
             resent: true,
             ..convert::delivery_of(found.event, position, found.accepted_at)

@@ -32,7 +32,7 @@ pub(crate) struct Replay {
     /// Send again what was matched at this time or later, for example 2026-11-24T09:00:00Z
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub(crate) from: Option<i64>,
-    /// Send again this event and what was accepted after it: <partition>-<offset>, as the journal and the header
+    /// Send again this event and what was accepted after it: PARTITION-OFFSET, as the journal and the header
     /// angarium-position write it
     #[arg(long, value_name = "POSITION")]
     pub(crate) from_position: Option<Position>,
@@ -80,7 +80,7 @@ pub(crate) struct ReplayCancel {
 pub(crate) struct Resend {
     #[command(flatten)]
     pub(crate) of: Subject,
-    /// The event: <partition>-<offset>, as the journal and the header angarium-position write it
+    /// The event: PARTITION-OFFSET, as the journal and the header angarium-position write it
     pub(crate) position: Position,
     #[command(flatten)]
     pub(crate) at: AtDelivery,

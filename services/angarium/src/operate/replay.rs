@@ -48,7 +48,7 @@ impl Delivery {
     }
 
     fn explain(&self, status: &Status) -> anyhow::Error {
-        let late = "it may be done or not, and asking again does no harm";
+        let late = "it may yet be done; asked again, it may be done twice";
         explain("delivery", &self.endpoint, late, status)
     }
 }

@@ -39,7 +39,11 @@ impl Hook {
             .map_or(NonZeroU32::MIN, |failing| failing.attempts.saturating_add(1));
         let timeouts = match setback {
             Setback::TimedOut => before.as_ref().map_or(0, |failing| failing.timeouts) + 1,
-            Setback::TooLarge | Setback::Isolated | Setback::Other => 0,
+            _ => 0,
+        };
+        let refusals = match setback {
+            Setback::Refused | Setback::Isolated => before.as_ref().map_or(0, |failing| failing.refusals) + 1,
+            _ => 0,
         };
         let kept = self.narrow(group.items.len(), setback, timeouts);
         let failing = Failing {
@@ -47,6 +51,7 @@ impl Hook {
             since_ms: before.map_or(now_ms, |failing| failing.since_ms),
             last_ms: now_ms,
             next_at_ms: next_at_ms(attempts),
+            refusals,
             timeouts: if kept < group.items.len() { 0 } else { timeouts },
             head: Head::new(group.items.iter().take(kept).map(|item| item.offset)),
         };

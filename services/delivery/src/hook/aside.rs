@@ -22,14 +22,16 @@ pub(crate) enum GivingUp {
 
 impl Hook {
     /// What is to be done with the group in flight, which was refused for good, when it is to be given up after so many
-    /// attempts. In a group that goes one by one an event has had those attempts with the others.
+    /// refusals in a row: a receiver that was away for long, and refuses once as it comes back, has refused once. In a group
+    /// that goes one by one an event was refused so often with the others.
     pub(crate) fn gives_up(&self, after: NonZeroU32) -> GivingUp {
         let Some(group) = &self.in_flight else {
             return GivingUp::NotYet;
         };
         let first = group.items.first().map(|item| item.offset);
         let goes_one_by_one = self.isolating.is_some_and(|last| first <= Some(last));
-        if !goes_one_by_one && self.attempts_with_this() < after {
+        let refusals = self.retried.as_ref().map_or(0, |failing| failing.refusals) + 1;
+        if !goes_one_by_one && refusals < after.get() {
             GivingUp::NotYet
         } else if group.items.len() > 1 {
             GivingUp::OneByOne

@@ -24,6 +24,8 @@ pub(crate) struct Failing {
     pub(crate) next_at_ms: i64,
     /// How many of the last calls in a row timed out.
     pub(super) timeouts: u32,
+    /// How many of the last calls in a row were refused for good.
+    pub(super) refusals: u32,
     /// The group that failed: the next call sends the same. Empty when it has expired or left Kafka since.
     pub(crate) head: Head,
 }
@@ -35,7 +37,9 @@ pub(crate) enum Setback {
     TooLarge,
     /// No answer in time: halved at the third in a row.
     TimedOut,
-    /// It was refused for good, with others: they go one by one.
+    /// It was refused for good.
+    Refused,
+    /// The same, often enough, with others: they go one by one.
     Isolated,
     /// It is sent again as it is.
     Other,
@@ -55,7 +59,7 @@ impl Hook {
             Setback::Isolated => return 1,
             Setback::TooLarge => true,
             Setback::TimedOut => timeouts >= TIMEOUTS,
-            Setback::Other => false,
+            Setback::Refused | Setback::Other => false,
         };
         if !halve || events < 2 {
             return events;

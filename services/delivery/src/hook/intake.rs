@@ -155,6 +155,8 @@ impl Hook {
     pub(crate) fn rescan(&mut self, low: i64) {
         self.floor = 0;
         self.slot = None;
+        // What was ordered stood in the other log, and so did the place up to which events go one by one.
+        (self.generation, self.order, self.isolating) = (0, None, None);
         if let Some(replay) = self.replay.take() {
             (self.seen, self.done) = (replay.then_done, replay.then_done);
         }

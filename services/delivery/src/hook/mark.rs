@@ -23,6 +23,18 @@ pub(crate) struct Mark {
 }
 
 impl Mark {
+    /// Everything up to this place of the events topic, whatever was changed since: there need not be an event of the webhook.
+    pub(super) fn up_to(source_offset: i64) -> Self {
+        Self {
+            source_offset,
+            revision: Revision::from_offset(i64::MAX),
+        }
+    }
+
+    pub(super) fn is_of_an_event(self) -> bool {
+        self.revision.offset() < i64::MAX
+    }
+
     /// `None` of an event that is sent again because someone asked for it: nothing follows from it for others.
     pub(crate) fn of(delivery: &Delivery) -> Option<Self> {
         (!delivery.resent).then_some(Self {

@@ -98,13 +98,6 @@ impl Queue {
         items
     }
 
-    pub(super) fn take_first(&mut self, count: usize) -> Vec<Item> {
-        self.take(GroupLimit {
-            events: count,
-            bytes: usize::MAX,
-        })
-    }
-
     /// Whether the group that failed is all there, at the front.
     pub(super) fn begins_with(&self, head: &Head) -> bool {
         self.items.len() >= head.len()

@@ -5,8 +5,6 @@
 //! offset: what was done before says nothing of it. The cursor says up to where the replay goes and where the webhook was
 //! before, and there it goes on afterwards. Nothing is copied.
 
-use angarium_model::Revision;
-
 use super::{Hook, Mark, Tail};
 use crate::cursor::Head;
 
@@ -96,14 +94,7 @@ impl Hook {
         };
         let until = until.min(then.then);
         self.replay = Some(Replay { until, ..then });
-        self.go_back_to(
-            from.min(until),
-            after.map(|source_offset| Mark {
-                source_offset,
-                // It covers what it covers, whatever was changed since.
-                revision: Revision::from_offset(i64::MAX),
-            }),
-        );
+        self.go_back_to(from.min(until), after.map(Mark::up_to));
     }
 
     /// What was to be sent again was: the webhook goes on where it was before.

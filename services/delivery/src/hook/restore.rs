@@ -81,6 +81,7 @@ impl Hook {
                             .max(*since_ms),
                         next_at_ms,
                         timeouts: 0,
+                        refusals: 0,
                         head: further.map_or_else(|| head.clone(), |_| Head::default()),
                     });
                 }

@@ -203,6 +203,7 @@ fn setback(verdict: Verdict, is_isolated: bool) -> Setback {
     match verdict {
         _ if is_isolated => Setback::Isolated,
         Verdict::TooLarge => Setback::TooLarge,
+        Verdict::Refused => Setback::Refused,
         Verdict::Retry {
             class: ErrorClass::NoAnswer(Failure::AnswerTimeout),
             ..

@@ -34,7 +34,9 @@ pub(super) enum Refusal {
     TooMany(usize),
     #[error("the queue to Kafka is full; try again in a moment")]
     Busy,
-    #[error("Kafka does not answer: what was asked for may be done or not; asking again does no harm")]
+    #[error(
+        "Kafka does not answer: what was asked for may yet be done. Asked again, it may be done twice, under other ids"
+    )]
     Unknown,
     #[error("Kafka cannot be read now; try again in a moment")]
     NotRead(#[from] ReadError),

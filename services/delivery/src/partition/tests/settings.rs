@@ -126,6 +126,32 @@ fn sequence(partition: &mut Partition) -> Vec<(i64, Option<i64>)> {
 }
 
 #[test]
+fn a_group_that_failed_is_cut_when_its_webhook_comes_to_take_fewer_bytes() {
+    let mut partition = partition(Lane::Realtime, &[webhook(1, true)]);
+    for offset in 0..20 {
+        partition.live(&incoming(offset, offset, START_MS, &[1]), START_MS);
+    }
+    calls(&mut partition);
+    answer(&mut partition, 1, Verdict::Delivered, START_MS);
+    calls(&mut partition);
+    answer(&mut partition, 1, FAILED, START_MS);
+    let fewer = Limits {
+        max_group_bytes: MaxGroupBytes::new(1_024).ok(),
+        ..Limits::default()
+    };
+    partition.directory.put(Webhook {
+        revision: Revision::from_offset(2),
+        ..limited(fewer)
+    });
+    partition.refresh(START_MS);
+    calls(&mut partition);
+    let due = partition.next_due().unwrap();
+    partition.tick(due);
+    let begun = calls(&mut partition);
+    assert_eq!(begun[0].1.len(), 1_024 / delivery(0, 0, "{}").weight());
+}
+
+#[test]
 fn d8_a_group_names_its_last_event_and_the_last_one_acknowledged_before_it_at_every_attempt() {
     let mut partition = partition(Lane::Realtime, &[webhook(1, true)]);
     for offset in 0..4 {
