@@ -180,11 +180,7 @@ impl Actor {
                 () = sleep(due) => self.partition.tick(self.shared.clock.now_ms()),
                 _ = checkpoint.tick() => self.start_saving(),
                 _ = place.tick() => self.append_place(),
-                _ = progress.tick() => {
-                    // Also when nothing is due: a clock that was set back is seen here.
-                    self.partition.tick(self.shared.clock.now_ms());
-                    self.partition.record_progress();
-                }
+                _ = progress.tick() => self.partition.record_progress(),
             }
         }
     }

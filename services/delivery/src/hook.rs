@@ -318,13 +318,6 @@ impl Hook {
         }
     }
 
-    /// The back-off that runs ends at this time at the latest.
-    pub(crate) fn not_later_than(&mut self, latest_ms: i64) {
-        if let Phase::Waiting(failing) | Phase::Off(Some(failing)) = &mut self.phase {
-            failing.next_at_ms = failing.next_at_ms.min(latest_ms);
-        }
-    }
-
     /// The next group, if one may go now.
     pub(crate) fn next(&mut self, now_ms: i64, terms: Terms) -> Next {
         let in_turn = self.slot.is_none_or(|slot| slot.stage == Stage::Running);

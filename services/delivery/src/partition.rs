@@ -24,7 +24,6 @@ use std::sync::Arc;
 use angarium_directory::Directory;
 use angarium_model::{AccountId, Lane, Revision, WebhookId};
 use angarium_policy::{Backoff, Reminders};
-use angarium_runtime::millis;
 
 use self::agenda::Agenda;
 pub(crate) use self::answered::{Answer, Failed, Settled, Turn};
@@ -126,8 +125,6 @@ pub(crate) struct Partition {
     live_has_moved: bool,
     first_checkpoint: First,
     clocks: Clocks,
-    /// When time was last told, in Unix milliseconds.
-    ticked_at_ms: i64,
     effects: Vec<Effect>,
 }
 
@@ -220,12 +217,6 @@ impl Partition {
 
     /// Time has passed: what is due goes.
     pub(crate) fn tick(&mut self, now_ms: i64) {
-        /// Less is no jump.
-        const SLEW_MS: i64 = 1_000;
-        let before_ms = std::mem::replace(&mut self.ticked_at_ms, now_ms);
-        if now_ms < before_ms.saturating_sub(SLEW_MS) {
-            self.clock_was_set_back(now_ms);
-        }
         while let Some(id) = self.agenda.pop_due(now_ms) {
             let until = self.live_next.max(self.high_at_start);
             self.entries.change(id, |entry| {
@@ -233,18 +224,6 @@ impl Partition {
                 if entry.slot_at_ms.take_if(|at_ms| *at_ms <= now_ms).is_some() {
                     entry.hook.begin_slot(until);
                 }
-            });
-            self.poke(id, now_ms);
-        }
-    }
-
-    /// What was planned by a clock that was ahead may lie as far ahead: it is planned anew.
-    fn clock_was_set_back(&mut self, now_ms: i64) {
-        let latest_ms = now_ms.saturating_add(millis(self.rules.backoff.longest()));
-        for id in self.entries.ids() {
-            self.entries.change(id, |entry| {
-                entry.hook.not_later_than(latest_ms);
-                entry.slot_at_ms = None;
             });
             self.poke(id, now_ms);
         }

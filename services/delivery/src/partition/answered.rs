@@ -126,6 +126,7 @@ impl Partition {
     pub(crate) fn not_sent(&mut self, id: WebhookId, now_ms: i64) {
         self.entries.change(id, |entry| entry.hook.not_sent());
         self.go_on(id, now_ms);
+        self.relieve_memory(now_ms);
     }
 
     /// Behind the end of a call: the next one, or the end of a webhook that was deleted meanwhile.

@@ -310,25 +310,3 @@ fn a_receiver_that_was_away_for_long_and_refuses_once_as_it_comes_back_has_nothi
         "the second refusal in a row"
     );
 }
-
-#[test]
-fn d2_a_clock_that_was_days_ahead_and_is_put_right_delays_no_attempt() {
-    let ahead = START_MS + 8 * DAY_MS;
-    let mut partition = partition(Lane::Realtime, &[webhook(1, true)]);
-    partition.tick(ahead);
-    partition.live(&incoming(0, 0, START_MS, &[1]), ahead);
-    calls_at(&mut partition, ahead);
-    let answer = Answer {
-        verdict: FAILED,
-        status: 0,
-        took_ms: 5,
-        jitter: 0.0,
-    };
-    partition.answered(WebhookId::from_bytes([1; 16]), answer, ahead);
-    calls_at(&mut partition, ahead);
-    partition.tick(START_MS);
-    let due = partition.next_due().unwrap();
-    assert!(due <= START_MS + 3_600_000, "no wait is longer than an hour");
-    partition.tick(due);
-    assert_eq!(calls_at(&mut partition, due), [(1, vec![0], 2)]);
-}

@@ -17,7 +17,7 @@ use crate::group::GroupLimit;
 use crate::partition::{Partition, Rules, Start};
 
 /// How far a clock is off that is wrong: further than events are kept.
-pub(super) const WRONG_MS: i64 = 8 * 24 * 60 * 60 * 1_000;
+const WRONG_MS: i64 = 8 * 24 * 60 * 60 * 1_000;
 /// Owners that were followed and whose writes still land.
 const MAX_FROZEN: usize = 2;
 

@@ -4,7 +4,6 @@ use angarium_model::WebhookId;
 use rand::RngExt as _;
 
 use super::super::owner::Stage;
-use super::faults::WRONG_MS;
 use super::{Checked, World};
 
 /// Rounds without faults in which all must be done.
@@ -17,11 +16,6 @@ impl World {
             0..3 => self.rng.random_range(0..4 * DAY_MS),
             _ => self.rng.random_range(0..400),
         };
-        if self.rng.random_bool(0.02) {
-            // Its clock is put right, or wrong.
-            let skew_ms = [0, WRONG_MS, -WRONG_MS][self.rng.random_range(0..3)];
-            self.owner().skew_ms = skew_ms;
-        }
         let skew_ms = self.owner().skew_ms;
         let due = self.owner().partition.next_due();
         let now_ms = match due {
