@@ -24,9 +24,10 @@ pub(super) struct Told {
 impl Told {
     /// A call has ended. Says so if with it a webhook begins to fail, or has recovered.
     pub(super) fn call(&mut self, about: About, end: &CallEnd, settled: &Settled, class: &str, now_ms: i64) {
-        let (Some(Turn::Fails(failed) | Turn::Recovers(failed)), Some(untold)) =
-            (settled.turn, self.may_tell(now_ms))
-        else {
+        let Some(Turn::Fails(failed) | Turn::Recovers(failed)) = settled.turn else {
+            return;
+        };
+        let Some(untold) = self.may_tell(now_ms) else {
             return;
         };
         let (webhook, account, lane) = (about.webhook, about.account, about.lane);
@@ -63,7 +64,15 @@ impl Told {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use angarium_model::{Lane, WebhookId};
+
     use super::*;
+    use crate::call::CallError;
+    use crate::group::tests::group;
+    use crate::simulation::fixtures::webhook;
+    use crate::target::Target;
 
     #[test]
     fn ten_lines_in_ten_seconds_and_the_next_one_says_how_many_were_left_out() {
@@ -77,5 +86,37 @@ mod tests {
         }
         assert_eq!(told.may_tell(now_ms + 10_000), Some(1_000));
         assert_eq!(told.may_tell(now_ms), Some(0), "a clock that was set back tells");
+    }
+
+    /// Almost every call is such a one.
+    #[test]
+    fn a_call_that_is_not_told_takes_no_line_from_those_that_are() {
+        let mut told = Told::default();
+        let group = Arc::new(group(0..1, "{}"));
+        let target = Arc::new(Target::new(&webhook(1, true, 1)).unwrap());
+        let about = About {
+            account: target.account,
+            webhook: WebhookId::from_bytes([1; 16]),
+            lane: Lane::Realtime,
+            partition: 0,
+        };
+        let end = CallEnd {
+            webhook: about.webhook,
+            target,
+            attempt: 1,
+            result: Err(CallError::LeaseOver),
+            duration: Duration::ZERO,
+            jitter: 0.0,
+        };
+        let settled = Settled {
+            group,
+            next_attempt_at_ms: None,
+            turn: None,
+            disable: None,
+        };
+        for _ in 0..1_000 {
+            told.call(about, &end, &settled, "", 0);
+        }
+        assert_eq!(told.may_tell(0), Some(0));
     }
 }

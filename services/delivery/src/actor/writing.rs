@@ -146,7 +146,7 @@ impl Actor {
 
     pub(super) fn start_over(&mut self, error: &(dyn std::error::Error + 'static)) {
         let (lane, partition) = (self.shared.lane, self.owned.partition());
-        tracing::error!(%lane, partition, error, "a cursor was not written: taking the partition over again");
+        tracing::error!(%lane, partition, error, "what must be on record was not written: taking the partition over again");
         self.ending = Some(Ending::StartOver);
     }
 
