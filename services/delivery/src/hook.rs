@@ -127,8 +127,6 @@ pub(crate) struct Hook {
     narrowed: Option<Narrowed>,
     /// A refused group goes one by one until this place of the deliveries topic is passed.
     isolating: Option<i64>,
-    /// The event in flight was refused for good, and is being put aside.
-    is_putting_aside: bool,
     pace: Pace,
     rate: Rate,
     durable: Durable,
@@ -160,7 +158,6 @@ impl Hook {
             retried: None,
             narrowed: None,
             isolating: None,
-            is_putting_aside: false,
             pace: Pace::default(),
             rate: Rate::default(),
             durable: Durable::default(),
@@ -196,7 +193,7 @@ impl Hook {
 
     /// Whether a batch webhook has events for a slot and is in none.
     pub(crate) fn awaits_slot(&self) -> bool {
-        self.slot.is_none() && self.replay.is_none() && self.is_detached() && self.more
+        self.is_between_runs() && self.is_detached() && self.more
     }
 
     /// Since when a batch webhook waits for a slot, as its cursor has it: Unix milliseconds.
@@ -253,19 +250,33 @@ impl Hook {
 
     /// Everything of the webhook below is done.
     pub(crate) fn resume(&self, live_next: i64) -> i64 {
-        let undone = self.lowest_undone();
         let known = live_next.max(self.floor);
-        if self.is_at_rest() {
+        match self.lowest_undone() {
             // Behind a restart the live stream may be where the webhook has long been.
-            return known.max(undone.unwrap_or(known));
+            Some(undone) if self.is_at_rest() => undone.max(known),
+            Some(undone) => undone,
+            None => known,
         }
-        undone.unwrap_or(known)
     }
 
     /// Batch: whether nothing waits for its next slot.
     fn is_at_rest(&self) -> bool {
-        let has_nothing = self.slot.is_none() && self.replay.is_none() && !self.more;
-        self.lane == Lane::Batch && has_nothing && !self.is_calling()
+        self.lane == Lane::Batch && self.is_between_runs() && !self.more && !self.is_calling()
+    }
+
+    /// Whether it is in no slot and in no replay.
+    fn is_between_runs(&self) -> bool {
+        self.slot.is_none() && self.replay.is_none()
+    }
+
+    /// Where reading back ends for now: what lies above is none of the slot or the replay, or comes behind the join.
+    fn reads_until(&self) -> Option<i64> {
+        let run = self.replay.map(|replay| replay.until);
+        let run = run.or(self.slot.map(|slot| slot.until));
+        match &self.tail {
+            Tail::Detached { join: Some(join), .. } => run.or(Some(join.at())),
+            _ => run,
+        }
     }
 
     /// Where this webhook holds the partition's place: no new owner may begin to read above it.
@@ -286,7 +297,7 @@ impl Hook {
 
     /// Begins a run of the batch lane: everything below `until` is to be sent. Does nothing during another run.
     pub(crate) fn begin_slot(&mut self, until: i64) {
-        if self.slot.is_none() && self.replay.is_none() && self.is_detached() {
+        if self.is_between_runs() && self.is_detached() {
             self.more = false;
             let stage = Stage::Starting;
             self.slot = Some(Slot { until, stage });
@@ -414,13 +425,9 @@ impl Hook {
 
     /// Whether all that may be sent now is in the queue.
     fn all_read(&self) -> bool {
-        if let (Tail::Detached { from, .. }, Some(replay)) = (&self.tail, self.replay) {
-            return *from >= replay.until;
-        }
-        match (&self.tail, self.slot) {
-            (Tail::Attached, _) => true,
-            (Tail::Detached { from, .. }, Some(slot)) => *from >= slot.until,
-            (Tail::Detached { from, join }, None) => join.as_ref().is_some_and(|join| *from >= join.at()),
+        match &self.tail {
+            Tail::Attached => true,
+            Tail::Detached { from, .. } => self.reads_until().is_some_and(|until| *from >= until),
         }
     }
 
@@ -429,9 +436,7 @@ impl Hook {
         let waits_for_more = match &self.phase {
             Phase::Ready => true,
             // What failed is no more, and what comes is beyond the slot, or the replay.
-            Phase::Waiting(failing) => {
-                failing.head.is_empty() && (self.slot.is_some() || self.replay.is_some())
-            }
+            Phase::Waiting(failing) => failing.head.is_empty() && !self.is_between_runs(),
             Phase::Off(_) => false,
         };
         waits_for_more && self.in_flight.is_none() && self.queue.is_empty() && self.all_read()

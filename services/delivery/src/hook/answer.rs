@@ -33,17 +33,15 @@ impl Hook {
         next_at_ms: impl FnOnce(NonZeroU32) -> i64,
     ) -> Option<Arc<Group>> {
         let group = self.in_flight.take()?;
+        let attempts = self.attempts_with_this();
+        let refusals = match setback {
+            Setback::Refused | Setback::Isolated => self.refusals_with_this(),
+            Setback::TooLarge | Setback::TimedOut | Setback::Other => 0,
+        };
         let before = self.retried.take();
-        let attempts = before
-            .as_ref()
-            .map_or(NonZeroU32::MIN, |failing| failing.attempts.saturating_add(1));
         let timeouts = match setback {
             Setback::TimedOut => before.as_ref().map_or(0, |failing| failing.timeouts) + 1,
-            _ => 0,
-        };
-        let refusals = match setback {
-            Setback::Refused | Setback::Isolated => before.as_ref().map_or(0, |failing| failing.refusals) + 1,
-            _ => 0,
+            Setback::TooLarge | Setback::Refused | Setback::Isolated | Setback::Other => 0,
         };
         let kept = self.narrow(group.items.len(), setback, timeouts);
         let failing = Failing {
@@ -59,6 +57,17 @@ impl Hook {
         self.keep_only(kept, live_next);
         self.wait(failing);
         Some(group)
+    }
+
+    /// The attempts of the group in flight that failed, with the one that has just ended.
+    pub(super) fn attempts_with_this(&self) -> NonZeroU32 {
+        let before = self.retried.as_ref();
+        before.map_or(NonZeroU32::MIN, |failing| failing.attempts.saturating_add(1))
+    }
+
+    /// The calls in a row that were refused for good, with the one that has just ended.
+    pub(super) fn refusals_with_this(&self) -> u32 {
+        self.retried.as_ref().map_or(0, |failing| failing.refusals) + 1
     }
 
     /// The group in flight was not sent, through no fault of the receiver: it is as if it had not been tried.

@@ -30,8 +30,7 @@ impl Hook {
         };
         let first = group.items.first().map(|item| item.offset);
         let goes_one_by_one = self.isolating.is_some_and(|last| first <= Some(last));
-        let refusals = self.retried.as_ref().map_or(0, |failing| failing.refusals) + 1;
-        if !goes_one_by_one && refusals < after.get() {
+        if !goes_one_by_one && self.refusals_with_this() < after.get() {
             GivingUp::NotYet
         } else if group.items.len() > 1 {
             GivingUp::OneByOne
@@ -46,18 +45,15 @@ impl Hook {
         self.isolating = last.map(|last| last.offset);
     }
 
-    /// The event in flight is being put aside: the group, and how often it failed.
-    pub(crate) fn put_aside(&mut self) -> Option<(Arc<Group>, NonZeroU32)> {
-        let group = self.in_flight.clone()?;
-        self.is_putting_aside = true;
-        Some((group, self.attempts_with_this()))
+    /// The event in flight is to be put aside: the group, and how often it failed. It stays in flight until that is on
+    /// record.
+    pub(crate) fn to_put_aside(&self) -> Option<(Arc<Group>, NonZeroU32)> {
+        Some((self.in_flight.clone()?, self.attempts_with_this()))
     }
 
     /// It is on record that the event was put aside.
     pub(crate) fn was_put_aside(&mut self) {
-        if std::mem::take(&mut self.is_putting_aside)
-            && let Some(group) = self.in_flight.take()
-        {
+        if let Some(group) = self.in_flight.take() {
             self.retried = None;
             if let Some(last) = group.items.last() {
                 self.is_done(last);
@@ -69,12 +65,5 @@ impl Hook {
     pub(super) fn goes_one_by_one(&self) -> bool {
         self.isolating
             .is_some_and(|last| self.queue.first().is_some_and(|first| first <= last))
-    }
-
-    /// The attempts of the group in flight that failed, with the one that has just ended.
-    fn attempts_with_this(&self) -> NonZeroU32 {
-        self.retried
-            .as_ref()
-            .map_or(NonZeroU32::MIN, |failing| failing.attempts.saturating_add(1))
     }
 }

@@ -57,15 +57,13 @@ impl Hook {
 
     /// The offset that a read back should start at, when the webhook could use more events now.
     pub(crate) fn wants_read(&self, now_ms: i64, live_next: i64) -> Option<i64> {
-        let Tail::Detached { from, join } = &self.tail else {
+        let Tail::Detached { from, .. } = &self.tail else {
             return None;
         };
-        let in_turn = match (self.slot, join) {
-            _ if let Some(replay) = self.replay => *from < replay.until,
-            (Some(slot), _) => *from < slot.until && slot.stage != Stage::Ending,
-            (None, Some(join)) => *from < join.at(),
+        let in_turn = match self.reads_until() {
+            Some(until) => *from < until && self.slot.is_none_or(|slot| slot.stage != Stage::Ending),
             // Behind the live position there is nothing yet.
-            (None, None) => self.lane == Lane::Realtime && *from < live_next,
+            None => self.lane == Lane::Realtime && *from < live_next,
         };
         let wanted = match &self.phase {
             Phase::Ready => self.queue.is_below_half(),
@@ -84,14 +82,10 @@ impl Hook {
     /// An event that was read back; whether another may follow. Events must be offered in order, from
     /// [`Hook::wants_read`] on and none left out.
     pub(crate) fn offer_read_back(&mut self, offset: i64, delivery: &Arc<Delivery>, known: Known) -> bool {
-        let Tail::Detached { from, join } = &self.tail else {
+        let Tail::Detached { from, .. } = &self.tail else {
             return true;
         };
-        let beyond = match self.slot {
-            _ if let Some(replay) = self.replay => offset >= replay.until,
-            Some(slot) => offset >= slot.until,
-            None => join.as_ref().is_some_and(|join| offset >= join.at()),
-        };
+        let beyond = self.reads_until().is_some_and(|until| offset >= until);
         if offset < *from || beyond || self.is_off() {
             return true;
         }
@@ -126,16 +120,11 @@ impl Hook {
         if self.is_off() {
             return;
         }
-        let Tail::Detached { from, join } = &self.tail else {
+        let Tail::Detached { from, .. } = &self.tail else {
             return;
         };
-        let next = match (self.slot, join) {
-            _ if let Some(replay) = self.replay => next.min(replay.until),
-            (Some(slot), _) => next.min(slot.until),
-            (None, Some(join)) => next.min(join.at()),
-            (None, None) => next,
-        };
-        let next = next.max(*from);
+        let until = self.reads_until().unwrap_or(next);
+        let next = next.min(until).max(*from);
         self.read_to(next);
         let head = self.head();
         if head.last().is_some_and(|last| next > last) {

@@ -6,7 +6,6 @@
 //! before, and there it goes on afterwards. Nothing is copied.
 
 use super::{Hook, Mark, Tail};
-use crate::cursor::Head;
 
 /// An order as it stands in the topic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,11 +111,5 @@ impl Hook {
         (self.seen, self.done, self.done_at) = (done, done, from - 1);
         self.isolating = None;
         self.forget_head();
-    }
-
-    /// The group that waits for its retry, as its cursor has it.
-    pub(super) fn failed_head(&self) -> Head {
-        self.failing()
-            .map_or_else(Head::default, |failing| failing.head.clone())
     }
 }

@@ -71,7 +71,7 @@ impl Partition {
             }
             let giving_up = giving_up(entry, answer.verdict);
             if giving_up == GivingUp::PutAside {
-                let (group, attempts) = entry.hook.put_aside()?;
+                let (group, attempts) = entry.hook.to_put_aside()?;
                 let put_aside = Effect::PutAside {
                     webhook: id,
                     group: Arc::clone(&group),
