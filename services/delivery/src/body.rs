@@ -18,8 +18,6 @@ const AROUND_CLOUD_EVENT: usize = 240;
 /// From here on a timestamp is in milliseconds (E5, G4).
 const FIRST_MILLIS: u64 = 100_000_000_000;
 
-type Write = fn(&mut Vec<u8>, &[Item]);
-
 /// What a POST carries.
 #[derive(Clone, Debug)]
 pub(crate) struct Body {
@@ -29,12 +27,6 @@ pub(crate) struct Body {
 
 impl Body {
     pub(crate) fn of(group: &Group, format: PayloadFormat) -> Self {
-        let (write, content_type): (Write, _) = match (format, group.items.as_slice()) {
-            (PayloadFormat::Envelope, _) => (write_envelope, JSON),
-            (PayloadFormat::Single, _) => (write_single, JSON),
-            (PayloadFormat::CloudEvents, [_]) => (write_structured, CLOUD_EVENT),
-            (PayloadFormat::CloudEvents, _) => (write_batched, CLOUD_EVENTS),
-        };
         let around = match format {
             PayloadFormat::CloudEvents => AROUND_CLOUD_EVENT,
             PayloadFormat::Envelope | PayloadFormat::Single => 0,
@@ -45,7 +37,27 @@ impl Body {
             .map(|item| item.delivery.weight() + around)
             .sum();
         let mut body = Vec::with_capacity(weight + AROUND);
-        write(&mut body, &group.items);
+        let content_type = match (format, group.items.as_slice()) {
+            (PayloadFormat::Envelope, items) => {
+                write_envelope(&mut body, items);
+                JSON
+            }
+            (PayloadFormat::Single, items) => {
+                // Groups of this format have one event.
+                items
+                    .iter()
+                    .for_each(|item| write_single(&mut body, &item.delivery));
+                JSON
+            }
+            (PayloadFormat::CloudEvents, [one]) => {
+                write_cloud_event(&mut body, &one.delivery);
+                CLOUD_EVENT
+            }
+            (PayloadFormat::CloudEvents, items) => {
+                write_list(&mut body, items, write_cloud_event);
+                CLOUD_EVENTS
+            }
+        };
         Self {
             bytes: body.into(),
             content_type,
@@ -59,27 +71,33 @@ fn write_envelope(body: &mut Vec<u8>, items: &[Item]) {
     if let Some(first) = items.first() {
         body.extend_from_slice(first.delivery.account.to_string().as_bytes());
     }
-    body.extend_from_slice(b",\"events\":[");
+    body.extend_from_slice(b",\"events\":");
+    write_list(body, items, |body, event| {
+        body.push(b'{');
+        write_fields(body, event);
+        body.push(b'}');
+    });
+    body.push(b'}');
+}
+
+fn write_list(body: &mut Vec<u8>, items: &[Item], write: impl Fn(&mut Vec<u8>, &Delivery)) {
+    body.push(b'[');
     for (index, item) in items.iter().enumerate() {
         if index > 0 {
             body.push(b',');
         }
-        body.push(b'{');
-        write_fields(body, &item.delivery);
-        body.push(b'}');
+        write(body, &item.delivery);
     }
-    body.extend_from_slice(b"]}");
+    body.push(b']');
 }
 
-/// An event of the envelope by itself, with its account. Groups have one event then.
-fn write_single(body: &mut Vec<u8>, items: &[Item]) {
-    for item in items.iter().take(1) {
-        body.extend_from_slice(b"{\"accountId\":");
-        body.extend_from_slice(item.delivery.account.to_string().as_bytes());
-        body.push(b',');
-        write_fields(body, &item.delivery);
-        body.push(b'}');
-    }
+/// An event of the envelope by itself, with its account.
+fn write_single(body: &mut Vec<u8>, event: &Delivery) {
+    body.extend_from_slice(b"{\"accountId\":");
+    body.extend_from_slice(event.account.to_string().as_bytes());
+    body.push(b',');
+    write_fields(body, event);
+    body.push(b'}');
 }
 
 fn write_fields(body: &mut Vec<u8>, event: &Delivery) {
@@ -93,23 +111,6 @@ fn write_fields(body: &mut Vec<u8>, event: &Delivery) {
     write_string(body, &event.event_info);
     body.extend_from_slice(b",\"data\":");
     body.extend_from_slice(&event.data);
-}
-
-fn write_structured(body: &mut Vec<u8>, items: &[Item]) {
-    for item in items.iter().take(1) {
-        write_cloud_event(body, &item.delivery);
-    }
-}
-
-fn write_batched(body: &mut Vec<u8>, items: &[Item]) {
-    body.push(b'[');
-    for (index, item) in items.iter().enumerate() {
-        if index > 0 {
-            body.push(b',');
-        }
-        write_cloud_event(body, &item.delivery);
-    }
-    body.push(b']');
 }
 
 /// `source` and `id` together are unique, as CloudEvents asks: an event is known by account, name and id (E7). What has
