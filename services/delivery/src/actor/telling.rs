@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use angarium_model::{Disabled, DisabledReason, WebhookId};
+use angarium_model::{AccountId, Disabled, DisabledReason, WebhookId};
 use angarium_policy::{ErrorClass, RETENTION};
 use angarium_proto::journal::v1::journal_record::Entry;
 use angarium_proto::notice::v1::notice_record::Notice;
@@ -29,7 +29,7 @@ impl Actor {
         class: Option<ErrorClass>,
         now_ms: i64,
     ) {
-        let about = self.about(end);
+        let about = self.about(end.target.account, end.webhook);
         let class_name = class.map(ErrorClass::as_str).unwrap_or_default();
         self.told.call(about, end, settled, class_name, now_ms);
         if let Some((account, entry)) = journal::attempt(about.lane, end, settled, class) {
@@ -77,12 +77,7 @@ impl Actor {
         let (Some(first), Some(expired)) = (events.first(), journal::expired(lane, webhook, events)) else {
             return;
         };
-        let about = About {
-            account: first.account,
-            webhook,
-            lane,
-            partition: self.owned.partition(),
-        };
+        let about = self.about(first.account, webhook);
         self.shared.notices.tell(about, Notice::Expired(expired.clone()));
         self.shared.journal.write(first.account, Entry::Expired(expired));
     }
@@ -92,12 +87,7 @@ impl Actor {
         let Some(event) = group.items.first().map(|item| &item.delivery) else {
             return;
         };
-        let about = About {
-            account: event.account,
-            webhook,
-            lane: self.shared.lane,
-            partition: self.owned.partition(),
-        };
+        let about = self.about(event.account, webhook);
         self.shared.metrics.put_aside(about.lane);
         let entry = journal::put_aside(about.lane, webhook, event, status);
         self.shared.journal.write(about.account, entry);
@@ -121,10 +111,10 @@ impl Actor {
         }
     }
 
-    fn about(&self, end: &CallEnd) -> About {
+    fn about(&self, account: AccountId, webhook: WebhookId) -> About {
         About {
-            account: end.target.account,
-            webhook: end.webhook,
+            account,
+            webhook,
             lane: self.shared.lane,
             partition: self.owned.partition(),
         }
