@@ -32,6 +32,7 @@ mod disabling;
 mod error;
 mod group;
 mod hook;
+mod lookup;
 mod metrics;
 mod notices;
 mod partition;

@@ -13,6 +13,7 @@ mod refusal;
 mod request;
 
 use std::collections::BTreeSet;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,7 +29,7 @@ use angarium_proto::delivery::v1::{DeliveryRecord, ReplayOrder, ReplayState, rep
 use angarium_runtime::{Clock, Tasks, millis};
 use bytes::BytesMut;
 use prost::Message as _;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 use tonic::{Request, Response, Status};
 
@@ -38,6 +39,7 @@ use self::request::{Start, Subject};
 use crate::cursor::Standing;
 use crate::cursors::Cursors;
 use crate::error::Error;
+use crate::lookup;
 
 /// Calls under way at once in this worker: each may read Kafka for seconds.
 const MOST: usize = 4;
@@ -54,6 +56,8 @@ pub(crate) struct Replays {
     directory: Directory,
     kafka: Connection,
     names: Names,
+    /// Of the deliveries of a lane: the other one has as many, and they stay as many (`topics apply`).
+    partitions: Arc<OnceCell<NonZeroU32>>,
     producer: Producer,
     cursors: Cursors,
     log: Log,
@@ -92,6 +96,7 @@ impl Replays {
             directory: means.directory,
             kafka: kafka.clone(),
             names: names.clone(),
+            partitions: Arc::default(),
             producer: means.producer,
             cursors: means.cursors,
             log: Log::open(kafka, names, client_id, tasks)?,
@@ -108,20 +113,15 @@ impl Replays {
 
     /// Finds the webhook, and where its deliveries are.
     async fn place(&self, subject: Subject, lane: Lane) -> Result<Place, Refusal> {
-        if !self.directory.is_ready() {
-            return Err(Refusal::NotReady);
-        }
         let Subject { account, webhook } = subject;
-        self.directory
-            .webhook(webhook)
-            .filter(|known| known.account == account)
-            .ok_or(Refusal::NoWebhook { account, webhook })?;
-        let partitions = topics::partitions(&self.kafka, self.names.deliveries(lane), PATIENCE).await;
+        lookup::webhook(&self.directory, account, webhook)?;
+        let ask = || topics::partitions(&self.kafka, self.names.deliveries(lane), PATIENCE);
+        let partitions = self.partitions.get_or_try_init(ask).await;
         let partitions = partitions.map_err(|error| Refusal::Topics(Box::new(error)))?;
         Ok(Place {
             webhook,
             lane,
-            partition: partition_of(webhook.as_bytes(), partitions),
+            partition: partition_of(webhook.as_bytes(), *partitions),
         })
     }
 

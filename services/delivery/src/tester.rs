@@ -34,6 +34,7 @@ use self::request::{Asked, Subject};
 use crate::actor::headers;
 use crate::body::Body;
 use crate::call::{self, Caller, Capture, Patience, Pool, TlsSetup};
+use crate::lookup::{self, NotFound};
 use crate::target::Target;
 
 /// How tests call: as deliveries do.
@@ -104,17 +105,10 @@ impl Tester {
 
     /// The webhook to test, and the secret if one was made for it.
     fn look_up(&self, asked: &Asked) -> Result<(Arc<Webhook>, String), Refusal> {
-        if !self.directory.is_ready() {
-            return Err(Refusal::NotReady);
-        }
         let account = asked.account;
         match &asked.subject {
-            Subject::Stored(id) => {
-                let found = self.directory.webhook(*id);
-                let found = found.filter(|webhook| webhook.account == account);
-                let webhook = found.ok_or(Refusal::NoWebhook { account, id: *id })?;
-                Ok((webhook, String::new()))
-            }
+            Subject::Stored(id) => Ok((lookup::webhook(&self.directory, account, *id)?, String::new())),
+            Subject::Draft(_) if !self.directory.is_ready() => Err(NotFound::NotReady.into()),
             Subject::Draft(webhook) => {
                 self.directory
                     .account(account)

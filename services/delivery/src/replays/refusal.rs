@@ -1,35 +1,26 @@
 //! Why nothing is sent again, and how the caller learns of it.
 
-use std::time::Duration;
-
 use angarium_kafka::{ProduceError, ReadError, SendError};
-use angarium_model::{AccountId, Position, WebhookId};
+use angarium_model::Position;
 use angarium_proto::{InvalidWire, invalid_argument};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
 use crate::cursors::TakeoverError;
-
-/// When a caller may try again that was refused for a passing reason.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
+use crate::lookup::{NotFound, RETRY_AFTER};
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Refusal {
     #[error(transparent)]
     Invalid(#[from] InvalidWire),
-    #[error(
-        "account {account} has no webhook {webhook}; the registry's ListWebhooks shows those it has; one that is new may \
-         take a moment to be known here"
-    )]
-    NoWebhook { account: AccountId, webhook: WebhookId },
+    #[error(transparent)]
+    NotFound(#[from] NotFound),
     #[error(
         "account has no event at {0}: no event of it ever was there, or its 7 days are over and Kafka has it no longer (D5)"
     )]
     NoEvent(Position),
     #[error("no replay of this webhook and lane was ordered as {0}, or its 7 days are over")]
     NoReplay(i64),
-    #[error("this worker has not heard from the registry yet; try again in a moment")]
-    NotReady,
     #[error("{0} such calls are under way in this worker, the most at once; try again when one has ended")]
     TooMany(usize),
     #[error("the queue to Kafka is full; try again in a moment")]
@@ -54,10 +45,10 @@ impl Refusal {
     fn code(&self) -> Code {
         match self {
             Self::Invalid(_) => Code::InvalidArgument,
-            Self::NoWebhook { .. } | Self::NoEvent(_) | Self::NoReplay(_) => Code::NotFound,
+            Self::NotFound(refusal) => refusal.code(),
+            Self::NoEvent(_) | Self::NoReplay(_) => Code::NotFound,
             Self::TooMany(_) => Code::ResourceExhausted,
-            Self::NotReady
-            | Self::Busy
+            Self::Busy
             | Self::Unknown
             | Self::NotRead(_)
             | Self::Topics(_)
@@ -72,7 +63,7 @@ impl Refusal {
             |kind: &str, name: String| ErrorDetails::with_resource_info(kind, name, "", self.to_string());
         match self {
             Self::Invalid(_) => ErrorDetails::new(),
-            Self::NoWebhook { webhook, .. } => resource("webhook", webhook.to_string()),
+            Self::NotFound(refusal) => refusal.details(),
             Self::NoEvent(position) => resource("event", position.to_string()),
             Self::NoReplay(id) => resource("replay", id.to_string()),
             _ => ErrorDetails::with_retry_info(Some(RETRY_AFTER)),

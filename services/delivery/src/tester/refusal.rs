@@ -1,18 +1,16 @@
 //! Why a webhook is not tested, and how the caller learns of it.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
-use angarium_model::{AccountId, WebhookId};
+use angarium_model::AccountId;
 use angarium_proto::{InvalidWire, invalid_argument};
 use angarium_signing::SecretError;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
 use super::bounds::{Full, PER_ACCOUNT, PER_WORKER};
+use crate::lookup::{NotFound, RETRY_AFTER};
 
-/// When a caller may try again that was refused for a passing reason: most tests end sooner.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// Whose error reasons these are, as `google.rpc.ErrorInfo` wants it.
 const DOMAIN: &str = "delivery.angarium";
 
@@ -23,13 +21,8 @@ pub(super) enum Refusal {
     Invalid(#[from] InvalidWire),
     #[error("there is no account {0}; create it first, with the registry's CreateAccount")]
     NoAccount(AccountId),
-    #[error(
-        "account {account} has no webhook {id}; the registry's ListWebhooks shows those it has; one that is new may take \
-         a moment to be known here"
-    )]
-    NoWebhook { account: AccountId, id: WebhookId },
-    #[error("this worker has not heard from the registry yet; try again in a moment")]
-    NotReady,
+    #[error(transparent)]
+    NotFound(#[from] NotFound),
     #[error("{}", too_many(*.0))]
     TooMany(Full),
     #[error("the webhook cannot be called as it is stored: {0}; change it with the registry's UpdateWebhook")]
@@ -50,8 +43,8 @@ impl Refusal {
     fn code(&self) -> Code {
         match self {
             Self::Invalid(_) => Code::InvalidArgument,
-            Self::NoAccount(_) | Self::NoWebhook { .. } => Code::NotFound,
-            Self::NotReady => Code::Unavailable,
+            Self::NoAccount(_) => Code::NotFound,
+            Self::NotFound(refusal) => refusal.code(),
             Self::TooMany(_) => Code::ResourceExhausted,
             Self::Unusable(_) => Code::FailedPrecondition,
             Self::NoSecret(_) => Code::Internal,
@@ -64,10 +57,8 @@ impl Refusal {
         match self {
             Self::Invalid(_) => ErrorDetails::new(),
             Self::NoAccount(id) => ErrorDetails::with_resource_info("account", id.to_string(), "", message),
-            Self::NoWebhook { id, .. } => {
-                ErrorDetails::with_resource_info("webhook", id.to_string(), "", message)
-            }
-            Self::NotReady | Self::TooMany(_) => ErrorDetails::with_retry_info(Some(RETRY_AFTER)),
+            Self::NotFound(refusal) => refusal.details(),
+            Self::TooMany(_) => ErrorDetails::with_retry_info(Some(RETRY_AFTER)),
             Self::Unusable(_) => reason("WEBHOOK_UNUSABLE"),
             Self::NoSecret(_) => reason("NO_SECRET"),
         }
