@@ -2,6 +2,7 @@
 
 mod account;
 mod call;
+mod delivery;
 mod publish;
 mod registry;
 mod replay;

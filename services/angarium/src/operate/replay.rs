@@ -12,45 +12,24 @@ use angarium_proto::delivery::v1::{
     ResendEventRequest,
 };
 use angarium_proto::journal::v1::Lane;
-use angarium_runtime::grpc::{Client, MAX_MESSAGE_BYTES, client};
-use anyhow::Context;
+use angarium_runtime::grpc::{Client, MAX_MESSAGE_BYTES};
 use chrono::{DateTime, SecondsFormat};
 use serde_json::json;
-use tonic::{Request, Status};
+use tonic::Request;
 
-use super::call::{explain, present};
-use crate::cli::{AtDelivery, DeadLetters, LaneArg, Replay, ReplayCancel, ReplayStatus, Resend};
+use super::call::present;
+use super::delivery::Delivery;
+use crate::cli::{DeadLetters, LaneArg, Replay, ReplayCancel, ReplayStatus, Resend};
 use crate::output::{Row, list, one, print};
-use crate::settings::Settings;
 
 /// Longer than such a call takes, which reads Kafka for up to 10 s and may write to it.
 const PATIENCE: Duration = Duration::from_secs(40);
 
-/// A delivery worker.
-struct Delivery {
-    client: ReplayServiceClient<Client>,
-    endpoint: String,
-}
+/// What may be after the time was up.
+const LATE: &str = "it may yet be done; asked again, it may be done twice";
 
-impl Delivery {
-    fn at(at: &AtDelivery) -> anyhow::Result<Self> {
-        let overrides = [
-            ("delivery.endpoint", &at.delivery),
-            ("operator.key", &at.reach.key),
-        ];
-        let settings = Settings::read_with(&at.reach.given, &overrides, &["delivery", "operator"])?;
-        let endpoint = settings.delivery_endpoint;
-        let client = client(&endpoint, &settings.key).context("delivery.endpoint")?;
-        Ok(Self {
-            client: ReplayServiceClient::new(client).max_decoding_message_size(MAX_MESSAGE_BYTES),
-            endpoint,
-        })
-    }
-
-    fn explain(&self, status: &Status) -> anyhow::Error {
-        let late = "it may yet be done; asked again, it may be done twice";
-        explain("delivery", &self.endpoint, late, status)
-    }
+fn service(worker: &Delivery) -> ReplayServiceClient<Client> {
+    ReplayServiceClient::new(worker.client.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES)
 }
 
 fn request<T>(message: T) -> Request<T> {
@@ -62,12 +41,12 @@ fn request<T>(message: T) -> Request<T> {
 /// # Errors
 /// When delivery cannot be reached or refuses; for the others of this module too.
 pub(super) async fn replay(replay: Replay) -> anyhow::Result<()> {
-    let mut delivery = Delivery::at(&replay.at)?;
+    let worker = Delivery::at(&replay.at)?;
     let start = match replay.from_position {
         Some(position) => Some(Start::FromPosition(position_to_wire(position))),
         None => replay.from.map(Start::FromMs),
     };
-    let answer = delivery.client.replay_webhook(request(ReplayWebhookRequest {
+    let asked = request(ReplayWebhookRequest {
         account_id: replay.of.account,
         webhook_id: replay.of.webhook,
         lane: lane(replay.lane).into(),
@@ -75,11 +54,8 @@ pub(super) async fn replay(replay: Replay) -> anyhow::Result<()> {
         until_ms: replay.until,
         dead_letters_only: replay.dead_letters,
         dry_run: replay.dry_run,
-    }));
-    let answer = answer
-        .await
-        .map_err(|status| delivery.explain(&status))?
-        .into_inner();
+    });
+    let answer = worker.answer(LATE, service(&worker).replay_webhook(asked).await)?;
     let more = if answer.more { " or more" } else { "" };
     let events = format!("{}{more}", answer.events);
     let (headers, cells) = match (replay.dry_run, replay.dead_letters) {
@@ -102,17 +78,14 @@ pub(super) async fn replay(replay: Replay) -> anyhow::Result<()> {
 }
 
 pub(super) async fn status(status: ReplayStatus) -> anyhow::Result<()> {
-    let mut delivery = Delivery::at(&status.at)?;
-    let answer = delivery.client.get_replay(request(GetReplayRequest {
+    let worker = Delivery::at(&status.at)?;
+    let asked = request(GetReplayRequest {
         account_id: status.of.account,
         webhook_id: status.of.webhook,
         lane: lane(status.lane).into(),
         replay_id: status.replay,
-    }));
-    let answer = answer
-        .await
-        .map_err(|status| delivery.explain(&status))?
-        .into_inner();
+    });
+    let answer = worker.answer(LATE, service(&worker).get_replay(asked).await)?;
     let (state, meaning) = match answer.state() {
         ReplayState::Pending => ("pending", "it waits for the worker that has the webhook"),
         ReplayState::Running => ("running", "it waits while the webhook fails or is switched off"),
@@ -132,43 +105,40 @@ pub(super) async fn status(status: ReplayStatus) -> anyhow::Result<()> {
 }
 
 pub(super) async fn cancel(cancel: ReplayCancel) -> anyhow::Result<()> {
-    let mut delivery = Delivery::at(&cancel.at)?;
-    let answer = delivery.client.cancel_replay(request(CancelReplayRequest {
+    let worker = Delivery::at(&cancel.at)?;
+    let asked = request(CancelReplayRequest {
         account_id: cancel.of.account,
         webhook_id: cancel.of.webhook,
         lane: lane(cancel.lane).into(),
-    }));
-    answer.await.map_err(|status| delivery.explain(&status))?;
+    });
+    worker.answer(LATE, service(&worker).cancel_replay(asked).await)?;
     Ok(())
 }
 
 pub(super) async fn resend(resend: Resend) -> anyhow::Result<()> {
-    let mut delivery = Delivery::at(&resend.at)?;
-    let answer = delivery.client.resend_event(request(ResendEventRequest {
+    let worker = Delivery::at(&resend.at)?;
+    let asked = request(ResendEventRequest {
         account_id: resend.of.account,
         webhook_id: resend.of.webhook,
         position: Some(position_to_wire(resend.position)),
-    }));
-    answer.await.map_err(|status| delivery.explain(&status))?;
+    });
+    worker.answer(LATE, service(&worker).resend_event(asked).await)?;
     Ok(())
 }
 
 pub(super) async fn dead_letters(dead_letters: DeadLetters) -> anyhow::Result<()> {
-    let mut delivery = Delivery::at(&dead_letters.at)?;
+    let worker = Delivery::at(&dead_letters.at)?;
     let mut page_token = String::new();
     let mut rows = Vec::new();
     loop {
-        let answer = delivery.client.list_dead_letters(request(ListDeadLettersRequest {
+        let asked = request(ListDeadLettersRequest {
             account_id: dead_letters.of.account,
             webhook_id: dead_letters.of.webhook.clone(),
             from_ms: dead_letters.from,
             page_size: 1_000,
             page_token,
-        }));
-        let answer = answer
-            .await
-            .map_err(|status| delivery.explain(&status))?
-            .into_inner();
+        });
+        let answer = worker.answer(LATE, service(&worker).list_dead_letters(asked).await)?;
         for entry in answer.dead_letters {
             rows.push(row(entry)?);
         }

@@ -9,15 +9,14 @@ use angarium_proto::delivery::v1::test_webhook_response::Outcome;
 use angarium_proto::delivery::v1::{
     CallTimings, Header, ReceivedAnswer, SentRequest, TestWebhookRequest, TestWebhookResponse,
 };
-use angarium_runtime::grpc::{MAX_MESSAGE_BYTES, client};
-use anyhow::Context;
+use angarium_runtime::grpc::MAX_MESSAGE_BYTES;
 use serde_json::{Value, json};
 use tonic::Request;
 
-use super::call::{explain, present};
+use super::call::present;
+use super::delivery::Delivery;
 use crate::cli::{Shape, WebhookTest};
 use crate::output::{Row, one, print};
-use crate::settings::Settings;
 
 /// Longer than a test takes, which is 15 s (D1).
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -29,27 +28,18 @@ const SHOWN: usize = 1_024;
 /// # Errors
 /// When delivery cannot be reached or refuses.
 pub(super) async fn run(test: WebhookTest) -> anyhow::Result<ExitCode> {
-    let reach = &test.at.reach;
-    let overrides = [
-        ("delivery.endpoint", &test.at.delivery),
-        ("operator.key", &reach.key),
-    ];
-    let settings = Settings::read_with(&reach.given, &overrides, &["delivery", "operator"])?;
-    let endpoint = settings.delivery_endpoint;
-    let client = client(&endpoint, &settings.key).context("delivery.endpoint")?;
+    let worker = Delivery::at(&test.at)?;
     let mut request = Request::new(TestWebhookRequest {
         account_id: test.account,
         target: Some(Target::WebhookId(test.webhook)),
         event_type: test.event_type,
     });
     request.set_timeout(PATIENCE);
-    let mut delivery = DeliveryServiceClient::new(client).max_decoding_message_size(MAX_MESSAGE_BYTES);
-    let answer = delivery
-        .test_webhook(request)
-        .await
-        .map_err(|status| explain("delivery", &endpoint, "the receiver may have got it", &status))?
-        .into_inner();
-    print(&match reach.output {
+    let mut delivery =
+        DeliveryServiceClient::new(worker.client.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES);
+    let answer = delivery.test_webhook(request).await;
+    let answer = worker.answer("the receiver may have got it", answer)?;
+    print(&match test.at.reach.output {
         Shape::Table => printable(&told(&answer)?),
         Shape::Json => one(
             Shape::Json,
