@@ -189,11 +189,22 @@ impl<'a> Load<'a> {
         self.is_stopped.set(true);
     }
 
-    /// Waits until every event has come. None may be lost or out of order, and only what is forgotten may come again.
-    pub(crate) async fn assert_all_arrived(&self, stack: &Stack, forgotten: &[Forgotten]) {
+    /// Waits until every event has come. None may be lost or out of order, and only what these workers have not had
+    /// remembered may come again: what each has done is remembered at least so often.
+    pub(crate) async fn assert_all_arrived(
+        &self,
+        stack: &Stack,
+        victims: &[Victim],
+        remembered_every: Duration,
+    ) {
         self.until_all_arrived(stack).await;
+        let forgotten = |victim: &Victim| Forgotten {
+            by: victim.worker,
+            since: victim.at - remembered_every,
+        };
+        let forgotten: Vec<Forgotten> = victims.iter().map(forgotten).collect();
         let stream = self.stream.borrow();
-        let (count, most) = (stream.count(), stream.senders().may_repeat(forgotten));
+        let (count, most) = (stream.count(), stream.senders().may_repeat(&forgotten));
         println!(
             "{} deliveries: {count} (at most {most} duplicates)",
             stream.expected()
@@ -203,7 +214,7 @@ impl<'a> Load<'a> {
             ..count
         };
         assert_eq!(none, Count::default(), "lost and disorder are none");
-        let unexplained = stream.senders().unexplained(forgotten);
+        let unexplained = stream.senders().unexplained(&forgotten);
         let shown = unexplained.get(..10).unwrap_or(&unexplained).join("\n");
         assert!(
             unexplained.is_empty() && count.duplicates <= most,
@@ -233,12 +244,12 @@ impl Victim {
         victim
     }
 
-    /// What it has done is remembered at least so often.
-    pub(crate) fn forgotten(&self, remembered_every: Duration) -> Forgotten {
-        Forgotten {
-            by: self.worker,
-            since: self.at - remembered_every,
-        }
+    /// Kills a worker.
+    pub(crate) fn kill(stack: &mut Stack, index: usize) -> Self {
+        let victim = Self::signal(stack, index, Signal::KILL);
+        // It has ended; this takes note.
+        stack.delivery[index].kill().unwrap();
+        victim
     }
 }
 

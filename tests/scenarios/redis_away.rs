@@ -5,11 +5,10 @@ use std::time::Duration;
 use angarium_local::{Group, Parts, Redis, cache_dir};
 use angarium_testkit::poll::poll;
 use angarium_testkit::stack::{Backends, Stack};
-use rustix::process::Signal;
 
 use crate::load::{LIMIT, Load, Victim, start, taken_over_after};
 use crate::retry_state::RetryState;
-use crate::senders::{Forgotten, Senders};
+use crate::senders::Senders;
 
 const ACCOUNTS: u64 = 8;
 /// DESIGN §8: of a killed worker, with Redis lost too, at most what came since the last place comes again, which is on
@@ -28,10 +27,8 @@ async fn until_known(redis: &Redis) {
 
 /// Kills the one worker, starts it again, and waits until it has all webhooks.
 async fn kill(load: &Load<'_>, stack: &mut Stack, redis_is: &str) -> Victim {
-    let victim = Victim::signal(stack, 0, Signal::KILL);
+    let victim = Victim::kill(stack, 0);
     let orphans = load.healthy(|_| true);
-    // It has ended; this takes note.
-    stack.delivery[0].kill().unwrap();
     stack.delivery[0].restart().unwrap();
     let worker = stack.delivery[0].id();
     let taken_over = |senders: &Senders| {
@@ -83,9 +80,5 @@ async fn d6_d7_redis_wiped_stopped_and_started_again_and_workers_killed_meanwhil
         killed
     };
     let ((), killed) = tokio::join!(load.run(), scenario);
-    let forgotten: Vec<Forgotten> = killed
-        .iter()
-        .map(|victim| victim.forgotten(REMEMBERED_EVERY))
-        .collect();
-    load.assert_all_arrived(&stack, &forgotten).await;
+    load.assert_all_arrived(&stack, &killed, REMEMBERED_EVERY).await;
 }

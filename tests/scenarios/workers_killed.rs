@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use angarium_testkit::stack::{Backends, DELIVERY_SESSION, Stack};
-use rustix::process::Signal;
 
 use crate::load::{LIMIT, Load, Victim, start, taken_over_after};
-use crate::senders::{Forgotten, Senders};
+use crate::senders::Senders;
 
 const ACCOUNTS: u64 = 10;
 /// Both workers, one after the other, alone; then both at once, so that nobody is left. Six kills.
@@ -24,9 +23,7 @@ async fn round(load: &Load<'_>, stack: &mut Stack, victims: &[usize]) -> Vec<Vic
     let mut killed: Vec<Victim> = Vec::new();
     let mut orphans = Vec::new();
     for index in victims {
-        let victim = Victim::signal(stack, *index, Signal::KILL);
-        // It has ended; this takes note.
-        stack.delivery[*index].kill().unwrap();
+        let victim = Victim::kill(stack, *index);
         orphans.extend(load.healthy(|worker| worker == victim.worker));
         killed.push(victim);
         let is_alive = |worker| !killed.iter().any(|victim| victim.worker == worker);
@@ -91,11 +88,7 @@ async fn d6_d7_workers_killed_in_a_loop_while_a_fifth_of_the_webhooks_fails_lose
         killed
     };
     let ((), killed) = tokio::join!(load.run(), scenario);
-    let forgotten: Vec<Forgotten> = killed
-        .iter()
-        .map(|victim| victim.forgotten(REMEMBERED_EVERY))
-        .collect();
-    load.assert_all_arrived(&stack, &forgotten).await;
+    load.assert_all_arrived(&stack, &killed, REMEMBERED_EVERY).await;
 }
 
 /// The group waits 20 s for a worker that was killed. One that takes its place joins, and so do the others, anew.
@@ -108,8 +101,7 @@ async fn d7_a_worker_goes_on_while_the_group_waits_for_another_that_was_killed_a
     let load = Load::set_up(&stack, &receiver, ACCOUNTS).await;
     let scenario = async {
         load.until_shared_out(&stack).await;
-        let victim = Victim::signal(&mut stack, 0, Signal::KILL);
-        stack.delivery[0].kill().unwrap();
+        let victim = Victim::kill(&mut stack, 0);
         stack.delivery[0].restart().unwrap();
         let others = load.healthy(|worker| worker != victim.worker);
         for cycle in 1..=CYCLES {
@@ -126,6 +118,5 @@ async fn d7_a_worker_goes_on_while_the_group_waits_for_another_that_was_killed_a
         victim
     };
     let ((), victim) = tokio::join!(load.run(), scenario);
-    load.assert_all_arrived(&stack, &[victim.forgotten(REMEMBERED_EVERY)])
-        .await;
+    load.assert_all_arrived(&stack, &[victim], REMEMBERED_EVERY).await;
 }
