@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use angarium_model::Position;
-use angarium_proto::convert::{position_from_wire, position_to_wire};
+use angarium_proto::convert::{lane_from_wire, position_from_wire, position_to_wire};
 use angarium_proto::delivery::v1::list_dead_letters_response::Entry;
 use angarium_proto::delivery::v1::replay_service_client::ReplayServiceClient;
 use angarium_proto::delivery::v1::replay_webhook_request::Start;
@@ -164,10 +164,7 @@ fn row(entry: Entry) -> anyhow::Result<Row> {
     let event = present(letter.event)?;
     let position: Position = position_from_wire(present(event.position)?);
     let (at, until) = (time(entry.at_ms), time(letter.kept_until_ms));
-    let lane = match Lane::try_from(entry.lane) {
-        Ok(Lane::Batch) => "batch",
-        _ => "realtime",
-    };
+    let lane = present(lane_from_wire(entry.lane))?.as_str();
     Ok(Row {
         json: json!({
             "position": position.to_string(),
