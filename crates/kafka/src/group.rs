@@ -17,12 +17,13 @@ mod context;
 mod held;
 mod lease;
 mod owned;
+mod predecessor;
 mod worker;
 
 use std::time::Duration;
 
 use angarium_runtime::{Shutdown, Tasks};
-use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::consumer::BaseConsumer;
 use tokio::sync::mpsc;
 
 use crate::connection::Connection;
@@ -40,7 +41,8 @@ pub struct GroupConfig {
     pub group: String,
     /// The topic whose partitions the group shares.
     pub topic: String,
-    /// The name that the brokers' logs and metrics show.
+    /// The name that the brokers' logs and metrics show: of this member alone, and the same when it is started again. It
+    /// joins when the group has no member of this name, which it may have for `session_timeout` after a crash.
     pub client_id: String,
     /// A member that is silent for so long loses its partitions to others.
     pub session_timeout: Duration,
@@ -61,6 +63,8 @@ pub struct GroupConsumer {
 const OFFERED: usize = 64;
 /// A commit is a record in Kafka too. What a crash reads again is bounded by this.
 const COMMIT_EVERY: Duration = Duration::from_millis(200);
+/// A member learns with its heartbeat that another has come or gone: the others wait for as long.
+const HEARTBEAT: Duration = Duration::from_secs(1);
 /// The longest that a broker holds a fetch that finds nothing, and so the delay of a start or a resume.
 const FETCH_WAIT: Duration = Duration::from_millis(50);
 /// What librdkafka may fetch ahead, in KiB, all partitions together.
@@ -77,7 +81,7 @@ impl GroupConsumer {
         config: GroupConfig,
         tasks: &Tasks,
     ) -> Result<(Self, mpsc::Receiver<Owned>), Error> {
-        let heartbeat = (config.session_timeout / 5).min(Duration::from_secs(3));
+        let heartbeat = (config.session_timeout / 5).min(HEARTBEAT);
         let consumer: BaseConsumer<GroupContext> = connection
             .consumer(&config.client_id, &config.group, FETCH_WAIT, FETCHED_AHEAD_KIB)
             .set("partition.assignment.strategy", "cooperative-sticky")
@@ -92,7 +96,6 @@ impl GroupConsumer {
             .set("heartbeat.interval.ms", heartbeat.as_millis().to_string())
             .create_with_context(GroupContext::new(&config.client_id))
             .map_err(Error::Client)?;
-        consumer.subscribe(&[&config.topic]).map_err(Error::Client)?;
 
         let closing = tasks.shutdown().child();
         let (offers, partitions) = mpsc::channel(OFFERED);

@@ -25,6 +25,13 @@ pub use clock::{Clock, ManualClock, millis, uptime};
 pub use shutdown::Shutdown;
 pub use tasks::{Failure, Tasks, Unfinished};
 
+/// The name of this machine; on Kubernetes that of the pod. Empty if it is no UTF-8.
+#[must_use]
+pub fn host_name() -> String {
+    let name = rustix::system::uname();
+    name.nodename().to_str().unwrap_or_default().to_owned()
+}
+
 /// An error and all its causes on one line, for a log field.
 #[must_use]
 pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {

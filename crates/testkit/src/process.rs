@@ -40,9 +40,10 @@ impl Process {
     pub fn start_named(
         name: String,
         role: &'static str,
-        env: BTreeMap<String, String>,
+        mut env: BTreeMap<String, String>,
         dir: &Path,
     ) -> Result<Self> {
+        env.insert("ANGARIUM_PROCESS_NAME".to_owned(), name.clone());
         let log = dir.join(format!("{name}.log"));
         let child = launch(role, &env, &log)?;
         Ok(Self {

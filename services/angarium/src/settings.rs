@@ -77,6 +77,7 @@ impl Settings {
             "What is logged: a level (error, warn, info, debug, trace), also per part of the program, for example `info,angarium_delivery=debug`; default `info`",
         );
         let log = shared::log(reader);
+        let name = shared::name(reader);
         let drain = shared::drain(reader);
         let kafka = shared::kafka(reader);
         let topics = shared::topics(reader);
@@ -84,9 +85,9 @@ impl Settings {
         let key = shared::key(reader);
         let (registry_endpoint, registry) = registry::read(reader, &key);
         let (ingest_endpoint, ingest) = ingest::read(reader, &key, (&redis, &kafka.prefix), drain);
-        let fanout = fanout::read(reader, &kafka);
+        let fanout = fanout::read(reader, &name, &kafka);
         let egress = egress::read(reader);
-        let (delivery_endpoint, delivery) = delivery::read(reader, &key, &kafka, egress);
+        let (delivery_endpoint, delivery) = delivery::read(reader, &name, &key, &kafka, egress);
         Self {
             log,
             drain,

@@ -15,7 +15,7 @@ pub struct Config {
     pub key: OperatorKey,
     /// Consumer groups of all delivery workers are `<group>.realtime` and `<group>.batch`.
     pub group: String,
-    /// How Kafka's own logs and metrics name this worker.
+    /// How Kafka's groups, logs and metrics name this worker: it alone, and the same when it is started again.
     pub client_id: String,
     /// How long a worker may be silent before Kafka gives its partitions to others.
     pub session_timeout: Duration,

@@ -8,7 +8,7 @@ use std::time::Duration;
 pub struct Config {
     /// Consumer group of all fanout workers; its committed offsets are where a new owner of a partition starts.
     pub group: String,
-    /// How Kafka's own logs and metrics name this worker.
+    /// How Kafka's groups, logs and metrics name this worker: it alone, and the same when it is started again.
     pub client_id: String,
     /// How long a worker may be silent before Kafka gives its partitions to others.
     pub session_timeout: Duration,

@@ -23,6 +23,18 @@ impl Client {
         Self { consumer, topic }
     }
 
+    /// Begins to join the group.
+    pub(super) fn subscribe(&self) -> KafkaResult<()> {
+        self.consumer.subscribe(&[&self.topic])
+    }
+
+    /// Whether someone of this name is in the group.
+    pub(super) fn has_member(&self, group: &str, client_id: &str) -> KafkaResult<bool> {
+        let groups = self.consumer.fetch_group_list(Some(group), PATIENCE)?;
+        let mut members = groups.groups().iter().flat_map(|group| group.members());
+        Ok(members.any(|member| member.client_id() == client_id))
+    }
+
     /// Tells the group that what came has arrived. Nothing is fetched yet: that takes [`assign`](Self::assign).
     pub(super) fn accept(&self) {
         self.told(

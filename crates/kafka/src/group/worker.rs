@@ -16,6 +16,7 @@ use super::context::{GroupContext, Notice};
 use super::held::{Held, Reading};
 use super::lease::Renewal;
 use super::owned::{Owned, Place, Start, owned};
+use super::predecessor;
 use crate::record::Record;
 
 /// The longest sleep in `poll`, and so the delay of an owner's wish. A record that arrives ends it at once.
@@ -82,6 +83,11 @@ impl Worker {
     }
 
     pub(super) fn run(mut self) {
+        predecessor::outlast(&self.client, &self.config, &self.closing);
+        if let Err(error) = self.client.subscribe() {
+            tracing::error!(topic = self.config.topic, %error, "cannot join the group");
+            return;
+        }
         while !self.is_done() {
             let now = Instant::now();
             self.heed_notices(now);

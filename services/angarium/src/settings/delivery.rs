@@ -19,6 +19,7 @@ const MOST_CALLS: usize = 100_000;
 /// Where commands find it, and its own settings.
 pub(super) fn read(
     reader: &mut Reader,
+    name: &str,
     key: &OperatorKey,
     kafka: &Kafka,
     egress: egress::Rules,
@@ -29,6 +30,7 @@ pub(super) fn read(
     let intervals = || Duration::from_millis(10)..=Duration::from_mins(1);
     let config = Config {
         group: format!("{}.delivery", kafka.prefix),
+        client_id: format!("{}-{name}", default.client_id),
         session_timeout: section.duration(
             "session_timeout",
             default.session_timeout,

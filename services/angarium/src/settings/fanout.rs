@@ -12,12 +12,13 @@ const MOST: NonZeroUsize = NonZeroUsize::new(10_000_000).unwrap();
 const LEAST_BYTES: usize = 1 << 20;
 const MOST_BYTES: usize = 1 << 30;
 
-pub(super) fn read(reader: &mut Reader, kafka: &Kafka) -> Config {
+pub(super) fn read(reader: &mut Reader, name: &str, kafka: &Kafka) -> Config {
     let default = Config::default();
     let mut section = reader.section("fanout");
     let counts = || NonZeroUsize::MIN..=MOST;
     Config {
         group: format!("{}.fanout", kafka.prefix),
+        client_id: format!("{}-{name}", default.client_id),
         session_timeout: section.duration(
             "session_timeout",
             default.session_timeout,

@@ -7,6 +7,7 @@ use angarium_kafka::Connection;
 use angarium_kafka::topics::{Layout, Names};
 use angarium_runtime::access::OperatorKey;
 use angarium_runtime::config::{Reader, Secret};
+use angarium_runtime::host_name;
 use angarium_runtime::telemetry::Format;
 
 /// Where Kafka is, and what our topics and groups there are called.
@@ -57,6 +58,36 @@ pub(super) fn log(reader: &mut Reader) -> Format {
         &[("json", Format::Json)],
         "How a line of the log looks: for people, or as a JSON object for programs",
     )
+}
+
+/// What this process is called. On one machine with others of its role it needs a name of its own.
+pub(super) fn name(reader: &mut Reader) -> String {
+    const LONGEST: usize = 128;
+    let meaning = "What this process is called among those of its role, in Kafka's consumer groups and logs and in the log of cursors: letters, digits, `.`, `_` and `-`, at most 128. It must be unique, and the same after a restart; by default the name of the machine, on Kubernetes of the pod. A worker that is started again waits until the group has forgotten the one of its name that was killed, which else would hold up all others";
+    let is_fine = |name: &str| {
+        name.len() <= LONGEST
+            && name
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+    };
+    let mut section = reader.section("process");
+    let Some(name) = section
+        .optional_text("name", meaning)
+        .filter(|name| !name.is_empty())
+    else {
+        return host_name()
+            .chars()
+            .filter(|c| is_fine(c.encode_utf8(&mut [0; 4])))
+            .take(LONGEST)
+            .collect();
+    };
+    if !is_fine(&name) {
+        section.reject(
+            "name",
+            "has more than letters, digits, `.`, `_` and `-`, or is longer than 128 characters",
+        );
+    }
+    name
 }
 
 pub(super) fn drain(reader: &mut Reader) -> Duration {
