@@ -15,6 +15,15 @@ pub(crate) struct Clocks {
     last: Option<Reading>,
 }
 
+/// A moment by both clocks: Unix milliseconds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moment {
+    /// By ours, as all waits go.
+    pub(crate) ms: i64,
+    /// By the broker's, as far as is known.
+    pub(crate) brokers_ms: i64,
+}
+
 /// What both said when the broker had just written a record: Unix milliseconds.
 #[derive(Clone, Copy, Debug)]
 struct Reading {
@@ -36,6 +45,24 @@ impl Clocks {
             let age_ms = now_ms.saturating_sub(last.ours_ms);
             last.apart_ms() <= millis(TOLERANCE) && (0..=millis(FRESH)).contains(&age_ms)
         })
+    }
+
+    /// What the broker's clock says, as far as is known: Unix milliseconds. Behind a jump of ours it is what it said at
+    /// the last comparison.
+    pub(crate) fn brokers_ms(&self, now_ms: i64) -> i64 {
+        self.last.map_or(now_ms, |last| {
+            let age_ms = now_ms.saturating_sub(last.ours_ms);
+            let is_fresh = (0..=millis(FRESH)).contains(&age_ms);
+            last.brokers_ms.saturating_add(if is_fresh { age_ms } else { 0 })
+        })
+    }
+
+    /// Now, when ours says `now_ms`.
+    pub(crate) fn moment(&self, now_ms: i64) -> Moment {
+        Moment {
+            ms: now_ms,
+            brokers_ms: self.brokers_ms(now_ms),
+        }
     }
 
     /// How far apart they are, in milliseconds, when that is too far.
@@ -88,5 +115,14 @@ mod tests {
         assert_eq!(clocks.too_far_apart_ms(), Some(8 * WEEK));
         clocks.compare(NOW, Some(NOW));
         assert!(clocks.agree(NOW));
+    }
+
+    #[test]
+    fn d3_time_is_told_by_the_brokers_clock_and_stands_still_when_ours_jumps() {
+        let clocks = compared(NOW - WEEK, NOW);
+        assert_eq!(clocks.brokers_ms(NOW - WEEK + MINUTE), NOW + MINUTE);
+        assert_eq!(clocks.brokers_ms(NOW - 2 * WEEK), NOW);
+        assert_eq!(clocks.brokers_ms(NOW + WEEK), NOW);
+        assert_eq!(Clocks::default().brokers_ms(NOW), NOW, "nothing is known");
     }
 }

@@ -46,6 +46,7 @@ pub(crate) use self::replay::{Order, Ordered, Replay};
 pub(crate) use self::restore::{Remembered, Restoring};
 pub(crate) use self::sending::Next;
 pub(crate) use self::state::State;
+use crate::clocks::Moment;
 use crate::cursor::Head;
 use crate::group::Group;
 
@@ -293,13 +294,13 @@ impl Hook {
 
     /// Switches the webhook on: what waited goes first (W7), and a failing one is tried at once. If someone did it by
     /// hand, it has all of the retention again to answer (D3).
-    pub(crate) fn switch_on(&mut self, now_ms: i64, by_hand: bool) {
+    pub(crate) fn switch_on(&mut self, now: Moment, by_hand: bool) {
         if let Phase::Off(failing) = &mut self.phase {
             self.phase = match failing.take() {
                 None => Phase::Ready,
                 Some(failing) => Phase::Waiting(Failing {
-                    since_ms: if by_hand { now_ms } else { failing.since_ms },
-                    next_at_ms: now_ms,
+                    since_ms: if by_hand { now.brokers_ms } else { failing.since_ms },
+                    next_at_ms: now.ms,
                     ..failing
                 }),
             };

@@ -193,6 +193,7 @@ impl Partition {
         then: impl FnOnce(&mut Entry),
     ) -> bool {
         let (lane, directory, live_next) = (self.lane, &self.directory, self.live_next);
+        let now = self.clocks.moment(now_ms);
         let remembered = &mut self.remembered;
         self.entries.ensure(id, || {
             let remembered = remembered.remove(&id);
@@ -200,7 +201,7 @@ impl Partition {
         });
         let is_deleted = self.entries.change(id, |entry| {
             if view > entry.hook.newest_view() {
-                entry.learn(id, view, directory, now_ms, live_next);
+                entry.learn(id, view, directory, now, live_next);
             }
             let is_deleted = matches!(entry.subscription, Subscription::Deleted);
             if !is_deleted {
@@ -237,10 +238,11 @@ impl Partition {
     /// The registry has changed: every webhook is looked up anew.
     pub(crate) fn refresh(&mut self, now_ms: i64) {
         let (directory, live_next) = (&self.directory, self.live_next);
+        let now = self.clocks.moment(now_ms);
         let mut changed = Vec::new();
         for id in self.entries.ids() {
             let look_up = |entry: &mut Entry| {
-                let is_changed = entry.look_up(id, directory, now_ms, live_next);
+                let is_changed = entry.look_up(id, directory, now, live_next);
                 is_changed.then(|| entry.hook.is_calling())
             };
             changed.extend(
@@ -301,9 +303,10 @@ impl Partition {
                 self.changed.insert(id);
                 self.live_has_moved = true;
             }
-            // What a replay finds too old was done in its time.
-            if !expired.is_empty() && !is_replaying {
-                let events = expired;
+            // What a replay finds too old, or is resent, was done in its time.
+            let mut events = expired;
+            events.retain(|event| !event.resent);
+            if !events.is_empty() && !is_replaying {
                 self.effects.push(Effect::Expired { webhook: id, events });
             }
             self.effects.extend(call);

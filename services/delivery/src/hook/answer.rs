@@ -24,11 +24,11 @@ impl Hook {
         Some(group)
     }
 
-    /// The group in flight was not taken: it is the head now, to be sent again as it is, or halved. What is queued
+    /// The group in flight was not taken, at this time by the broker's clock: it is the head now, to be sent again as it is, or halved. What is queued
     /// behind it is dropped: Kafka has it.
     pub(crate) fn failed(
         &mut self,
-        now_ms: i64,
+        brokers_ms: i64,
         live_next: i64,
         setback: Setback,
         next_at_ms: impl FnOnce(NonZeroU32) -> i64,
@@ -47,8 +47,8 @@ impl Hook {
         let kept = self.narrow(group.items.len(), setback, timeouts);
         let failing = Failing {
             attempts,
-            since_ms: before.map_or(now_ms, |failing| failing.since_ms),
-            last_ms: now_ms,
+            since_ms: before.map_or(brokers_ms, |failing| failing.since_ms),
+            last_ms: brokers_ms,
             next_at_ms: next_at_ms(attempts),
             refusals,
             timeouts: if kept < group.items.len() { 0 } else { timeouts },

@@ -15,9 +15,9 @@ const SUCCESSES: u32 = 10;
 pub(crate) struct Failing {
     /// How many calls of the head group failed.
     pub(crate) attempts: NonZeroU32,
-    /// When the first did: Unix milliseconds.
+    /// When the first did, by the broker's clock: Unix milliseconds.
     pub(crate) since_ms: i64,
-    /// When the last one did: Unix milliseconds.
+    /// When the last one did, by the broker's clock: Unix milliseconds.
     pub(crate) last_ms: i64,
     /// When the next one is due: Unix milliseconds.
     pub(crate) next_at_ms: i64,

@@ -62,9 +62,11 @@ impl Partition {
     pub(crate) fn answered(&mut self, id: WebhookId, answer: Answer, now_ms: i64) -> Option<Settled> {
         let (live_next, rules) = (self.live_next, self.rules);
         let clocks_agree = self.clocks.agree(now_ms);
+        // For how long a webhook fails must not depend on a clock of ours that is wrong, and is put right (D3).
+        let brokers_ms = self.clocks.brokers_ms(now_ms);
         let (settled, put_aside) = self.entries.change(id, |entry| {
             let before = Failed::of(entry);
-            let last_ms = entry.hook.failing().map_or(now_ms, |failing| failing.last_ms);
+            let last_ms = entry.hook.failing().map_or(brokers_ms, |failing| failing.last_ms);
             if answer.verdict == Verdict::Delivered {
                 let group = entry.hook.succeeded(now_ms, answer.took_ms)?;
                 return Some((Settled::taken(group, before), None));
@@ -86,7 +88,7 @@ impl Partition {
             }
             let setback = setback(answer.verdict, is_isolated);
             let mut next_at_ms = now_ms;
-            let group = entry.hook.failed(now_ms, live_next, setback, |attempts| {
+            let group = entry.hook.failed(brokers_ms, live_next, setback, |attempts| {
                 let wait = if is_isolated {
                     Duration::ZERO
                 } else {
@@ -96,7 +98,7 @@ impl Partition {
                 next_at_ms
             })?;
             let failed = Failed::of(entry)?;
-            let reminds = rules.reminders.due(failed.since_ms, last_ms, now_ms);
+            let reminds = rules.reminders.due(failed.since_ms, last_ms, brokers_ms);
             let settled = Settled {
                 group,
                 next_attempt_at_ms: Some(next_at_ms),
@@ -104,7 +106,7 @@ impl Partition {
                     None => Some(Turn::Fails(failed)),
                     Some(_) => reminds.then_some(Turn::StillFails(failed)),
                 },
-                disable: rules.disables(answer.verdict, failed, now_ms, clocks_agree),
+                disable: rules.disables(answer.verdict, failed, brokers_ms, clocks_agree),
             };
             Some((settled, None))
         })??;
@@ -180,13 +182,13 @@ impl Rules {
         &self,
         verdict: Verdict,
         failed: Failed,
-        now_ms: i64,
+        brokers_ms: i64,
         clocks_agree: bool,
     ) -> Option<DisabledReason> {
         if verdict == Verdict::Gone && self.disables_gone {
             return Some(DisabledReason::Gone);
         }
-        let failing_for = now_ms.saturating_sub(failed.since_ms);
+        let failing_for = brokers_ms.saturating_sub(failed.since_ms);
         (clocks_agree && failing_for >= millis(RETENTION)).then_some(DisabledReason::FailedForRetention)
     }
 }

@@ -4,6 +4,7 @@ use angarium_directory::Directory;
 use angarium_model::{AccountId, Lane, Revision, WebhookId};
 
 use super::Effect;
+use crate::clocks::Moment;
 use crate::cursor::Cursor;
 use crate::hook::{Hook, Known, Remembered, Restoring, State};
 use crate::target::Subscription;
@@ -77,11 +78,11 @@ impl Entry {
         id: WebhookId,
         view: Revision,
         directory: &Directory,
-        now_ms: i64,
+        now: Moment,
         live_next: i64,
     ) {
         self.hook.saw_view(view);
-        self.look_up(id, directory, now_ms, live_next);
+        self.look_up(id, directory, now, live_next);
     }
 
     /// Looks the webhook up; says whether anything changed.
@@ -89,7 +90,7 @@ impl Entry {
         &mut self,
         id: WebhookId,
         directory: &Directory,
-        now_ms: i64,
+        now: Moment,
         live_next: i64,
     ) -> bool {
         let as_of = directory.revision(self.account());
@@ -109,7 +110,7 @@ impl Entry {
                 Subscription::Active(_) => {
                     // One that was not known comes on because the registry tells of it.
                     let by_hand = self.subscription.changed_at() > Revision::default();
-                    self.hook.switch_on(now_ms, by_hand);
+                    self.hook.switch_on(now, by_hand);
                 }
                 Subscription::Held { .. } | Subscription::Deleted => self.hook.switch_off(live_next),
             }

@@ -7,14 +7,19 @@ use super::*;
 const MINUTE_MS: i64 = 60_000;
 
 fn settle(partition: &mut Partition, verdict: Verdict, now_ms: i64) -> Settled {
+    // Place records tell the time, whatever happens.
+    partition.compare_clocks(now_ms, Some(now_ms));
+    settle_at(partition, verdict, now_ms)
+}
+
+/// The same under a clock that need not be right.
+fn settle_at(partition: &mut Partition, verdict: Verdict, now_ms: i64) -> Settled {
     let answer = Answer {
         verdict,
         status: 422,
         took_ms: 5,
         jitter: 0.0,
     };
-    // Place records tell the time, whatever happens.
-    partition.compare_clocks(now_ms, Some(now_ms));
     let settled = partition.answered(WebhookId::from_bytes([1; 16]), answer, now_ms);
     settled.expect("a call is under way")
 }
@@ -96,6 +101,20 @@ fn d3_d5_a_clock_that_disagrees_with_the_brokers_switches_nothing_off_and_expire
 }
 
 #[test]
+fn d3_a_webhook_that_fails_under_a_wrong_clock_has_all_of_the_retention_once_it_is_put_right() {
+    let mut partition = calling(webhook(1, true));
+    let wrong = START_MS - 8 * DAY_MS;
+    partition.compare_clocks(wrong, Some(START_MS));
+    settle_at(&mut partition, FAILED, wrong);
+    let right = START_MS + 60_000;
+    partition.compare_clocks(right, Some(right));
+    partition.tick(right);
+    assert_eq!(calls_at(&mut partition, right), [(1, vec![0], 2)]);
+    let settled = settle_at(&mut partition, FAILED, right);
+    assert_eq!(settled.disable, None, "it has failed for a minute");
+}
+
+#[test]
 fn d3_a_webhook_that_is_switched_on_again_has_all_of_the_retention_to_answer() {
     let mut partition = calling(webhook(1, true));
     settle(&mut partition, FAILED, START_MS);
@@ -105,6 +124,7 @@ fn d3_a_webhook_that_is_switched_on_again_has_all_of_the_retention_to_answer() {
         ..webhook(1, active)
     };
     let later = START_MS + 6 * DAY_MS;
+    partition.compare_clocks(later, Some(later));
     for (active, revision) in [(false, 2), (true, 3)] {
         partition.directory.put(switched(active, revision));
         partition.refresh(later);
