@@ -53,6 +53,9 @@ pub enum ReadError {
         /// One past the last.
         high: i64,
     },
+    /// The topic has no such partition.
+    #[error("there is no such partition")]
+    NoPartition,
     /// No record came in time. Try again later.
     #[error("Kafka gave no record within {PATIENCE:?}")]
     TimedOut,
@@ -403,6 +406,9 @@ impl Reader {
 fn not_read(error: KafkaError) -> ReadError {
     match error.rdkafka_error_code() {
         Some(code) if is_outage(code) => ReadError::Unavailable(error),
+        Some(RDKafkaErrorCode::UnknownPartition | RDKafkaErrorCode::UnknownTopicOrPartition) => {
+            ReadError::NoPartition
+        }
         _ => ReadError::Refused(error),
     }
 }

@@ -8,11 +8,11 @@
 //!
 //! How far a replay is stands in the webhook's cursor.
 
+mod dead_letters;
 mod log;
 mod refusal;
 mod request;
 
-use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +22,7 @@ use angarium_kafka::topics::{self, Names};
 use angarium_kafka::{Connection, Outgoing, Producer, SendError, partition_of};
 use angarium_model::{Lane, Position, WebhookId};
 use angarium_policy::expired;
-use angarium_proto::convert::{self, lane_to_wire};
+use angarium_proto::convert;
 use angarium_proto::delivery::v1;
 use angarium_proto::delivery::v1::replay_service_server::ReplayService;
 use angarium_proto::delivery::v1::{DeliveryRecord, ReplayOrder, ReplayState, replay_order};
@@ -41,10 +41,10 @@ use crate::cursors::Cursors;
 use crate::error::Error;
 use crate::lookup;
 
-/// Calls under way at once in this worker: each may read Kafka for seconds.
+/// Calls under way at once in this worker that may read Kafka for seconds.
 const MOST: usize = 4;
-/// What one call resends at most.
-const MOST_DEAD_LETTERS: usize = 10_000;
+/// Calls that only order something: nobody waits with a cancellation for those that read.
+const MOST_ORDERS: usize = 16;
 /// The most that the clocks of two brokers may differ.
 const CLOCKS: Duration = Duration::from_mins(5);
 /// Kafka takes an order within this, or the caller is told that it may have been given or not.
@@ -63,6 +63,7 @@ pub(crate) struct Replays {
     log: Log,
     clock: Clock,
     under_way: Arc<Semaphore>,
+    ordering: Arc<Semaphore>,
 }
 
 /// Where a webhook's deliveries are.
@@ -102,13 +103,18 @@ impl Replays {
             log: Log::open(kafka, names, client_id, tasks)?,
             clock: means.clock,
             under_way: Arc::new(Semaphore::new(MOST)),
+            ordering: Arc::new(Semaphore::new(MOST_ORDERS)),
         })
     }
 
     fn begin(&self) -> Result<SemaphorePermit<'_>, Refusal> {
-        self.under_way
-            .try_acquire()
-            .map_err(|_none_left| Refusal::TooMany(MOST))
+        let permit = self.under_way.try_acquire();
+        permit.map_err(|_none_left| Refusal::TooMany(MOST))
+    }
+
+    fn begin_order(&self) -> Result<SemaphorePermit<'_>, Refusal> {
+        let permit = self.ordering.try_acquire();
+        permit.map_err(|_none_left| Refusal::TooMany(MOST_ORDERS))
     }
 
     /// Finds the webhook, and where its deliveries are.
@@ -129,10 +135,10 @@ impl Replays {
         let _permit = self.begin()?;
         let asked = request::replay(&wire)?;
         let place = self.place(asked.subject, asked.lane).await?;
-        if let (true, Start::Time(from_ms)) = (asked.dead_letters_only, asked.start) {
-            let until_ms = asked.until_ms.unwrap_or(i64::MAX);
+        if let (Some(page), Start::Time(from_ms)) = (asked.dead_letters, asked.start) {
+            let times = from_ms..asked.until_ms.unwrap_or(i64::MAX);
             return self
-                .resend_dead_letters(asked.subject, place, (from_ms, until_ms), asked.dry_run)
+                .resend_dead_letters(asked.subject, place, (times, page), asked.dry_run)
                 .await;
         }
         let (from, after) = match asked.start {
@@ -158,7 +164,7 @@ impl Replays {
             return Ok(v1::ReplayWebhookResponse {
                 events,
                 more,
-                replay_id: 0,
+                ..v1::ReplayWebhookResponse::default()
             });
         }
         let range = replay_order::Range {
@@ -169,54 +175,13 @@ impl Replays {
         let order = replay_order::Order::Replay(range);
         let replay_id = self.order(asked.subject, place, order).await?;
         Ok(v1::ReplayWebhookResponse {
-            events: 0,
-            more: false,
             replay_id,
-        })
-    }
-
-    async fn resend_dead_letters(
-        &self,
-        subject: Subject,
-        place: Place,
-        (from_ms, until_ms): (i64, i64),
-        dry_run: bool,
-    ) -> Result<v1::ReplayWebhookResponse, Refusal> {
-        let mut found = BTreeSet::new();
-        let mut next = self.log.notices_at(place, from_ms).await?;
-        let mut more = false;
-        while let Some(from) = next {
-            let page = self.log.dead_letters(place, from, MOST_DEAD_LETTERS).await?;
-            let within = page
-                .entries
-                .iter()
-                .filter(|entry| (from_ms..until_ms).contains(&entry.at_ms) && entry.lane == place.lane);
-            found.extend(within.map(|entry| entry.position));
-            next = page.next;
-            more = found.len() > MOST_DEAD_LETTERS;
-            if more {
-                break;
-            }
-        }
-        let found: Vec<Position> = found.into_iter().take(MOST_DEAD_LETTERS).collect();
-        if !dry_run {
-            // An event that Kafka has no longer is over (D5).
-            for position in &found {
-                match self.resend_one(subject, *position).await {
-                    Ok(()) | Err(Refusal::NoEvent(_)) => {}
-                    Err(refusal) => return Err(refusal),
-                }
-            }
-        }
-        Ok(v1::ReplayWebhookResponse {
-            events: u64::try_from(found.len()).unwrap_or(u64::MAX),
-            more,
-            replay_id: 0,
+            ..v1::ReplayWebhookResponse::default()
         })
     }
 
     async fn cancel(&self, wire: v1::CancelReplayRequest) -> Result<(), Refusal> {
-        let _permit = self.begin()?;
+        let _permit = self.begin_order()?;
         let (subject, lane) = request::subject_and_lane(wire.account_id, &wire.webhook_id, wire.lane)?;
         let place = self.place(subject, lane).await?;
         let cancel = replay_order::Order::Cancel(replay_order::Cancel {});
@@ -229,7 +194,10 @@ impl Replays {
         let (subject, lane, id) = request::progress(&wire)?;
         let place = self.place(subject, lane).await?;
         let range = self.log.ordered(place, id).await?;
-        let found = self.cursors.found(lane, place.partition).await?;
+        let reading = self.cursors.found(lane, place.partition);
+        let found = timeout(PATIENCE, reading)
+            .await
+            .map_err(|_elapsed| Refusal::Slow)??;
         let cursor = found.cursors.get(&place.webhook);
         let (state, done_permille) = match cursor {
             Some(cursor) if cursor.generation > id => (ReplayState::Replaced, 0),
@@ -244,6 +212,8 @@ impl Replays {
                 }
                 Standing::Behind { .. } | Standing::Live => (ReplayState::Done, 1_000),
             },
+            // The partition's place passes an order only when a cursor says that it was taken, or a later one came first.
+            _ if found.place > id => (ReplayState::Replaced, 0),
             _ => (ReplayState::Pending, 0),
         };
         Ok(v1::GetReplayResponse {
@@ -253,7 +223,7 @@ impl Replays {
     }
 
     async fn resend(&self, wire: v1::ResendEventRequest) -> Result<(), Refusal> {
-        let _permit = self.begin()?;
+        let _permit = self.begin_order()?;
         let (subject, position) = request::resend(&wire)?;
         self.resend_one(subject, position).await
     }
@@ -312,33 +282,6 @@ impl Replays {
             .await
             .map_err(|_elapsed| Refusal::Unknown)??;
         Ok(acked.offset)
-    }
-
-    async fn list_dead_letters(
-        &self,
-        wire: v1::ListDeadLettersRequest,
-    ) -> Result<v1::ListDeadLettersResponse, Refusal> {
-        let _permit = self.begin()?;
-        let asked = request::list(&wire)?;
-        // Notices of both lanes lie where the webhook's deliveries do.
-        let place = self.place(asked.subject, Lane::Realtime).await?;
-        let from = match asked.page {
-            Some(offset) => Some(offset),
-            None => self.log.notices_at(place, asked.from_ms).await?,
-        };
-        let Some(from) = from else {
-            return Ok(v1::ListDeadLettersResponse::default());
-        };
-        let page = self.log.dead_letters(place, from, asked.page_size).await?;
-        let entry = |entry: log::Entry| v1::list_dead_letters_response::Entry {
-            dead_letter: Some(entry.dead_letter),
-            at_ms: entry.at_ms,
-            lane: lane_to_wire(entry.lane).into(),
-        };
-        Ok(v1::ListDeadLettersResponse {
-            dead_letters: page.entries.into_iter().map(entry).collect(),
-            next_page_token: page.next.map(|next| next.to_string()).unwrap_or_default(),
-        })
     }
 }
 

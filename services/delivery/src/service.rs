@@ -109,10 +109,12 @@ async fn answer(parts: &Parts, tasks: &Tasks) -> Result<SocketAddr, Error> {
         patience: Patience::D1,
     };
     let tester = Tester::new(on.directory.clone(), means, on.clock.clone(), tasks);
+    // Its own reader: no takeover waits for someone who asks how far a replay is.
+    let client_id = format!("{}-replay", config.client_id);
     let means = replays::Means {
         directory: on.directory.clone(),
         producer: parts.producer.clone(),
-        cursors: parts.cursors.clone(),
+        cursors: Cursors::open(&on.kafka, &on.topics, &client_id, parts.producer.clone(), tasks)?,
         clock: on.clock.clone(),
     };
     let replays = Replays::open(&on.kafka, &on.topics, &config.client_id, means, tasks)?;

@@ -46,7 +46,7 @@ pub(super) async fn replay(replay: Replay) -> anyhow::Result<()> {
         Some(position) => Some(Start::FromPosition(position_to_wire(position))),
         None => replay.from.map(Start::FromMs),
     };
-    let asked = request(ReplayWebhookRequest {
+    let mut asked = ReplayWebhookRequest {
         account_id: replay.of.account,
         webhook_id: replay.of.webhook,
         lane: lane(replay.lane).into(),
@@ -54,10 +54,20 @@ pub(super) async fn replay(replay: Replay) -> anyhow::Result<()> {
         until_ms: replay.until,
         dead_letters_only: replay.dead_letters,
         dry_run: replay.dry_run,
-    });
-    let answer = worker.answer(LATE, service(&worker).replay_webhook(asked).await)?;
+        page_token: String::new(),
+    };
+    let mut counted = 0;
+    let answer = loop {
+        let answer = service(&worker).replay_webhook(request(asked.clone())).await;
+        let answer = worker.answer(LATE, answer)?;
+        counted += answer.events;
+        if answer.next_page_token.is_empty() {
+            break answer;
+        }
+        asked.page_token = answer.next_page_token;
+    };
     let more = if answer.more { " or more" } else { "" };
-    let events = format!("{}{more}", answer.events);
+    let events = format!("{counted}{more}");
     let (headers, cells) = match (replay.dry_run, replay.dead_letters) {
         (true, _) => (["would be sent again"], events),
         (false, true) => (["sent again"], events),
@@ -69,7 +79,7 @@ pub(super) async fn replay(replay: Replay) -> anyhow::Result<()> {
         Row {
             cells: vec![cells],
             json: json!({
-                "events": answer.events,
+                "events": counted,
                 "more": answer.more,
                 "replay": (answer.replay_id > 0).then_some(answer.replay_id),
             }),

@@ -236,7 +236,7 @@ fn entry(record: Record, webhook: &str) -> Option<Entry> {
 async fn one(reader: &LogReader, partition: i32, offset: i64) -> Result<Option<Record>, Refusal> {
     match reader.read(partition, offset, ONE).await {
         Ok(chunk) => Ok(chunk.records.into_iter().find(|record| record.offset == offset)),
-        Err(ReadError::OutOfRange { .. }) => Ok(None),
+        Err(ReadError::OutOfRange { .. } | ReadError::NoPartition) => Ok(None),
         Err(error) => Err(error.into()),
     }
 }

@@ -29,6 +29,8 @@ pub(super) enum Refusal {
         "Kafka does not answer: what was asked for may yet be done. Asked again, it may be done twice, under other ids"
     )]
     Unknown,
+    #[error("Kafka does not answer in time; nothing was changed, try again in a moment")]
+    Slow,
     #[error("Kafka cannot be read now; try again in a moment")]
     NotRead(#[from] ReadError),
     #[error("Kafka does not tell its topics; try again in a moment")]
@@ -50,6 +52,7 @@ impl Refusal {
             Self::TooMany(_) => Code::ResourceExhausted,
             Self::Busy
             | Self::Unknown
+            | Self::Slow
             | Self::NotRead(_)
             | Self::Topics(_)
             | Self::Cursors(_)

@@ -32,7 +32,8 @@ pub(super) struct Replay {
     pub(super) lane: Lane,
     pub(super) start: Start,
     pub(super) until_ms: Option<i64>,
-    pub(super) dead_letters_only: bool,
+    /// Only what was put aside, from the start, or going on at this place of the notices.
+    pub(super) dead_letters: Option<Option<i64>>,
     pub(super) dry_run: bool,
 }
 
@@ -73,13 +74,17 @@ pub(super) fn replay(wire: &v1::ReplayWebhookRequest) -> Result<Replay, InvalidW
         let message = "goes with `from_ms`; to send one event again there is ResendEvent";
         errors.push(FieldError::new("dead_letters_only", message));
     }
+    let page = page(&wire.page_token, &mut errors);
+    if page.is_some() && !wire.dead_letters_only {
+        errors.push(FieldError::new("page_token", "goes with `dead_letters_only`"));
+    }
     match (subject, lane, start) {
         (Some(subject), Some(lane), Some(start)) if errors.is_empty() => Ok(Replay {
             subject,
             lane,
             start,
             until_ms: wire.until_ms,
-            dead_letters_only: wire.dead_letters_only,
+            dead_letters: wire.dead_letters_only.then_some(page),
             dry_run: wire.dry_run,
         }),
         _ => Err(InvalidWire(errors)),
@@ -135,17 +140,7 @@ pub(super) fn list(wire: &v1::ListDeadLettersRequest) -> Result<List, InvalidWir
         let message = format!("must be 1 to {LARGEST_PAGE}, or 0 for {PAGE}, not {page_size}");
         errors.push(FieldError::new("page_size", message));
     }
-    let page = match wire.page_token.as_str() {
-        "" => None,
-        token => {
-            let offset = token.parse().ok().filter(|offset: &i64| *offset >= 0);
-            if offset.is_none() {
-                let message = "must be `next_page_token` of the answer before";
-                errors.push(FieldError::new("page_token", message));
-            }
-            offset
-        }
-    };
+    let page = page(&wire.page_token, &mut errors);
     match subject {
         Some(subject) if errors.is_empty() => Ok(List {
             subject,
@@ -155,6 +150,19 @@ pub(super) fn list(wire: &v1::ListDeadLettersRequest) -> Result<List, InvalidWir
         }),
         _ => Err(InvalidWire(errors)),
     }
+}
+
+/// Where to go on, if it says so.
+fn page(token: &str, errors: &mut Errors) -> Option<i64> {
+    if token.is_empty() {
+        return None;
+    }
+    let offset = token.parse().ok().filter(|offset: &i64| *offset >= 0);
+    if offset.is_none() {
+        let message = "must be `next_page_token` of the answer before";
+        errors.push(FieldError::new("page_token", message));
+    }
+    offset
 }
 
 fn subject(account_id: u64, webhook_id: &str, errors: &mut Errors) -> Option<Subject> {
@@ -220,9 +228,13 @@ mod tests {
             lane: 1,
             start: Some(WireStart::FromMs(10)),
             until_ms: Some(10),
+            page_token: "7".into(),
             ..v1::ReplayWebhookRequest::default()
         };
-        assert_eq!(fields(replay(&backwards).unwrap_err()), ["until_ms"]);
+        assert_eq!(
+            fields(replay(&backwards).unwrap_err()),
+            ["until_ms", "page_token"]
+        );
         let list_of_all = v1::ListDeadLettersRequest {
             from_ms: -1,
             page_size: 1_001,
