@@ -31,12 +31,7 @@ pub(super) fn read(
     let config = Config {
         group: format!("{}.delivery", kafka.prefix),
         client_id: format!("{}-{name}", default.client_id),
-        session_timeout: section.duration(
-            "session_timeout",
-            default.session_timeout,
-            Duration::from_secs(20)..=Duration::from_mins(5),
-            "How long a worker may be silent before Kafka takes it for dead and gives its partitions to others. A call starts only while the time of an answer, 5 s, is left of it since the last renewal, five of which fall into it",
-        ),
+        session_timeout: session_timeout(&mut section, default.session_timeout),
         max_group_events: section.integer(
             "max_group_events",
             default.max_group_events,
@@ -95,6 +90,15 @@ pub(super) fn read(
         ..default
     };
     (endpoint, config)
+}
+
+fn session_timeout(section: &mut Section<'_>, default: Duration) -> Duration {
+    section.duration(
+        "session_timeout",
+        default,
+        Duration::from_secs(20)..=Duration::from_mins(5),
+        "How long a worker may be silent before Kafka takes it for dead and gives its partitions to others. A call starts only while the time of an answer, 5 s, is left of it since the last renewal, five of which fall into it",
+    )
 }
 
 /// Where others find its gRPC, and where it listens.

@@ -44,6 +44,5 @@ pub(super) fn read(reader: &mut Reader, name: &str, kafka: &Kafka) -> Config {
             Duration::from_millis(10)..=Duration::from_mins(1),
             "How often the place in the events topic is committed to Kafka; after a crash at most the events of this time are matched again",
         ),
-        ..default
     }
 }
