@@ -90,6 +90,13 @@ impl World {
         taken(&self.receiver.received())
     }
 
+    /// The same, when it must fail: what it says.
+    fn refused(&self, arguments: &[&str]) -> String {
+        let arguments = [&["webhook"], arguments].concat();
+        let wrote = tokio::task::block_in_place(|| process::run(&arguments, &self.env));
+        wrote.unwrap_err().to_string()
+    }
+
     /// Runs `angarium webhook …` as an administrator does; its JSON.
     fn command(&self, arguments: &[&str]) -> Value {
         let arguments = [&["webhook"], arguments, &["--output", "json"]].concat();
@@ -164,16 +171,22 @@ async fn an_event_that_is_refused_for_good_is_put_aside_listed_and_resent_by_its
     assert_eq!(header(&taken[2], "angarium-again").as_deref(), Some("resend"));
     assert_eq!(header(&taken[2], "angarium-position").as_deref(), Some(position));
 
-    let counted = world.command(&[
+    let all = [
         "replay",
         "1",
         &webhook.id,
         "--from",
         "2020-01-01T00:00:00Z",
         "--dead-letters",
-        "--dry-run",
-    ]);
+    ];
+    let counted = world.command(&[&all[..], &["--dry-run"]].concat());
     assert_eq!(counted["events"], 1);
+    assert_eq!(world.command(&all)["events"], 1);
+    let taken = world.taken("picky", |taken| taken.len() == 4).await;
+    assert_eq!(numbers(&taken[3]), [2], "what was put aside is sent again");
+
+    let refused = world.refused(&["resend", "1", &webhook.id, "99-0"]);
+    assert!(refused.contains("has no event at 99-0"), "{refused}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -12,14 +12,16 @@ mod telling;
 mod told;
 mod writing;
 
+use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use angarium_directory::Directory;
 use angarium_kafka::{LogReader, Owned, Record};
-use angarium_model::Lane;
+use angarium_model::{AccountId, Lane, WebhookId};
 use angarium_policy::{Answer as Answered, classify};
+use angarium_proto::journal::v1::Expired;
 use angarium_runtime::{Clock, millis};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
@@ -87,6 +89,8 @@ struct Actor {
     /// Whether our clock and the broker's were last seen too far apart.
     clocks_disagree: bool,
     told: Told,
+    /// Events that were too old, by webhook, and not yet told of.
+    expired: BTreeMap<WebhookId, (AccountId, Expired)>,
     ending: Option<Ending>,
 }
 
@@ -121,6 +125,7 @@ pub(crate) async fn work(mut owned: Owned, shared: Shared) -> Result<(), Error> 
             redis_is_away: false,
             clocks_disagree: false,
             told: Told::default(),
+            expired: BTreeMap::new(),
             ending: None,
         };
         match actor.run().await {
@@ -157,6 +162,7 @@ impl Actor {
         loop {
             self.perform();
             if let Some(ending) = self.ending.take() {
+                self.tell_expired();
                 return (ending, self.owned);
             }
             self.start_reading();
@@ -180,7 +186,10 @@ impl Actor {
                 () = sleep(due) => self.partition.tick(self.shared.clock.now_ms()),
                 _ = checkpoint.tick() => self.start_saving(),
                 _ = place.tick() => self.append_place(),
-                _ = progress.tick() => self.partition.record_progress(),
+                _ = progress.tick() => {
+                    self.partition.record_progress();
+                    self.tell_expired();
+                }
             }
         }
     }
@@ -317,6 +326,7 @@ impl Actor {
             self.on_saved(saved);
         }
         let checkpoint = self.partition.take_checkpoint();
+        self.tell_expired();
         if !checkpoint.is_empty() {
             let (_, saved) = self.save(checkpoint).await;
             if let Err(error) = saved {

@@ -88,7 +88,9 @@ async fn disable(mut registry: RegistryServiceClient<grpc::Client>, notices: &No
                 %webhook, %account, %lane, reason, detail,
                 "a webhook was switched off: what is pending waits until someone switches it on again (W7)"
             );
-            notices.tell(ask.about, Notice::Disabled(disabled));
+            if let Err(error) = notices.record(ask.about, Notice::Disabled(disabled)).await {
+                tracing::error!(%webhook, %account, %error, "nobody is told that a webhook was switched off");
+            }
         }
         Err(status) if matches!(status.code(), Code::Aborted | Code::NotFound) => {
             tracing::info!(

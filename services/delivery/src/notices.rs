@@ -8,14 +8,19 @@ use angarium_model::{AccountId, Lane, WebhookId};
 use angarium_proto::convert::lane_to_wire;
 use angarium_proto::notice::v1::NoticeRecord;
 use angarium_proto::notice::v1::notice_record::Notice;
-use angarium_runtime::Clock;
+use angarium_runtime::{Clock, Shutdown, Tasks};
 use prost::Message as _;
+use tokio::sync::mpsc;
 use tokio::time::sleep;
 
 use crate::metrics::Metrics;
 
 /// Before a notice that must be on record is tried again, for which there was no room.
 const NO_ROOM: Duration = Duration::from_millis(100);
+/// Before one is tried again that Kafka did not take.
+const AGAIN: Duration = Duration::from_secs(1);
+/// Notices whose acknowledgement is awaited, only to count those that were lost.
+const MAX_TOLD: usize = 10_000;
 
 /// Whom a notice is about.
 #[derive(Clone, Copy, Debug)]
@@ -34,39 +39,69 @@ pub(crate) struct Notices {
     topic: String,
     clock: Clock,
     metrics: Metrics,
+    told: mpsc::Sender<(Lane, Ack)>,
 }
 
 impl Notices {
-    pub(crate) fn new(producer: Producer, names: &Names, clock: Clock, metrics: Metrics) -> Self {
+    pub(crate) fn start(
+        producer: Producer,
+        names: &Names,
+        clock: Clock,
+        metrics: Metrics,
+        tasks: &Tasks,
+    ) -> Self {
+        let (told, acks) = mpsc::channel(MAX_TOLD);
+        tasks.spawn("notices", count(acks, metrics.clone(), tasks.shutdown().clone()));
         Self {
             producer,
             topic: names.notices().to_owned(),
             clock,
             metrics,
+            told,
         }
     }
 
     /// Writes it some time, or counts it as dropped: nothing waits for it.
     pub(crate) fn tell(&self, about: About, notice: Notice) {
-        if self.send(about, notice).is_err() {
-            self.metrics.notice_dropped(about.lane);
+        match self.send(about, notice) {
+            // If too many are awaited, what becomes of this one is not looked at.
+            Ok(ack) => drop(self.told.try_send((about.lane, ack))),
+            Err(error) => {
+                tracing::debug!(webhook = %about.webhook, %error, "a notice was not written");
+                self.metrics.notice_dropped(about.lane);
+            }
         }
     }
 
-    /// Returns when it is on record.
+    /// Returns when it is on record: what Kafka does not take is tried again, for as long as it may take.
     ///
     /// # Errors
     /// When the producer has failed for good.
     pub(crate) async fn record(&self, about: About, notice: Notice) -> Result<(), NotRecorded> {
+        let mut is_told = false;
         loop {
-            match self.send(about, notice.clone()) {
-                Ok(ack) => {
-                    ack.await?;
-                    return Ok(());
+            let error = match self.send(about, notice.clone()) {
+                Ok(ack) => match ack.await {
+                    Ok(_acked) => return Ok(()),
+                    Err(error @ ProduceError::Fatal(_)) => return Err(error.into()),
+                    Err(error) => NotRecorded::from(error),
+                },
+                Err(SendError::QueueFull) => {
+                    sleep(NO_ROOM).await;
+                    continue;
                 }
-                Err(SendError::QueueFull) => sleep(NO_ROOM).await,
-                Err(error) => return Err(error.into()),
+                Err(error @ SendError::Fatal(_)) => return Err(error.into()),
+                Err(error) => error.into(),
+            };
+            if !std::mem::replace(&mut is_told, true) {
+                let error = &error as &dyn std::error::Error;
+                tracing::error!(
+                    webhook = %about.webhook, topic = self.topic, error,
+                    "a notice that must be on record is not taken: an event that is put aside waits for it, and holds up its \
+                     webhook. Trying again; `angarium topics apply` makes the topic if it is not there"
+                );
             }
+            sleep(AGAIN).await;
         }
     }
 
@@ -86,6 +121,22 @@ impl Notices {
             value: Some(&record.encode_to_vec()),
             headers: &[],
         })
+    }
+}
+
+/// Counts notices that Kafka did not take.
+async fn count(mut acks: mpsc::Receiver<(Lane, Ack)>, metrics: Metrics, shutdown: Shutdown) {
+    let lost = async {
+        while let Some((lane, ack)) = acks.recv().await {
+            if let Err(error) = ack.await {
+                tracing::debug!(%lane, %error, "a notice was not written");
+                metrics.notice_dropped(lane);
+            }
+        }
+    };
+    tokio::select! {
+        () = shutdown.begun() => {}
+        () = lost => {}
     }
 }
 

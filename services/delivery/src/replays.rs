@@ -10,6 +10,7 @@
 
 mod dead_letters;
 mod log;
+mod progress;
 mod refusal;
 mod request;
 
@@ -25,7 +26,7 @@ use angarium_policy::expired;
 use angarium_proto::convert;
 use angarium_proto::delivery::v1;
 use angarium_proto::delivery::v1::replay_service_server::ReplayService;
-use angarium_proto::delivery::v1::{DeliveryRecord, ReplayOrder, ReplayState, replay_order};
+use angarium_proto::delivery::v1::{DeliveryRecord, ReplayOrder, replay_order};
 use angarium_runtime::{Clock, Tasks, millis};
 use bytes::BytesMut;
 use prost::Message as _;
@@ -36,7 +37,6 @@ use tonic::{Request, Response, Status};
 use self::log::{Counted, Log};
 use self::refusal::Refusal;
 use self::request::{Start, Subject};
-use crate::cursor::Standing;
 use crate::cursors::Cursors;
 use crate::error::Error;
 use crate::lookup;
@@ -198,24 +198,7 @@ impl Replays {
         let found = timeout(PATIENCE, reading)
             .await
             .map_err(|_elapsed| Refusal::Slow)??;
-        let cursor = found.cursors.get(&place.webhook);
-        let (state, done_permille) = match cursor {
-            Some(cursor) if cursor.generation > id => (ReplayState::Replaced, 0),
-            Some(cursor) if cursor.generation == id => match &cursor.standing {
-                Standing::Behind {
-                    replay: Some(replay), ..
-                } => {
-                    let all = (replay.until - range.from).max(1);
-                    let done = (cursor.resume - range.from).clamp(0, all);
-                    let permille = u32::try_from(done.saturating_mul(1_000) / all).unwrap_or(0);
-                    (ReplayState::Running, permille)
-                }
-                Standing::Behind { .. } | Standing::Live => (ReplayState::Done, 1_000),
-            },
-            // The partition's place passes an order only when a cursor says that it was taken, or a later one came first.
-            _ if found.place > id => (ReplayState::Replaced, 0),
-            _ => (ReplayState::Pending, 0),
-        };
+        let (state, done_permille) = progress::of(&found, place.webhook, id, range.from);
         Ok(v1::GetReplayResponse {
             state: state.into(),
             done_permille,

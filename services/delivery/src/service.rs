@@ -138,7 +138,13 @@ async fn deliver(parts: Parts, tasks: &Tasks) -> Result<(), Error> {
     )
     .await?;
     let metrics = Metrics::new();
-    let notices = Notices::new(parts.producer, &on.topics, on.clock.clone(), metrics.clone());
+    let notices = Notices::start(
+        parts.producer,
+        &on.topics,
+        on.clock.clone(),
+        metrics.clone(),
+        tasks,
+    );
     let disabling = Disabling::new(on.registry, notices.clone(), tasks);
     for lane in Lane::ALL {
         let topic = on.topics.deliveries(lane);

@@ -1,5 +1,6 @@
 //! What the actor tells people: journal, notices and log; and what it asks the registry for in their stead.
 
+use std::collections::btree_map;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
@@ -70,16 +71,40 @@ impl Actor {
         }
     }
 
-    pub(super) fn note_expired(&self, webhook: WebhookId, events: &[Arc<Delivery>]) {
+    /// Tells of events that were too old since it was last told: all of a webhook at once, for there may be millions.
+    pub(super) fn tell_expired(&mut self) {
+        let lane = self.shared.lane;
+        let expired = std::mem::take(&mut self.expired);
+        let events: u64 = expired.values().map(|(_, expired)| expired.count).sum();
+        if let Some(webhook) = expired.keys().next() {
+            tracing::warn!(
+                %lane, events, webhooks = expired.len(), one_of_them = %webhook,
+                "events older than 7 days were not sent (D5): their webhooks failed, or were off, for too long"
+            );
+        }
+        for (webhook, (account, expired)) in expired {
+            let about = self.about(account, webhook);
+            self.shared.notices.tell(about, Notice::Expired(expired.clone()));
+            self.shared.journal.write(account, Entry::Expired(expired));
+        }
+    }
+
+    pub(super) fn note_expired(&mut self, webhook: WebhookId, events: &[Arc<Delivery>]) {
         let lane = self.shared.lane;
         self.shared.metrics.expired(lane, events.len());
-        tracing::warn!(%webhook, events = events.len(), "events older than 7 days were not sent");
         let (Some(first), Some(expired)) = (events.first(), journal::expired(lane, webhook, events)) else {
             return;
         };
-        let about = self.about(first.account, webhook);
-        self.shared.notices.tell(about, Notice::Expired(expired.clone()));
-        self.shared.journal.write(first.account, Entry::Expired(expired));
+        match self.expired.entry(webhook) {
+            btree_map::Entry::Vacant(none) => {
+                none.insert((first.account, expired));
+            }
+            btree_map::Entry::Occupied(mut before) => {
+                let (_, before) = before.get_mut();
+                before.count = before.count.saturating_add(expired.count);
+                before.last = expired.last;
+            }
+        }
     }
 
     /// Puts on record that the only event of a group was refused for good.
