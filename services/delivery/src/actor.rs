@@ -184,7 +184,11 @@ impl Actor {
                 // The sender lives as long as the directory that this actor holds.
                 Ok(()) = changes.changed() => self.partition.refresh(self.shared.clock.now_ms()),
                 () = sleep(due) => self.partition.tick(self.shared.clock.now_ms()),
-                _ = checkpoint.tick() => self.start_saving(),
+                _ = checkpoint.tick() => {
+                    self.start_saving();
+                    // Also when nothing is due: our clock may have been set back.
+                    self.partition.tick(self.shared.clock.now_ms());
+                }
                 _ = place.tick() => self.append_place(),
                 _ = progress.tick() => {
                     self.partition.record_progress();

@@ -99,6 +99,9 @@ pub(crate) struct Rules {
     pub(crate) max_queued_bytes: usize,
 }
 
+/// A clock that goes back by less is corrected in passing, and waits are as much longer.
+const CLOCK_STEP_MS: i64 = 1_000;
+
 /// All webhooks of one partition of a lane.
 #[derive(Debug)]
 pub(crate) struct Partition {
@@ -125,6 +128,8 @@ pub(crate) struct Partition {
     live_has_moved: bool,
     first_checkpoint: First,
     clocks: Clocks,
+    /// What our clock said last: Unix milliseconds.
+    ticked_at_ms: i64,
     effects: Vec<Effect>,
 }
 
@@ -216,8 +221,13 @@ impl Partition {
         is_deleted
     }
 
-    /// Time has passed: what is due goes.
+    /// Time has passed: what is due goes. To be called when [`Partition::next_due`] has come, and at least every few
+    /// seconds.
     pub(crate) fn tick(&mut self, now_ms: i64) {
+        let back_ms = std::mem::replace(&mut self.ticked_at_ms, now_ms).saturating_sub(now_ms);
+        if back_ms >= CLOCK_STEP_MS {
+            self.clock_was_set_back(back_ms, now_ms);
+        }
         while let Some(id) = self.agenda.pop_due(now_ms) {
             let until = self.live_next.max(self.high_at_start);
             self.entries.change(id, |entry| {
@@ -227,6 +237,19 @@ impl Partition {
                 }
             });
             self.poke(id, now_ms);
+        }
+    }
+
+    /// Our clock was ahead, and was put right: what waits must not wait for so much longer.
+    fn clock_was_set_back(&mut self, by_ms: i64, now_ms: i64) {
+        self.agenda.clear();
+        for id in self.entries.ids() {
+            self.entries.change(id, |entry| {
+                entry.hook.clock_was_set_back(by_ms);
+                // Planned anew.
+                entry.slot_at_ms = None;
+            });
+            self.schedule(id, now_ms);
         }
     }
 

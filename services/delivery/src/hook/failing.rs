@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use super::Hook;
+use super::{Hook, Phase};
 use crate::group::GroupLimit;
 
 /// After so many timeouts in a row a group is halved (DESIGN §7).
@@ -50,6 +50,19 @@ pub(super) struct Narrowed {
 }
 
 impl Hook {
+    /// Our clock was set back: what waits goes when it would have gone.
+    pub(crate) fn clock_was_set_back(&mut self, by_ms: i64) {
+        self.pace.clock_was_set_back(by_ms);
+        self.rate.clock_was_set_back(by_ms);
+        let failing = match &mut self.phase {
+            Phase::Waiting(failing) | Phase::Off(Some(failing)) => Some(failing),
+            Phase::Ready | Phase::Off(None) => self.retried.as_mut(),
+        };
+        if let Some(failing) = failing {
+            failing.next_at_ms = failing.next_at_ms.saturating_sub(by_ms);
+        }
+    }
+
     /// How many events of the group that failed make the next one: all, or half.
     pub(super) fn narrow(&mut self, events: usize, setback: Setback, timeouts: u32) -> usize {
         let halve = match setback {

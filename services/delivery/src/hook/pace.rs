@@ -35,8 +35,11 @@ impl Pace {
     }
 
     pub(super) fn allows(self, now_ms: i64) -> bool {
-        // A clock that was set back must not stop it.
-        self.wait_ms == 0 || now_ms >= self.next_at_ms || now_ms < self.next_at_ms - FIRST_MS
+        self.wait_ms == 0 || now_ms >= self.next_at_ms
+    }
+
+    pub(super) fn clock_was_set_back(&mut self, by_ms: i64) {
+        self.next_at_ms = self.next_at_ms.saturating_sub(by_ms);
     }
 
     /// When the next group may go: Unix milliseconds; `None` when it may at any time.

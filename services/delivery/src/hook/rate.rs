@@ -9,14 +9,8 @@ pub(super) struct Rate {
 impl Rate {
     /// A call begins, one of at most one in `interval_us`; 0: of any number.
     pub(super) fn took(&mut self, now_ms: i64, interval_us: i64) {
-        let now_us = now_ms.saturating_mul(1_000);
-        let begins_us = if self.next_at_ms() <= now_ms {
-            // The clock has no more than milliseconds: what is due within one goes with it.
-            self.next_at_us.max(now_us)
-        } else {
-            // It was set back.
-            now_us
-        };
+        // The clock has no more than milliseconds: what is due within one goes with it.
+        let begins_us = self.next_at_us.max(now_ms.saturating_mul(1_000));
         self.next_at_us = match interval_us {
             0 => 0,
             _ => begins_us.saturating_add(interval_us),
@@ -24,10 +18,11 @@ impl Rate {
     }
 
     pub(super) fn allows(self, now_ms: i64) -> bool {
-        /// The longest wait that a rate makes. What is further away was noted before the clock was set back.
-        const LONGEST_MS: i64 = 1_000;
-        let next_at_ms = self.next_at_ms();
-        now_ms >= next_at_ms || now_ms < next_at_ms - LONGEST_MS
+        now_ms >= self.next_at_ms()
+    }
+
+    pub(super) fn clock_was_set_back(&mut self, by_ms: i64) {
+        self.next_at_us = self.next_at_us.saturating_sub(by_ms.saturating_mul(1_000));
     }
 
     /// When the next call may go: Unix milliseconds; in the past when it may at any time.
@@ -67,8 +62,7 @@ mod tests {
         let mut rate = Rate::default();
         rate.took(1_000_000, 1_000_000);
         assert!(!rate.allows(1_000_999) && rate.allows(1_001_000));
-        assert!(rate.allows(998_999));
-        rate.took(998_999, 1_000_000);
-        assert!(!rate.allows(999_998) && rate.allows(999_999));
+        rate.clock_was_set_back(500_000);
+        assert!(!rate.allows(500_999) && rate.allows(501_000));
     }
 }

@@ -20,6 +20,11 @@ impl Agenda {
         self.due.first().map(|(at_ms, _)| *at_ms)
     }
 
+    /// Forgets all times.
+    pub(super) fn clear(&mut self) {
+        self.due.clear();
+    }
+
     /// Takes the webhook that has been due for longest.
     pub(super) fn pop_due(&mut self, now_ms: i64) -> Option<WebhookId> {
         let due = self.due.first().filter(|(at_ms, _)| *at_ms <= now_ms).copied()?;

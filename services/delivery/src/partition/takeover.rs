@@ -68,6 +68,7 @@ impl Partition {
             live_has_moved: true,
             first_checkpoint: if start.is_anew { First::Anew } else { First::Yes },
             clocks: start.clocks,
+            ticked_at_ms: start.now_ms,
             effects: Vec::new(),
         };
         if was_cut {

@@ -58,6 +58,11 @@ impl World {
         self.take_over();
     }
 
+    /// How far a clock is off: mostly it is not.
+    pub(super) fn any_skew(&mut self) -> i64 {
+        [0, 0, 0, 0, 0, 0, WRONG_MS, -WRONG_MS][self.rng.random_range(0..8)]
+    }
+
     pub(super) fn take_over(&mut self) {
         self.summary.takeovers += 1;
         let epoch = self.topic.claim();
@@ -75,7 +80,7 @@ impl World {
         let directory = Directory::fixed([], newest.into_values());
         let heads = heads(found.as_ref(), &memories);
         self.tell(|| format!("[{epoch}] takes over: {found:?}, {memories:?}"));
-        let skew_ms = [0, 0, 0, 0, 0, 0, WRONG_MS, -WRONG_MS][self.rng.random_range(0..8)];
+        let skew_ms = self.any_skew();
         let mut clocks = Clocks::default();
         clocks.compare(self.now_ms + skew_ms, Some(self.now_ms));
         let start = Start {

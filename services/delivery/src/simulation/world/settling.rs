@@ -24,7 +24,13 @@ impl World {
         };
         self.now_ms = now_ms;
         if self.owner().stage == Stage::Acting {
-            self.owner().partition.tick(now_ms + skew_ms);
+            if self.rng.random_bool(0.03) {
+                // Someone sets the clock.
+                let skew_ms = self.any_skew();
+                self.owner().skew_ms = skew_ms;
+            }
+            let now_ms = self.owner().clock(now_ms);
+            self.owner().partition.tick(now_ms);
         }
     }
 
