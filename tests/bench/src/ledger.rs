@@ -42,6 +42,8 @@ struct Hook {
 pub(crate) struct Run {
     pub(crate) latencies: Latencies,
     pub(crate) receipts: u64,
+    /// When the first one came, by the epoch.
+    pub(crate) first_ns: u64,
     /// When the last one came, by the epoch.
     pub(crate) last_ns: u64,
 }
@@ -60,6 +62,7 @@ impl Ledger {
         let run = Run {
             latencies: Latencies::new()?,
             receipts: 0,
+            first_ns: u64::MAX,
             last_ns: 0,
         };
         let state = Mutex::new(State {
@@ -99,6 +102,7 @@ impl Ledger {
         let mut state = self.state();
         state.run.latencies.clear();
         state.run.receipts = 0;
+        state.run.first_ns = u64::MAX;
         state.run.last_ns = 0;
     }
 
@@ -185,6 +189,7 @@ impl State {
         if hook.watched {
             self.watched += 1;
             self.run.receipts += 1;
+            self.run.first_ns = self.run.first_ns.min(now_ns);
             self.run.last_ns = self.run.last_ns.max(now_ns);
             self.run.latencies.record_ns(now_ns.saturating_sub(sent_ns));
         }

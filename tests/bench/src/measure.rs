@@ -9,13 +9,14 @@ use angarium_kafka::Connection;
 use angarium_kafka::topics::{self, Layout};
 use angarium_runtime::{Clock, Shutdown, Tasks};
 use anyhow::Context;
+use tokio::time::timeout;
 
 use crate::epoch::{Epoch, nanos};
 use crate::floor::{Floor, Topic};
-use crate::ledger::{Faults, Ledger};
+use crate::ledger::{self, Faults, Ledger};
 use crate::proc::Usage;
 use crate::publish::{self, Maker, Published};
-use crate::receiver::Receiver;
+use crate::receiver::{Mood, Receiver};
 use crate::report::progress;
 use crate::scenario::{Scenario, Size, Way};
 use crate::stats::{float, median, per_second, ratio, seconds, spread};
@@ -60,9 +61,27 @@ pub(crate) struct Outcome {
     pub(crate) cpu_s_per_100k: f64,
     /// CPU seconds per 100,000 deliveries by role.
     pub(crate) cpu_by_role: BTreeMap<&'static str, f64>,
-    /// Resident memory by role after the last run.
-    pub(crate) rss_mib: BTreeMap<&'static str, f64>,
+    /// Memory by role after the last run.
+    pub(crate) memory: BTreeMap<&'static str, Memory>,
     pub(crate) faults: Faults,
+}
+
+/// Resident memory of a role, in MiB.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Memory {
+    /// Now.
+    pub(crate) now: f64,
+    /// The most that it ever was.
+    pub(crate) peak: f64,
+}
+
+impl Memory {
+    fn of(usage: Usage) -> Self {
+        Self {
+            now: f64::from(usage.resident_kib) / 1024.0,
+            peak: f64::from(usage.peak_kib) / 1024.0,
+        }
+    }
 }
 
 /// The figures of one run of one side.
@@ -107,12 +126,12 @@ impl Bench {
             ));
             pairs.push((floor, angarium));
         }
-        let rss_mib = sides
+        let memory = sides
             .system
             .usage()?
             .into_iter()
-            .map(|(role, usage)| (role, f64::from(usage.resident_kib) / 1024.0));
-        Ok(outcome(scenario, &pairs, &cpu, rss_mib.collect(), sides.faults()))
+            .map(|(role, usage)| (role, Memory::of(usage)));
+        Ok(outcome(scenario, &pairs, &cpu, memory.collect(), sides.faults()))
     }
 }
 
@@ -163,16 +182,16 @@ impl Sides {
         };
 
         let epoch = Epoch::start();
-        let floor = if scenario.trouble().is_some() {
+        let floor = if scenario.has_trouble() {
             None
         } else {
-            let receiver = Receiver::start(size.webhooks(), None, epoch, tasks).await?;
+            let receiver = Receiver::start(size.webhooks(), scenario, epoch, tasks).await?;
             Some((
                 Floor::start(topic, size, receiver.address, tasks).await?,
                 receiver,
             ))
         };
-        let receiver = Receiver::start(size.webhooks(), scenario.trouble(), epoch, tasks).await?;
+        let receiver = Receiver::start(size.webhooks(), scenario, epoch, tasks).await?;
         let system = System::start(bench, &prefix, scenario, size, &receiver).await?;
         Ok(Self {
             scenario,
@@ -218,12 +237,16 @@ impl Sides {
     /// What is measured: Angarium, with the scenario's trouble if it has one. What that kept back is waited for, so that
     /// the next run begins without it.
     async fn subject(&mut self, events: u64) -> anyhow::Result<Run> {
-        self.receiver.misbehave(true);
-        let run = self.angarium(events).await;
-        self.receiver.misbehave(false);
+        self.receiver.is(Mood::Troubled);
+        let run = if self.scenario.recovers() {
+            self.recovery(events).await
+        } else {
+            self.angarium(events).await
+        };
+        self.receiver.is(Mood::Well);
         let due = self.published * self.size.fan;
         // What does not come is told as lost at the end.
-        let _late = tokio::time::timeout(self.limit, self.receiver.ledger.reached_by_all(due)).await;
+        let _late = timeout(self.limit, self.receiver.ledger.reached_by_all(due)).await;
         run
     }
 
@@ -231,16 +254,36 @@ impl Sides {
         let batch = self.batch(self.published, events);
         self.published += events;
         let due = self.watched(self.published);
-        let (system, ledger) = (&self.system, &self.receiver.ledger);
+        let ledger = &self.receiver.ledger;
+        follow(self.publish(batch), ledger, batch, due, self.limit).await
+    }
+
+    /// Publishes while receivers fail, then lets them recover: the run begins with their first receipt.
+    async fn recovery(&mut self, events: u64) -> anyhow::Result<Run> {
+        let batch = self.batch(self.published, events);
+        self.published += events;
+        let due = self.watched(self.published);
+        let published = timeout(self.limit, self.publish(batch)).await;
+        let published = published.context("the events were not published in time")??;
+        let ledger = &self.receiver.ledger;
+        ledger.begin();
+        self.receiver.is(Mood::Recovered);
+        // What is missing is told as lost at the end.
+        let _late = timeout(self.limit, ledger.reached(due)).await;
+        let run = ledger.run();
+        Ok(Run {
+            deliveries_per_s: per_second(run.receipts, run.last_ns.saturating_sub(run.first_ns)),
+            ..Run::of(&run, batch, published.last_ns)
+        })
+    }
+
+    async fn publish(&self, batch: Batch) -> anyhow::Result<Published> {
+        let system = &self.system;
         match self.scenario.way() {
-            Way::Stream => {
-                let publish = publish::on_streams(&system.publishers, batch, &self.maker);
-                follow(publish, ledger, batch, due, self.limit).await
-            }
+            Way::Stream => publish::on_streams(&system.publishers, batch, &self.maker).await,
             Way::Http => {
                 let (http, key) = (system.ingest_http, &system.authorization);
-                let publish = publish::over_http(http, key, batch, &self.maker, &self.tasks);
-                follow(publish, ledger, batch, due, self.limit).await
+                publish::over_http(http, key, batch, &self.maker, &self.tasks).await
             }
         }
     }
@@ -251,11 +294,7 @@ impl Sides {
             let account = event % self.size.accounts;
             account * self.size.fan..(account + 1) * self.size.fan
         };
-        let is_watched = |hook: &u64| {
-            self.scenario
-                .trouble()
-                .is_none_or(|trouble| !trouble.is_of(*hook))
-        };
+        let is_watched = |hook: &u64| self.scenario.is_watched(*hook);
         let watched = (0..events).map(|event| hooks(event).filter(is_watched).count());
         watched
             .map(|count| u64::try_from(count).unwrap_or(u64::MAX))
@@ -282,19 +321,25 @@ async fn follow(
         ledger.reached(due).await;
         anyhow::Ok(published)
     };
-    let acknowledged_ns = match tokio::time::timeout(limit, run).await {
+    let acknowledged_ns = match timeout(limit, run).await {
         Ok(published) => published?.last_ns,
         // What is missing is told as lost at the end.
         Err(_elapsed) => batch.start_ns + nanos(limit),
     };
-    let run = ledger.run();
-    Ok(Run {
-        events_per_s: per_second(batch.events, acknowledged_ns.saturating_sub(batch.start_ns)),
-        deliveries_per_s: per_second(run.receipts, run.last_ns.saturating_sub(batch.start_ns)),
-        p50_ms: run.latencies.quantile_ms(0.50),
-        p99_ms: run.latencies.quantile_ms(0.99),
-        deliveries: run.receipts,
-    })
+    Ok(Run::of(&ledger.run(), batch, acknowledged_ns))
+}
+
+impl Run {
+    /// What was received of a batch whose last event was acknowledged then.
+    fn of(run: &ledger::Run, batch: Batch, acknowledged_ns: u64) -> Self {
+        Self {
+            events_per_s: per_second(batch.events, acknowledged_ns.saturating_sub(batch.start_ns)),
+            deliveries_per_s: per_second(run.receipts, run.last_ns.saturating_sub(batch.start_ns)),
+            p50_ms: run.latencies.quantile_ms(0.50),
+            p99_ms: run.latencies.quantile_ms(0.99),
+            deliveries: run.receipts,
+        }
+    }
 }
 
 /// CPU seconds per 100,000 deliveries of each role.
@@ -314,7 +359,7 @@ fn outcome(
     scenario: Scenario,
     pairs: &[(Run, Run)],
     cpu: &[BTreeMap<&'static str, f64>],
-    rss_mib: BTreeMap<&'static str, f64>,
+    memory: BTreeMap<&'static str, Memory>,
     faults: Faults,
 ) -> Outcome {
     let of = |figure: &dyn Fn(&(Run, Run)) -> f64| -> Vec<f64> { pairs.iter().map(figure).collect() };
@@ -336,8 +381,8 @@ fn outcome(
         floor_p50_ms: median(&of(&|(floor, _)| floor.p50_ms)),
         floor_p99_ms: median(&of(&|(floor, _)| floor.p99_ms)),
         cpu_s_per_100k: median(&totals),
-        cpu_by_role: rss_mib.keys().map(|role| by_role(role)).collect(),
-        rss_mib,
+        cpu_by_role: memory.keys().map(|role| by_role(role)).collect(),
+        memory,
         faults,
     }
 }
@@ -376,12 +421,14 @@ mod tests {
         let usage = |ms| Usage {
             cpu: Duration::from_millis(ms),
             resident_kib: 1,
+            peak_kib: 1,
         };
         let before = [("fanout", usage(1_000)), ("ingest", usage(500))];
         let after = [("fanout", usage(1_250)), ("ingest", usage(600))];
         let cpu = cpu_per_100k(&before, &after, 50_000);
         assert!(close(cpu["fanout"], 0.5) && close(cpu["ingest"], 0.2));
-        let memory = BTreeMap::from([("fanout", 1.0), ("ingest", 1.0)]);
+        let memory = [("fanout", usage(0)), ("ingest", usage(0))];
+        let memory = memory.map(|(role, usage)| (role, Memory::of(usage))).into();
         let outcome = outcome(Scenario::Single, &[], &[cpu], memory, Faults::default());
         assert!(close(outcome.cpu_s_per_100k, 0.7));
         assert!(close(outcome.cpu_by_role["ingest"], 0.2));

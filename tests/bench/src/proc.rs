@@ -15,6 +15,8 @@ pub(crate) struct Usage {
     pub(crate) cpu: Duration,
     /// Resident memory now, in KiB.
     pub(crate) resident_kib: u32,
+    /// The most that it ever was, in KiB.
+    pub(crate) peak_kib: u32,
 }
 
 /// # Errors
@@ -24,9 +26,11 @@ pub(crate) fn usage(pid: u32) -> anyhow::Result<Usage> {
         let path = format!("/proc/{pid}/{file}");
         fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))
     };
+    let status = read("status")?;
     Ok(Usage {
         cpu: cpu(&read("stat")?)?,
-        resident_kib: resident_kib(&read("status")?)?,
+        resident_kib: kib(&status, "VmRSS:")?,
+        peak_kib: kib(&status, "VmHWM:")?,
     })
 }
 
@@ -40,13 +44,12 @@ fn cpu(stat: &str) -> anyhow::Result<Duration> {
     Ok(TICK * ticks()? + TICK * ticks()?)
 }
 
-/// `VmRSS` of proc_pid_status(5).
-fn resident_kib(status: &str) -> anyhow::Result<u32> {
-    let value = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))
-        .context("no VmRSS in /proc/PID/status: the process has ended")?;
-    let number = value.trim().strip_suffix(" kB").context("VmRSS is not in kB")?;
+/// A size of proc_pid_status(5).
+fn kib(status: &str, name: &str) -> anyhow::Result<u32> {
+    let value = status.lines().find_map(|line| line.strip_prefix(name));
+    let value = value.with_context(|| format!("no {name} in /proc/PID/status: the process has ended"))?;
+    let number = value.trim().strip_suffix(" kB");
+    let number = number.with_context(|| format!("{name} is not in kB"))?;
     Ok(number.parse()?)
 }
 
@@ -64,8 +67,9 @@ mod tests {
     #[test]
     fn resident_memory_is_found_by_its_name() {
         let status = "Name:\tangarium\nVmHWM:\t  900 kB\nVmRSS:\t   51200 kB\n";
-        assert_eq!(resident_kib(status).unwrap(), 51_200);
-        assert!(resident_kib("Name:\tangarium\nState:\tZ (zombie)\n").is_err());
+        assert_eq!(kib(status, "VmRSS:").unwrap(), 51_200);
+        assert_eq!(kib(status, "VmHWM:").unwrap(), 900);
+        assert!(kib("Name:\tangarium\nState:\tZ (zombie)\n", "VmRSS:").is_err());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use angarium_runtime::Tasks;
@@ -19,7 +19,7 @@ use tokio::sync::Semaphore;
 use crate::epoch::Epoch;
 use crate::ledger::Ledger;
 use crate::payload;
-use crate::scenario::{Trouble, TroubleKind};
+use crate::scenario::{Scenario, Trouble};
 
 /// More than a group of events (1 MiB) and its envelope.
 const MAX_BODY: usize = 2 << 20;
@@ -35,7 +35,18 @@ const PATH: &str = "/w/";
 pub(crate) struct Receiver {
     pub(crate) address: SocketAddr,
     pub(crate) ledger: Arc<Ledger>,
-    misbehaves: Arc<AtomicBool>,
+    mood: Arc<AtomicU8>,
+}
+
+/// What those do that may make trouble.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mood {
+    /// All are well.
+    Well = 0,
+    /// All make their trouble.
+    Troubled = 1,
+    /// Those that may recover have.
+    Recovered = 2,
 }
 
 /// What answers a call.
@@ -43,15 +54,25 @@ pub(crate) struct Receiver {
 struct Desk {
     ledger: Arc<Ledger>,
     epoch: Epoch,
-    trouble: Option<Trouble>,
-    misbehaves: Arc<AtomicBool>,
+    scenario: Scenario,
+    mood: Arc<AtomicU8>,
+}
+
+impl Desk {
+    /// The trouble that a webhook's receiver makes now.
+    fn trouble(&self, hook: u64) -> Option<Trouble> {
+        let mood = self.mood.load(Ordering::Relaxed);
+        let is_over = |trouble: &Trouble| *trouble == Trouble::Recover && mood == Mood::Recovered as u8;
+        let trouble = self.scenario.trouble(hook).filter(|trouble| !is_over(trouble));
+        trouble.filter(|_| mood != Mood::Well as u8)
+    }
 }
 
 impl Receiver {
-    /// For webhooks numbered from 0. Those that may make trouble are not watched.
+    /// For webhooks numbered from 0, all well.
     pub(crate) async fn start(
         webhooks: u64,
-        trouble: Option<Trouble>,
+        scenario: Scenario,
         epoch: Epoch,
         tasks: &Tasks,
     ) -> anyhow::Result<Self> {
@@ -59,24 +80,24 @@ impl Receiver {
             .await
             .context("cannot listen for the receiver")?;
         let address = listener.local_addr()?;
-        let is_watched = |hook| trouble.is_none_or(|trouble| !trouble.is_of(hook));
+        let is_watched = |hook| scenario.is_watched(hook);
         let desk = Desk {
             ledger: Arc::new(Ledger::new(webhooks, is_watched)?),
             epoch,
-            trouble,
-            misbehaves: Arc::default(),
+            scenario,
+            mood: Arc::default(),
         };
         tasks.spawn("receiver", accept(listener, desk.clone(), tasks.clone()));
         Ok(Self {
             address,
             ledger: desk.ledger,
-            misbehaves: desk.misbehaves,
+            mood: desk.mood,
         })
     }
 
-    /// From now on those that may make trouble do, or no longer.
-    pub(crate) fn misbehave(&self, misbehaves: bool) {
-        self.misbehaves.store(misbehaves, Ordering::Relaxed);
+    /// From now on they are so.
+    pub(crate) fn is(&self, mood: Mood) {
+        self.mood.store(mood as u8, Ordering::Relaxed);
     }
 }
 
@@ -134,11 +155,8 @@ async fn answer(
         .path()
         .strip_prefix(PATH)
         .and_then(|hook| hook.parse().ok());
-    if let (Some(hook), Some(trouble)) = (hook, desk.trouble)
-        && desk.misbehaves.load(Ordering::Relaxed)
-        && trouble.is_of(hook)
-    {
-        if trouble.kind == TroubleKind::Hang {
+    if let Some(trouble) = hook.and_then(|hook| desk.trouble(hook)) {
+        if trouble == Trouble::Hang {
             tokio::time::sleep(HANG).await;
         }
         let mut response = Response::new(Empty::new());

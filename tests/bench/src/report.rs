@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::measure::Outcome;
+use crate::measure::{Memory, Outcome};
 
 /// A line for who waits.
 #[expect(
@@ -35,10 +35,17 @@ pub(crate) fn json(outcomes: &[Outcome]) -> serde_json::Result<String> {
         floor_p99_ms: f64,
         cpu_s_per_100k: f64,
         rss_mib: BTreeMap<&'static str, f64>,
+        peak_mib: BTreeMap<&'static str, f64>,
         lost: u64,
         duplicates: u64,
         out_of_order: u64,
     }
+    let by_role = |outcome: &Outcome, mib: fn(&Memory) -> f64| {
+        let figures = outcome.memory.iter();
+        figures
+            .map(|(role, memory)| (*role, rounded(mib(memory))))
+            .collect()
+    };
     let row = |outcome: &Outcome| Row {
         scenario: outcome.scenario,
         events_per_s: rounded(outcome.events_per_s),
@@ -50,11 +57,8 @@ pub(crate) fn json(outcomes: &[Outcome]) -> serde_json::Result<String> {
         floor_p50_ms: rounded(outcome.floor_p50_ms),
         floor_p99_ms: rounded(outcome.floor_p99_ms),
         cpu_s_per_100k: rounded(outcome.cpu_s_per_100k),
-        rss_mib: outcome
-            .rss_mib
-            .iter()
-            .map(|(role, mib)| (*role, rounded(*mib)))
-            .collect(),
+        rss_mib: by_role(outcome, |memory| memory.now),
+        peak_mib: by_role(outcome, |memory| memory.peak),
         lost: outcome.faults.lost,
         duplicates: outcome.faults.duplicates,
         out_of_order: outcome.faults.out_of_order,
@@ -94,15 +98,18 @@ fn table(outcomes: &[Outcome]) -> String {
     ];
     let roles: Vec<&str> = outcomes
         .first()
-        .map_or_else(Vec::new, |o| o.rss_mib.keys().copied().collect());
+        .map_or_else(Vec::new, |o| o.memory.keys().copied().collect());
     for role in &roles {
         let figure = |o: &Outcome| o.cpu_by_role.get(role).copied().unwrap_or_default();
         rows.push(row(&format!("  {role}"), &|o| format!("{:.2}", figure(o))));
     }
-    rows.push(row("resident memory, MiB", &|_| String::new()));
+    rows.push(row("resident memory at the end / peak, MiB", &|_| String::new()));
     for role in &roles {
-        let figure = |o: &Outcome| o.rss_mib.get(role).copied().unwrap_or_default();
-        rows.push(row(&format!("  {role}"), &|o| format!("{:.0}", figure(o))));
+        let figure = |o: &Outcome| match o.memory.get(role) {
+            Some(memory) => format!("{:.0} / {:.0}", memory.now, memory.peak),
+            None => String::new(),
+        };
+        rows.push(row(&format!("  {role}"), &figure));
     }
     rows.push(row("lost / twice / out of order", &|o| {
         format!(
@@ -170,7 +177,10 @@ mod tests {
             floor_p99_ms: 12.0,
             cpu_s_per_100k: 4.5,
             cpu_by_role: BTreeMap::from([("delivery", 3.0), ("ingest", 1.5)]),
-            rss_mib: BTreeMap::from([("delivery", 55.0), ("ingest", 40.0)]),
+            memory: BTreeMap::from(
+                [("delivery", (55.0, 60.0)), ("ingest", (40.0, 41.0))]
+                    .map(|(role, (now, peak))| (role, Memory { now, peak })),
+            ),
             faults: Faults {
                 lost: 1,
                 duplicates: 2,
@@ -196,6 +206,7 @@ mod tests {
             "floor_p99_ms",
             "cpu_s_per_100k",
             "rss_mib",
+            "peak_mib",
             "lost",
             "duplicates",
             "out_of_order",
@@ -209,6 +220,7 @@ mod tests {
             read[0]["rss_mib"],
             serde_json::json!({"delivery": 55.0, "ingest": 40.0})
         );
+        assert_eq!(read[0]["peak_mib"]["delivery"], 60.0);
         assert_eq!(read[0]["lost"], 1);
     }
 

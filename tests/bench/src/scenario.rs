@@ -26,30 +26,21 @@ pub(crate) enum Scenario {
     /// As grouped, and three receivers in ten answer 500: the others, beside a run without trouble
     #[value(name = "failing30")]
     Failing30,
+    /// One webhook, whose receiver fails while its events are published: how fast it catches up once it is well
+    Catchup,
+    /// 10,000 webhooks, of which 1,000 fail and 100 catch up: the memory of delivery
+    Many,
 }
 
-/// Receivers that do not do what they should.
+/// What a receiver does that does not do what it should.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Trouble {
-    /// Of ten receivers, how many.
-    of_ten: u64,
-    pub(crate) kind: TroubleKind,
-}
-
-/// What they do instead.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum TroubleKind {
-    /// Nothing: they take the call and do not answer.
+pub(crate) enum Trouble {
+    /// Nothing: it takes the call and does not answer.
     Hang,
-    /// They answer 500.
+    /// It answers 500.
     Fail,
-}
-
-impl Trouble {
-    /// Whether the webhook of this number has such a receiver.
-    pub(crate) const fn is_of(self, hook: u64) -> bool {
-        hook % 10 < self.of_ten
-    }
+    /// It answers 500 until all events of the run are published.
+    Recover,
 }
 
 /// How producers publish.
@@ -79,7 +70,7 @@ impl Size {
 }
 
 impl Scenario {
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Single,
         Self::SingleHttp,
         Self::Grouped,
@@ -87,6 +78,8 @@ impl Scenario {
         Self::Fanout10,
         Self::Hanging10,
         Self::Failing30,
+        Self::Catchup,
+        Self::Many,
     ];
 
     pub(crate) const fn name(self) -> &'static str {
@@ -98,6 +91,8 @@ impl Scenario {
             Self::Grouped => "grouped",
             Self::Hanging10 => "hanging10",
             Self::Failing30 => "failing30",
+            Self::Catchup => "catchup",
+            Self::Many => "many",
         }
     }
 
@@ -105,23 +100,44 @@ impl Scenario {
     pub(crate) const fn max_group_events(self) -> u32 {
         match self {
             Self::Single | Self::SingleHttp => 1,
-            Self::Grouped | Self::Paced500 | Self::Fanout10 | Self::Hanging10 | Self::Failing30 => 100,
+            Self::Grouped
+            | Self::Paced500
+            | Self::Fanout10
+            | Self::Hanging10
+            | Self::Failing30
+            | Self::Catchup
+            | Self::Many => 100,
         }
     }
 
-    /// The trouble that is measured, if it is: then Angarium without it stands in the place of the floor.
-    pub(crate) const fn trouble(self) -> Option<Trouble> {
+    /// The trouble that the receiver of this webhook makes, if it does.
+    pub(crate) const fn trouble(self, hook: u64) -> Option<Trouble> {
         match self {
-            Self::Hanging10 => Some(Trouble {
-                of_ten: 1,
-                kind: TroubleKind::Hang,
-            }),
-            Self::Failing30 => Some(Trouble {
-                of_ten: 3,
-                kind: TroubleKind::Fail,
-            }),
-            Self::Single | Self::SingleHttp | Self::Grouped | Self::Paced500 | Self::Fanout10 => None,
+            Self::Hanging10 if hook.is_multiple_of(10) => Some(Trouble::Hang),
+            Self::Failing30 if hook % 10 < 3 => Some(Trouble::Fail),
+            Self::Catchup => Some(Trouble::Recover),
+            Self::Many if hook.is_multiple_of(10) => Some(Trouble::Fail),
+            Self::Many if hook % 100 == 1 => Some(Trouble::Recover),
+            _ => None,
         }
+    }
+
+    /// Whether trouble is measured: then Angarium without it stands in the place of the floor.
+    pub(crate) const fn has_trouble(self) -> bool {
+        match self {
+            Self::Hanging10 | Self::Failing30 | Self::Catchup | Self::Many => true,
+            Self::Single | Self::SingleHttp | Self::Grouped | Self::Paced500 | Self::Fanout10 => false,
+        }
+    }
+
+    /// Whether what is measured begins when receivers recover.
+    pub(crate) const fn recovers(self) -> bool {
+        matches!(self, Self::Catchup | Self::Many)
+    }
+
+    /// Whether figures are of this webhook too: not of one whose receiver takes nothing.
+    pub(crate) const fn is_watched(self, hook: u64) -> bool {
+        !matches!(self.trouble(hook), Some(Trouble::Hang | Trouble::Fail))
     }
 
     pub(crate) const fn way(self) -> Way {
@@ -132,7 +148,9 @@ impl Scenario {
             | Self::Paced500
             | Self::Fanout10
             | Self::Hanging10
-            | Self::Failing30 => Way::Stream,
+            | Self::Failing30
+            | Self::Catchup
+            | Self::Many => Way::Stream,
         }
     }
 
@@ -145,7 +163,9 @@ impl Scenario {
             | Self::Grouped
             | Self::Fanout10
             | Self::Hanging10
-            | Self::Failing30 => None,
+            | Self::Failing30
+            | Self::Catchup
+            | Self::Many => None,
         }
     }
 
@@ -182,6 +202,16 @@ impl Scenario {
                 accounts: 10,
                 fan: 10,
             },
+            Self::Catchup => Size {
+                events: 200_000,
+                accounts: 1,
+                fan: 1,
+            },
+            Self::Many => Size {
+                events: 50_000,
+                accounts: 1_000,
+                fan: 10,
+            },
         }
     }
 
@@ -202,6 +232,16 @@ impl Scenario {
                 accounts: 2,
                 fan: 10,
             },
+            Self::Catchup => Size {
+                events: 1_000,
+                accounts: 1,
+                fan: 1,
+            },
+            Self::Many => Size {
+                events: 200,
+                accounts: 20,
+                fan: 10,
+            },
         }
     }
 }
@@ -212,10 +252,19 @@ mod tests {
 
     #[test]
     fn trouble_is_the_share_that_its_name_says() {
-        let share = |scenario: Scenario| {
-            let trouble = scenario.trouble().unwrap();
-            (0..100).filter(|hook| trouble.is_of(*hook)).count()
+        let share = |scenario: Scenario, trouble: Trouble| {
+            let hooks = 0..scenario.size().webhooks();
+            hooks
+                .filter(|hook| scenario.trouble(*hook) == Some(trouble))
+                .count()
         };
-        assert_eq!((share(Scenario::Hanging10), share(Scenario::Failing30)), (10, 30));
+        assert_eq!(share(Scenario::Hanging10, Trouble::Hang), 10);
+        assert_eq!(share(Scenario::Failing30, Trouble::Fail), 30);
+        assert_eq!(share(Scenario::Many, Trouble::Fail), 1_000);
+        assert_eq!(share(Scenario::Many, Trouble::Recover), 100);
+        for scenario in Scenario::ALL {
+            let any = (0..100).any(|hook| scenario.trouble(hook).is_some());
+            assert_eq!(scenario.has_trouble(), any, "{}", scenario.name());
+        }
     }
 }

@@ -69,6 +69,11 @@ impl System {
                 "ANGARIUM_DELIVERY_MAX_GROUP_EVENTS",
                 scenario.max_group_events().to_string(),
             ),
+            // What is measured is how fast webhooks catch up, not how long they wait before.
+            (
+                "ANGARIUM_DELIVERY_RETRY_CAP",
+                if scenario.recovers() { "5s" } else { "5m" }.to_owned(),
+            ),
             // The receiver is here, on a random port.
             ("ANGARIUM_EGRESS_ALLOW_HTTP", "true".to_owned()),
             ("ANGARIUM_EGRESS_ALLOW_LOOPBACK", "true".to_owned()),
