@@ -6,7 +6,7 @@ use std::time::Duration;
 use angarium_policy::{Backoff, Reminders, egress};
 use angarium_runtime::access::OperatorKey;
 
-/// Settings of delivery. The defaults suit a worker with all partitions and 2 GiB of memory.
+/// Settings of delivery. The defaults suit a worker with all partitions and 1 GiB of memory.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Where gRPC listens; port 0 takes a free one.
@@ -60,7 +60,7 @@ impl Config {
             max_group_bytes: 1024 * 1024,
             max_in_flight: 1_024,
             max_probes: 256,
-            max_queued_bytes: 64 * 1024 * 1024,
+            max_queued_bytes: 8 * 1024 * 1024,
             backoff: Backoff::default(),
             honours_retry_after: true,
             disables_gone: true,

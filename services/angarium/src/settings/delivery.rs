@@ -60,7 +60,7 @@ pub(super) fn read(
             "max_queued_bytes",
             default.max_queued_bytes,
             MIB..=4 * GIB,
-            "The most bytes of events that wait in memory per partition; those beyond it are read back from Kafka later. Both lanes have `topics.deliveries` partitions: a process that owns all 2 × 12 may use 24 times this, 1.5 GiB by default",
+            "The most bytes of events that wait in memory per partition; those beyond it are read back from Kafka later. Both lanes have `topics.deliveries` partitions: a process that owns all 2 × 12 may use 24 times this, 192 MiB by default, beside the groups that are being sent",
         ),
         backoff: backoff(&mut section),
         honours_retry_after: section.flag(
