@@ -46,6 +46,7 @@ pub(crate) use self::replay::{Order, Ordered, Replay};
 pub(crate) use self::restore::{Remembered, Restoring};
 pub(crate) use self::sending::Next;
 pub(crate) use self::state::State;
+use crate::cursor::Head;
 use crate::group::Group;
 
 /// Where the events behind the queue are.
@@ -110,6 +111,8 @@ pub(crate) struct Hook {
     /// Batch: since when: Unix milliseconds.
     rested_at_ms: i64,
     in_flight: Option<Arc<Group>>,
+    /// The group that failed: the next call sends the same. Empty when it has expired or left Kafka since.
+    head: Head,
     /// The newest view that any record of this webhook was made under.
     newest_view: Revision,
     /// Attempts of the group in flight that failed before.
@@ -144,6 +147,7 @@ impl Hook {
             more: true,
             rested_at_ms: 0,
             in_flight: None,
+            head: Head::default(),
             newest_view: Revision::default(),
             retried: None,
             narrowed: None,
@@ -337,7 +341,7 @@ impl Hook {
         let waits_for_more = match &self.phase {
             Phase::Ready => true,
             // What failed is no more, and what comes is beyond the slot, or the replay.
-            Phase::Waiting(failing) => failing.head.is_empty() && !self.is_between_runs(),
+            Phase::Waiting(_) => self.head.is_empty() && !self.is_between_runs(),
             Phase::Off(_) => false,
         };
         waits_for_more && self.in_flight.is_none() && self.queue.is_empty() && self.all_read()

@@ -15,6 +15,7 @@ impl Hook {
         if let Some(last) = group.items.last() {
             self.is_done(last);
         }
+        self.head = Head::default();
         match self.retried.take() {
             Some(_) => self.pace = Pace::slow(now_ms),
             None => self.pace.answered(now_ms, took_ms),
@@ -51,8 +52,8 @@ impl Hook {
             next_at_ms: next_at_ms(attempts),
             refusals,
             timeouts: if kept < group.items.len() { 0 } else { timeouts },
-            head: Head::new(group.items.iter().take(kept).map(|item| item.offset)),
         };
+        self.head = Head::new(group.items.iter().take(kept).map(|item| item.offset));
         self.queue.put_back(&group.items);
         self.keep_only(kept, live_next);
         self.wait(failing);

@@ -7,6 +7,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use super::Hook;
+use crate::cursor::Head;
 use crate::group::Group;
 
 /// What to do with a group that was refused for good.
@@ -55,6 +56,7 @@ impl Hook {
     pub(crate) fn was_put_aside(&mut self) {
         if let Some(group) = self.in_flight.take() {
             self.retried = None;
+            self.head = Head::default();
             if let Some(last) = group.items.last() {
                 self.is_done(last);
             }

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use angarium_model::Lane;
 
 use super::{Hook, Known, Phase, Stage, Tail};
-use crate::cursor::{Cursor, Head, Standing};
+use crate::cursor::{Cursor, Standing};
 
 /// What was written of a webhook.
 #[derive(Debug, Default)]
@@ -185,13 +185,10 @@ impl Hook {
         if !self.is_detached() || self.is_announced() {
             return Standing::Live;
         }
-        let (since_ms, head) = self.failing().map_or((0, Head::default()), |failing| {
-            (failing.since_ms, failing.head.clone())
-        });
         let slot = self.slot.filter(|slot| slot.stage != Stage::Ending);
         Standing::Behind {
-            since_ms,
-            head,
+            since_ms: self.failing().map_or(0, |failing| failing.since_ms),
+            head: self.head.clone(),
             slot_end: slot.map(|slot| slot.until),
             rested_at_ms: self.rested_at_ms,
             replay: self.replay,

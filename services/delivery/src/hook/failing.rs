@@ -2,8 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use super::{Hook, Phase};
-use crate::cursor::Head;
+use super::Hook;
 use crate::group::GroupLimit;
 
 /// After so many timeouts in a row a group is halved (DESIGN §7).
@@ -26,8 +25,6 @@ pub(crate) struct Failing {
     pub(super) timeouts: u32,
     /// How many of the last calls in a row were refused for good.
     pub(super) refusals: u32,
-    /// The group that failed: the next call sends the same. Empty when it has expired or left Kafka since.
-    pub(crate) head: Head,
 }
 
 /// What kind of failure it was, as far as the size of groups depends on it.
@@ -88,18 +85,9 @@ impl Hook {
         GroupLimit { events, ..limit }
     }
 
-    /// The group that failed is not to be found any more. The webhook has not answered since, so it still fails.
-    pub(super) fn forget_head(&mut self) {
-        if let Phase::Waiting(failing) | Phase::Off(Some(failing)) = &mut self.phase {
-            failing.head = Head::default();
-        }
-    }
-
     /// Part of the group that failed has expired or left Kafka: what there is of it is another group, which is sent
     /// when the back-off is over.
     pub(super) fn shorten_head(&mut self) {
-        if let Phase::Waiting(failing) | Phase::Off(Some(failing)) = &mut self.phase {
-            failing.head = self.queue.common(&failing.head);
-        }
+        self.head = self.queue.common(&self.head);
     }
 }

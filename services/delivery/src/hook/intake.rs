@@ -68,9 +68,9 @@ impl Hook {
         let wanted = match &self.phase {
             Phase::Ready => self.queue.is_below_half(),
             Phase::Waiting(failing) => {
-                let lacks = match failing.head.len() {
+                let lacks = match self.head.len() {
                     0 => self.queue.is_empty(),
-                    _ => !self.queue.begins_with(&failing.head),
+                    _ => !self.queue.begins_with(&self.head),
                 };
                 failing.next_at_ms <= now_ms && lacks && !self.is_calling()
             }
@@ -89,7 +89,7 @@ impl Hook {
         if offset < *from || beyond || self.is_off() {
             return true;
         }
-        let head = self.head();
+        let head = self.awaited_head();
         // What is behind the head waits until it is answered.
         if head.last().is_some_and(|last| offset > last) {
             self.read_to(offset);
@@ -126,7 +126,7 @@ impl Hook {
         let until = self.reads_until().unwrap_or(next);
         let next = next.min(until).max(*from);
         self.read_to(next);
-        let head = self.head();
+        let head = self.awaited_head();
         if head.last().is_some_and(|last| next > last) {
             self.shorten_head_unless_whole(&head);
         }
@@ -155,14 +155,14 @@ impl Hook {
                 from: low,
                 join: None,
             };
-            self.forget_head();
+            self.head = Head::default();
         }
     }
 
     /// The group that waits for its retry.
-    pub(super) fn head(&self) -> Head {
+    fn awaited_head(&self) -> Head {
         match &self.phase {
-            Phase::Waiting(failing) => failing.head.clone(),
+            Phase::Waiting(_) => self.head.clone(),
             Phase::Ready | Phase::Off(_) => Head::default(),
         }
     }

@@ -6,6 +6,7 @@
 //! before, and there it goes on afterwards. Nothing is copied.
 
 use super::{Hook, Mark, Tail};
+use crate::cursor::Head;
 
 /// An order as it stands in the topic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,6 +111,6 @@ impl Hook {
         self.more = true;
         (self.seen, self.done, self.done_at) = (done, done, from - 1);
         self.isolating = None;
-        self.forget_head();
+        self.head = Head::default();
     }
 }

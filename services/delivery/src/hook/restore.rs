@@ -68,6 +68,7 @@ impl Hook {
                     stage: Stage::Running,
                 });
                 // Behind the head there is progress: it was answered, or has expired.
+                hook.head = further.map_or_else(|| head.clone(), |_| Head::default());
                 let fails_on = further.is_none_or(|entry| entry.retry.is_some());
                 if *since_ms > 0 && fails_on {
                     let (attempts, next_at_ms) =
@@ -82,7 +83,6 @@ impl Hook {
                         next_at_ms,
                         timeouts: 0,
                         refusals: 0,
-                        head: further.map_or_else(|| head.clone(), |_| Head::default()),
                     });
                 }
             }

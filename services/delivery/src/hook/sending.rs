@@ -48,11 +48,11 @@ impl Hook {
             Phase::Off(_) => return Next::Nothing,
             Phase::Waiting(failing) if failing.next_at_ms > now_ms => return Next::Nothing,
             Phase::Waiting(failing) => {
-                if !self.queue.begins_with(&failing.head) {
+                if !self.queue.begins_with(&self.head) {
                     return Next::Nothing;
                 }
                 let attempt = failing.attempts.get().saturating_add(1);
-                let items = match failing.head.len() {
+                let items = match self.head.len() {
                     // What failed is no more: whatever comes next shows whether the receiver answers again.
                     0 => self.queue.take(limit),
                     // A webhook may have come to take fewer: its administrator has made groups smaller.
