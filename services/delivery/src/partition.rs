@@ -34,7 +34,7 @@ use crate::checkpoint::First;
 use crate::clocks::Clocks;
 use crate::cursor::Cursor;
 use crate::group::{Group, GroupLimit};
-use crate::hook::{Next, Order, Remembered, State};
+use crate::hook::{Expired, Next, Order, Remembered, State};
 use crate::record::Delivery;
 use crate::target::{Subscription, Target};
 
@@ -252,7 +252,7 @@ impl Partition {
         }
         for (id, is_calling) in changed {
             if is_calling {
-                self.schedule(id, now_ms);
+                self.poke(id, now_ms);
             } else {
                 self.go_on(id, now_ms);
             }
@@ -283,30 +283,29 @@ impl Partition {
             let expired = if clocks_agree {
                 entry.hook.drop_expired(now_ms)
             } else {
-                Vec::new()
+                Expired::default()
             };
-            let call = match entry.hook.next(now_ms, target.terms(group)) {
-                Next::Send { group, attempt } => Some(Effect::Call {
+            let mut calls = Vec::new();
+            while let Next::Send { group, attempt } = entry.hook.next(now_ms, live_next, target.terms(group)) {
+                calls.push(Effect::Call {
                     webhook: id,
                     target: Arc::clone(target),
                     group,
                     attempt,
-                }),
-                Next::Nothing => None,
-            };
-            Some((expired, entry.hook.is_replaying(), call))
+                });
+            }
+            Some((expired, calls))
         });
-        if let Some((expired, is_replaying, call)) = poked.flatten() {
-            if !expired.is_empty() {
+        if let Some((expired, calls)) = poked.flatten() {
+            if expired.any {
                 self.changed.insert(id);
                 self.live_has_moved = true;
             }
-            // What a replay finds too old was done in its time.
-            if !expired.is_empty() && !is_replaying {
-                let events = expired;
+            if !expired.lost.is_empty() {
+                let events = expired.lost;
                 self.effects.push(Effect::Expired { webhook: id, events });
             }
-            self.effects.extend(call);
+            self.effects.extend(calls);
         }
         self.schedule(id, now_ms);
     }

@@ -58,8 +58,8 @@ pub(super) struct Owner {
     pub(super) place: i64,
     pub(super) saving: Option<Checkpoint>,
     pub(super) posts: Vec<Post>,
-    /// Events that are being put aside, by webhook and source.
-    pub(super) putting_aside: VecDeque<(WebhookId, i64)>,
+    /// Groups whose only event is being put aside.
+    pub(super) putting_aside: VecDeque<(WebhookId, Arc<Group>)>,
     /// Events that were given up as too old, and are to be looked at.
     pub(super) expired: Vec<(WebhookId, Arc<Delivery>)>,
     /// The groups that its set named as failed: the first POST that has any of it has all of it.
@@ -84,13 +84,12 @@ impl Owner {
                 Effect::Append { webhook, cursor } => self.appends.push_back(Append::Cursor(webhook, cursor)),
                 Effect::Call { webhook, group, .. } => begun.push(Post {
                     webhook,
-                    group,
                     arrived: false,
-                    generation: self.partition.generation(webhook),
+                    generation: self.partition.generation(webhook, &group),
+                    group,
                 }),
                 Effect::PutAside { webhook, group, .. } => {
-                    let sources = group.items.iter().map(|item| item.delivery.source.offset);
-                    self.putting_aside.extend(sources.map(|source| (webhook, source)));
+                    self.putting_aside.push_back((webhook, group));
                 }
                 Effect::Expired { webhook, events } => {
                     self.expired

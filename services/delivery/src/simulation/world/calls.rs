@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use angarium_model::WebhookId;
 use angarium_policy::{ErrorClass, Failure, RETENTION, Verdict};
 use angarium_runtime::millis;
 use rand::RngExt as _;
@@ -49,7 +48,7 @@ impl World {
         if refused || self.down.contains(&post.webhook) {
             let post = owner.posts.remove(position);
             let verdict = self.failure();
-            self.tell_answer(index, post.webhook, verdict);
+            self.tell_answer(index, &post, verdict);
         } else {
             post.arrived = true;
             let post = post.clone();
@@ -103,10 +102,11 @@ impl World {
         } else {
             Verdict::Delivered
         };
-        self.tell_answer(index, post.webhook, verdict);
+        self.tell_answer(index, &post, verdict);
     }
 
-    pub(super) fn tell_answer(&mut self, index: usize, webhook: WebhookId, verdict: Verdict) {
+    pub(super) fn tell_answer(&mut self, index: usize, post: &Post, verdict: Verdict) {
+        let webhook = post.webhook;
         let answer = Answer {
             verdict,
             status: 0,
@@ -116,7 +116,7 @@ impl World {
         self.tell(|| format!("{webhook} answered {verdict:?}"));
         let owner = &mut self.owners[index];
         let now_ms = owner.clock(self.now_ms);
-        let settled = owner.partition.answered(webhook, answer, now_ms);
+        let settled = owner.partition.answered(webhook, &post.group, answer, now_ms);
         if settled.is_some_and(|settled| settled.disable.is_some()) {
             let number = self.webhooks.iter().position(|known| known.id == webhook);
             number.into_iter().for_each(|number| self.switch(number, false));
@@ -127,12 +127,15 @@ impl World {
     pub(super) fn put_aside_lands(&mut self) {
         let index = self.anyone();
         let owner = &mut self.owners[index];
-        let Some((webhook, source)) = owner.putting_aside.pop_front() else {
+        let Some((webhook, group)) = owner.putting_aside.pop_front() else {
             return;
         };
-        self.given_up.entry(webhook).or_default().insert(source);
-        owner.partition.was_put_aside(webhook, owner.clock(self.now_ms));
-        self.tell(|| format!("event {source} for {webhook} was put aside"));
+        let sources: Vec<i64> = group.items.iter().map(|item| item.delivery.source.offset).collect();
+        self.given_up.entry(webhook).or_default().extend(&sources);
+        owner
+            .partition
+            .was_put_aside(webhook, &group, owner.clock(self.now_ms));
+        self.tell(|| format!("events {sources:?} for {webhook} were put aside"));
     }
 
     /// What owners gave up as too old must be, whatever their clocks say.
