@@ -43,9 +43,9 @@ pub(crate) use self::aside::GivingUp;
 use self::durable::Durable;
 use self::failing::Narrowed;
 pub(crate) use self::failing::{Failing, Setback};
+pub(crate) use self::intake::Wanted;
 use self::join::Join;
 pub(crate) use self::mark::{Known, Mark};
-pub(crate) use self::intake::Wanted;
 use self::pace::Pace;
 use self::parked::Retries;
 use self::queue::Queue;
@@ -240,7 +240,10 @@ impl Hook {
             Tail::Attached => None,
             Tail::Detached { from, .. } => Some(*from),
         };
-        [self.window.first(), self.queue.first(), behind].into_iter().flatten().min()
+        [self.window.first(), self.queue.first(), behind]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Everything of the webhook below is done, but for what is parked.

@@ -286,7 +286,8 @@ impl Partition {
                 Expired::default()
             };
             let mut calls = Vec::new();
-            while let Next::Send { group, attempt } = entry.hook.next(now_ms, live_next, target.terms(group)) {
+            while let Next::Send { group, attempt } = entry.hook.next(now_ms, live_next, target.terms(group))
+            {
                 calls.push(Effect::Call {
                     webhook: id,
                     target: Arc::clone(target),
@@ -316,8 +317,7 @@ impl Partition {
         let scheduled = self.entries.change(id, |entry| {
             entry.hook.advance(live_next);
             let cursor = entry.hook.due_cursor(live_next, now_ms);
-            let waits_until = entry.hook.waits_until().filter(|at_ms| *at_ms > now_ms);
-            let due = [entry.plan_slot(now_ms), waits_until];
+            let due = [entry.plan_slot(now_ms), entry.hook.waits_until(now_ms)];
             (cursor, entry.hook.is_detached(), due, entry.stands(id))
         });
         let Some((cursor, is_detached, due, stands)) = scheduled else {

@@ -11,6 +11,7 @@
 
 mod cursors;
 pub(crate) mod fixtures;
+mod heads;
 mod owner;
 mod receivers;
 mod world;

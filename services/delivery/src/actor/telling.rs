@@ -83,7 +83,13 @@ impl Actor {
     }
 
     /// Puts on record that the only event of a group was refused for good.
-    pub(super) fn put_aside(&mut self, webhook: WebhookId, group: Arc<Group>, attempts: NonZeroU32, status: u16) {
+    pub(super) fn put_aside(
+        &mut self,
+        webhook: WebhookId,
+        group: Arc<Group>,
+        attempts: NonZeroU32,
+        status: u16,
+    ) {
         let Some(event) = group.items.first().map(|item| &item.delivery) else {
             return;
         };
@@ -99,14 +105,16 @@ impl Actor {
             kept_until_ms: event.accepted_at.unix_ms().saturating_add(millis(RETENTION)),
         });
         let notices = self.shared.notices.clone();
-        self.putting_aside.push(Box::pin(
-            async move { (webhook, group, notices.record(about, notice).await) },
-        ));
+        self.putting_aside.push(Box::pin(async move {
+            (webhook, group, notices.record(about, notice).await)
+        }));
     }
 
     pub(super) fn on_put_aside(&mut self, (webhook, group, recorded): PutAside) {
         match recorded {
-            Ok(()) => self.partition.was_put_aside(webhook, &group, self.shared.clock.now_ms()),
+            Ok(()) => self
+                .partition
+                .was_put_aside(webhook, &group, self.shared.clock.now_ms()),
             Err(error) => self.start_over(&error),
         }
     }

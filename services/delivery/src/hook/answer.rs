@@ -47,7 +47,11 @@ impl Hook {
         let tried = self.tried_with(group, setback);
         let attempts = NonZeroU32::MIN.saturating_add(tried.attempts.saturating_sub(1));
         let kept = self.narrow(group.items.len(), setback, tried.timeouts);
-        let timeouts = if kept < group.items.len() { 0 } else { tried.timeouts };
+        let timeouts = if kept < group.items.len() {
+            0
+        } else {
+            tried.timeouts
+        };
         let tried = Tried { timeouts, ..tried };
         let is_alone = self.is_ordered() && self.window.calls() == 1;
         if !is_alone || !self.window.undo(group) {

@@ -27,7 +27,10 @@ impl Hook {
     pub(crate) fn gives_up(&self, group: &Arc<Group>, after: NonZeroU32) -> GivingUp {
         let first = group.items.first().map(|item| item.offset);
         let is_in_range = self.isolating.is_some_and(|last| first <= Some(last));
-        let goes_one_by_one = self.parked.get(group).map_or(is_in_range, |retry| retry.is_isolated);
+        let goes_one_by_one = self
+            .parked
+            .get(group)
+            .map_or(is_in_range, |retry| retry.is_isolated);
         if !goes_one_by_one && self.tried(group).refusals.saturating_add(1) < after.get() {
             GivingUp::NotYet
         } else if group.items.len() > 1 {

@@ -127,9 +127,13 @@ impl Hook {
         if !due {
             return None;
         }
-        let parks = self.durable.left().is_some_and(|left| !left.standing.parked().is_empty());
+        let parks = self
+            .durable
+            .left()
+            .is_some_and(|left| !left.standing.parked().is_empty());
         // What is retried between two slots does not end the rest.
-        let rests_on = (parks || !self.parked.is_empty()) && !self.durable.rest_is_over && self.slot.is_none();
+        let rests_on =
+            (parks || !self.parked.is_empty()) && !self.durable.rest_is_over && self.slot.is_none();
         self.durable.rest_is_over = false;
         let rests = self.slot.is_none_or(|slot| slot.stage == Stage::Ending);
         if self.lane == Lane::Batch && rests && !rests_on && !self.is_replaying() {

@@ -45,7 +45,10 @@ pub(super) struct Tried {
 pub(super) enum Body {
     Kept(Vec<Item>),
     /// In Kafka, but for what was found below this place.
-    Lacking { found: Vec<Item>, from: i64 },
+    Lacking {
+        found: Vec<Item>,
+        from: i64,
+    },
     Called(Arc<Group>),
 }
 
@@ -226,7 +229,10 @@ impl Retries {
     }
 
     fn lacks_any(&self, start: i64) -> bool {
-        self.0.iter().filter_map(Retry::lacks_from).any(|from| from >= start)
+        self.0
+            .iter()
+            .filter_map(Retry::lacks_from)
+            .any(|from| from >= start)
     }
 
     /// Drops events that `is_over` says are; with whether each was of a replay.
@@ -254,6 +260,7 @@ impl Retries {
     }
 
     fn forget_empty(&mut self) {
-        self.0.retain(|retry| retry.is_called() || !retry.what.head.is_empty());
+        self.0
+            .retain(|retry| retry.is_called() || !retry.what.head.is_empty());
     }
 }

@@ -91,7 +91,9 @@ impl Hook {
                 }
                 self.begin_replay((from, until, after), live_next);
             }
-            Ordered::Cancel if self.is_replaying() || self.parked.iter().any(|retry| retry.what.is_replay) => {
+            Ordered::Cancel
+                if self.is_replaying() || self.parked.iter().any(|retry| retry.what.is_replay) =>
+            {
                 self.generation = order.at;
                 self.parked.0.retain(|retry| !retry.what.is_replay);
                 self.end_replay();

@@ -19,25 +19,26 @@ pub(crate) enum Next {
 }
 
 impl Hook {
-    /// When it may be asked again for its next group: Unix milliseconds; `None` when time changes nothing.
-    pub(crate) fn waits_until(&self) -> Option<i64> {
+    /// When it may be asked again for its next group, later than now: Unix milliseconds; `None` when time changes nothing.
+    pub(crate) fn waits_until(&self, now_ms: i64) -> Option<i64> {
         if self.calls() >= self.most || self.probe.is_some() {
             return None;
         }
         let rate = self.rate.next_at_ms();
-        match &self.phase {
-            Phase::Waiting(failing) => Some(failing.next_at_ms.max(rate)),
+        let (new, retry) = match &self.phase {
+            Phase::Waiting(failing) => (Some(failing.next_at_ms.max(rate)), None),
             Phase::Ready => {
                 let pace = self.pace.next_at_ms().filter(|_| self.is_detached());
-                let limits = pace.max(Some(rate).filter(|_| !self.queue.is_empty()));
-                let parked = self.parked.next().map(|retry| retry.next_at_ms.max(rate));
-                match parked.map(|at_ms| pace.map_or(at_ms, |pace| pace.max(at_ms))) {
-                    Some(parked) => Some(limits.map_or(parked, |limits| limits.min(parked))),
-                    None => limits,
-                }
+                let retry = self.parked.next().map(|retry| retry.next_at_ms.max(rate));
+                (
+                    pace.max(Some(rate).filter(|_| !self.queue.is_empty())),
+                    retry.map(|at_ms| pace.map_or(at_ms, |pace| pace.max(at_ms))),
+                )
             }
-            Phase::Off(_) => None,
-        }
+            Phase::Off(_) => (None, None),
+        };
+        let later = [new, retry].into_iter().flatten().filter(|at_ms| *at_ms > now_ms);
+        later.min()
     }
 
     /// The next group, if one may go now.
@@ -128,7 +129,9 @@ impl Hook {
 
     /// Of the last event that was acknowledged before any that is not.
     pub(super) fn previous(&self) -> Option<i64> {
-        let done = self.done.filter(|done| done.is_of_an_event() && self.parked.is_empty());
+        let done = self
+            .done
+            .filter(|done| done.is_of_an_event() && self.parked.is_empty());
         done.map(|done| done.source_offset)
     }
 

@@ -76,9 +76,12 @@ impl Hook {
         let at_ms = next_at_ms(attempts);
         let probed = self.take_probe(group);
         let before = self.parked.take(group);
-        let others_were_taken = |retry: &Retry| retry.is_at_fault || (retry.tried.attempts > 0 && self.successes > retry.successes);
+        let others_were_taken = |retry: &Retry| {
+            retry.is_at_fault || (retry.tried.attempts > 0 && self.successes > retry.successes)
+        };
         let is_at_fault = self.most > 1 && before.as_ref().is_some_and(others_were_taken);
-        let is_isolated = setback == Setback::Isolated || before.as_ref().is_some_and(|retry| retry.is_isolated);
+        let is_isolated =
+            setback == Setback::Isolated || before.as_ref().is_some_and(|retry| retry.is_isolated);
         let first_ms = before.as_ref().map_or(0, |retry| retry.what.since_ms);
         let what = match before {
             Some(retry) => retry.what,

@@ -142,18 +142,21 @@ impl Window {
 
     /// Takes the first off, if it is done with.
     pub(super) fn pop_done(&mut self) -> Option<Last> {
-        self.0.pop_front_if(|open| open.called.is_none()).map(|open| open.last)
+        self.0
+            .pop_front_if(|open| open.called.is_none())
+            .map(|open| open.last)
     }
 
     /// Takes a group out if none has begun behind it: it is as if it had not begun.
     pub(super) fn undo(&mut self, group: &Arc<Group>) -> bool {
         self.0.pop_back_if(|open| open.is(group)).is_some()
     }
-
 }
 
 impl Open {
     fn is(&self, group: &Arc<Group>) -> bool {
-        self.called.as_ref().is_some_and(|called| Arc::ptr_eq(called, group))
+        self.called
+            .as_ref()
+            .is_some_and(|called| Arc::ptr_eq(called, group))
     }
 }

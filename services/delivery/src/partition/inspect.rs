@@ -39,7 +39,9 @@ impl Partition {
 
     /// Whether all below `end` is done and on record.
     pub(crate) fn is_at_rest(&self, end: i64) -> bool {
-        let is_done = |(_, entry): (_, &super::Entry)| entry.hook.resume(self.live_next) >= end && !entry.hook.is_parking();
+        let is_done = |(_, entry): (_, &super::Entry)| {
+            entry.hook.resume(self.live_next) >= end && !entry.hook.is_parking()
+        };
         self.place >= end && self.entries.iter().all(is_done)
     }
 }

@@ -51,7 +51,9 @@ impl Partition {
                 let offer = |entry: &mut Entry| {
                     entry.hook.saw_view(record.delivery.revision);
                     let known = entry.known();
-                    entry.hook.offer_read_back(*wanted, record.offset, &record.delivery, known)
+                    entry
+                        .hook
+                        .offer_read_back(*wanted, record.offset, &record.delivery, known)
                 };
                 *open = self.entries.change(*id, offer) == Some(true);
             }

@@ -4,6 +4,7 @@ mod giving_up;
 mod marks;
 mod replay;
 mod settings;
+mod unordered;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;

@@ -1,14 +1,14 @@
 //! An owner of the partition: the partition itself, and what it has under way.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use angarium_directory::Directory;
 use angarium_model::WebhookId;
 
 use super::cursors::Append;
+use super::heads::Heads;
 use crate::checkpoint::Checkpoint;
-use crate::cursor::Head;
 use crate::group::Group;
 use crate::partition::{Effect, Partition};
 use crate::record::Delivery;
@@ -63,7 +63,7 @@ pub(super) struct Owner {
     /// Events that were given up as too old, and are to be looked at.
     pub(super) expired: Vec<(WebhookId, Arc<Delivery>)>,
     /// The groups that its set named as failed: the first POST that has any of it has all of it.
-    pub(super) heads: BTreeMap<WebhookId, Head>,
+    pub(super) heads: Heads,
     /// It was followed: it begins no POST any more.
     pub(super) is_frozen: bool,
     /// How far its clock is off, in milliseconds.

@@ -25,7 +25,7 @@ impl World {
                 let epoch = self.owners[index].epoch;
                 self.tell(|| format!("[{epoch}] POST to {} begins: {:?}", post.webhook, post.offsets()));
                 let owner = &mut self.owners[index];
-                owner.heads.remove(&post.webhook);
+                owner.heads.begin(&post);
                 owner.posts.push(post);
             }
         }
@@ -41,11 +41,18 @@ impl World {
         let index = self.anyone();
         let refused = self.rng.random_bool(0.1);
         let owner = &mut self.owners[index];
-        let Some(position) = owner.posts.iter().position(|post| !post.arrived) else {
+        let Some(position) = self.unordered.pick(&owner.posts, |post| !post.arrived) else {
             return Ok(());
         };
+        if self.unordered.is_held_back() {
+            let post = owner.posts.remove(position);
+            let now_ms = owner.clock(self.now_ms);
+            owner.partition.not_sent(post.webhook, &post.group, now_ms);
+            self.tell(|| format!("{:?} is not sent to {}", post.offsets(), post.webhook));
+            return self.perform();
+        }
         let post = &mut owner.posts[position];
-        if refused || self.down.contains(&post.webhook) {
+        if refused || self.down.contains(&post.webhook) || self.unordered.refuses(post) {
             let post = owner.posts.remove(position);
             let verdict = self.failure();
             self.tell_answer(index, &post, verdict);
@@ -68,9 +75,10 @@ impl World {
             .map(|item| item.delivery.source.offset)
             .filter(|source| self.may_lack(post.webhook, *source))
             .collect();
+        let is_unordered = self.unordered.webhooks.contains(&post.webhook);
         self.receivers
             .receive(post.webhook, &post.group, post.generation, |source| {
-                gone.contains(&source)
+                is_unordered || gone.contains(&source)
             })
     }
 
@@ -92,7 +100,8 @@ impl World {
 
     pub(super) fn answer(&mut self, faults: bool) {
         let index = self.anyone();
-        let Some(position) = self.owners[index].posts.iter().position(|post| post.arrived) else {
+        let posts = &self.owners[index].posts;
+        let Some(position) = self.unordered.pick(posts, |post| post.arrived) else {
             return;
         };
         let post = self.owners[index].posts.remove(position);
@@ -130,7 +139,11 @@ impl World {
         let Some((webhook, group)) = owner.putting_aside.pop_front() else {
             return;
         };
-        let sources: Vec<i64> = group.items.iter().map(|item| item.delivery.source.offset).collect();
+        let sources: Vec<i64> = group
+            .items
+            .iter()
+            .map(|item| item.delivery.source.offset)
+            .collect();
         self.given_up.entry(webhook).or_default().extend(&sources);
         owner
             .partition
@@ -167,31 +180,34 @@ impl World {
         if owner.stage != Stage::Acting {
             return Err("a POST before the own set counts".to_owned());
         }
-        if owner.posts.iter().any(|other| other.webhook == webhook) {
-            return Err(format!("two POSTs of {webhook} at once"));
+        let most = Self::most_at_once(owner, webhook);
+        let others = owner.posts.iter().filter(|other| other.webhook == webhook);
+        if others.count() >= most {
+            return Err(format!("more than {most} POSTs of {webhook} at once"));
         }
         let offsets = post.offsets();
-        let (generation, told) = self.topic.told(webhook);
-        if post.generation <= generation && offsets.iter().any(|offset| *offset < told) {
+        let told = self.topic.told(webhook);
+        if offsets
+            .iter()
+            .any(|offset| told.is_done(post.generation, *offset))
+        {
             return Err(format!(
-                "{webhook} is sent {offsets:?} although a cursor says that all below {told} is done"
+                "{webhook} is sent {offsets:?} although a cursor says: {told:?}"
             ));
         }
-        let Some(head) = owner.heads.get(&webhook) else {
-            return Ok(());
-        };
-        let has_any = offsets.iter().any(|offset| head.contains(*offset));
-        let left: Vec<i64> = head
-            .offsets()
-            .iter()
-            .copied()
-            .filter(|offset| !self.is_gone(webhook, *offset))
-            .collect();
-        if has_any && offsets != head.offsets() && offsets != left {
-            return Err(format!(
-                "{webhook} failed with {:?} and is sent {offsets:?}",
-                head.offsets()
-            ));
+        for head in owner.heads.of(post) {
+            let left: Vec<i64> = head
+                .offsets()
+                .iter()
+                .copied()
+                .filter(|offset| !self.is_gone(webhook, *offset))
+                .collect();
+            if offsets != head.offsets() && offsets != left {
+                return Err(format!(
+                    "{webhook} failed with {:?} and is sent {offsets:?}",
+                    head.offsets()
+                ));
+            }
         }
         Ok(())
     }
