@@ -57,9 +57,9 @@ pub(super) enum Body {
 pub(super) struct Retries(pub(super) Vec<Retry>);
 
 impl Body {
-    /// In memory, unless that is too much.
-    pub(super) fn of(items: &[Item]) -> Self {
-        if Room::of(items).bytes <= MAX_HEAD_BYTES {
+    /// In memory, unless that is too much with what others of the webhook keep; then it is read back for its retry.
+    pub(super) fn of(items: &[Item], others: usize) -> Self {
+        if others + Room::of(items).bytes <= MAX_HEAD_BYTES {
             Self::Kept(items.to_vec())
         } else {
             Self::lacking(items.first().map_or(0, |item| item.offset))

@@ -101,7 +101,7 @@ impl Hook {
                 is_at_fault,
                 successes: self.successes,
                 bytes: Room::of(items).bytes,
-                body: Body::of(items),
+                body: Body::of(items, self.parked.queued_bytes()),
             };
             self.parked.0.push(retry);
         }
@@ -136,7 +136,7 @@ impl Hook {
     pub(super) fn park_untried(&mut self, group: &Arc<Group>, now_ms: i64, live_next: i64) {
         let retry = match self.parked.take(group) {
             Some(before) => Retry {
-                body: Body::of(&group.items),
+                body: Body::of(&group.items, self.parked.queued_bytes()),
                 ..before
             },
             None => Retry {
@@ -148,7 +148,7 @@ impl Hook {
                 is_at_fault: false,
                 successes: self.successes,
                 bytes: Room::of(&group.items).bytes,
-                body: Body::of(&group.items),
+                body: Body::of(&group.items, self.parked.queued_bytes()),
             },
         };
         self.parked.0.push(retry);

@@ -375,6 +375,67 @@ fn what_is_parked_is_read_back_when_memory_was_short() {
 }
 
 #[test]
+fn of_many_that_failed_64_kib_are_kept_and_the_others_are_read_back() {
+    const DATA: &str = str_of_8_kib();
+    let mut world = World::new(unordered(32));
+    for offset in 0..32 {
+        let mut record = incoming(offset, offset, START_MS, &[1]);
+        record.delivery = delivery(offset, START_MS, DATA);
+        world.partition.live(&record, START_MS);
+        world.log.push(record);
+    }
+    world.perform();
+    for source in 0..32 {
+        world.answer(source, FAILED);
+    }
+    world.acknowledge();
+    assert!(world.partition.entries.queued_bytes() <= 64 * 1024);
+    world.wait();
+    world.answer(0, Verdict::Delivered);
+    for _ in 0..100 {
+        world.take_all_but(&[]);
+        world.acknowledge();
+        if world.is_at_rest(32) {
+            return;
+        }
+        if world.calls.is_empty() {
+            world.wait();
+        }
+    }
+    panic!("{}", world.partition.waits());
+}
+
+const fn str_of_8_kib() -> &'static str {
+    const SPACES: [u8; 8 * 1024] = [b' '; 8 * 1024];
+    match std::str::from_utf8(&SPACES) {
+        Ok(spaces) => spaces,
+        Err(_) => "",
+    }
+}
+
+#[test]
+fn d6_what_is_parked_is_looked_for_in_a_log_that_was_created_anew() {
+    let mut world = World::new(unordered(2));
+    world.publish(2);
+    world.answer(0, FAILED);
+    world.answer(1, FAILED);
+    world.acknowledge();
+    world.partition.log_was_cut(0);
+    world.acknowledge();
+    world.wait();
+    world.take_all_but(&[]);
+    for _ in 0..10 {
+        world.acknowledge();
+        world.take_all_but(&[]);
+        if world.is_at_rest(2) {
+            return;
+        }
+        world.wait();
+    }
+    panic!("{}", world.partition.waits());
+}
+
+#[test]
 fn d7_one_that_becomes_ordered_first_ends_what_is_parked() {
     let mut world = World::new(unordered(2));
     world.publish(3);
