@@ -623,3 +623,39 @@ fn e1_the_slots_of_a_batch_webhook_go_on_beside_what_is_parked() {
     }
     panic!("the next slot did not come: {}", world.partition.waits());
 }
+
+#[test]
+fn d8_a_group_names_the_last_event_before_any_that_is_not_acknowledged() {
+    let mut world = World::new(unordered(2));
+    world.publish(5);
+    let previous = |world: &World, source: i64| {
+        let has = |group: &&Arc<Group>| group.items[0].delivery.source.offset == source;
+        let sequence = world.calls.iter().find(has).and_then(|group| group.sequence);
+        sequence
+            .and_then(|sequence| sequence.previous)
+            .map(|previous| previous.offset)
+    };
+    world.answer(0, Verdict::Delivered);
+    assert_eq!(previous(&world, 2), Some(0));
+    world.answer(2, Verdict::Delivered);
+    assert_eq!(previous(&world, 3), Some(0), "1 is under way");
+    world.answer(1, FAILED);
+    world.answer(3, Verdict::Delivered);
+    assert_eq!(world.under_way(), [1, 4]);
+    assert_eq!(previous(&world, 4), None, "1 waits for its retry");
+}
+
+#[test]
+fn w4_one_that_is_deleted_is_forgotten_when_all_its_calls_have_ended() {
+    let mut world = World::new(unordered(3));
+    world.publish(4);
+    world.answer(0, FAILED);
+    // The view has the account's revision, and not the webhook.
+    world.partition.directory = directory(&[webhook(2, true)]);
+    world.partition.refresh(world.now_ms);
+    world.answer(1, Verdict::Delivered);
+    assert_eq!(world.partition.entries.ids().len(), 1, "a call is under way");
+    world.answer(2, FAILED);
+    assert!(world.partition.entries.ids().is_empty());
+    assert_eq!(world.partition.place(), 4);
+}
