@@ -219,7 +219,7 @@ impl Actor {
                     group,
                     attempts,
                     status,
-                } => self.put_aside(webhook, &group, attempts, status),
+                } => self.put_aside(webhook, group, attempts, status),
                 Effect::Stands {
                     webhook,
                     account,
@@ -268,10 +268,10 @@ impl Actor {
         let (lane, now_ms) = (self.shared.lane, self.shared.clock.now_ms());
         let end = match ended {
             Ended::Called(end) => end,
-            Ended::NotSent(webhook) => return self.partition.not_sent(webhook, now_ms),
+            Ended::NotSent(webhook, group) => return self.partition.not_sent(webhook, &group, now_ms),
         };
         let Some(verdict) = verdict(&end, now_ms) else {
-            return self.partition.not_sent(end.webhook, now_ms);
+            return self.partition.not_sent(end.webhook, &end.group, now_ms);
         };
         let class = verdict.error_class();
         self.shared
@@ -283,7 +283,7 @@ impl Actor {
             took_ms: millis(end.duration),
             jitter: end.jitter,
         };
-        let Some(settled) = self.partition.answered(end.webhook, answer, now_ms) else {
+        let Some(settled) = self.partition.answered(end.webhook, &end.group, answer, now_ms) else {
             return;
         };
         if class.is_none() {

@@ -50,6 +50,8 @@ pub(crate) enum Standing {
         rested_at_ms: i64,
         /// What was done is being sent again.
         replay: Option<Replay>,
+        /// Groups that failed and that the webhook has passed: of what lies below its place they alone are not done.
+        parked: Vec<Parked>,
     },
 }
 
@@ -57,6 +59,18 @@ impl Standing {
     pub(crate) fn is_live(&self) -> bool {
         *self == Self::Live
     }
+}
+
+/// A group of an unordered webhook that failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Parked {
+    pub(crate) head: Head,
+    /// When it failed first: Unix milliseconds; 0 when it was not sent yet.
+    pub(crate) since_ms: i64,
+    /// What it was sent in, which is part of its id.
+    pub(crate) generation: i64,
+    /// It was sent by a replay.
+    pub(crate) is_replay: bool,
 }
 
 /// The group that failed, by the offsets of its records; empty: none. It is kept as what it is, not computed again:

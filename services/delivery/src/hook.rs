@@ -11,6 +11,9 @@
 //! join, from which on the live reader queues the webhook's events without sending them. When all below is done, a live
 //! cursor is written; acknowledged, it lets the queue go.
 //!
+//! An **unordered** webhook has several calls under way, in a **window**; of its groups those that fail are **parked**, and
+//! the stream goes on (ADR 7). An ordered one has a window of one call, and what fails is its **head**.
+//!
 //! Nothing here waits, reads a clock or does I/O: [`crate::partition`] asks and tells.
 
 mod answer;
@@ -21,6 +24,7 @@ mod intake;
 mod join;
 mod mark;
 mod pace;
+mod parked;
 mod progress;
 mod queue;
 mod rate;
@@ -28,6 +32,8 @@ mod replay;
 mod restore;
 mod sending;
 mod state;
+mod unordered;
+mod window;
 
 use std::sync::Arc;
 
@@ -37,15 +43,18 @@ pub(crate) use self::aside::GivingUp;
 use self::durable::Durable;
 use self::failing::Narrowed;
 pub(crate) use self::failing::{Failing, Setback};
+pub(crate) use self::intake::Wanted;
 use self::join::Join;
 pub(crate) use self::mark::{Known, Mark};
 use self::pace::Pace;
+use self::parked::Retries;
 use self::queue::Queue;
 use self::rate::Rate;
 pub(crate) use self::replay::{Order, Ordered, Replay};
 pub(crate) use self::restore::{Remembered, Restoring};
-pub(crate) use self::sending::Next;
+pub(crate) use self::sending::{Expired, Next};
 pub(crate) use self::state::State;
+use self::window::{Last, Window};
 use crate::clocks::Moment;
 use crate::cursor::Head;
 use crate::group::Group;
@@ -111,13 +120,19 @@ pub(crate) struct Hook {
     more: bool,
     /// Batch: since when: Unix milliseconds.
     rested_at_ms: i64,
-    in_flight: Option<Arc<Group>>,
+    /// What is under way.
+    window: Window,
+    /// The calls that may be under way at once, as it was last said; 1: ordered.
+    most: usize,
+    parked: Retries,
+    /// The groups that were taken, since this owner began.
+    successes: u64,
     /// The group that failed: the next call sends the same. Empty when it has expired or left Kafka since.
     head: Head,
     /// The newest view that any record of this webhook was made under.
     newest_view: Revision,
-    /// Attempts of the group in flight that failed before.
-    retried: Option<Failing>,
+    /// The call that shows whether the receiver answers again, and how the webhook failed before.
+    probe: Option<(Arc<Group>, Failing)>,
     narrowed: Option<Narrowed>,
     /// A refused group goes one by one until this place of the deliveries topic is passed.
     isolating: Option<i64>,
@@ -147,10 +162,13 @@ impl Hook {
             replay: None,
             more: true,
             rested_at_ms: 0,
-            in_flight: None,
+            window: Window::default(),
+            most: 1,
+            parked: Retries::default(),
+            successes: 0,
             head: Head::default(),
             newest_view: Revision::default(),
-            retried: None,
+            probe: None,
             narrowed: None,
             isolating: None,
             pace: Pace::default(),
@@ -169,7 +187,7 @@ impl Hook {
             Tail::Detached { join: Some(join), .. } => join.queued_bytes(),
             _ => 0,
         };
-        self.queue.bytes() + joining
+        self.queue.bytes() + joining + self.parked.queued_bytes()
     }
 
     pub(crate) fn newest_view(&self) -> Revision {
@@ -197,7 +215,11 @@ impl Hook {
     }
 
     pub(crate) fn is_calling(&self) -> bool {
-        self.in_flight.is_some()
+        self.calls() > 0
+    }
+
+    fn calls(&self) -> usize {
+        self.window.calls() + self.parked.calls()
     }
 
     pub(crate) fn is_off(&self) -> bool {
@@ -208,25 +230,24 @@ impl Hook {
     pub(crate) fn failing(&self) -> Option<&Failing> {
         match &self.phase {
             Phase::Waiting(failing) | Phase::Off(Some(failing)) => Some(failing),
-            Phase::Ready | Phase::Off(None) => self.retried.as_ref(),
+            Phase::Ready | Phase::Off(None) => self.probe.as_ref().map(|(_, failing)| failing),
         }
     }
 
-    /// The place in the deliveries topic from which on something may be undone; `None` when nothing is.
+    /// The place in the deliveries topic from which on something may be undone, but for what is parked; `None` when
+    /// nothing is.
     fn lowest_undone(&self) -> Option<i64> {
-        let called = self
-            .in_flight
-            .as_ref()
-            .and_then(|group| group.items.first())
-            .map(|item| item.offset);
         let behind = match &self.tail {
             Tail::Attached => None,
             Tail::Detached { from, .. } => Some(*from),
         };
-        [called, self.queue.first(), behind].into_iter().flatten().min()
+        [self.window.first(), self.queue.first(), behind]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
-    /// Everything of the webhook below is done.
+    /// Everything of the webhook below is done, but for what is parked.
     pub(crate) fn resume(&self, live_next: i64) -> i64 {
         let known = live_next.max(self.floor);
         match self.lowest_undone() {
@@ -239,7 +260,7 @@ impl Hook {
 
     /// Batch: whether nothing waits for its next slot.
     fn is_at_rest(&self) -> bool {
-        self.lane == Lane::Batch && self.is_between_runs() && !self.more && !self.is_calling()
+        self.lane == Lane::Batch && self.is_between_runs() && !self.more && self.window.is_empty()
     }
 
     /// Whether it is in no slot and in no replay.
@@ -304,11 +325,15 @@ impl Hook {
                     ..failing
                 }),
             };
+            for retry in &mut self.parked.0 {
+                retry.next_at_ms = now.ms;
+            }
         }
     }
 
-    /// Drops the queues but for the group in flight: Kafka has it. For when memory is short, or the webhook is off.
+    /// Drops the queues but for what is in flight: Kafka has it. For when memory is short, or the webhook is off.
     pub(crate) fn detach(&mut self, live_next: i64) {
+        self.parked.drop_items();
         self.keep_only(0, live_next);
     }
 
@@ -324,9 +349,9 @@ impl Hook {
             join: None,
         };
         // What was dropped must come again.
-        let in_flight = self.in_flight.iter().flat_map(|group| &group.items);
-        let kept = in_flight.chain(self.queue.iter());
-        self.seen = kept.rev().find_map(|item| Mark::of(&item.delivery)).or(self.done);
+        let mut kept = self.queue.iter().rev();
+        let queued = kept.find_map(|item| Mark::of(&item.delivery));
+        self.seen = queued.or(self.window.last_mark()).or(self.done);
     }
 
     /// Whether all that may be sent now is in the queue.
@@ -345,6 +370,6 @@ impl Hook {
             Phase::Waiting(_) => self.head.is_empty() && !self.is_between_runs(),
             Phase::Off(_) => false,
         };
-        waits_for_more && self.in_flight.is_none() && self.queue.is_empty() && self.all_read()
+        waits_for_more && self.window.is_empty() && self.queue.is_empty() && self.all_read()
     }
 }

@@ -34,7 +34,7 @@ use crate::checkpoint::First;
 use crate::clocks::Clocks;
 use crate::cursor::Cursor;
 use crate::group::{Group, GroupLimit};
-use crate::hook::{Next, Order, Remembered, State};
+use crate::hook::{Expired, Next, Order, Remembered, State};
 use crate::record::Delivery;
 use crate::target::{Subscription, Target};
 
@@ -277,7 +277,7 @@ impl Partition {
         }
         for (id, is_calling) in changed {
             if is_calling {
-                self.schedule(id, now_ms);
+                self.poke(id, now_ms);
             } else {
                 self.go_on(id, now_ms);
             }
@@ -308,31 +308,30 @@ impl Partition {
             let expired = if clocks_agree {
                 entry.hook.drop_expired(now_ms)
             } else {
-                Vec::new()
+                Expired::default()
             };
-            let call = match entry.hook.next(now_ms, target.terms(group)) {
-                Next::Send { group, attempt } => Some(Effect::Call {
+            let mut calls = Vec::new();
+            while let Next::Send { group, attempt } = entry.hook.next(now_ms, live_next, target.terms(group))
+            {
+                calls.push(Effect::Call {
                     webhook: id,
                     target: Arc::clone(target),
                     group,
                     attempt,
-                }),
-                Next::Nothing => None,
-            };
-            Some((expired, entry.hook.is_replaying(), call))
+                });
+            }
+            Some((expired, calls))
         });
-        if let Some((expired, is_replaying, call)) = poked.flatten() {
-            if !expired.is_empty() {
+        if let Some((expired, calls)) = poked.flatten() {
+            if expired.any {
                 self.changed.insert(id);
                 self.live_has_moved = true;
             }
-            // What a replay finds too old, or is resent, was done in its time.
-            let mut events = expired;
-            events.retain(|event| !event.resent);
-            if !events.is_empty() && !is_replaying {
+            if !expired.lost.is_empty() {
+                let events = expired.lost;
                 self.effects.push(Effect::Expired { webhook: id, events });
             }
-            self.effects.extend(call);
+            self.effects.extend(calls);
         }
         self.schedule(id, now_ms);
     }
@@ -343,8 +342,7 @@ impl Partition {
         let scheduled = self.entries.change(id, |entry| {
             entry.hook.advance(live_next);
             let cursor = entry.hook.due_cursor(live_next, now_ms);
-            let waits_until = entry.hook.waits_until().filter(|at_ms| *at_ms > now_ms);
-            let due = [entry.plan_slot(now_ms), waits_until];
+            let due = [entry.plan_slot(now_ms), entry.hook.waits_until(now_ms)];
             (cursor, entry.hook.is_detached(), due, entry.stands(id))
         });
         let Some((cursor, is_detached, due, stands)) = scheduled else {

@@ -4,13 +4,15 @@
 //! All I/O of the partition actor is an effect that the world carries out when it likes, or never: an append to the
 //! cursors topic lands and is acknowledged in two steps, a checkpoint reaches Redis late or not at all, a POST arrives,
 //! and its answer may be lost. Between any two steps the owner may crash, or be frozen and followed by another; what a
-//! frozen one has under way still lands. Redis is wiped, rolled back, away. Fanout restarts and repeats. Webhooks are
+//! frozen one has under way still lands. Some webhooks are unordered, and their receivers refuse one event for long, or
+//! hang on it. Redis is wiped, rolled back, away. Fanout restarts and repeats. Webhooks are
 //! edited, switched off and on, and an owner learns it late.
 //!
 //! In the end the faults stop. [`run`] fails when a promise was broken; the same seed does the same again.
 
 mod cursors;
 pub(crate) mod fixtures;
+mod heads;
 mod owner;
 mod receivers;
 mod world;

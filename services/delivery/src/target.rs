@@ -37,6 +37,7 @@ struct OwnTerms {
     events: Option<usize>,
     bytes: Option<usize>,
     interval_us: i64,
+    in_flight: usize,
 }
 
 /// What a webhook may be sent at once.
@@ -45,6 +46,8 @@ pub(crate) struct Terms {
     pub(crate) group: GroupLimit,
     /// Between the beginnings of two calls, in microseconds; 0: none.
     pub(crate) interval_us: i64,
+    /// How many calls may be under way; 1: in order (D7).
+    pub(crate) in_flight: usize,
 }
 
 /// Whether a webhook's events may be sent.
@@ -156,6 +159,7 @@ impl Target {
                 bytes: own.bytes.unwrap_or(default.bytes),
             },
             interval_us: own.interval_us,
+            in_flight: own.in_flight,
         }
     }
 }
@@ -178,6 +182,7 @@ impl OwnTerms {
             interval_us: limits
                 .max_requests_per_second
                 .map_or(0, |most| i64::from(SECOND / most.get())),
+            in_flight: size(webhook.ordering.max_in_flight()),
         }
     }
 }

@@ -40,7 +40,7 @@ pub(crate) enum Ended {
     /// It was made.
     Called(Box<CallEnd>),
     /// It was not: the partition is not ours any more, or may not be.
-    NotSent(WebhookId),
+    NotSent(WebhookId, Arc<Group>),
 }
 
 /// How a call ended.
@@ -49,6 +49,7 @@ pub(crate) struct CallEnd {
     pub(crate) webhook: WebhookId,
     /// The webhook as it was called.
     pub(crate) target: Arc<Target>,
+    pub(crate) group: Arc<Group>,
     /// Which attempt of the group it was, from 1.
     pub(crate) attempt: u32,
     pub(crate) result: Result<Answered, CallError>,
@@ -109,7 +110,7 @@ impl Calls {
         };
         let _permit = tokio::select! {
             biased;
-            () = revoked => return Ended::NotSent(webhook),
+            () = revoked => return Ended::NotSent(webhook, group),
             permit = permit(budget, &mut lease) => permit,
         };
         let body = Body::of(&group, target.format);
@@ -125,11 +126,12 @@ impl Calls {
         };
         let result = self.caller.post(request).await;
         if matches!(&result, Err(error) if error.failure().is_none()) {
-            return Ended::NotSent(webhook);
+            return Ended::NotSent(webhook, group);
         }
         Ended::Called(Box::new(CallEnd {
             webhook,
             target,
+            group,
             attempt,
             result,
             duration: start.elapsed(),
@@ -140,7 +142,8 @@ impl Calls {
 
 /// The position of the last event of a POST: `<partition>-<offset>` (D8).
 const POSITION_HEADER: &str = "angarium-position";
-/// The position of the last event that the receiver had acknowledged before; a gap between the two shows (D8).
+/// The position of the last event that the receiver had acknowledged before; a gap between the two shows (D8). Of an
+/// unordered webhook: the last before any that it has not acknowledged; absent while one that failed waits for its retry.
 const PREVIOUS_HEADER: &str = "angarium-previous";
 /// The class of the events: positions of one lane follow each other, those of two do not (D7).
 const LANE_HEADER: &str = "angarium-lane";

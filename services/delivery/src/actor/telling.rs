@@ -20,7 +20,7 @@ use crate::partition::{Failed, Settled, Turn};
 use crate::record::Delivery;
 
 /// An event was put aside, or its record could not be written.
-pub(super) type PutAside = (WebhookId, Result<(), NotRecorded>);
+pub(super) type PutAside = (WebhookId, Arc<Group>, Result<(), NotRecorded>);
 
 impl Actor {
     pub(super) fn tell_call(
@@ -108,7 +108,13 @@ impl Actor {
     }
 
     /// Puts on record that the only event of a group was refused for good.
-    pub(super) fn put_aside(&mut self, webhook: WebhookId, group: &Group, attempts: NonZeroU32, status: u16) {
+    pub(super) fn put_aside(
+        &mut self,
+        webhook: WebhookId,
+        group: Arc<Group>,
+        attempts: NonZeroU32,
+        status: u16,
+    ) {
         let Some(event) = group.items.first().map(|item| &item.delivery) else {
             return;
         };
@@ -124,14 +130,16 @@ impl Actor {
             kept_until_ms: event.accepted_at.unix_ms().saturating_add(millis(RETENTION)),
         });
         let notices = self.shared.notices.clone();
-        self.putting_aside.push(Box::pin(
-            async move { (webhook, notices.record(about, notice).await) },
-        ));
+        self.putting_aside.push(Box::pin(async move {
+            (webhook, group, notices.record(about, notice).await)
+        }));
     }
 
-    pub(super) fn on_put_aside(&mut self, (webhook, recorded): PutAside) {
+    pub(super) fn on_put_aside(&mut self, (webhook, group, recorded): PutAside) {
         match recorded {
-            Ok(()) => self.partition.was_put_aside(webhook, self.shared.clock.now_ms()),
+            Ok(()) => self
+                .partition
+                .was_put_aside(webhook, &group, self.shared.clock.now_ms()),
             Err(error) => self.start_over(&error),
         }
     }

@@ -103,6 +103,7 @@ mod tests {
         let end = CallEnd {
             webhook: about.webhook,
             target,
+            group: Arc::clone(&group),
             attempt: 1,
             result: Err(CallError::LeaseOver),
             duration: Duration::ZERO,

@@ -32,6 +32,12 @@ fn behind(head: &[i64]) -> Standing {
         slot_end: Some(9),
         rested_at_ms: 5,
         replay: None,
+        parked: vec![Parked {
+            head: Head::new([3, 4, 1_000]),
+            since_ms: 1_727_414_643_000,
+            generation: 1,
+            is_replay: true,
+        }],
     }
 }
 

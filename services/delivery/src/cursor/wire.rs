@@ -4,7 +4,7 @@ use angarium_model::{AccountId, Revision};
 use angarium_proto::delivery::v1::cursor_record::Entry;
 use angarium_proto::delivery::v1::{self as wire, cursor as wire_cursor};
 
-use super::{Cursor, Head, Standing};
+use super::{Cursor, Head, Parked, Standing};
 use crate::hook::{Mark, Replay};
 
 /// A record is not what a delivery of this version writes.
@@ -49,6 +49,32 @@ impl From<wire_cursor::Replay> for Replay {
     }
 }
 
+impl From<&Parked> for wire_cursor::Parked {
+    fn from(parked: &Parked) -> Self {
+        Self {
+            head: distances(&parked.head),
+            since_ms: parked.since_ms,
+            generation: parked.generation,
+            is_replay: parked.is_replay,
+        }
+    }
+}
+
+impl TryFrom<wire_cursor::Parked> for Parked {
+    type Error = Unreadable;
+
+    fn try_from(parked: wire_cursor::Parked) -> Result<Self, Unreadable> {
+        Ok(Self {
+            head: Some(head_of(&parked.head)?)
+                .filter(|head| !head.is_empty())
+                .ok_or(Unreadable)?,
+            since_ms: parked.since_ms,
+            generation: parked.generation,
+            is_replay: parked.is_replay,
+        })
+    }
+}
+
 impl From<&Cursor> for Entry {
     fn from(cursor: &Cursor) -> Self {
         let standing = match &cursor.standing {
@@ -59,12 +85,14 @@ impl From<&Cursor> for Entry {
                 slot_end,
                 rested_at_ms,
                 replay,
+                parked,
             } => wire_cursor::Standing::Behind(wire_cursor::Behind {
                 since_ms: *since_ms,
                 head: distances(head),
                 slot_end: *slot_end,
                 rested_at_ms: *rested_at_ms,
                 replay: replay.map(Into::into),
+                parked: parked.iter().map(Into::into).collect(),
             }),
         };
         Self::Cursor(wire::Cursor {
@@ -90,6 +118,11 @@ impl TryFrom<wire::Cursor> for Cursor {
                 slot_end: behind.slot_end,
                 rested_at_ms: behind.rested_at_ms,
                 replay: behind.replay.map(Into::into),
+                parked: behind
+                    .parked
+                    .into_iter()
+                    .map(TryInto::try_into)
+                    .collect::<Result<_, _>>()?,
             },
         };
         Ok(Self {

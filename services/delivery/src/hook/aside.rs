@@ -7,7 +7,6 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use super::Hook;
-use crate::cursor::Head;
 use crate::group::Group;
 
 /// What to do with a group that was refused for good.
@@ -22,16 +21,17 @@ pub(crate) enum GivingUp {
 }
 
 impl Hook {
-    /// What is to be done with the group in flight, which was refused for good, when it is to be given up after so many
+    /// What is to be done with a group in flight, which was refused for good, when it is to be given up after so many
     /// refusals in a row: a receiver that was away for long, and refuses once as it comes back, has refused once. In a group
     /// that goes one by one an event was refused so often with the others.
-    pub(crate) fn gives_up(&self, after: NonZeroU32) -> GivingUp {
-        let Some(group) = &self.in_flight else {
-            return GivingUp::NotYet;
-        };
+    pub(crate) fn gives_up(&self, group: &Arc<Group>, after: NonZeroU32) -> GivingUp {
         let first = group.items.first().map(|item| item.offset);
-        let goes_one_by_one = self.isolating.is_some_and(|last| first <= Some(last));
-        if !goes_one_by_one && self.refusals_with_this() < after.get() {
+        let is_in_range = self.isolating.is_some_and(|last| first <= Some(last));
+        let goes_one_by_one = self
+            .parked
+            .get(group)
+            .map_or(is_in_range, |retry| retry.is_isolated);
+        if !goes_one_by_one && self.tried(group).refusals.saturating_add(1) < after.get() {
             GivingUp::NotYet
         } else if group.items.len() > 1 {
             GivingUp::OneByOne
@@ -40,27 +40,16 @@ impl Hook {
         }
     }
 
-    /// From now on the events of the group in flight go one by one.
-    pub(crate) fn isolate(&mut self) {
-        let last = self.in_flight.as_ref().and_then(|group| group.items.last());
-        self.isolating = last.map(|last| last.offset);
-    }
-
-    /// The event in flight is to be put aside: the group, and how often it failed. It stays in flight until that is on
-    /// record.
-    pub(crate) fn to_put_aside(&self) -> Option<(Arc<Group>, NonZeroU32)> {
-        Some((self.in_flight.clone()?, self.attempts_with_this()))
+    /// How often the group in flight failed whose event is to be put aside. It stays in flight until that is on record.
+    pub(crate) fn to_put_aside(&self, group: &Arc<Group>) -> Option<NonZeroU32> {
+        let attempts = NonZeroU32::MIN.saturating_add(self.tried(group).attempts);
+        self.is_calling_with(group).then_some(attempts)
     }
 
     /// It is on record that the event was put aside.
-    pub(crate) fn was_put_aside(&mut self) {
-        if let Some(group) = self.in_flight.take() {
-            self.retried = None;
-            self.head = Head::default();
-            if let Some(last) = group.items.last() {
-                self.is_done(last);
-            }
-        }
+    pub(crate) fn was_put_aside(&mut self, group: &Arc<Group>) {
+        self.take_probe(group);
+        self.is_over(group);
     }
 
     /// Whether the next group is of one event.

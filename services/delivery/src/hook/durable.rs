@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use angarium_model::Lane;
 
 use super::{Hook, Known, Phase, Stage, Tail};
-use crate::cursor::{Cursor, Standing};
+use crate::cursor::{Cursor, Parked, Standing};
 
 /// What was written of a webhook.
 #[derive(Debug, Default)]
@@ -93,9 +93,11 @@ impl Hook {
         let before_order = match self.durable.leads(self.generation) {
             Leads::ToIt => return None,
             Leads::BeforeItsOrder => return Some(self.generation),
-            Leads::Nowhere => self
-                .replay
-                .map_or_else(|| self.resume(live_next), |replay| replay.then),
+            Leads::Nowhere => {
+                let replay = self.replay;
+                let undone = replay.map_or_else(|| self.resume(live_next), |replay| replay.then);
+                self.parked.first().map_or(undone, |parked| parked.min(undone))
+            }
         };
         let of_this = |kind: Kind| kind.generation == self.generation;
         let is_on_record = self.generation == 0 || self.durable.acknowledged.is_some_and(of_this);
@@ -113,19 +115,28 @@ impl Hook {
     pub(crate) fn due_cursor(&mut self, live_next: i64, now_ms: i64) -> Option<Cursor> {
         let due = match (self.standing(), self.durable.left()) {
             (Standing::Live, left) => left.is_some(),
-            (Standing::Behind { .. }, None) => !self.is_calling(),
+            (Standing::Behind { .. }, None) => self.window.calls() == 0 || !self.is_ordered(),
             (behind @ Standing::Behind { .. }, Some(left)) => {
                 self.durable.rest_is_over
                     || left.generation != self.generation
                     || left.standing.differs(&behind)
+                    // One at a time: many fail together.
+                    || (self.durable.is_settled() && left.standing.parks_otherwise(&behind))
             }
         };
         if !due {
             return None;
         }
+        let parks = self
+            .durable
+            .left()
+            .is_some_and(|left| !left.standing.parked().is_empty());
+        // What is retried between two slots does not end the rest.
+        let rests_on =
+            (parks || !self.parked.is_empty()) && !self.durable.rest_is_over && self.slot.is_none();
         self.durable.rest_is_over = false;
         let rests = self.slot.is_none_or(|slot| slot.stage == Stage::Ending);
-        if self.lane == Lane::Batch && rests && !self.is_replaying() {
+        if self.lane == Lane::Batch && rests && !rests_on && !self.is_replaying() {
             self.rested_at_ms = now_ms;
         }
         Some(self.append(self.standing(), live_next))
@@ -170,9 +181,12 @@ impl Hook {
         }
     }
 
-    /// Whether all that was written is acknowledged: only then Redis may be told (DESIGN §7, order of writing).
+    /// Whether all that was written is acknowledged, and says what is parked: only then Redis may be told, which knows
+    /// of no exceptions (DESIGN §7, order of writing).
     pub(crate) fn is_settled(&self) -> bool {
-        self.durable.is_settled()
+        let parked = self.durable.left().map_or(&[][..], |left| left.standing.parked());
+        let is_known = self.parked.iter().map(|retry| &retry.what).eq(parked);
+        self.durable.is_settled() && (is_known || !self.is_detached())
     }
 
     /// Whether a cursor of it was written.
@@ -192,6 +206,7 @@ impl Hook {
             slot_end: slot.map(|slot| slot.until),
             rested_at_ms: self.rested_at_ms,
             replay: self.replay,
+            parked: self.parked.iter().map(|retry| retry.what.clone()).collect(),
         }
     }
 
@@ -226,6 +241,28 @@ impl Hook {
 }
 
 impl Standing {
+    fn parked(&self) -> &[Parked] {
+        match self {
+            Self::Behind { parked, .. } => parked,
+            Self::Live => &[],
+        }
+    }
+
+    /// Whether it has other groups parked, or says otherwise of a webhook with such groups whether it fails.
+    fn parks_otherwise(&self, now: &Self) -> bool {
+        match (self, now) {
+            (
+                Self::Behind { since_ms, parked, .. },
+                Self::Behind {
+                    since_ms: since_ms_now,
+                    parked: parked_now,
+                    ..
+                },
+            ) => parked != parked_now || (!parked_now.is_empty() && since_ms != since_ms_now),
+            _ => false,
+        }
+    }
+
     /// Whether it leads a new owner to another group, or to another end of its slot or replay, or to another time since
     /// which the webhook fails. A head that was answered meanwhile does not: what lies behind it is done.
     fn differs(&self, now: &Self) -> bool {

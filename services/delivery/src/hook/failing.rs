@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use super::{Hook, Phase};
+use super::Hook;
 use crate::group::GroupLimit;
 
 /// After so many timeouts in a row a group is halved (DESIGN §7).
@@ -54,12 +54,11 @@ impl Hook {
     pub(crate) fn clock_was_set_back(&mut self, by_ms: i64) {
         self.pace.clock_was_set_back(by_ms);
         self.rate.clock_was_set_back(by_ms);
-        let failing = match &mut self.phase {
-            Phase::Waiting(failing) | Phase::Off(Some(failing)) => Some(failing),
-            Phase::Ready | Phase::Off(None) => self.retried.as_mut(),
-        };
-        if let Some(failing) = failing {
+        if let Some(failing) = self.failing_mut() {
             failing.next_at_ms = failing.next_at_ms.saturating_sub(by_ms);
+        }
+        for retry in &mut self.parked.0 {
+            retry.next_at_ms = retry.next_at_ms.saturating_sub(by_ms);
         }
     }
 

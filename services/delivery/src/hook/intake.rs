@@ -5,10 +5,28 @@ use std::sync::Arc;
 use angarium_model::Lane;
 
 use super::mark::{Known, Mark};
-use super::{Hook, Phase, Stage, Tail};
+use super::parked::Retry;
+use super::{Hook, Phase, Retries, Stage, Tail, Window};
 use crate::cursor::Head;
 use crate::group::Item;
 use crate::record::Delivery;
+
+/// From where on something is to be read back, and for whom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// For new groups.
+    Stream(i64),
+    /// For groups that are parked.
+    Parked(i64),
+}
+
+impl Wanted {
+    pub(crate) fn from(self) -> i64 {
+        match self {
+            Self::Stream(from) | Self::Parked(from) => from,
+        }
+    }
+}
 
 impl Hook {
     /// An event from the live end of the topic: it is queued, unless it was seen, or stays in Kafka.
@@ -55,8 +73,23 @@ impl Hook {
         }
     }
 
-    /// The offset that a read back should start at, when the webhook could use more events now.
-    pub(crate) fn wants_read(&self, now_ms: i64, live_next: i64) -> Option<i64> {
+    /// What it would have read back now, if anything. What is parked and due goes first, as it does when it is sent.
+    pub(crate) fn wants_read(&self, now_ms: i64, live_next: i64) -> Option<Wanted> {
+        let stream = self.wants_more(now_ms, live_next);
+        let parked = match &self.phase {
+            Phase::Ready if self.calls() < self.most => self.parked.lacks_from(now_ms),
+            Phase::Waiting(failing) if failing.next_at_ms <= now_ms && self.probe.is_none() => {
+                let is_its_turn = self.room().is_none() || (self.queue.is_empty() && stream.is_none());
+                let next = self.parked.next().filter(|_| is_its_turn);
+                next.and_then(Retry::lacks_from)
+            }
+            _ => None,
+        };
+        parked.map(Wanted::Parked).or(stream.map(Wanted::Stream))
+    }
+
+    /// Where to read on for new groups, when the webhook could use more events now.
+    pub(super) fn wants_more(&self, now_ms: i64, live_next: i64) -> Option<i64> {
         let Tail::Detached { from, .. } = &self.tail else {
             return None;
         };
@@ -69,24 +102,51 @@ impl Hook {
             Phase::Ready => self.queue.is_below_half(),
             Phase::Waiting(failing) => {
                 let lacks = match self.head.len() {
-                    0 => self.queue.is_empty(),
+                    0 => self.queue.is_empty() && self.room().is_some(),
                     _ => !self.queue.begins_with(&self.head),
                 };
-                failing.next_at_ms <= now_ms && lacks && !self.is_calling()
+                failing.next_at_ms <= now_ms && lacks && self.probe.is_none()
             }
             Phase::Off(_) => false,
         };
         (in_turn && wanted).then_some(*from)
     }
 
-    /// An event that was read back; whether another may follow. Events must be offered in order, from
-    /// [`Hook::wants_read`] on and none left out.
-    pub(crate) fn offer_read_back(&mut self, offset: i64, delivery: &Arc<Delivery>, known: Known) -> bool {
+    /// An event that was read back; whether another may follow. Events must be offered in order, from what
+    /// [`Hook::wants_read`] said on and none left out.
+    pub(crate) fn offer_read_back(
+        &mut self,
+        wanted: Wanted,
+        offset: i64,
+        delivery: &Arc<Delivery>,
+        known: Known,
+    ) -> bool {
+        match wanted {
+            Wanted::Stream(_) => self.offer_to_stream(offset, delivery, known),
+            Wanted::Parked(from) => self.parked.offer(from, offset, delivery),
+        }
+    }
+
+    /// Tells that everything below `next` was offered and none was refused.
+    pub(crate) fn read_back_until(&mut self, wanted: Wanted, next: i64) {
+        match wanted {
+            Wanted::Stream(_) => self.stream_is_at(next),
+            Wanted::Parked(from) => self.parked.read_until(from, next),
+        }
+    }
+
+    fn offer_to_stream(&mut self, offset: i64, delivery: &Arc<Delivery>, known: Known) -> bool {
         let Tail::Detached { from, .. } = &self.tail else {
             return true;
         };
         let beyond = self.reads_until().is_some_and(|until| offset >= until);
         if offset < *from || beyond || self.is_off() {
+            return true;
+        }
+        if self.parked.contains(self.generation, offset) {
+            // It waits for its own retry.
+            self.seen = Mark::of(delivery).or(self.seen);
+            self.read_to(offset + 1);
             return true;
         }
         let head = self.awaited_head();
@@ -115,8 +175,7 @@ impl Hook {
         true
     }
 
-    /// Tells that everything of this webhook below `next` was offered and none was refused.
-    pub(crate) fn read_back_until(&mut self, next: i64) {
+    fn stream_is_at(&mut self, next: i64) {
         if self.is_off() {
             return;
         }
@@ -148,6 +207,14 @@ impl Hook {
         (self.generation, self.order, self.isolating) = (0, None, None);
         if let Some(replay) = self.replay.take() {
             (self.seen, self.done) = (replay.then_done, replay.then_done);
+        }
+        if self.is_detached() && !self.is_ordered() {
+            // What became of those is not waited for, and a mark would cover them.
+            (self.window, self.probe) = (Window::default(), None);
+            if !self.parked.is_empty() {
+                (self.seen, self.done) = (None, None);
+            }
+            self.parked = Retries::default();
         }
         self.more = true;
         if self.is_detached() {

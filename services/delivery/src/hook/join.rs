@@ -56,7 +56,7 @@ impl Hook {
         }
     }
 
-    /// `join := R`, when reading back is near and no group waits for its retry.
+    /// `join := R`, when reading back is near and no group waits for its retry: a live cursor has no exceptions.
     fn join(&mut self, live_next: i64) {
         // Leaving is on record before joining is: a live cursor alone would say nothing new.
         let may_join = self.phase == Phase::Ready && self.durable.has_left() && !self.is_replaying();
@@ -65,7 +65,8 @@ impl Hook {
         }
         if let Tail::Detached { from, join } = &mut self.tail
             && join.is_none()
-            && self.retried.is_none()
+            && self.probe.is_none()
+            && self.parked.is_empty()
             && live_next.saturating_sub(*from) <= NEAR
         {
             *join = Some(Join {

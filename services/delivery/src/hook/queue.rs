@@ -10,7 +10,7 @@ use crate::record::Delivery;
 pub(super) const MAX_EVENTS: usize = 256;
 pub(super) const MAX_BYTES: usize = 1024 * 1024;
 /// What is kept in memory of a group that failed (DESIGN §7); a larger one is read back for its retry.
-const MAX_HEAD_BYTES: usize = 64 * 1024;
+pub(super) const MAX_HEAD_BYTES: usize = 64 * 1024;
 
 /// A queue that is bounded by whoever asks [`Queue::fits`].
 #[derive(Debug, Default)]

@@ -3,10 +3,15 @@
 //! An order stands in the deliveries topic itself, so that the owner of the partition meets it in its turn, and meets it
 //! again after a crash until a cursor says that it was taken. What is sent then is of a new *generation*, the order's
 //! offset: what was done before says nothing of it. The cursor says up to where the replay goes and where the webhook was
-//! before, and there it goes on afterwards. Nothing is copied.
+//! before, and there it goes on afterwards. Nothing is copied. What is parked stays so, under the id that it has.
+
+#[cfg(any(test, feature = "simulation"))]
+use std::sync::Arc;
 
 use super::{Hook, Mark, Tail};
 use crate::cursor::Head;
+#[cfg(any(test, feature = "simulation"))]
+use crate::group::Group;
 
 /// An order as it stands in the topic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,9 +56,21 @@ impl Hook {
         }
     }
 
+    /// The order that a group under way was sent by.
     #[cfg(any(test, feature = "simulation"))]
-    pub(crate) fn generation(&self) -> i64 {
-        self.generation
+    pub(crate) fn generation_of(&self, group: &Arc<Group>) -> i64 {
+        let parked = self.parked.get(group);
+        parked.map_or(self.generation, |retry| retry.what.generation)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn called(&self) -> Option<&Arc<Group>> {
+        self.window.called().or(self.parked.called())
+    }
+
+    #[cfg(any(test, feature = "simulation"))]
+    pub(crate) fn is_parking(&self) -> bool {
+        !self.parked.is_empty()
     }
 
     pub(crate) fn is_replaying(&self) -> bool {
@@ -69,10 +86,16 @@ impl Hook {
         match order.what {
             Ordered::Replay { from, until, after } => {
                 self.generation = order.at;
+                if self.is_replaying() {
+                    self.parked.0.retain(|retry| !retry.what.is_replay);
+                }
                 self.begin_replay((from, until, after), live_next);
             }
-            Ordered::Cancel if self.is_replaying() => {
+            Ordered::Cancel
+                if self.is_replaying() || self.parked.iter().any(|retry| retry.what.is_replay) =>
+            {
                 self.generation = order.at;
+                self.parked.0.retain(|retry| !retry.what.is_replay);
                 self.end_replay();
             }
             Ordered::Cancel => {}

@@ -7,8 +7,9 @@ use angarium_model::{Lane, WebhookId};
 use angarium_policy::Backoff;
 use angarium_runtime::millis;
 
-use super::{Failing, Hook, Mark, Phase, Slot, Stage, Tail};
-use crate::cursor::{Cursor, Head, Standing};
+use super::parked::{Body, Retry, Tried};
+use super::{Failing, Hook, Mark, Phase, Retries, Slot, Stage, Tail};
+use crate::cursor::{Cursor, Head, Parked, Standing};
 
 /// What Redis remembers of a webhook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +57,7 @@ impl Hook {
                 slot_end,
                 rested_at_ms,
                 replay,
+                parked,
             } => {
                 hook.replay = *replay;
                 hook.rested_at_ms = *rested_at_ms;
@@ -85,6 +87,7 @@ impl Hook {
                         refusals: 0,
                     });
                 }
+                hook.parked = by.parked(parked, hook.phase == Phase::Ready);
             }
         }
         hook
@@ -92,6 +95,34 @@ impl Hook {
 }
 
 impl Restoring {
+    /// What is parked is so whatever Redis says of the progress. If the webhook did not fail, others were taken.
+    fn parked(self, parked: &[Parked], is_at_fault: bool) -> Retries {
+        let retry = |what: &Parked| {
+            let (attempts, next_at_ms) = match what.since_ms {
+                0 => (0, self.now_ms),
+                since_ms => {
+                    let (attempts, next_at_ms) = self.retry(since_ms, None);
+                    (attempts.get(), next_at_ms)
+                }
+            };
+            Retry {
+                tried: Tried {
+                    attempts,
+                    ..Tried::default()
+                },
+                last_ms: what.since_ms,
+                next_at_ms,
+                is_isolated: false,
+                is_at_fault,
+                successes: 0,
+                bytes: 0,
+                body: Body::lacking(what.head.offsets().first().copied().unwrap_or(0)),
+                what: what.clone(),
+            }
+        };
+        Retries(parked.iter().map(retry).collect())
+    }
+
     /// A back-off that ends later than any can was written by a clock that was wrong: it is cut. One that is not
     /// remembered is as long as since the first failure it would have become, and spread.
     fn retry(self, since_ms: i64, remembered: Option<(NonZeroU32, i64)>) -> (NonZeroU32, i64) {

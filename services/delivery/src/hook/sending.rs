@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use angarium_policy::expired;
 
-use super::{Hook, Phase, Stage};
+use super::{Hook, Last, Phase, Stage};
 use crate::group::{Group, GroupLimit, Kind};
 use crate::record::Delivery;
 use crate::target::Terms;
@@ -19,70 +19,123 @@ pub(crate) enum Next {
 }
 
 impl Hook {
-    /// When it may be asked again for its next group: Unix milliseconds; `None` when time changes nothing.
-    pub(crate) fn waits_until(&self) -> Option<i64> {
-        if self.is_calling() {
+    /// When it may be asked again for its next group, later than now: Unix milliseconds; `None` when time changes nothing.
+    pub(crate) fn waits_until(&self, now_ms: i64) -> Option<i64> {
+        if self.calls() >= self.most || self.probe.is_some() {
             return None;
         }
         let rate = self.rate.next_at_ms();
-        match &self.phase {
-            Phase::Waiting(failing) => Some(failing.next_at_ms.max(rate)),
+        let (new, retry) = match &self.phase {
+            Phase::Waiting(failing) => (Some(failing.next_at_ms.max(rate)), None),
             Phase::Ready => {
                 let pace = self.pace.next_at_ms().filter(|_| self.is_detached());
-                let rate = Some(rate).filter(|_| !self.queue.is_empty());
-                pace.max(rate)
+                let retry = self.parked.next().map(|retry| retry.next_at_ms.max(rate));
+                (
+                    pace.max(Some(rate).filter(|_| !self.queue.is_empty())),
+                    retry.map(|at_ms| pace.map_or(at_ms, |pace| pace.max(at_ms))),
+                )
             }
-            Phase::Off(_) => None,
-        }
+            Phase::Off(_) => (None, None),
+        };
+        let later = [new, retry].into_iter().flatten().filter(|at_ms| *at_ms > now_ms);
+        later.min()
     }
 
     /// The next group, if one may go now.
-    pub(crate) fn next(&mut self, now_ms: i64, terms: Terms) -> Next {
+    pub(crate) fn next(&mut self, now_ms: i64, live_next: i64, terms: Terms) -> Next {
+        self.most = terms.in_flight;
         let in_turn = self.slot.is_none_or(|slot| slot.stage == Stage::Running);
         let is_held = self.order.is_some() || !in_turn || !self.rate.allows(now_ms);
-        if self.in_flight.is_some() || is_held {
+        // A receiver that is to show that it answers, or has just come back, is sent one at a time.
+        let is_slow = self.is_detached() && self.pace.next_at_ms().is_some();
+        let most = if is_slow { 1 } else { self.most };
+        if is_held || self.probe.is_some() || self.calls() >= most {
             return Next::Nothing;
         }
-        let limit = self.narrowed_to(terms.group);
-        let (items, attempt) = match &self.phase {
-            Phase::Off(_) => return Next::Nothing,
-            Phase::Waiting(failing) if failing.next_at_ms > now_ms => return Next::Nothing,
+        let chosen = match &self.phase {
+            Phase::Off(_) => None,
+            Phase::Waiting(failing) if failing.next_at_ms > now_ms => None,
             Phase::Waiting(failing) => {
-                if !self.queue.begins_with(&self.head) {
-                    return Next::Nothing;
-                }
                 let attempt = failing.attempts.get().saturating_add(1);
-                let items = match self.head.len() {
-                    // What failed is no more: whatever comes next shows whether the receiver answers again.
-                    0 => self.queue.take(limit),
-                    // A webhook may have come to take fewer: its administrator has made groups smaller.
-                    events => self.queue.take(GroupLimit {
-                        events: events.min(terms.group.events),
-                        ..terms.group
-                    }),
-                };
-                (items, attempt)
+                self.choose_probe(now_ms, live_next, terms, attempt)
             }
-            Phase::Ready if self.is_detached() && !self.pace.allows(now_ms) => return Next::Nothing,
-            Phase::Ready => (self.queue.take(limit), 1),
+            Phase::Ready if self.is_detached() && !self.pace.allows(now_ms) => None,
+            Phase::Ready => self
+                .choose_retry(now_ms)
+                .or_else(|| self.choose_new(terms.group).map(|group| (group, 1))),
         };
-        let previous = self
-            .done
-            .filter(|done| done.is_of_an_event())
-            .map(|done| done.source_offset);
-        let Some(group) = Group::new(self.kind(), items, previous) else {
+        let Some((group, attempt)) = chosen else {
             return Next::Nothing;
         };
         if let Phase::Waiting(failing) = std::mem::replace(&mut self.phase, Phase::Ready) {
-            self.retried = Some(failing);
+            self.probe = Some((Arc::clone(&group), failing));
         }
         self.rate.took(now_ms, terms.interval_us);
-        let group = Arc::new(group);
-        self.in_flight = Some(Arc::clone(&group));
         Next::Send { group, attempt }
     }
 
-    fn kind(&self) -> Kind {
+    /// The group that shows whether the receiver answers again: the one that failed; else one that was not tried yet;
+    /// else, unless there may be such a one in Kafka, that of those that are parked whose turn it is.
+    fn choose_probe(
+        &mut self,
+        now_ms: i64,
+        live_next: i64,
+        terms: Terms,
+        attempt: u32,
+    ) -> Option<(Arc<Group>, u32)> {
+        if !self.queue.begins_with(&self.head) {
+            return None;
+        }
+        let limit = match self.head.len() {
+            // What failed is no more, or is parked: whatever comes next shows it.
+            0 => terms.group,
+            // A webhook may have come to take fewer: its administrator has made groups smaller.
+            events => GroupLimit {
+                events: events.min(terms.group.events),
+                ..terms.group
+            },
+        };
+        if let Some(group) = self.choose_new(limit) {
+            return Some((group, attempt));
+        }
+        if self.wants_more(now_ms, live_next).is_some() {
+            return None;
+        }
+        // Not another one that is whole before it: it would never be read.
+        let due_ms = self.parked.next()?.next_at_ms;
+        self.choose_retry(due_ms)
+    }
+
+    /// The next group of those that were not tried yet, or were not parked.
+    fn choose_new(&mut self, limit: GroupLimit) -> Option<Arc<Group>> {
+        let room = self.room()?;
+        let limit = match self.head.len() {
+            0 => self.narrowed_to(limit),
+            _ => limit,
+        };
+        let limit = if self.is_ordered() {
+            limit
+        } else {
+            GroupLimit {
+                events: limit.events.min(room.events),
+                bytes: limit.bytes.min(room.bytes),
+            }
+        };
+        let items = self.queue.take(limit);
+        let group = Arc::new(Group::new(self.kind(), items, self.previous())?);
+        self.window.begin(&group);
+        Some(group)
+    }
+
+    /// Of the last event that was acknowledged before any that is not.
+    pub(super) fn previous(&self) -> Option<i64> {
+        let done = self
+            .done
+            .filter(|done| done.is_of_an_event() && self.parked.is_empty());
+        done.map(|done| done.source_offset)
+    }
+
+    pub(super) fn kind(&self) -> Kind {
         Kind {
             webhook: self.id,
             lane: self.lane,
@@ -91,20 +144,44 @@ impl Hook {
         }
     }
 
-    /// Takes events off the front that are too old to be sent (D5); they count as done.
-    pub(crate) fn drop_expired(&mut self, now_ms: i64) -> Vec<Arc<Delivery>> {
-        let mut dropped = Vec::new();
-        while self.in_flight.is_none()
-            && let Some(item) = self
-                .queue
-                .pop_first_if(|item| expired(item.delivery.accepted_at, now_ms))
+    /// Takes events off the front, and out of what is parked, that are too old to be sent (D5); they count as done.
+    pub(crate) fn drop_expired(&mut self, now_ms: i64) -> Expired {
+        let is_over = |delivery: &Delivery| expired(delivery.accepted_at, now_ms);
+        let mut dropped = Expired::default();
+        while (self.window.is_empty() || self.most > 1)
+            && let Some(item) = self.queue.pop_first_if(|item| is_over(&item.delivery))
         {
-            self.is_done(&item);
-            dropped.push(item.delivery);
+            if self.window.is_empty() {
+                self.is_done(Last::of(&item));
+            } else {
+                self.window.pass(&item);
+            }
+            dropped.note(self.is_replaying(), item.delivery);
         }
-        if !dropped.is_empty() {
+        if dropped.any {
             self.shorten_head();
         }
+        for (is_replay, delivery) in self.parked.drop_expired(is_over) {
+            dropped.note(is_replay, delivery);
+        }
         dropped
+    }
+}
+
+/// Events that were too old to be sent.
+#[derive(Debug, Default)]
+pub(crate) struct Expired {
+    /// Whether there were any.
+    pub(crate) any: bool,
+    /// Those that nobody had got: what a replay finds too old, or is resent, was done in its time.
+    pub(crate) lost: Vec<Arc<Delivery>>,
+}
+
+impl Expired {
+    fn note(&mut self, is_replay: bool, delivery: Arc<Delivery>) {
+        self.any = true;
+        if !is_replay && !delivery.resent {
+            self.lost.push(delivery);
+        }
     }
 }

@@ -58,8 +58,14 @@ pub(crate) struct Failed {
 }
 
 impl Partition {
-    /// A call has ended.
-    pub(crate) fn answered(&mut self, id: WebhookId, answer: Answer, now_ms: i64) -> Option<Settled> {
+    /// The call of this group has ended.
+    pub(crate) fn answered(
+        &mut self,
+        id: WebhookId,
+        group: &Arc<Group>,
+        answer: Answer,
+        now_ms: i64,
+    ) -> Option<Settled> {
         let (live_next, rules) = (self.live_next, self.rules);
         let clocks_agree = self.clocks.agree(now_ms);
         // For how long a webhook fails must not depend on a clock of ours that is wrong, and is put right (D3).
@@ -68,44 +74,43 @@ impl Partition {
             let before = Failed::of(entry);
             let last_ms = entry.hook.failing().map_or(brokers_ms, |failing| failing.last_ms);
             if answer.verdict == Verdict::Delivered {
-                let group = entry.hook.succeeded(now_ms, answer.took_ms)?;
-                return Some((Settled::taken(group, before), None));
+                let was_calling = entry.hook.succeeded(group, now_ms, answer.took_ms);
+                return was_calling.then(|| (Settled::taken(group, before), None));
             }
-            let giving_up = giving_up(entry, answer.verdict);
+            let giving_up = giving_up(entry, group, answer.verdict);
             if giving_up == GivingUp::PutAside {
-                let (group, attempts) = entry.hook.to_put_aside()?;
                 let put_aside = Effect::PutAside {
                     webhook: id,
-                    group: Arc::clone(&group),
-                    attempts,
+                    group: Arc::clone(group),
+                    attempts: entry.hook.to_put_aside(group)?,
                     status: answer.status,
                 };
                 return Some((Settled::taken(group, None), Some(put_aside)));
             }
             let is_isolated = giving_up == GivingUp::OneByOne;
-            if is_isolated {
-                entry.hook.isolate();
-            }
             let setback = setback(answer.verdict, is_isolated);
-            let mut next_at_ms = now_ms;
-            let group = entry.hook.failed(brokers_ms, live_next, setback, |attempts| {
+            let next_at_ms = |attempts| {
                 let wait = if is_isolated {
                     Duration::ZERO
                 } else {
                     rules.delay(attempts, answer)
                 };
-                next_at_ms = now_ms.saturating_add(millis(wait));
-                next_at_ms
-            })?;
-            let failed = Failed::of(entry)?;
-            let reminds = rules.reminders.due(failed.since_ms, last_ms, brokers_ms);
+                now_ms.saturating_add(millis(wait))
+            };
+            let next_attempt_at_ms = entry
+                .hook
+                .failed(group, brokers_ms, live_next, setback, next_at_ms)?;
+            let failed = Failed::of(entry);
             let settled = Settled {
-                group,
-                next_attempt_at_ms: Some(next_at_ms),
-                turn: match before {
+                group: Arc::clone(group),
+                next_attempt_at_ms: Some(next_attempt_at_ms),
+                turn: failed.and_then(|failed| match before {
                     None => Some(Turn::Fails(failed)),
-                    Some(_) => reminds.then_some(Turn::StillFails(failed)),
-                },
+                    Some(_) => rules
+                        .reminders
+                        .due(failed.since_ms, last_ms, brokers_ms)
+                        .then_some(Turn::StillFails(failed)),
+                }),
                 disable: rules.disables(answer.verdict, failed, brokers_ms, clocks_agree),
             };
             Some((settled, None))
@@ -117,16 +122,18 @@ impl Partition {
         Some(settled)
     }
 
-    /// It is on record that the event in flight was put aside.
-    pub(crate) fn was_put_aside(&mut self, id: WebhookId, now_ms: i64) {
-        self.entries.change(id, |entry| entry.hook.was_put_aside());
+    /// It is on record that the event of this group was put aside.
+    pub(crate) fn was_put_aside(&mut self, id: WebhookId, group: &Arc<Group>, now_ms: i64) {
+        self.entries.change(id, |entry| entry.hook.was_put_aside(group));
         self.note_progress(id);
         self.go_on(id, now_ms);
     }
 
     /// A call was not made, through no fault of the receiver: its group is to be sent as if nothing had happened.
-    pub(crate) fn not_sent(&mut self, id: WebhookId, now_ms: i64) {
-        self.entries.change(id, |entry| entry.hook.not_sent());
+    pub(crate) fn not_sent(&mut self, id: WebhookId, group: &Arc<Group>, now_ms: i64) {
+        let live_next = self.live_next;
+        self.entries
+            .change(id, |entry| entry.hook.not_sent(group, now_ms, live_next));
         self.go_on(id, now_ms);
         self.relieve_memory(now_ms);
     }
@@ -142,9 +149,9 @@ impl Partition {
 
 impl Settled {
     /// Nothing of the group is sent again.
-    fn taken(group: Arc<Group>, before: Option<Failed>) -> Self {
+    fn taken(group: &Arc<Group>, before: Option<Failed>) -> Self {
         Self {
-            group,
+            group: Arc::clone(group),
             next_attempt_at_ms: None,
             turn: before.map(Turn::Recovers),
             disable: None,
@@ -181,23 +188,23 @@ impl Rules {
     fn disables(
         &self,
         verdict: Verdict,
-        failed: Failed,
+        failed: Option<Failed>,
         brokers_ms: i64,
         clocks_agree: bool,
     ) -> Option<DisabledReason> {
         if verdict == Verdict::Gone && self.disables_gone {
             return Some(DisabledReason::Gone);
         }
-        let failing_for = brokers_ms.saturating_sub(failed.since_ms);
+        let failing_for = brokers_ms.saturating_sub(failed?.since_ms);
         (clocks_agree && failing_for >= millis(RETENTION)).then_some(DisabledReason::FailedForRetention)
     }
 }
 
-fn giving_up(entry: &Entry, verdict: Verdict) -> GivingUp {
+fn giving_up(entry: &Entry, group: &Arc<Group>, verdict: Verdict) -> GivingUp {
     match &entry.subscription {
         Subscription::Active(target) if verdict == Verdict::Refused => target
             .dead_letter_after
-            .map_or(GivingUp::NotYet, |after| entry.hook.gives_up(after)),
+            .map_or(GivingUp::NotYet, |after| entry.hook.gives_up(group, after)),
         _ => GivingUp::NotYet,
     }
 }

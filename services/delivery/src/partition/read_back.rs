@@ -6,6 +6,7 @@ use std::ops::Bound;
 use angarium_model::WebhookId;
 
 use super::{Entry, Incoming, Partition};
+use crate::hook::Wanted;
 
 impl Partition {
     /// Where to read back from, when some webhook waits for it. They take turns, so that one that is days behind holds
@@ -13,8 +14,8 @@ impl Partition {
     pub(crate) fn wanted_read(&mut self, now_ms: i64) -> Option<i64> {
         let live_next = self.live_next;
         let wants = |id: &WebhookId| {
-            let from = self.entries.get(*id)?.hook.wants_read(now_ms, live_next)?;
-            Some((*id, from))
+            let wanted = self.entries.get(*id)?.hook.wants_read(now_ms, live_next)?;
+            Some((*id, wanted.from()))
         };
         let next = match self.served {
             Some(served) => {
@@ -30,7 +31,7 @@ impl Partition {
 
     /// Records `[start, next)` that were read back: offered to every webhook that waits for one of these places.
     pub(crate) fn read_back(&mut self, start: i64, next: i64, records: &[Incoming], now_ms: i64) {
-        let mut taking: BTreeMap<WebhookId, bool> = self
+        let mut taking: BTreeMap<WebhookId, (Wanted, bool)> = self
             .behind
             .iter()
             .filter_map(|id| {
@@ -39,25 +40,28 @@ impl Partition {
                     self.entries.get(*id)?.hook.wants_read(now_ms, self.live_next)?,
                 ))
             })
-            .filter(|(_, from)| (start..next.max(start.saturating_add(1))).contains(from))
-            .map(|(id, _)| (id, true))
+            .filter(|(_, wanted)| (start..next.max(start.saturating_add(1))).contains(&wanted.from()))
+            .map(|(id, wanted)| (id, (wanted, true)))
             .collect();
         for record in records.iter().filter(|record| record.offset < next) {
             for id in &record.webhooks {
-                let Some(open) = taking.get_mut(id).filter(|open| **open) else {
+                let Some((wanted, open)) = taking.get_mut(id).filter(|(_, open)| *open) else {
                     continue;
                 };
                 let offer = |entry: &mut Entry| {
                     entry.hook.saw_view(record.delivery.revision);
                     let known = entry.known();
-                    entry.hook.offer_read_back(record.offset, &record.delivery, known)
+                    entry
+                        .hook
+                        .offer_read_back(*wanted, record.offset, &record.delivery, known)
                 };
                 *open = self.entries.change(*id, offer) == Some(true);
             }
         }
-        for (id, open) in taking {
+        for (id, (wanted, open)) in taking {
             if open {
-                self.entries.change(id, |entry| entry.hook.read_back_until(next));
+                self.entries
+                    .change(id, |entry| entry.hook.read_back_until(wanted, next));
             }
             self.poke(id, now_ms);
         }

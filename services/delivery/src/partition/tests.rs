@@ -5,6 +5,7 @@ mod giving_up;
 mod marks;
 mod replay;
 mod settings;
+mod unordered;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
@@ -112,6 +113,7 @@ fn behind(resume: i64, head: &[i64]) -> Cursor {
             slot_end: None,
             rested_at_ms: 0,
             replay: None,
+            parked: Vec::new(),
         },
     }
 }
@@ -162,7 +164,9 @@ fn answer(partition: &mut Partition, number: u8, verdict: Verdict, now_ms: i64) 
         took_ms: 5,
         jitter: 0.0,
     };
-    let settled = partition.answered(WebhookId::from_bytes([number; 16]), answer, now_ms);
+    let id = WebhookId::from_bytes([number; 16]);
+    let group = partition.called(id).expect("a call is under way");
+    let settled = partition.answered(id, &group, answer, now_ms);
     assert!(settled.is_some());
 }
 

@@ -66,6 +66,7 @@ mod tests {
             head: Head::default(),
             slot_end: None,
             rested_at_ms: 0,
+            parked: Vec::new(),
             replay: Some(Replay {
                 until,
                 then: 90,

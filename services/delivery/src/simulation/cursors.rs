@@ -7,7 +7,7 @@ use angarium_proto::delivery::v1::cursor_record::Entry;
 use angarium_proto::delivery::v1::{Claim, CursorRecord, Place};
 use prost::Message as _;
 
-use crate::cursor::{Cursor, Found, Key, Sets};
+use crate::cursor::{Cursor, Found, Key, Parked, Sets, Standing};
 
 /// A record on its way to the topic.
 #[derive(Clone, Debug)]
@@ -23,9 +23,25 @@ pub(super) struct Topic {
     records: Vec<(String, Option<Vec<u8>>)>,
     /// What the owner has said since its set counts, by generation: nobody may send it again but by a newer order. One that
     /// was followed says it too late.
-    told: BTreeMap<WebhookId, (i64, i64)>,
+    told: BTreeMap<WebhookId, Told>,
     newest_claim: i64,
     valid: i64,
+}
+
+/// What cursors have said of a webhook: everything below `resume` is done, but for what is parked.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Told {
+    generation: i64,
+    resume: i64,
+    parked: Vec<Parked>,
+}
+
+impl Told {
+    /// Whether an event is done, that nobody has asked for again since.
+    pub(super) fn is_done(&self, generation: i64, offset: i64) -> bool {
+        let is_parked = self.parked.iter().any(|parked| parked.head.contains(offset));
+        generation <= self.generation && offset < self.resume && !is_parked
+    }
 }
 
 impl Topic {
@@ -66,15 +82,20 @@ impl Topic {
             Append::Place(_) => self.valid = self.valid.max(epoch),
             Append::Cursor(id, Some(cursor)) if epoch == self.valid && epoch == self.newest_claim => {
                 let told = self.told.entry(*id).or_default();
-                *told = (*told).max((cursor.generation, cursor.resume));
+                (told.generation, told.resume) =
+                    (told.generation, told.resume).max((cursor.generation, cursor.resume));
+                told.parked = match &cursor.standing {
+                    Standing::Behind { parked, .. } => parked.clone(),
+                    Standing::Live => Vec::new(),
+                };
             }
             Append::Cursor(..) => {}
         }
     }
 
-    /// Everything of the webhook below is done, as an acknowledged cursor of the owner said.
-    pub(super) fn told(&self, webhook: WebhookId) -> (i64, i64) {
-        self.told.get(&webhook).copied().unwrap_or_default()
+    /// What the last cursors of the owner said.
+    pub(super) fn told(&self, webhook: WebhookId) -> Told {
+        self.told.get(&webhook).cloned().unwrap_or_default()
     }
 
     /// What a new owner finds.

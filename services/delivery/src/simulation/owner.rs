@@ -1,14 +1,14 @@
 //! An owner of the partition: the partition itself, and what it has under way.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use angarium_directory::Directory;
 use angarium_model::WebhookId;
 
 use super::cursors::Append;
+use super::heads::Heads;
 use crate::checkpoint::Checkpoint;
-use crate::cursor::Head;
 use crate::group::Group;
 use crate::partition::{Effect, Partition};
 use crate::record::Delivery;
@@ -58,12 +58,12 @@ pub(super) struct Owner {
     pub(super) place: i64,
     pub(super) saving: Option<Checkpoint>,
     pub(super) posts: Vec<Post>,
-    /// Events that are being put aside, by webhook and source.
-    pub(super) putting_aside: VecDeque<(WebhookId, i64)>,
+    /// Groups whose only event is being put aside.
+    pub(super) putting_aside: VecDeque<(WebhookId, Arc<Group>)>,
     /// Events that were given up as too old, and are to be looked at.
     pub(super) expired: Vec<(WebhookId, Arc<Delivery>)>,
     /// The groups that its set named as failed: the first POST that has any of it has all of it.
-    pub(super) heads: BTreeMap<WebhookId, Head>,
+    pub(super) heads: Heads,
     /// It was followed: it begins no POST any more.
     pub(super) is_frozen: bool,
     /// How far its clock is off, in milliseconds.
@@ -84,13 +84,12 @@ impl Owner {
                 Effect::Append { webhook, cursor } => self.appends.push_back(Append::Cursor(webhook, cursor)),
                 Effect::Call { webhook, group, .. } => begun.push(Post {
                     webhook,
-                    group,
                     arrived: false,
-                    generation: self.partition.generation(webhook),
+                    generation: self.partition.generation(webhook, &group),
+                    group,
                 }),
                 Effect::PutAside { webhook, group, .. } => {
-                    let sources = group.items.iter().map(|item| item.delivery.source.offset);
-                    self.putting_aside.extend(sources.map(|source| (webhook, source)));
+                    self.putting_aside.push_back((webhook, group));
                 }
                 Effect::Expired { webhook, events } => {
                     self.expired

@@ -6,6 +6,7 @@ mod faults;
 mod orders;
 mod reading;
 mod settling;
+mod unordered;
 mod writing;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -17,6 +18,7 @@ use angarium_model::{
 use rand::rngs::SmallRng;
 use rand::{RngExt as _, SeedableRng as _};
 
+use self::unordered::Unordered;
 use super::cursors::Topic;
 use super::fixtures::webhook;
 use super::owner::{Owner, Stage};
@@ -55,6 +57,7 @@ pub(super) struct World {
     /// The last one owns the partition.
     owners: Vec<Owner>,
     receivers: Receivers,
+    unordered: Unordered,
     /// Webhooks whose receivers are down.
     down: BTreeSet<WebhookId>,
     owed: BTreeMap<WebhookId, BTreeSet<i64>>,
@@ -73,9 +76,10 @@ impl World {
     pub(super) fn new(seed: u64) -> Self {
         let mut rng = SmallRng::seed_from_u64(seed);
         let lane = Lane::ALL[usize::from(rng.random_bool(0.4))];
-        let webhooks: Vec<Webhook> = (1..=rng.random_range(1..5))
+        let mut webhooks: Vec<Webhook> = (1..=rng.random_range(1..5))
             .map(|number| settings(webhook(number, true, number.into()), &mut rng))
             .collect();
+        let unordered = Unordered::new(seed, &mut webhooks);
         Self {
             seed,
             rng,
@@ -94,6 +98,7 @@ impl World {
             redis_is_away: false,
             owners: Vec::new(),
             receivers: Receivers::default(),
+            unordered,
             down: BTreeSet::new(),
             owed: BTreeMap::new(),
             given_up: BTreeMap::new(),

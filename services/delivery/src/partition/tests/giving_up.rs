@@ -20,7 +20,9 @@ fn settle_at(partition: &mut Partition, verdict: Verdict, now_ms: i64) -> Settle
         took_ms: 5,
         jitter: 0.0,
     };
-    let settled = partition.answered(WebhookId::from_bytes([1; 16]), answer, now_ms);
+    let id = WebhookId::from_bytes([1; 16]);
+    let group = partition.called(id).expect("a call is under way");
+    let settled = partition.answered(id, &group, answer, now_ms);
     settled.expect("a call is under way")
 }
 
@@ -86,7 +88,8 @@ fn d3_d5_a_clock_that_disagrees_with_the_brokers_switches_nothing_off_and_expire
         jitter: 0.0,
     };
     let id = WebhookId::from_bytes([1; 16]);
-    partition.answered(id, answer, START_MS);
+    let group = partition.called(id).unwrap();
+    partition.answered(id, &group, answer, START_MS);
     calls(&mut partition);
     let wrong = START_MS + 8 * DAY_MS;
     assert_eq!(partition.compare_clocks(wrong, Some(START_MS)), Some(8 * DAY_MS));
@@ -96,7 +99,8 @@ fn d3_d5_a_clock_that_disagrees_with_the_brokers_switches_nothing_off_and_expire
         [(1, vec![0], 2)],
         "it has not expired"
     );
-    let settled = partition.answered(id, answer, wrong).unwrap();
+    let group = partition.called(id).unwrap();
+    let settled = partition.answered(id, &group, answer, wrong).unwrap();
     assert_eq!(settled.disable, None);
 }
 
@@ -247,7 +251,9 @@ fn an_event_that_is_refused_often_enough_is_put_aside_on_record_before_the_next_
         0,
         "nor done"
     );
-    partition.was_put_aside(WebhookId::from_bytes([1; 16]), due);
+    let id = WebhookId::from_bytes([1; 16]);
+    let group = partition.called(id).unwrap();
+    partition.was_put_aside(id, &group, due);
     next_read(&mut partition, &log, due);
     assert_eq!(calls_at(&mut partition, due), [(1, vec![1], 1)]);
 }
@@ -282,7 +288,8 @@ fn of_a_group_that_is_refused_the_poison_event_is_found_and_the_others_arrive() 
             if sources.contains(&3) {
                 settle(&mut partition, Verdict::Refused, now_ms);
                 aside.extend(put_aside(&mut partition).into_iter().map(|(source, ..)| source));
-                partition.was_put_aside(id, now_ms);
+                let group = partition.called(id).unwrap();
+                partition.was_put_aside(id, &group, now_ms);
             } else {
                 settle(&mut partition, Verdict::Delivered, now_ms);
                 arrived.push(sources.clone());

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use angarium_model::WebhookId;
 use angarium_policy::{ErrorClass, Failure, RETENTION, Verdict};
 use angarium_runtime::millis;
 use rand::RngExt as _;
@@ -26,7 +25,7 @@ impl World {
                 let epoch = self.owners[index].epoch;
                 self.tell(|| format!("[{epoch}] POST to {} begins: {:?}", post.webhook, post.offsets()));
                 let owner = &mut self.owners[index];
-                owner.heads.remove(&post.webhook);
+                owner.heads.begin(&post);
                 owner.posts.push(post);
             }
         }
@@ -42,14 +41,21 @@ impl World {
         let index = self.anyone();
         let refused = self.rng.random_bool(0.1);
         let owner = &mut self.owners[index];
-        let Some(position) = owner.posts.iter().position(|post| !post.arrived) else {
+        let Some(position) = self.unordered.pick(&owner.posts, |post| !post.arrived) else {
             return Ok(());
         };
+        if self.unordered.is_held_back() {
+            let post = owner.posts.remove(position);
+            let now_ms = owner.clock(self.now_ms);
+            owner.partition.not_sent(post.webhook, &post.group, now_ms);
+            self.tell(|| format!("{:?} is not sent to {}", post.offsets(), post.webhook));
+            return self.perform();
+        }
         let post = &mut owner.posts[position];
-        if refused || self.down.contains(&post.webhook) {
+        if refused || self.down.contains(&post.webhook) || self.unordered.refuses(post) {
             let post = owner.posts.remove(position);
             let verdict = self.failure();
-            self.tell_answer(index, post.webhook, verdict);
+            self.tell_answer(index, &post, verdict);
         } else {
             post.arrived = true;
             let post = post.clone();
@@ -69,9 +75,10 @@ impl World {
             .map(|item| item.delivery.source.offset)
             .filter(|source| self.may_lack(post.webhook, *source))
             .collect();
+        let is_unordered = self.unordered.webhooks.contains(&post.webhook);
         self.receivers
             .receive(post.webhook, &post.group, post.generation, |source| {
-                gone.contains(&source)
+                is_unordered || gone.contains(&source)
             })
     }
 
@@ -93,7 +100,8 @@ impl World {
 
     pub(super) fn answer(&mut self, faults: bool) {
         let index = self.anyone();
-        let Some(position) = self.owners[index].posts.iter().position(|post| post.arrived) else {
+        let posts = &self.owners[index].posts;
+        let Some(position) = self.unordered.pick(posts, |post| post.arrived) else {
             return;
         };
         let post = self.owners[index].posts.remove(position);
@@ -103,10 +111,11 @@ impl World {
         } else {
             Verdict::Delivered
         };
-        self.tell_answer(index, post.webhook, verdict);
+        self.tell_answer(index, &post, verdict);
     }
 
-    pub(super) fn tell_answer(&mut self, index: usize, webhook: WebhookId, verdict: Verdict) {
+    pub(super) fn tell_answer(&mut self, index: usize, post: &Post, verdict: Verdict) {
+        let webhook = post.webhook;
         let answer = Answer {
             verdict,
             status: 0,
@@ -116,7 +125,7 @@ impl World {
         self.tell(|| format!("{webhook} answered {verdict:?}"));
         let owner = &mut self.owners[index];
         let now_ms = owner.clock(self.now_ms);
-        let settled = owner.partition.answered(webhook, answer, now_ms);
+        let settled = owner.partition.answered(webhook, &post.group, answer, now_ms);
         if settled.is_some_and(|settled| settled.disable.is_some()) {
             let number = self.webhooks.iter().position(|known| known.id == webhook);
             number.into_iter().for_each(|number| self.switch(number, false));
@@ -127,12 +136,19 @@ impl World {
     pub(super) fn put_aside_lands(&mut self) {
         let index = self.anyone();
         let owner = &mut self.owners[index];
-        let Some((webhook, source)) = owner.putting_aside.pop_front() else {
+        let Some((webhook, group)) = owner.putting_aside.pop_front() else {
             return;
         };
-        self.given_up.entry(webhook).or_default().insert(source);
-        owner.partition.was_put_aside(webhook, owner.clock(self.now_ms));
-        self.tell(|| format!("event {source} for {webhook} was put aside"));
+        let sources: Vec<i64> = group
+            .items
+            .iter()
+            .map(|item| item.delivery.source.offset)
+            .collect();
+        self.given_up.entry(webhook).or_default().extend(&sources);
+        owner
+            .partition
+            .was_put_aside(webhook, &group, owner.clock(self.now_ms));
+        self.tell(|| format!("events {sources:?} for {webhook} were put aside"));
     }
 
     /// What owners gave up as too old must be, whatever their clocks say.
@@ -164,31 +180,34 @@ impl World {
         if owner.stage != Stage::Acting {
             return Err("a POST before the own set counts".to_owned());
         }
-        if owner.posts.iter().any(|other| other.webhook == webhook) {
-            return Err(format!("two POSTs of {webhook} at once"));
+        let most = Self::most_at_once(owner, webhook);
+        let others = owner.posts.iter().filter(|other| other.webhook == webhook);
+        if others.count() >= most {
+            return Err(format!("more than {most} POSTs of {webhook} at once"));
         }
         let offsets = post.offsets();
-        let (generation, told) = self.topic.told(webhook);
-        if post.generation <= generation && offsets.iter().any(|offset| *offset < told) {
+        let told = self.topic.told(webhook);
+        if offsets
+            .iter()
+            .any(|offset| told.is_done(post.generation, *offset))
+        {
             return Err(format!(
-                "{webhook} is sent {offsets:?} although a cursor says that all below {told} is done"
+                "{webhook} is sent {offsets:?} although a cursor says: {told:?}"
             ));
         }
-        let Some(head) = owner.heads.get(&webhook) else {
-            return Ok(());
-        };
-        let has_any = offsets.iter().any(|offset| head.contains(*offset));
-        let left: Vec<i64> = head
-            .offsets()
-            .iter()
-            .copied()
-            .filter(|offset| !self.is_gone(webhook, *offset))
-            .collect();
-        if has_any && offsets != head.offsets() && offsets != left {
-            return Err(format!(
-                "{webhook} failed with {:?} and is sent {offsets:?}",
-                head.offsets()
-            ));
+        for head in owner.heads.of(post) {
+            let left: Vec<i64> = head
+                .offsets()
+                .iter()
+                .copied()
+                .filter(|offset| !self.is_gone(webhook, *offset))
+                .collect();
+            if offsets != head.offsets() && offsets != left {
+                return Err(format!(
+                    "{webhook} failed with {:?} and is sent {offsets:?}",
+                    head.offsets()
+                ));
+            }
         }
         Ok(())
     }

@@ -39,6 +39,7 @@ impl World {
         for id in &webhooks {
             self.owed.entry(*id).or_default().insert(source);
         }
+        self.unordered.published(&webhooks, source);
         let size = [2, 2, 2, 400][self.rng.random_range(0..4)];
         let accepted_ms = *self.accepted.entry(source).or_insert(self.now_ms);
         let delivery = delivery(source, accepted_ms, size, revision);
@@ -64,6 +65,7 @@ impl World {
         let webhook = &mut self.webhooks[number];
         webhook.active = active;
         webhook.revision = Revision::from_offset(revision);
+        self.unordered.change(webhook);
         self.changes.push(webhook.clone());
         self.tell(|| format!("webhook {number} active: {active}, revision {revision}"));
     }

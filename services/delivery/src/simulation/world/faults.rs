@@ -8,11 +8,11 @@ use angarium_model::{Webhook, WebhookId};
 use angarium_policy::{Backoff, Reminders};
 use rand::RngExt as _;
 
+use super::super::heads::Heads;
 use super::super::owner::{Owner, Stage};
 use super::{MAX_QUEUED_BYTES, World};
 use crate::checkpoint::{Memories, Stored};
 use crate::clocks::Clocks;
-use crate::cursor::{Cursor, Found, Head, Standing};
 use crate::group::GroupLimit;
 use crate::partition::{Partition, Rules, Start};
 
@@ -78,7 +78,7 @@ impl World {
             newest.insert(webhook.id, webhook.clone());
         }
         let directory = Directory::fixed([], newest.into_values());
-        let heads = heads(found.as_ref(), &memories);
+        let heads = Heads::new(found.as_ref(), &memories);
         self.tell(|| format!("[{epoch}] takes over: {found:?}, {memories:?}"));
         let skew_ms = self.any_skew();
         let mut clocks = Clocks::default();
@@ -122,24 +122,6 @@ impl World {
             unreachable!("{what}");
         }
     }
-}
-
-/// The groups that failed, by the cursors that are found, but for those that Redis says were answered.
-fn heads(found: Option<&Found>, memories: &Memories) -> BTreeMap<WebhookId, Head> {
-    let Some(found) = found else {
-        return BTreeMap::new();
-    };
-    let head = |(id, cursor): (&WebhookId, &Cursor)| match &cursor.standing {
-        Standing::Behind { head, .. } if !head.is_empty() => {
-            let further = memories
-                .webhooks
-                .get(id)
-                .is_some_and(|entry| entry.resume > cursor.resume);
-            (!further).then(|| (*id, head.clone()))
-        }
-        _ => None,
-    };
-    found.cursors.iter().filter_map(head).collect()
 }
 
 fn rules() -> Rules {

@@ -45,7 +45,7 @@ impl World {
                 match self.orders.get(&record.offset) {
                     Some((webhook, order)) => {
                         let of = (record.delivery.account, record.delivery.revision);
-                        owner.heads.remove(webhook);
+                        owner.heads.ordered(*webhook);
                         owner.partition.ordered(*webhook, of, *order, now_ms);
                     }
                     None => owner.partition.live(record, now_ms),

@@ -37,6 +37,7 @@ impl World {
     /// Without faults, until nothing is left to do.
     pub(super) fn settle(&mut self) -> Checked {
         self.down.clear();
+        self.unordered.settle();
         self.redis_is_away = false;
         let last = self.owners.pop();
         self.owners.clear();
