@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use angarium_proto::registry::v1::authentication::Method;
 use angarium_proto::registry::v1::{
-    Authentication, DeadLetter, DisabledReason, GetWebhookRequest, NoAuthentication, PayloadFormat,
+    Authentication, DeadLetter, DisabledReason, GetWebhookRequest, NoAuthentication, Ordering, PayloadFormat,
     UpdateWebhookRequest, Webhook,
 };
 use angarium_testkit::poll::poll;
@@ -187,6 +187,34 @@ async fn an_event_that_is_refused_for_good_is_put_aside_listed_and_resent_by_its
 
     let refused = world.refused(&["resend", "1", &webhook.id, "99-0"]);
     assert!(refused.contains("has no event at 99-0"), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn d6_an_event_that_fails_of_an_unordered_webhook_holds_up_no_other_and_comes_again_under_its_id() {
+    let world = World::new().await;
+    let settings = Webhook {
+        ordering: Ordering::Unordered.into(),
+        payload_format: PayloadFormat::Single.into(),
+        ..Webhook::default()
+    };
+    world.webhook(4, "loose", settings).await;
+    world.receiver.next("loose", 1, &Answer::Status(500));
+    world.publish(4, 0..EVENTS).await;
+    let all = usize::try_from(EVENTS).unwrap();
+    let taken = world.taken("loose", |taken| taken.len() == all).await;
+    let mut each = all_numbers(&taken);
+    each.sort_unstable();
+    assert_eq!(each, (0..EVENTS).collect::<Vec<_>>(), "each came once");
+
+    let received = world.receiver.received();
+    let mine: Vec<&Received> = received.iter().filter(|one| &*one.hook == "loose").collect();
+    let failed = mine.iter().find(|one| !one.is_delivered()).unwrap();
+    let again = taken
+        .iter()
+        .position(|one| numbers(one) == numbers(failed))
+        .unwrap();
+    assert!(again > 0, "others come before its retry");
+    assert_eq!(header(failed, "webhook-id"), header(&taken[again], "webhook-id"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
