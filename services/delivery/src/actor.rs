@@ -4,8 +4,11 @@
 //! remembers what is done. What to do is [`Partition`]'s decision; this is its hands. Being dropped costs duplicates,
 //! never an event: the next owner starts from what is on record.
 
+mod beginning;
+mod budget;
 mod calls;
 mod journal;
+mod memory;
 mod reading;
 mod takeover;
 mod telling;
@@ -27,7 +30,9 @@ use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout, timeout_at};
 
+use self::beginning::Waits;
 use self::calls::{CallEnd, Ended};
+use self::memory::Held;
 use self::reading::ReadEnd;
 use self::telling::PutAside;
 use self::told::Told;
@@ -43,7 +48,9 @@ use crate::notices::Notices;
 use crate::partition::{Answer, Effect, Partition};
 use crate::record::{self, Read};
 
-pub(crate) use self::calls::{Budget, Calls, headers};
+pub(crate) use self::budget::Budget;
+pub(crate) use self::calls::{Calls, headers};
+pub(crate) use self::memory::Memory;
 
 /// Records taken off the live stream in one turn.
 const LIVE_TURN: usize = 256;
@@ -64,6 +71,7 @@ pub(crate) struct Shared {
     pub(crate) cursors: Cursors,
     pub(crate) checkpoints: Checkpoints,
     pub(crate) calls: Calls,
+    pub(crate) memory: Memory,
     pub(crate) journal: angarium_journal::Journal,
     pub(crate) notices: Notices,
     pub(crate) disabling: Disabling,
@@ -78,8 +86,10 @@ struct Actor {
     shared: Shared,
     owned: Owned,
     partition: Partition,
+    held: Held,
     epoch: i64,
     calls: FuturesUnordered<Pin<Box<dyn Future<Output = Ended> + Send>>>,
+    waits: Waits,
     appends: Appends,
     putting_aside: FuturesUnordered<Pin<Box<dyn Future<Output = PutAside> + Send>>>,
     reading: Work<ReadEnd>,
@@ -119,6 +129,8 @@ pub(crate) async fn work(mut owned: Owned, shared: Shared) -> Result<(), Error> 
             shared: shared.clone(),
             owned,
             calls: FuturesUnordered::new(),
+            waits: Waits::default(),
+            held: shared.memory.share(),
             reading: None,
             saving: None,
             putting_aside: FuturesUnordered::new(),
@@ -165,11 +177,15 @@ impl Actor {
                 self.tell_expired();
                 return (ending, self.owned);
             }
+            self.begin_calls();
+            let held = self.partition.queued_bytes();
+            self.partition.may_queue(self.held.is(held));
             self.start_reading();
             let due = self.until_due();
             tokio::select! {
                 () = &mut revoked => return (Ending::Gone, self.hand_back().await),
                 Some(ended) = self.calls.next() => self.on_call_end(ended),
+                place = self.waits.next() => self.on_waited(place),
                 appended = self.appends.next() => self.on_appended(appended),
                 Some(put_aside) = self.putting_aside.next() => self.on_put_aside(put_aside),
                 end = pending(&mut self.reading) => self.on_read(end),
@@ -202,17 +218,6 @@ impl Actor {
     fn perform(&mut self) {
         for effect in self.partition.take_effects() {
             match effect {
-                Effect::Call {
-                    webhook,
-                    target,
-                    group,
-                    attempt,
-                } => {
-                    let calls = self.shared.calls.clone();
-                    let (lease, revoked) = (self.owned.lease(), self.owned.revoked());
-                    let call = calls.make(webhook, target, group, attempt, lease, revoked);
-                    self.calls.push(Box::pin(call));
-                }
                 Effect::Append { webhook, cursor } => self.append_cursor(webhook, cursor.as_ref()),
                 Effect::PutAside {
                     webhook,
@@ -314,7 +319,7 @@ impl Actor {
         }
         let deadline = Instant::now() + Patience::D1.total();
         while let Ok(Some(ended)) = timeout_at(deadline, self.calls.next()).await {
-            // What could be sent next is the next owner's: such a call ends before it begins, and holds the place.
+            // What could be sent next is the next owner's: no call begins any more.
             if let Ended::Called(_) = ended {
                 self.on_call_end(ended);
                 self.perform();

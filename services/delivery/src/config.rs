@@ -6,7 +6,7 @@ use std::time::Duration;
 use angarium_policy::{Backoff, Reminders, egress};
 use angarium_runtime::access::OperatorKey;
 
-/// Settings of delivery. The defaults suit a worker with all partitions and 1 GiB of memory.
+/// Settings of delivery. The defaults suit a worker with all partitions and 512 MiB of memory.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Where gRPC listens; port 0 takes a free one.
@@ -23,12 +23,15 @@ pub struct Config {
     pub max_group_events: usize,
     /// The most bytes of events that one POST carries; one event always fits. At most 1 MiB.
     pub max_group_bytes: usize,
-    /// First attempts that may be under way at once, all webhooks together.
+    /// First attempts that may be under way at once, all webhooks together that keep up.
     pub max_in_flight: usize,
+    /// First attempts of webhooks that are behind; they have a budget of their own, so that a thousand that recover
+    /// at once take nothing from those that keep up.
+    pub max_catch_up: usize,
     /// Retries that may be under way at once; they have a budget of their own, so that receivers that hang take
     /// nothing from those that answer.
     pub max_probes: usize,
-    /// What the queues of one partition may hold, in bytes.
+    /// What the queues of all partitions may hold, in bytes.
     pub max_queued_bytes: usize,
     /// How a failing webhook is retried (D2).
     pub backoff: Backoff,
@@ -59,8 +62,9 @@ impl Config {
             max_group_events: 100,
             max_group_bytes: 1024 * 1024,
             max_in_flight: 1_024,
+            max_catch_up: 256,
             max_probes: 256,
-            max_queued_bytes: 8 * 1024 * 1024,
+            max_queued_bytes: 64 * 1024 * 1024,
             backoff: Backoff::default(),
             honours_retry_after: true,
             disables_gone: true,

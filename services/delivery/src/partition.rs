@@ -9,6 +9,7 @@
 
 mod agenda;
 mod answered;
+mod begin;
 mod entries;
 mod entry;
 #[cfg(any(test, feature = "simulation"))]
@@ -16,6 +17,7 @@ mod inspect;
 mod progress;
 mod read_back;
 mod takeover;
+mod turns;
 
 use std::collections::{BTreeSet, HashMap};
 use std::num::NonZeroU32;
@@ -27,16 +29,18 @@ use angarium_policy::{Backoff, Reminders};
 
 use self::agenda::Agenda;
 pub(crate) use self::answered::{Answer, Failed, Settled, Turn};
+pub(crate) use self::begin::Call;
 use self::entries::Entries;
 use self::entry::Entry;
 pub(crate) use self::takeover::Start;
+use self::turns::Turns;
 use crate::checkpoint::First;
 use crate::clocks::Clocks;
 use crate::cursor::Cursor;
 use crate::group::{Group, GroupLimit};
-use crate::hook::{Expired, Next, Order, Remembered, State};
+use crate::hook::{Expired, Order, Remembered, State};
 use crate::record::Delivery;
-use crate::target::{Subscription, Target};
+use crate::target::Subscription;
 
 /// A record of the deliveries topic, read.
 #[derive(Debug)]
@@ -49,13 +53,6 @@ pub(crate) struct Incoming {
 /// What is to be done.
 #[derive(Debug)]
 pub(crate) enum Effect {
-    /// Call the receiver, and tell [`Partition::answered`] or [`Partition::not_sent`].
-    Call {
-        webhook: WebhookId,
-        target: Arc<Target>,
-        group: Arc<Group>,
-        attempt: u32,
-    },
     /// Append to the cursors topic, in this order, and tell [`Partition::appended`]; no cursor: a tombstone, of which
     /// nobody is told.
     Append {
@@ -119,6 +116,8 @@ pub(crate) struct Partition {
     /// The last acknowledged place.
     place: i64,
     agenda: Agenda,
+    /// Webhooks that may be called now.
+    turns: Turns,
     /// Webhooks that are behind.
     behind: BTreeSet<WebhookId>,
     /// The one that was read back for last.
@@ -290,49 +289,44 @@ impl Partition {
         self.clocks.too_far_apart_ms()
     }
 
+    /// What all queues hold, in bytes.
+    pub(crate) fn queued_bytes(&self) -> usize {
+        self.entries.queued_bytes()
+    }
+
+    /// From now on all queues may hold so many bytes.
+    pub(crate) fn may_queue(&mut self, bytes: usize) {
+        self.rules.max_queued_bytes = bytes;
+    }
+
     /// What is to be done now.
     pub(crate) fn take_effects(&mut self) -> Vec<Effect> {
         std::mem::take(&mut self.effects)
     }
 
-    /// Sends what the webhook may send now, and sees to it that it is asked again in time.
+    /// Has the webhook called if it may be now, and sees to it that it is asked again in time.
     fn poke(&mut self, id: WebhookId, now_ms: i64) {
-        let group = self.rules.group;
         let clocks_agree = self.clocks.agree(now_ms);
         let live_next = self.live_next;
-        let poked = self.entries.change(id, |entry| {
+        let expired = self.entries.change(id, |entry| {
             entry.hook.take_order(live_next);
-            let Subscription::Active(target) = &entry.subscription else {
-                return None;
-            };
-            let expired = if clocks_agree {
+            let is_active = matches!(entry.subscription, Subscription::Active(_));
+            if is_active && clocks_agree {
                 entry.hook.drop_expired(now_ms)
             } else {
                 Expired::default()
-            };
-            let mut calls = Vec::new();
-            while let Next::Send { group, attempt } = entry.hook.next(now_ms, live_next, target.terms(group))
-            {
-                calls.push(Effect::Call {
-                    webhook: id,
-                    target: Arc::clone(target),
-                    group,
-                    attempt,
-                });
             }
-            Some((expired, calls))
         });
-        if let Some((expired, calls)) = poked.flatten() {
-            if expired.any {
-                self.changed.insert(id);
-                self.live_has_moved = true;
-            }
-            if !expired.lost.is_empty() {
-                let events = expired.lost;
-                self.effects.push(Effect::Expired { webhook: id, events });
-            }
-            self.effects.extend(calls);
+        let expired = expired.unwrap_or_default();
+        if expired.any {
+            self.changed.insert(id);
+            self.live_has_moved = true;
         }
+        if !expired.lost.is_empty() {
+            let events = expired.lost;
+            self.effects.push(Effect::Expired { webhook: id, events });
+        }
+        self.line_up(id, now_ms);
         self.schedule(id, now_ms);
     }
 

@@ -13,7 +13,7 @@ use angarium_policy::egress::Policy;
 use angarium_runtime::{Clock, Shutdown, Tasks, grpc};
 use tokio::time::interval;
 
-use crate::actor::{self, Budget, Calls, Shared};
+use crate::actor::{self, Budget, Calls, Memory, Shared};
 use crate::call::{Caller, Patience, Pool, TlsSetup};
 use crate::checkpoint::Checkpoints;
 use crate::config::Config;
@@ -127,8 +127,9 @@ async fn deliver(parts: Parts, tasks: &Tasks) -> Result<(), Error> {
     let Parts { config, on, .. } = parts;
     let pool = Pool::default();
     let caller = Caller::new(pool.clone(), parts.policy, parts.tls, Patience::D1, tasks.clone());
-    let budget = Budget::new(config.max_in_flight, config.max_probes);
+    let budget = Budget::new(&config);
     let calls = Calls::new(caller, budget, on.clock.clone());
+    let memory = Memory::new(config.max_queued_bytes);
     let journal = Journal::start(
         &on.kafka,
         on.topics.clone(),
@@ -157,6 +158,7 @@ async fn deliver(parts: Parts, tasks: &Tasks) -> Result<(), Error> {
             cursors: parts.cursors.clone(),
             checkpoints: on.checkpoints.clone(),
             calls: calls.clone(),
+            memory: memory.clone(),
             journal: journal.clone(),
             notices: notices.clone(),
             disabling: disabling.clone(),

@@ -48,7 +48,13 @@ pub(super) fn read(
             "max_in_flight",
             default.max_in_flight,
             1..=MOST_CALLS,
-            "The most first attempts under way at once, all webhooks of the process together; further ones wait",
+            "The most first attempts under way at once, all webhooks of the process together that keep up; further ones wait. Of these, of `delivery.max_catch_up` and of `delivery.max_probes` an account has at most as many as it leaves to others, or 16",
+        ),
+        max_catch_up: section.integer(
+            "max_catch_up",
+            default.max_catch_up,
+            1..=MOST_CALLS,
+            "The most first attempts under way at once of webhooks that are behind (catching up, in a slot, in a replay), apart from `delivery.max_in_flight`: many that recover at once take nothing from those that keep up",
         ),
         max_probes: section.integer(
             "max_probes",
@@ -60,7 +66,7 @@ pub(super) fn read(
             "max_queued_bytes",
             default.max_queued_bytes,
             MIB..=4 * GIB,
-            "The most bytes of events that wait in memory per partition; those beyond it are read back from Kafka later. Both lanes have `topics.deliveries` partitions: a process that owns all 2 × 12 may use 24 times this, 192 MiB by default, beside the groups that are being sent",
+            "The most bytes of events that wait in memory, all partitions of the process together; those beyond it are read back from Kafka later. Groups that are being sent come on top",
         ),
         backoff: backoff(&mut section),
         honours_retry_after: section.flag(

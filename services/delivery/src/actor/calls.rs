@@ -1,4 +1,4 @@
-//! Calls of receivers, within their budgets.
+//! Calls of receivers.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,37 +9,21 @@ use angarium_runtime::Clock;
 use angarium_signing::{WEBHOOK_ID_HEADER, WEBHOOK_SIGNATURE_HEADER, WEBHOOK_TIMESTAMP_HEADER};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
+use super::budget::{Budget, Place};
 use crate::body::Body;
-use crate::call::{Answered, CallError, Caller, Capture, Patience, Request};
+use crate::call::{Answered, CallError, Caller, Capture, Request};
 use crate::group::{Again, Group};
+use crate::partition::Call;
 use crate::target::Target;
-
-/// How many calls may be under way at once in this worker. Retries have a budget of their own, so that receivers that
-/// hang take nothing from those that answer (DESIGN §7, isolation).
-#[derive(Clone, Debug)]
-pub(crate) struct Budget {
-    first_attempts: Arc<Semaphore>,
-    probes: Arc<Semaphore>,
-}
-
-impl Budget {
-    pub(crate) fn new(max_in_flight: usize, max_probes: usize) -> Self {
-        Self {
-            first_attempts: Arc::new(Semaphore::new(max_in_flight)),
-            probes: Arc::new(Semaphore::new(max_probes)),
-        }
-    }
-}
 
 /// What became of a call.
 #[derive(Debug)]
 pub(crate) enum Ended {
     /// It was made.
     Called(Box<CallEnd>),
-    /// It was not: the partition is not ours any more, or may not be.
+    /// It was not: the partition may not be ours any more, or there was no call to make.
     NotSent(WebhookId, Arc<Group>),
 }
 
@@ -79,7 +63,7 @@ impl CallEnd {
 #[derive(Clone, Debug)]
 pub(crate) struct Calls {
     caller: Caller,
-    budget: Budget,
+    pub(super) budget: Budget,
     clock: Clock,
 }
 
@@ -92,27 +76,14 @@ impl Calls {
         }
     }
 
-    /// Sends a group, once the budget allows and the lease lasts for the call. When `revoked` resolves before that,
-    /// nothing was sent, and nothing may be, for the next owner of the partition will send it.
-    pub(crate) async fn make(
-        self,
-        webhook: WebhookId,
-        target: Arc<Target>,
-        group: Arc<Group>,
-        attempt: u32,
-        mut lease: Lease,
-        revoked: impl Future<Output = ()>,
-    ) -> Ended {
-        let budget = if attempt > 1 {
-            &self.budget.probes
-        } else {
-            &self.budget.first_attempts
-        };
-        let _permit = tokio::select! {
-            biased;
-            () = revoked => return Ended::NotSent(webhook, group),
-            permit = permit(budget, &mut lease) => permit,
-        };
+    /// Sends a group, unless the lease does not last for the call right before its first byte.
+    pub(super) async fn make(self, call: Call, lease: Lease, _place: Place) -> Ended {
+        let Call {
+            webhook,
+            target,
+            group,
+            attempt,
+        } = call;
         let body = Body::of(&group, target.format);
         let headers = headers(&target, &group, &body, self.clock.now_ms());
         let start = Instant::now();
@@ -182,18 +153,4 @@ pub(crate) fn headers(target: &Target, group: &Group, body: &Body, now_ms: i64) 
         }
     }
     headers
-}
-
-/// A place in the budget, once the lease lasts for an answer: what connecting takes of it is looked at right before the
-/// first byte, and that is what counts (ADR 6). One that waits for its lease has no place: the calls of the
-/// other lane, whose lease may be fine, share the budget.
-async fn permit<'a>(budget: &'a Semaphore, lease: &mut Lease) -> Option<SemaphorePermit<'a>> {
-    loop {
-        lease.lasts(Patience::D1.answer).await;
-        // The semaphores are never closed, so a permit always comes.
-        let permit = budget.acquire().await.ok();
-        if lease.left() >= Patience::D1.answer {
-            return permit;
-        }
-    }
 }

@@ -6,9 +6,10 @@ use angarium_model::Lane;
 
 use super::mark::{Known, Mark};
 use super::parked::Retry;
-use super::{Hook, Phase, Retries, Stage, Tail, Window};
+use super::queue::MAX_HEAD_BYTES;
+use super::{Class, Hook, Phase, Retries, Stage, Tail, Window};
 use crate::cursor::Head;
-use crate::group::Item;
+use crate::group::{GroupLimit, Item};
 use crate::record::Delivery;
 
 /// From where on something is to be read back, and for whom.
@@ -18,6 +19,33 @@ pub(crate) enum Wanted {
     Stream(i64),
     /// For groups that are parked.
     Parked(i64),
+}
+
+/// What may be read back now: what waits for a call takes memory that others need.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct MayRead {
+    /// For retries.
+    pub(crate) retries: bool,
+    /// For new groups of webhooks that are behind.
+    pub(crate) stream: Stream,
+}
+
+/// How far new groups may be read ahead.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Stream {
+    /// Also while a call is under way: so many bytes of a webhook.
+    Ahead(usize),
+    /// One group, for a call that may begin at once.
+    OneGroup,
+    Nothing,
+}
+
+impl MayRead {
+    /// Whatever is of use.
+    pub(super) const ALL: Self = Self {
+        retries: true,
+        stream: Stream::Ahead(usize::MAX),
+    };
 }
 
 impl Wanted {
@@ -74,9 +102,10 @@ impl Hook {
     }
 
     /// What it would have read back now, if anything. What is parked and due goes first, as it does when it is sent.
-    pub(crate) fn wants_read(&self, now_ms: i64, live_next: i64) -> Option<Wanted> {
-        let stream = self.wants_more(now_ms, live_next);
+    pub(crate) fn wants_read(&self, now_ms: i64, live_next: i64, may: MayRead) -> Option<Wanted> {
+        let stream = self.wants_more(now_ms, live_next, may);
         let parked = match &self.phase {
+            _ if !may.retries => None,
             Phase::Ready if self.calls() < self.most => self.parked.lacks_from(now_ms),
             Phase::Waiting(failing) if failing.next_at_ms <= now_ms && self.probe.is_none() => {
                 let is_its_turn = self.room().is_none() || (self.queue.is_empty() && stream.is_none());
@@ -89,7 +118,7 @@ impl Hook {
     }
 
     /// Where to read on for new groups, when the webhook could use more events now.
-    pub(super) fn wants_more(&self, now_ms: i64, live_next: i64) -> Option<i64> {
+    pub(super) fn wants_more(&self, now_ms: i64, live_next: i64, may: MayRead) -> Option<i64> {
         let Tail::Detached { from, .. } = &self.tail else {
             return None;
         };
@@ -99,7 +128,17 @@ impl Hook {
             None => self.lane == Lane::Realtime && *from < live_next,
         };
         let wanted = match &self.phase {
-            Phase::Ready => self.queue.is_below_half(),
+            Phase::Ready => match may.stream {
+                Stream::Ahead(_) => self.queue.is_below_half(),
+                Stream::OneGroup => {
+                    self.queue.is_empty()
+                        && !self.is_calling()
+                        && self.rate.allows(now_ms)
+                        && self.pace.allows(now_ms)
+                }
+                Stream::Nothing => false,
+            },
+            Phase::Waiting(_) if !may.retries => false,
             Phase::Waiting(failing) => {
                 let lacks = match self.head.len() {
                     0 => self.queue.is_empty() && self.room().is_some(),
@@ -110,6 +149,25 @@ impl Hook {
             Phase::Off(_) => false,
         };
         (in_turn && wanted).then_some(*from)
+    }
+
+    /// Whether what is read for new groups is as much as it may be.
+    pub(crate) fn has_read_enough(&self, stream: Stream, group: GroupLimit) -> bool {
+        self.phase == Phase::Ready
+            && match stream {
+                Stream::Ahead(most) => self.queue.bytes() >= most,
+                Stream::OneGroup => self.queue.holds(group.events, group.bytes.min(MAX_HEAD_BYTES)),
+                Stream::Nothing => true,
+            }
+    }
+
+    /// What it has in memory of what was read back, for this class of calls.
+    pub(crate) fn read_bytes(&self, in_line: Option<Class>) -> (Class, usize) {
+        match in_line {
+            Some(Class::Retry) => (Class::Retry, self.queue.bytes() + self.parked.queued_bytes()),
+            _ if self.is_detached() && self.phase == Phase::Ready => (Class::CatchUp, self.queue.bytes()),
+            _ => (Class::Live, 0),
+        }
     }
 
     /// An event that was read back; whether another may follow. Events must be offered in order, from what

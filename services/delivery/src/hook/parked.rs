@@ -81,6 +81,11 @@ impl Retry {
         matches!(&self.body, Body::Called(called) if Arc::ptr_eq(called, group))
     }
 
+    /// Whether it is due by then and all of it is in memory.
+    fn is_whole(&self, by_ms: i64) -> bool {
+        matches!(self.body, Body::Kept(_)) && self.next_at_ms <= by_ms
+    }
+
     fn first(&self) -> Option<i64> {
         self.what.head.offsets().first().copied()
     }
@@ -184,10 +189,14 @@ impl Retries {
         waiting.min_by_key(|retry| (retry.next_at_ms, retry.first()))
     }
 
+    /// Whether any that is due by then is whole.
+    pub(super) fn has_whole(&self, by_ms: i64) -> bool {
+        self.0.iter().any(|retry| retry.is_whole(by_ms))
+    }
+
     /// Takes out the one that waits and is due first among those that are whole.
-    pub(super) fn next_whole(&mut self, now_ms: i64) -> Option<&mut Retry> {
-        let whole = |retry: &&mut Retry| matches!(retry.body, Body::Kept(_)) && retry.next_at_ms <= now_ms;
-        let waiting = self.0.iter_mut().filter(whole);
+    pub(super) fn next_whole(&mut self, by_ms: i64) -> Option<&mut Retry> {
+        let waiting = self.0.iter_mut().filter(|retry| retry.is_whole(by_ms));
         waiting.min_by_key(|retry| (retry.next_at_ms, retry.first()))
     }
 

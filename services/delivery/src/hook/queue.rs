@@ -52,6 +52,11 @@ impl Queue {
         !self.is_full && self.items.len() < MAX_EVENTS / 2 && self.bytes < MAX_BYTES / 2
     }
 
+    /// Whether it has so many events or bytes.
+    pub(super) fn holds(&self, events: usize, bytes: usize) -> bool {
+        self.items.len() >= events || self.bytes >= bytes
+    }
+
     pub(super) fn fits(&self, delivery: &Delivery) -> bool {
         let room = self.items.len() < MAX_EVENTS && self.bytes + delivery.weight() <= MAX_BYTES;
         room || self.is_empty()

@@ -4,18 +4,25 @@ use std::sync::Arc;
 
 use angarium_policy::expired;
 
-use super::{Hook, Last, Phase, Stage};
+use super::{Hook, Last, MayRead, Phase, Stage};
 use crate::group::{Group, GroupLimit, Kind};
 use crate::record::Delivery;
 use crate::target::Terms;
 
-/// What a webhook wants to do next.
-#[derive(Debug)]
-pub(crate) enum Next {
-    /// Send this group.
-    Send { group: Arc<Group>, attempt: u32 },
-    /// Nothing now.
-    Nothing,
+/// Which calls a call shares its room with, so that receivers that hang, or come back, take nothing from those that are
+/// well (DESIGN §7, isolation).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Class {
+    /// First attempts of webhooks that keep up.
+    Live,
+    /// First attempts of webhooks that are behind: catching up, in a slot, in a replay.
+    CatchUp,
+    /// Retries, and what shows whether a receiver answers again.
+    Retry,
+}
+
+impl Class {
+    pub(crate) const ALL: [Self; 3] = [Self::Live, Self::CatchUp, Self::Retry];
 }
 
 impl Hook {
@@ -41,8 +48,8 @@ impl Hook {
         later.min()
     }
 
-    /// The next group, if one may go now.
-    pub(crate) fn next(&mut self, now_ms: i64, live_next: i64, terms: Terms) -> Next {
+    /// Whether a call may begin now, and of which class it is.
+    pub(crate) fn may_call(&mut self, now_ms: i64, live_next: i64, terms: Terms) -> Option<Class> {
         self.most = terms.in_flight;
         let in_turn = self.slot.is_none_or(|slot| slot.stage == Stage::Running);
         let is_held = self.order.is_some() || !in_turn || !self.rate.allows(now_ms);
@@ -50,28 +57,55 @@ impl Hook {
         let is_slow = self.is_detached() && self.pace.next_at_ms().is_some();
         let most = if is_slow { 1 } else { self.most };
         if is_held || self.probe.is_some() || self.calls() >= most {
-            return Next::Nothing;
+            return None;
         }
-        let chosen = match &self.phase {
+        match &self.phase {
             Phase::Off(_) => None,
             Phase::Waiting(failing) if failing.next_at_ms > now_ms => None,
+            Phase::Waiting(_) => self.has_probe(now_ms, live_next).then_some(Class::Retry),
+            Phase::Ready if self.is_detached() && !self.pace.allows(now_ms) => None,
+            Phase::Ready if self.parked.has_whole(now_ms) => Some(Class::Retry),
+            Phase::Ready if !self.has_new() => None,
+            Phase::Ready if self.is_detached() => Some(Class::CatchUp),
+            Phase::Ready => Some(Class::Live),
+        }
+    }
+
+    /// The group that goes now, and which attempt of it, if a call may begin.
+    pub(crate) fn next(&mut self, now_ms: i64, live_next: i64, terms: Terms) -> Option<(Arc<Group>, u32)> {
+        self.may_call(now_ms, live_next, terms)?;
+        let (group, attempt) = match &self.phase {
             Phase::Waiting(failing) => {
                 let attempt = failing.attempts.get().saturating_add(1);
                 self.choose_probe(now_ms, live_next, terms, attempt)
             }
-            Phase::Ready if self.is_detached() && !self.pace.allows(now_ms) => None,
-            Phase::Ready => self
+            Phase::Off(_) | Phase::Ready => self
                 .choose_retry(now_ms)
                 .or_else(|| self.choose_new(terms.group).map(|group| (group, 1))),
-        };
-        let Some((group, attempt)) = chosen else {
-            return Next::Nothing;
-        };
+        }?;
         if let Phase::Waiting(failing) = std::mem::replace(&mut self.phase, Phase::Ready) {
             self.probe = Some((Arc::clone(&group), failing));
         }
         self.rate.took(now_ms, terms.interval_us);
-        Next::Send { group, attempt }
+        Some((group, attempt))
+    }
+
+    /// Whether [`Hook::choose_new`] has something to choose.
+    fn has_new(&self) -> bool {
+        !self.queue.is_empty() && self.room().is_some()
+    }
+
+    /// Whether [`Hook::choose_probe`] has.
+    fn has_probe(&self, now_ms: i64, live_next: i64) -> bool {
+        self.queue.begins_with(&self.head)
+            && (self.has_new()
+                || (self.wants_more(now_ms, live_next, MayRead::ALL).is_none()
+                    && self.is_next_parked_whole()))
+    }
+
+    fn is_next_parked_whole(&self) -> bool {
+        let next = self.parked.next();
+        next.is_some_and(|retry| self.parked.has_whole(retry.next_at_ms))
     }
 
     /// The group that shows whether the receiver answers again: the one that failed; else one that was not tried yet;
@@ -98,7 +132,7 @@ impl Hook {
         if let Some(group) = self.choose_new(limit) {
             return Some((group, attempt));
         }
-        if self.wants_more(now_ms, live_next).is_some() {
+        if self.wants_more(now_ms, live_next, MayRead::ALL).is_some() {
             return None;
         }
         // Not another one that is whole before it: it would never be read.

@@ -6,7 +6,8 @@ use angarium_model::{AccountId, Lane, Revision, WebhookId};
 use super::Effect;
 use crate::clocks::Moment;
 use crate::cursor::Cursor;
-use crate::hook::{Hook, Known, Remembered, Restoring, State};
+use crate::group::GroupLimit;
+use crate::hook::{Class, Hook, Known, Remembered, Restoring, State};
 use crate::target::Subscription;
 
 /// A webhook of a partition.
@@ -19,6 +20,8 @@ pub(super) struct Entry {
     lane: Lane,
     /// When its next slot begins, once one is planned: Unix milliseconds.
     pub(super) slot_at_ms: Option<i64>,
+    /// The line in which it waits for its turn.
+    pub(super) in_line: Option<Class>,
     /// Where it stood when that was last told.
     told: State,
 }
@@ -65,6 +68,7 @@ impl Entry {
             as_of,
             lane,
             slot_at_ms: None,
+            in_line: None,
         }
     }
 
@@ -138,6 +142,14 @@ impl Entry {
         Known {
             changed_at: self.subscription.changed_at(),
             as_of: self.as_of,
+        }
+    }
+
+    /// The most that a group of it takes.
+    pub(super) fn group_limit(&self, default: GroupLimit) -> GroupLimit {
+        match &self.subscription {
+            Subscription::Active(target) => target.terms(default).group,
+            Subscription::Held { .. } | Subscription::Deleted => default,
         }
     }
 

@@ -8,11 +8,6 @@ use super::Partition;
 use crate::group::Group;
 
 impl Partition {
-    /// What all queues hold, in bytes.
-    pub(crate) fn queued_bytes(&self) -> usize {
-        self.entries.queued_bytes()
-    }
-
     /// The replay order that a group under way was sent by.
     pub(crate) fn generation(&self, id: WebhookId, group: &Arc<Group>) -> i64 {
         self.entries

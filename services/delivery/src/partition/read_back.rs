@@ -6,15 +6,16 @@ use std::ops::Bound;
 use angarium_model::WebhookId;
 
 use super::{Entry, Incoming, Partition};
-use crate::hook::Wanted;
+use crate::hook::{MayRead, Stream, Wanted};
 
 impl Partition {
     /// Where to read back from, when some webhook waits for it. They take turns, so that one that is days behind holds
     /// up none that is seconds behind; what is read serves all that wait for a place in it.
     pub(crate) fn wanted_read(&mut self, now_ms: i64) -> Option<i64> {
-        let live_next = self.live_next;
+        let (live_next, may) = (self.live_next, self.may_read());
         let wants = |id: &WebhookId| {
-            let wanted = self.entries.get(*id)?.hook.wants_read(now_ms, live_next)?;
+            let hook = &self.entries.get(*id)?.hook;
+            let wanted = hook.wants_read(now_ms, live_next, may)?;
             Some((*id, wanted.from()))
         };
         let next = match self.served {
@@ -29,17 +30,34 @@ impl Partition {
         Some(from)
     }
 
+    /// What may be read back, for all that is in memory of it and waits for a call: a quarter of the queues' bound for
+    /// retries and half of it for webhooks that are behind, of which the second quarter is for groups that go at once. So
+    /// those that are slow, or may not be called yet, hold up no other.
+    fn may_read(&self) -> MayRead {
+        /// At least so much of a webhook is worth a read.
+        const LEAST: usize = 64 * 1024;
+        let (most, read) = (self.rules.max_queued_bytes, self.entries.read());
+        MayRead {
+            retries: read.retries <= most / 4,
+            stream: match read.stream {
+                bytes if bytes <= most / 4 => Stream::Ahead(LEAST.max(most / 16)),
+                bytes if bytes <= most / 2 => Stream::OneGroup,
+                _ => Stream::Nothing,
+            },
+        }
+    }
+
     /// Records `[start, next)` that were read back: offered to every webhook that waits for one of these places.
     pub(crate) fn read_back(&mut self, start: i64, next: i64, records: &[Incoming], now_ms: i64) {
+        let (group, may) = (self.rules.group, self.may_read());
+        let wants = |id: &WebhookId| {
+            let hook = &self.entries.get(*id)?.hook;
+            Some((*id, hook.wants_read(now_ms, self.live_next, may)?))
+        };
         let mut taking: BTreeMap<WebhookId, (Wanted, bool)> = self
             .behind
             .iter()
-            .filter_map(|id| {
-                Some((
-                    *id,
-                    self.entries.get(*id)?.hook.wants_read(now_ms, self.live_next)?,
-                ))
-            })
+            .filter_map(wants)
             .filter(|(_, wanted)| (start..next.max(start.saturating_add(1))).contains(&wanted.from()))
             .map(|(id, wanted)| (id, (wanted, true)))
             .collect();
@@ -48,12 +66,14 @@ impl Partition {
                 let Some((wanted, open)) = taking.get_mut(id).filter(|(_, open)| *open) else {
                     continue;
                 };
+                let stream = self.may_read().stream;
                 let offer = |entry: &mut Entry| {
                     entry.hook.saw_view(record.delivery.revision);
-                    let known = entry.known();
+                    let (known, limit) = (entry.known(), entry.group_limit(group));
                     entry
                         .hook
                         .offer_read_back(*wanted, record.offset, &record.delivery, known)
+                        && !entry.hook.has_read_enough(stream, limit)
                 };
                 *open = self.entries.change(*id, offer) == Some(true);
             }

@@ -9,6 +9,7 @@ use angarium_model::Lane;
 use super::agenda::Agenda;
 use super::entries::Entries;
 use super::entry::Entry;
+use super::turns::Turns;
 use super::{Effect, Partition, Rules};
 use crate::checkpoint::{First, Memories};
 use crate::clocks::Clocks;
@@ -62,6 +63,7 @@ impl Partition {
             high_at_start: ends.high,
             place,
             agenda: Agenda::default(),
+            turns: Turns::default(),
             behind: BTreeSet::new(),
             served: None,
             changed: BTreeSet::new(),

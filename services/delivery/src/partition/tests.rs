@@ -1,6 +1,7 @@
 //! A partition step by step, under a clock that only the test moves; in `crate::simulation` whatever may happen happens.
 
 mod clocks;
+mod eager;
 mod giving_up;
 mod marks;
 mod replay;
@@ -14,10 +15,12 @@ use angarium_kafka::Watermarks;
 use angarium_model::{AccountId, Revision, Webhook};
 use angarium_policy::{ErrorClass, Failure, Verdict};
 
+use self::eager::Eager;
 use super::*;
 use crate::checkpoint::Memories;
 use crate::cursor::{Found, Head, Standing};
 use crate::group::tests::delivery;
+use crate::hook::Class;
 use crate::simulation::fixtures;
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
@@ -79,12 +82,12 @@ fn start() -> Start {
     }
 }
 
-fn partition(lane: Lane, webhooks: &[Webhook]) -> Partition {
-    Partition::take_over(lane, rules(64 << 20), directory(webhooks), start())
+fn partition(lane: Lane, webhooks: &[Webhook]) -> Eager {
+    Eager::take_over(lane, rules(64 << 20), directory(webhooks), start())
 }
 
 /// A partition whose next owner finds this cursor of the first webhook.
-fn found(cursor: Cursor, place: i64, memories: Memories) -> Partition {
+fn found(cursor: Cursor, place: i64, memories: Memories) -> Eager {
     let webhooks = [webhook(1, true)];
     let found = Found {
         epoch: 5,
@@ -97,7 +100,7 @@ fn found(cursor: Cursor, place: i64, memories: Memories) -> Partition {
         ends: Watermarks { low: 0, high: 100 },
         ..start()
     };
-    Partition::take_over(Lane::Realtime, rules(64 << 20), directory(&webhooks), start)
+    Eager::take_over(Lane::Realtime, rules(64 << 20), directory(&webhooks), start)
 }
 
 fn behind(resume: i64, head: &[i64]) -> Cursor {
@@ -118,35 +121,30 @@ fn behind(resume: i64, head: &[i64]) -> Cursor {
     }
 }
 
-fn calls(partition: &mut Partition) -> Vec<(u8, Vec<i64>, u32)> {
+fn calls(partition: &mut Eager) -> Vec<(u8, Vec<i64>, u32)> {
     calls_at(partition, START_MS)
 }
 
 /// The calls among what is to be done: webhook number, source offsets, attempt. Appends are acknowledged at once.
-fn calls_at(partition: &mut Partition, now_ms: i64) -> Vec<(u8, Vec<i64>, u32)> {
+fn calls_at(partition: &mut Eager, now_ms: i64) -> Vec<(u8, Vec<i64>, u32)> {
     let mut calls = Vec::new();
     loop {
+        let begun = partition.take_calls();
         let effects = partition.take_effects();
-        if effects.is_empty() {
+        if effects.is_empty() && begun.is_empty() {
             return calls;
         }
+        for call in begun {
+            let sources = call.group.items.iter().map(|item| item.delivery.source.offset);
+            calls.push((call.webhook.as_bytes()[0], sources.collect(), call.attempt));
+        }
         for effect in effects {
-            match effect {
-                Effect::Call {
-                    webhook,
-                    group,
-                    attempt,
-                    ..
-                } => {
-                    let sources = group.items.iter().map(|item| item.delivery.source.offset);
-                    calls.push((webhook.as_bytes()[0], sources.collect(), attempt));
-                }
-                Effect::Append { webhook, cursor } => {
-                    if cursor.is_some() {
-                        partition.appended(webhook, now_ms);
-                    }
-                }
-                Effect::Expired { .. } | Effect::Stands { .. } | Effect::PutAside { .. } => {}
+            if let Effect::Append {
+                webhook,
+                cursor: Some(_),
+            } = effect
+            {
+                partition.appended(webhook, now_ms);
             }
         }
     }
@@ -157,7 +155,7 @@ const FAILED: Verdict = Verdict::Retry {
     not_before: None,
 };
 
-fn answer(partition: &mut Partition, number: u8, verdict: Verdict, now_ms: i64) {
+fn answer(partition: &mut Eager, number: u8, verdict: Verdict, now_ms: i64) {
     let answer = Answer {
         verdict,
         status: 0,

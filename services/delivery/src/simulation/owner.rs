@@ -10,6 +10,7 @@ use super::cursors::Append;
 use super::heads::Heads;
 use crate::checkpoint::Checkpoint;
 use crate::group::Group;
+use crate::hook::Class;
 use crate::partition::{Effect, Partition};
 use crate::record::Delivery;
 
@@ -77,17 +78,10 @@ impl Owner {
     }
 
     /// Takes up what the partition has decided.
-    pub(super) fn perform(&mut self) -> Vec<Post> {
-        let mut begun = Vec::new();
+    pub(super) fn perform(&mut self) {
         for effect in self.partition.take_effects() {
             match effect {
                 Effect::Append { webhook, cursor } => self.appends.push_back(Append::Cursor(webhook, cursor)),
-                Effect::Call { webhook, group, .. } => begun.push(Post {
-                    webhook,
-                    arrived: false,
-                    generation: self.partition.generation(webhook, &group),
-                    group,
-                }),
                 Effect::PutAside { webhook, group, .. } => {
                     self.putting_aside.push_back((webhook, group));
                 }
@@ -98,7 +92,17 @@ impl Owner {
                 Effect::Stands { .. } => {}
             }
         }
-        begun
+    }
+
+    /// There is room for a call of this class.
+    pub(super) fn next_post(&mut self, class: Class, now_ms: i64) -> Option<Post> {
+        let call = self.partition.next_call(class, now_ms, |_| true)?;
+        Some(Post {
+            webhook: call.webhook,
+            arrived: false,
+            generation: self.partition.generation(call.webhook, &call.group),
+            group: call.group,
+        })
     }
 
     /// Appends its place, if it has moved.

@@ -54,6 +54,8 @@ pub(super) struct World {
     redis: Stored,
     redis_before: VecDeque<Stored>,
     redis_is_away: bool,
+    /// How likely it is that there is room for a call; `None`: always.
+    has_room: Option<f64>,
     /// The last one owns the partition.
     owners: Vec<Owner>,
     receivers: Receivers,
@@ -80,6 +82,7 @@ impl World {
             .map(|number| settings(webhook(number, true, number.into()), &mut rng))
             .collect();
         let unordered = Unordered::new(seed, &mut webhooks);
+        let has_room = rng.random_bool(0.5).then(|| rng.random_range(0.1..1.0));
         Self {
             seed,
             rng,
@@ -96,6 +99,7 @@ impl World {
             redis: Stored::default(),
             redis_before: VecDeque::new(),
             redis_is_away: false,
+            has_room,
             owners: Vec::new(),
             receivers: Receivers::default(),
             unordered,

@@ -6,14 +6,14 @@ use super::*;
 
 const MINUTE_MS: i64 = 60_000;
 
-fn settle(partition: &mut Partition, verdict: Verdict, now_ms: i64) -> Settled {
+fn settle(partition: &mut Eager, verdict: Verdict, now_ms: i64) -> Settled {
     // Place records tell the time, whatever happens.
     partition.compare_clocks(now_ms, Some(now_ms));
     settle_at(partition, verdict, now_ms)
 }
 
 /// The same under a clock that need not be right.
-fn settle_at(partition: &mut Partition, verdict: Verdict, now_ms: i64) -> Settled {
+fn settle_at(partition: &mut Eager, verdict: Verdict, now_ms: i64) -> Settled {
     let answer = Answer {
         verdict,
         status: 422,
@@ -27,7 +27,7 @@ fn settle_at(partition: &mut Partition, verdict: Verdict, now_ms: i64) -> Settle
 }
 
 /// A webhook whose first event is being sent.
-fn calling(webhook: Webhook) -> Partition {
+fn calling(webhook: Webhook) -> Eager {
     let mut partition = partition(Lane::Realtime, &[webhook]);
     partition.live(&incoming(0, 0, START_MS, &[1]), START_MS);
     assert_eq!(calls(&mut partition), [(1, vec![0], 1)]);
@@ -35,7 +35,7 @@ fn calling(webhook: Webhook) -> Partition {
 }
 
 /// Waits for the next attempt, reading back what it needs; the time of it.
-fn next_attempt(partition: &mut Partition, log: &[Incoming]) -> i64 {
+fn next_attempt(partition: &mut Eager, log: &[Incoming]) -> i64 {
     let now_ms = partition.next_due().expect("an attempt is due");
     partition.tick(now_ms);
     partition.compare_clocks(now_ms, Some(now_ms));
@@ -217,7 +217,7 @@ fn giving_up_after(attempts: u32) -> Webhook {
 }
 
 /// What is to be put aside: source offset, attempts, status.
-fn put_aside(partition: &mut Partition) -> Vec<(i64, u32, u16)> {
+fn put_aside(partition: &mut Eager) -> Vec<(i64, u32, u16)> {
     let effects = partition.take_effects();
     let put_aside = effects.iter().filter_map(|effect| match effect {
         Effect::PutAside {
@@ -258,7 +258,7 @@ fn an_event_that_is_refused_often_enough_is_put_aside_on_record_before_the_next_
     assert_eq!(calls_at(&mut partition, due), [(1, vec![1], 1)]);
 }
 
-fn next_read(partition: &mut Partition, log: &[Incoming], now_ms: i64) {
+fn next_read(partition: &mut Eager, log: &[Incoming], now_ms: i64) {
     if let Some(from) = partition.wanted_read(now_ms) {
         let end = i64::try_from(log.len()).unwrap();
         partition.read_back(from, end, &log[usize::try_from(from).unwrap()..], now_ms);

@@ -29,9 +29,9 @@ fn changed(revision: i64) -> Webhook {
 }
 
 /// Event 2 came late, of a frozen fanout with an old view, and is done: the mark is at (2, r1).
-fn with_late_event() -> (Directory, Partition) {
+fn with_late_event() -> (Directory, Eager) {
     let directory = directory(&[changed(1)]);
-    let mut partition = Partition::take_over(Lane::Realtime, rules(64 << 20), directory.clone(), start());
+    let mut partition = Eager::take_over(Lane::Realtime, rules(64 << 20), directory.clone(), start());
     partition.live(&seen_by(1, 0, 2), START_MS);
     assert_eq!(calls(&mut partition), [(1, vec![2], 1)]);
     answer(&mut partition, 1, Verdict::Delivered, START_MS);

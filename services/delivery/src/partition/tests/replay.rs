@@ -10,7 +10,7 @@ fn id() -> WebhookId {
 }
 
 /// Events 0 to 4 at the same offsets, delivered.
-fn with_five_done() -> (Partition, Vec<Incoming>) {
+fn with_five_done() -> (Eager, Vec<Incoming>) {
     let mut partition = partition(Lane::Realtime, &[webhook(HOOK, true)]);
     let log: Vec<Incoming> = (0..5)
         .map(|offset| incoming(offset, offset, START_MS, &[HOOK]))
@@ -23,7 +23,7 @@ fn with_five_done() -> (Partition, Vec<Incoming>) {
     (partition, log)
 }
 
-fn order(partition: &mut Partition, at: i64, what: Ordered) {
+fn order(partition: &mut Eager, at: i64, what: Ordered) {
     let of = (AccountId::new(1234).unwrap(), Revision::from_offset(1));
     partition.ordered(id(), of, Order { at, what }, START_MS);
 }
@@ -37,7 +37,7 @@ fn replay(from: i64, until: i64) -> Ordered {
 }
 
 /// All that the webhook gets now, each group taken at once.
-fn deliver(partition: &mut Partition, log: &[Incoming]) -> Vec<Vec<i64>> {
+fn deliver(partition: &mut Eager, log: &[Incoming]) -> Vec<Vec<i64>> {
     let mut groups = Vec::new();
     loop {
         if let Some(from) = partition.wanted_read(START_MS) {
@@ -55,7 +55,7 @@ fn deliver(partition: &mut Partition, log: &[Incoming]) -> Vec<Vec<i64>> {
     }
 }
 
-fn cursors(partition: &mut Partition) -> Vec<Cursor> {
+fn cursors(partition: &mut Eager) -> Vec<Cursor> {
     let effects = partition.take_effects();
     let cursors = effects.into_iter().filter_map(|effect| match effect {
         Effect::Append { cursor, .. } => cursor,

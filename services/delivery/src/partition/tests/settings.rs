@@ -113,12 +113,9 @@ fn a_group_that_failed_is_cut_when_its_webhook_comes_to_take_fewer() {
 }
 
 /// The position of the last event of each group that begins, and of the last one acknowledged before it.
-fn sequence(partition: &mut Partition) -> Vec<(i64, Option<i64>)> {
-    let effects = partition.take_effects();
-    let groups = effects.iter().filter_map(|effect| match effect {
-        Effect::Call { group, .. } => group.sequence,
-        _ => None,
-    });
+fn sequence(partition: &mut Eager) -> Vec<(i64, Option<i64>)> {
+    let begun = partition.take_calls();
+    let groups = begun.iter().filter_map(|call| call.group.sequence);
     let offset = |position: Position| position.offset;
     groups
         .map(|sequence| (offset(sequence.position), sequence.previous.map(offset)))

@@ -24,7 +24,7 @@ fn unordered(most: u32) -> Webhook {
 
 /// A partition with one webhook, the log that it reads, and what is under way.
 struct World {
-    partition: Partition,
+    partition: Eager,
     log: Vec<Incoming>,
     calls: Vec<Arc<Group>>,
     /// Cursors that are to be acknowledged.
@@ -38,7 +38,7 @@ impl World {
         Self::of(partition(Lane::Realtime, &[webhook]))
     }
 
-    fn of(partition: Partition) -> Self {
+    fn of(partition: Eager) -> Self {
         Self {
             partition,
             log: Vec::new(),
@@ -77,7 +77,7 @@ impl World {
             now_ms: self.now_ms,
             ..start()
         };
-        let partition = Partition::take_over(Lane::Realtime, rules(64 << 20), directory(&[webhook]), start);
+        let partition = Eager::take_over(Lane::Realtime, rules(64 << 20), directory(&[webhook]), start);
         Self {
             log: self.log,
             now_ms: self.now_ms,
@@ -97,9 +97,10 @@ impl World {
     /// Does what is to be done but acknowledge cursors, and reads back what is wanted.
     fn perform(&mut self) {
         loop {
+            let begun = self.partition.take_calls().into_iter();
+            self.calls.extend(begun.map(|call| call.group));
             for effect in self.partition.take_effects() {
                 match effect {
-                    Effect::Call { group, .. } => self.calls.push(group),
                     Effect::Append { cursor, .. } => self.cursors.extend(cursor),
                     Effect::PutAside { group, .. } => self.aside.push(group),
                     Effect::Stands { .. } | Effect::Expired { .. } => {}

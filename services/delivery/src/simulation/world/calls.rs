@@ -8,18 +8,35 @@ use rand::RngExt as _;
 
 use super::super::owner::{Owner, Post, Stage};
 use super::{Checked, MAX_QUEUED_BYTES, World};
+use crate::hook::Class;
 use crate::partition::Answer;
 
 impl World {
-    /// Begins what the partition wants to send, if the owner may.
+    /// Carries out what the partition has decided, and begins the calls that there happens to be room for.
     pub(super) fn perform(&mut self) -> Checked {
         for index in 0..self.owners.len() {
-            let begun = self.owners[index].perform();
+            self.owners[index].perform();
             self.look_at_expired()?;
-            for post in begun {
-                if self.owners[index].is_frozen {
-                    continue;
-                }
+            if !self.owners[index].is_frozen {
+                self.begin(index)?;
+            }
+        }
+        let queued = self.owner().partition.queued_bytes();
+        // Every bound admits one event, and the group that is kept for its retry.
+        if queued > MAX_QUEUED_BYTES + 1_000 {
+            return Err(format!("{queued} bytes are queued"));
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, index: usize) -> Checked {
+        for class in Class::ALL {
+            while self.has_room.is_none_or(|chance| self.rng.random_bool(chance)) {
+                let now_ms = self.owners[index].clock(self.now_ms);
+                let Some(post) = self.owners[index].next_post(class, now_ms) else {
+                    break;
+                };
+                self.owners[index].perform();
                 self.check_post(&self.owners[index], &post)?;
                 self.summary.calls += 1;
                 let epoch = self.owners[index].epoch;
@@ -28,11 +45,6 @@ impl World {
                 owner.heads.begin(&post);
                 owner.posts.push(post);
             }
-        }
-        let queued = self.owner().partition.queued_bytes();
-        // Every bound admits one event, and the group that is kept for its retry.
-        if queued > MAX_QUEUED_BYTES + 1_000 {
-            return Err(format!("{queued} bytes are queued"));
         }
         Ok(())
     }

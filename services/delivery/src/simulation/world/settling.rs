@@ -39,6 +39,7 @@ impl World {
         self.down.clear();
         self.unordered.settle();
         self.redis_is_away = false;
+        self.has_room = None;
         let last = self.owners.pop();
         self.owners.clear();
         self.owners.extend(last);

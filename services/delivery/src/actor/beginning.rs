@@ -1,0 +1,124 @@
+//! The actor's calls begin: while the lease lasts for one, as far as the budget has room.
+//!
+//! What goes into a call is decided when it begins, so that what queues up meanwhile goes along, and nothing is held in
+//! memory for a call that has to wait.
+
+use angarium_model::AccountId;
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::{Actor, Work, pending};
+use crate::call::Patience;
+use crate::hook::Class;
+
+/// What the calls that could be made next wait for.
+#[derive(Default)]
+pub(super) struct Waits {
+    lease: Work<()>,
+    live: Work<Waited>,
+    catch_up: Work<Waited>,
+    retry: Work<Waited>,
+}
+
+/// The end of a wait.
+enum Waited {
+    /// A place is free.
+    For(OwnedSemaphorePermit),
+    /// A call has ended; it may have been of an account that had too many.
+    Freed,
+}
+
+impl Waits {
+    /// The next wait that is over, and the place that it was for; never, when nobody waits.
+    pub(super) async fn next(&mut self) -> Option<(Class, OwnedSemaphorePermit)> {
+        let (class, waited) = tokio::select! {
+            () = pending(&mut self.lease) => return None,
+            waited = pending(&mut self.live) => (Class::Live, waited),
+            waited = pending(&mut self.catch_up) => (Class::CatchUp, waited),
+            waited = pending(&mut self.retry) => (Class::Retry, waited),
+        };
+        match waited {
+            Waited::For(place) => Some((class, place)),
+            Waited::Freed => None,
+        }
+    }
+
+    fn of(&mut self, class: Class) -> &mut Work<Waited> {
+        match class {
+            Class::Live => &mut self.live,
+            Class::CatchUp => &mut self.catch_up,
+            Class::Retry => &mut self.retry,
+        }
+    }
+}
+
+impl Actor {
+    /// Makes the calls that there is room for.
+    pub(super) fn begin_calls(&mut self) {
+        // Behind a call of one class the webhook may stand in the line of another.
+        while Class::ALL
+            .into_iter()
+            .any(|class| self.begin_calls_of(class, None))
+        {}
+    }
+
+    /// A wait is over, for this place if for one.
+    pub(super) fn on_waited(&mut self, place: Option<(Class, OwnedSemaphorePermit)>) {
+        if let Some((class, place)) = place {
+            self.begin_calls_of(class, Some(place));
+        }
+    }
+
+    /// Whether the lease lasts for an answer: what connecting takes of it is looked at right before the first byte, and
+    /// that is what counts (ADR 6). Who waits for it holds no place: the calls of the other lane, whose lease may be
+    /// fine, share the budget.
+    fn may_begin(&mut self) -> bool {
+        if self.waits.lease.is_some() {
+            return false;
+        }
+        let mut lease = self.owned.lease();
+        let lasts = lease.left() >= Patience::D1.answer;
+        if !lasts {
+            self.waits.lease = Some(Box::pin(async move { lease.lasts(Patience::D1.answer).await }));
+        }
+        lasts
+    }
+
+    /// Makes calls of this class, the first at `place`, until nobody has anything to send or there is no room. Whether
+    /// it made any.
+    fn begin_calls_of(&mut self, class: Class, mut place: Option<OwnedSemaphorePermit>) -> bool {
+        let mut begun = false;
+        if !self.partition.has_turn(class) || self.waits.of(class).is_some() || !self.may_begin() {
+            return begun;
+        }
+        let now_ms = self.shared.clock.now_ms();
+        let room = self.shared.calls.budget.room(class).clone();
+        while self.partition.has_turn(class) {
+            let Some(free) = place.take().or_else(|| room.try_place()) else {
+                let next = room.place();
+                *self.waits.of(class) =
+                    Some(Box::pin(
+                        async move { next.await.map_or(Waited::Freed, Waited::For) },
+                    ));
+                return begun;
+            };
+            // From before it is asked, so that no end of a call is missed.
+            let freed = room.freed();
+            let admits = |account: AccountId| room.admits(account);
+            let Some(call) = self.partition.next_call(class, now_ms, admits) else {
+                if self.partition.has_turn(class) {
+                    *self.waits.of(class) = Some(Box::pin(async move {
+                        freed.await;
+                        Waited::Freed
+                    }));
+                }
+                return begun;
+            };
+            let place = room.taken(call.target.account, free);
+            let calls = self.shared.calls.clone();
+            self.calls
+                .push(Box::pin(calls.make(call, self.owned.lease(), place)));
+            begun = true;
+        }
+        begun
+    }
+}
