@@ -25,7 +25,7 @@ use angarium_kafka::Lease;
 use angarium_model::AccountId;
 use angarium_policy::egress::Policy;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -69,7 +69,7 @@ pub struct Request<'a> {
     /// Where it goes.
     pub url: &'a Url,
     /// Beside `host`, `content-type`, `user-agent` and `content-length`, which are set here unless given.
-    pub headers: HeaderMap,
+    pub headers: Vec<(HeaderName, HeaderValue)>,
     /// JSON.
     pub body: Bytes,
     /// What to keep of the answer.
@@ -192,7 +192,9 @@ impl Caller {
                 },
             }
         }
-        let connected = timeout(self.patience.connect, self.connector.connect(url, &route)).await;
+        // In a box: most calls find a connection, and need not carry what making one takes.
+        let connecting = Box::pin(self.connector.connect(url, &route));
+        let connected = timeout(self.patience.connect, connecting).await;
         let no_time = |_elapsed| CallError::ConnectTimeout {
             host: route.host().to_owned(),
             within: self.patience.connect,
@@ -303,15 +305,21 @@ fn message(request: Request<'_>, route: &Route) -> Result<http::Request<Full<Byt
     Ok(message)
 }
 
-fn headers(given: HeaderMap, body_bytes: usize, route: &Route) -> Result<HeaderMap, CallError> {
+fn headers(
+    given: Vec<(HeaderName, HeaderValue)>,
+    body_bytes: usize,
+    route: &Route,
+) -> Result<HeaderMap, CallError> {
     let host = HeaderValue::from_str(&route.authority()).map_err(|error| CallError::Request(error.into()))?;
     let user_agent = concat!("Angarium/", env!("CARGO_PKG_VERSION"));
-    let mut headers = HeaderMap::with_capacity(8);
+    let mut headers = HeaderMap::with_capacity(4 + given.len());
     headers.insert(header::HOST, host);
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(header::USER_AGENT, HeaderValue::from_static(user_agent));
     headers.insert(header::CONTENT_LENGTH, body_bytes.into());
-    headers.extend(given);
+    for (name, value) in given {
+        headers.insert(name, value);
+    }
     Ok(headers)
 }
 

@@ -120,8 +120,8 @@ pub(crate) struct Partition {
     turns: Turns,
     /// Webhooks that are behind.
     behind: BTreeSet<WebhookId>,
-    /// The one that was read back for last.
-    served: Option<WebhookId>,
+    /// Where reading back stands.
+    read_to: i64,
     /// Webhooks whose entry in Redis is to be written, or removed.
     changed: BTreeSet<WebhookId>,
     live_has_moved: bool,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use angarium_kafka::Record;
 use angarium_model::{AcceptedAt, AccountId, Position, Revision, WebhookId};
-use angarium_proto::delivery::v1::{DeliveryRecord, replay_order};
+use angarium_proto::delivery::v1::{DeliveryAddressees, DeliveryRecord, replay_order};
 use angarium_proto::journal::v1::EventReference;
 use angarium_proto::{FieldError, InvalidWire, convert};
 use bytes::Bytes;
@@ -60,6 +60,19 @@ pub(crate) enum Read {
     },
 }
 
+/// Whether a record names a webhook for which `is` holds; nothing else of it is read.
+///
+/// # Errors
+/// As [`read`].
+pub(crate) fn names(
+    record: &Record,
+    is: impl Fn(WebhookId) -> bool,
+) -> Result<bool, Box<dyn std::error::Error>> {
+    let value = record.value.clone().ok_or("it has no value")?;
+    let addressees = DeliveryAddressees::decode(value)?;
+    Ok(convert::webhook_ids(&addressees.webhook_ids)?.any(is))
+}
+
 /// Reads a record of the deliveries topic.
 ///
 /// # Errors
@@ -67,7 +80,7 @@ pub(crate) enum Read {
 pub(crate) fn read(record: Record) -> Result<Read, Box<dyn std::error::Error>> {
     let offset = record.offset;
     let record = DeliveryRecord::decode(record.value.ok_or("it has no value")?)?;
-    let webhooks: Vec<WebhookId> = convert::webhook_ids(&record)?.collect();
+    let webhooks: Vec<WebhookId> = convert::webhook_ids(&record.webhook_ids)?.collect();
     let Some(order) = record.replay_order else {
         let delivery = Arc::new(Delivery::try_from(record)?);
         return Ok(Read::Event(Incoming {

@@ -28,7 +28,7 @@ use crate::tester::{Means, Tester};
 
 /// Records and bytes of one partition that may wait for its actor.
 const MAX_BUFFERED_RECORDS: usize = 1_000;
-const MAX_BUFFERED_BYTES: usize = 4 * 1024 * 1024;
+const MAX_BUFFERED_BYTES: usize = 1024 * 1024;
 /// How often idle connections are looked through.
 const SWEEP: Duration = Duration::from_secs(5);
 

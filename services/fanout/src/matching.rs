@@ -283,7 +283,7 @@ pub(crate) mod tests {
                 partition_of(delivery.key.as_bytes(), partitions),
                 delivery.partition
             );
-            for id in convert::webhook_ids(&decode(delivery)).unwrap() {
+            for id in convert::webhook_ids(&decode(delivery).webhook_ids).unwrap() {
                 assert_eq!(partition_of(id.as_bytes(), partitions), delivery.partition);
                 assert!(named.insert(id), "{id} is named twice");
             }
@@ -299,7 +299,11 @@ pub(crate) mod tests {
         let sizes: Vec<_> = fanned
             .deliveries
             .iter()
-            .map(|delivery| convert::webhook_ids(&decode(delivery)).unwrap().count())
+            .map(|delivery| {
+                convert::webhook_ids(&decode(delivery).webhook_ids)
+                    .unwrap()
+                    .count()
+            })
             .collect();
         assert_eq!(sizes, [1_000, 1_000, 1]);
     }

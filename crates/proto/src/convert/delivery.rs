@@ -8,12 +8,11 @@ use crate::{FieldError, InvalidWire, journal};
 
 const ID_BYTES: usize = 16;
 
-/// The webhooks that a record names.
+/// The webhooks in the field `webhook_ids` of a record.
 ///
 /// # Errors
 /// [`InvalidWire`] when the list is empty or not a multiple of 16 bytes long.
-pub fn webhook_ids(record: &DeliveryRecord) -> Result<impl Iterator<Item = WebhookId> + '_, InvalidWire> {
-    let bytes: &Bytes = &record.webhook_ids;
+pub fn webhook_ids(bytes: &Bytes) -> Result<impl Iterator<Item = WebhookId> + '_, InvalidWire> {
     let (ids, rest) = bytes.as_chunks::<ID_BYTES>();
     if ids.is_empty() || !rest.is_empty() {
         let message = format!(
@@ -77,14 +76,9 @@ mod tests {
         let ids = [WebhookId::from_bytes([1; 16]), WebhookId::from_bytes([2; 16])];
         let mut list = BytesMut::new();
         ids.iter().for_each(|id| append_webhook_id(&mut list, *id));
-        let mut record = DeliveryRecord {
-            webhook_ids: list.freeze(),
-            ..DeliveryRecord::default()
-        };
-        assert_eq!(webhook_ids(&record).unwrap().collect::<Vec<_>>(), ids);
-        record.webhook_ids = record.webhook_ids.slice(..17);
-        assert!(webhook_ids(&record).is_err());
-        record.webhook_ids = Bytes::new();
-        assert!(webhook_ids(&record).is_err());
+        let list = list.freeze();
+        assert_eq!(webhook_ids(&list).unwrap().collect::<Vec<_>>(), ids);
+        assert!(webhook_ids(&list.slice(..17)).is_err());
+        assert!(webhook_ids(&Bytes::new()).is_err());
     }
 }

@@ -8,7 +8,7 @@ use angarium_model::WebhookId;
 use angarium_runtime::Clock;
 use angarium_signing::{WEBHOOK_ID_HEADER, WEBHOOK_SIGNATURE_HEADER, WEBHOOK_TIMESTAMP_HEADER};
 use http::header::CONTENT_TYPE;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue};
 use tokio::time::Instant;
 
 use super::budget::{Budget, Place};
@@ -123,13 +123,18 @@ const LANE_HEADER: &str = "angarium-lane";
 const AGAIN_HEADER: &str = "angarium-again";
 
 /// Headers as Standard Webhooks says, time and signature fresh at every attempt; and where the group stands (D8).
-pub(crate) fn headers(target: &Target, group: &Group, body: &Body, now_ms: i64) -> HeaderMap {
+pub(crate) fn headers(
+    target: &Target,
+    group: &Group,
+    body: &Body,
+    now_ms: i64,
+) -> Vec<(HeaderName, HeaderValue)> {
     let seconds = u64::try_from(now_ms / 1_000).unwrap_or(0);
-    let mut headers = HeaderMap::with_capacity(12);
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(body.content_type));
+    let mut headers = Vec::with_capacity(8);
+    headers.push((CONTENT_TYPE, HeaderValue::from_static(body.content_type)));
     let mut add = |name: &'static str, value: &str| {
         if let Ok(value) = HeaderValue::from_str(value) {
-            headers.insert(HeaderName::from_static(name), value);
+            headers.push((HeaderName::from_static(name), value));
         }
     };
     add(WEBHOOK_ID_HEADER, &group.id);

@@ -2,17 +2,17 @@
 
 use std::time::Duration;
 
-use angarium_kafka::{Chunk, Limit, ReadError};
+use angarium_kafka::{Chunk, Limit, ReadError, Record};
 use tokio::time::sleep;
 
 use super::Actor;
 use crate::partition::Incoming;
-use crate::record::Read;
+use crate::record::{self, Read};
 
 /// What one read back brings at most.
 const READ_BACK: Limit = Limit {
     records: 1_000,
-    bytes: 4 * 1024 * 1024,
+    bytes: 1024 * 1024,
 };
 /// Wait after a read back that failed.
 const READ_PAUSE: Duration = Duration::from_secs(1);
@@ -46,6 +46,7 @@ impl Actor {
                 let records: Vec<Incoming> = chunk
                     .records
                     .into_iter()
+                    .filter(|record| self.is_of_use(record))
                     .filter_map(|record| match self.read(record)? {
                         Read::Event(incoming) => Some(incoming),
                         // It counts where the live stream meets it.
@@ -69,6 +70,11 @@ impl Actor {
                 self.rest();
             }
         }
+    }
+
+    /// Most records are for webhooks that are not behind. One that cannot be read was told of by the live stream.
+    fn is_of_use(&self, record: &Record) -> bool {
+        record::names(record, |id| self.partition.reads_for(id)).unwrap_or(false)
     }
 
     fn rest(&mut self) {

@@ -106,7 +106,7 @@ fn request(url: &Url, capture: Capture) -> Request<'_> {
     Request {
         account: account(1),
         url,
-        headers: HeaderMap::new(),
+        headers: Vec::new(),
         body: Bytes::from_static(b"{}"),
         capture,
         lease: &ENDLESS,
@@ -138,7 +138,8 @@ async fn w5_the_headers_that_are_told_are_those_that_are_sent() {
     let signed = || {
         let mut request = request(&url, Capture::Answer);
         let signature = HeaderValue::from_static("v1,x");
-        request.headers.insert("webhook-signature", signature);
+        let name = http::HeaderName::from_static("webhook-signature");
+        request.headers.push((name, signature));
         request
     };
     let told = caller.headers(&signed()).unwrap();

@@ -6,11 +6,14 @@ use angarium_model::Lane;
 
 use super::mark::{Known, Mark};
 use super::parked::Retry;
-use super::queue::MAX_HEAD_BYTES;
+use super::queue::{MAX_EVENTS, MAX_HEAD_BYTES};
 use super::{Class, Hook, Phase, Retries, Stage, Tail, Window};
 use crate::cursor::Head;
 use crate::group::{GroupLimit, Item};
 use crate::record::Delivery;
+
+/// What is read along for a webhook that cannot send it yet, when memory is short.
+const ALONG_BYTES: usize = 16 * 1024;
 
 /// From where on something is to be read back, and for whom.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +40,8 @@ pub(crate) enum Stream {
     Ahead(usize),
     /// One group, for a call that may begin at once.
     OneGroup,
+    /// A little, of what is read for others: who is passed over has it read for itself later.
+    Along,
     Nothing,
 }
 
@@ -46,6 +51,17 @@ impl MayRead {
         retries: true,
         stream: Stream::Ahead(usize::MAX),
     };
+
+    /// Of what is being read.
+    pub(crate) fn along(self) -> Self {
+        match self.stream {
+            Stream::OneGroup => Self {
+                stream: Stream::Along,
+                ..self
+            },
+            Stream::Ahead(_) | Stream::Along | Stream::Nothing => self,
+        }
+    }
 }
 
 impl Wanted {
@@ -136,6 +152,7 @@ impl Hook {
                         && self.rate.allows(now_ms)
                         && self.pace.allows(now_ms)
                 }
+                Stream::Along => !self.queue.holds(MAX_EVENTS, ALONG_BYTES),
                 Stream::Nothing => false,
             },
             Phase::Waiting(_) if !may.retries => false,
@@ -156,7 +173,13 @@ impl Hook {
         self.phase == Phase::Ready
             && match stream {
                 Stream::Ahead(most) => self.queue.bytes() >= most,
-                Stream::OneGroup => self.queue.holds(group.events, group.bytes.min(MAX_HEAD_BYTES)),
+                // A call takes it, unless one is under way.
+                Stream::OneGroup | Stream::Along if self.is_calling() => {
+                    self.queue.holds(group.events, ALONG_BYTES)
+                }
+                Stream::OneGroup | Stream::Along => {
+                    self.queue.holds(group.events, group.bytes.min(MAX_HEAD_BYTES))
+                }
                 Stream::Nothing => true,
             }
     }

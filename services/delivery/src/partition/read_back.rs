@@ -1,33 +1,44 @@
 //! Webhooks that have fallen behind: what is read back from Kafka for them.
 
 use std::collections::BTreeMap;
-use std::ops::Bound;
 
 use angarium_model::WebhookId;
 
 use super::{Entry, Incoming, Partition};
 use crate::hook::{MayRead, Stream, Wanted};
 
+/// What one read brings, in records, nearly.
+const NEAR: i64 = 1_000;
+
+fn lower(than: Option<i64>, from: i64) -> Option<i64> {
+    Some(than.map_or(from, |than| than.min(from)))
+}
+
 impl Partition {
-    /// Where to read back from, when some webhook waits for it. They take turns, so that one that is days behind holds
-    /// up none that is seconds behind; what is read serves all that wait for a place in it.
+    /// Where to read back from, when some webhook waits for it. Reading goes forward from one that waits to the next, so
+    /// that one that is days behind holds up none that is seconds behind, and begins again with the first. What is read
+    /// serves all that wait for a place in it: those that have come equally far go on together.
     pub(crate) fn wanted_read(&mut self, now_ms: i64) -> Option<i64> {
         let (live_next, may) = (self.live_next, self.may_read());
-        let wants = |id: &WebhookId| {
-            let hook = &self.entries.get(*id)?.hook;
-            let wanted = hook.wants_read(now_ms, live_next, may)?;
-            Some((*id, wanted.from()))
-        };
-        let next = match self.served {
-            Some(served) => {
-                let behind = (Bound::Excluded(served), Bound::Unbounded);
-                self.behind.range(behind).find_map(wants)
+        let (mut first, mut next, mut is_wanted_here) = (None, None, false);
+        for id in &self.behind {
+            let hook = self.entries.get(*id).map(|entry| &entry.hook);
+            let Some(wanted) = hook.and_then(|hook| hook.wants_read(now_ms, live_next, may)) else {
+                continue;
+            };
+            let from = wanted.from();
+            first = lower(first, from);
+            if from > self.read_to {
+                next = lower(next, from);
             }
-            None => None,
-        };
-        let (id, from) = next.or_else(|| self.behind.iter().find_map(wants))?;
-        self.served = Some(id);
-        Some(from)
+            is_wanted_here |= from == self.read_to;
+        }
+        // Whoever waits a little further on is served with those that wait here.
+        let is_near = next.is_some_and(|next| next.saturating_sub(self.read_to) < NEAR);
+        if is_wanted_here && is_near {
+            return Some(self.read_to);
+        }
+        next.or(first)
     }
 
     /// What may be read back, for all that is in memory of it and waits for a call: a quarter of the queues' bound for
@@ -49,7 +60,7 @@ impl Partition {
 
     /// Records `[start, next)` that were read back: offered to every webhook that waits for one of these places.
     pub(crate) fn read_back(&mut self, start: i64, next: i64, records: &[Incoming], now_ms: i64) {
-        let (group, may) = (self.rules.group, self.may_read());
+        let (group, may) = (self.rules.group, self.may_read().along());
         let wants = |id: &WebhookId| {
             let hook = &self.entries.get(*id)?.hook;
             Some((*id, hook.wants_read(now_ms, self.live_next, may)?))
@@ -61,7 +72,11 @@ impl Partition {
             .filter(|(_, wanted)| (start..next.max(start.saturating_add(1))).contains(&wanted.from()))
             .map(|(id, wanted)| (id, (wanted, true)))
             .collect();
+        self.read_to = next;
         for record in records.iter().filter(|record| record.offset < next) {
+            if matches!(self.may_read().stream, Stream::Nothing) {
+                self.pause_streams(&mut taking, record.offset);
+            }
             for id in &record.webhooks {
                 let Some((wanted, open)) = taking.get_mut(id).filter(|(_, open)| *open) else {
                     continue;
@@ -86,6 +101,26 @@ impl Partition {
             self.poke(id, now_ms);
         }
         self.relieve_memory(now_ms);
+    }
+
+    /// Memory is short: those that read for new groups all stop at this place, and go on together from there.
+    fn pause_streams(&mut self, taking: &mut BTreeMap<WebhookId, (Wanted, bool)>, at: i64) {
+        let group = self.rules.group;
+        let is_new = |(wanted, open): &(Wanted, bool)| *open && matches!(wanted, Wanted::Stream(_));
+        for (id, (wanted, open)) in taking.iter_mut().filter(|(_, taken)| is_new(taken)) {
+            self.entries.change(*id, |entry| {
+                if entry.hook.has_read_enough(Stream::Nothing, group) {
+                    entry.hook.read_back_until(*wanted, at);
+                    *open = false;
+                }
+            });
+        }
+        self.read_to = at;
+    }
+
+    /// Whether what is read back may be for this webhook.
+    pub(crate) fn reads_for(&self, id: WebhookId) -> bool {
+        self.behind.contains(&id)
     }
 
     /// Kafka no longer has what is below `low`: its retention is over (D5), and reading goes on from there.

@@ -65,7 +65,7 @@ impl Partition {
             agenda: Agenda::default(),
             turns: Turns::default(),
             behind: BTreeSet::new(),
-            served: None,
+            read_to: 0,
             changed: BTreeSet::new(),
             live_has_moved: true,
             first_checkpoint: if start.is_anew { First::Anew } else { First::Yes },

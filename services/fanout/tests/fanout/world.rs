@@ -283,7 +283,7 @@ fn delivered(lane: Lane, record: &Record, partitions: NonZeroU32) -> Vec<Deliver
         "only the trace is copied: {:?}",
         record.headers
     );
-    let ids: Vec<_> = convert::webhook_ids(&value).unwrap().collect();
+    let ids: Vec<_> = convert::webhook_ids(&value.webhook_ids).unwrap().collect();
     assert_eq!(*record.key, *ids[0].as_bytes(), "the key is the first webhook");
     let of_webhook = |id: &WebhookId| {
         assert_eq!(partition_of(id.as_bytes(), partitions), record.partition);
