@@ -43,7 +43,7 @@ pub(crate) use self::aside::GivingUp;
 use self::durable::Durable;
 use self::failing::Narrowed;
 pub(crate) use self::failing::{Failing, Setback};
-pub(crate) use self::intake::{MayRead, Stream, Wanted};
+pub(crate) use self::intake::{MayRead, ReadBytes, Stream, Wanted};
 use self::join::Join;
 pub(crate) use self::mark::{Known, Mark};
 use self::pace::Pace;

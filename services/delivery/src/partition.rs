@@ -122,6 +122,8 @@ pub(crate) struct Partition {
     behind: BTreeSet<WebhookId>,
     /// Where reading back stands.
     read_to: i64,
+    /// How many records the next read should bring.
+    read_limit: usize,
     /// Webhooks whose entry in Redis is to be written, or removed.
     changed: BTreeSet<WebhookId>,
     live_has_moved: bool,

@@ -9,11 +9,8 @@ use super::Actor;
 use crate::partition::Incoming;
 use crate::record::{self, Read};
 
-/// What one read back brings at most.
-const READ_BACK: Limit = Limit {
-    records: 1_000,
-    bytes: 1024 * 1024,
-};
+/// What one read back brings at most, in bytes; one record always fits.
+const MOST_BYTES: usize = 1024 * 1024;
 /// Wait after a read back that failed.
 const READ_PAUSE: Duration = Duration::from_secs(1);
 
@@ -32,8 +29,12 @@ impl Actor {
         }
         if let Some(from) = self.partition.wanted_read(self.shared.clock.now_ms()) {
             let (reader, number) = (self.shared.reader.clone(), self.owned.partition());
+            let limit = Limit {
+                records: self.partition.read_limit(),
+                bytes: MOST_BYTES,
+            };
             self.reading = Some(Box::pin(async move {
-                ReadEnd::Read(from, reader.read(number, from, READ_BACK).await)
+                ReadEnd::Read(from, reader.read(number, from, limit).await)
             }));
         }
     }

@@ -24,6 +24,18 @@ pub(crate) enum Wanted {
     Parked(i64),
 }
 
+/// What was read back for a webhook and is in memory, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum ReadBytes {
+    None,
+    /// For a retry whose turn it is.
+    Retry(usize),
+    /// For a call that begins when there is room.
+    Next(usize),
+    /// For one that has to wait: for an answer, or for its time.
+    Ahead(usize),
+}
+
 /// What may be read back now: what waits for a call takes memory that others need.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct MayRead {
@@ -51,17 +63,6 @@ impl MayRead {
         retries: true,
         stream: Stream::Ahead(usize::MAX),
     };
-
-    /// Of what is being read.
-    pub(crate) fn along(self) -> Self {
-        match self.stream {
-            Stream::OneGroup => Self {
-                stream: Stream::Along,
-                ..self
-            },
-            Stream::Ahead(_) | Stream::Along | Stream::Nothing => self,
-        }
-    }
 }
 
 impl Wanted {
@@ -146,13 +147,11 @@ impl Hook {
         let wanted = match &self.phase {
             Phase::Ready => match may.stream {
                 Stream::Ahead(_) => self.queue.is_below_half(),
-                Stream::OneGroup => {
-                    self.queue.is_empty()
-                        && !self.is_calling()
-                        && self.rate.allows(now_ms)
-                        && self.pace.allows(now_ms)
+                Stream::OneGroup => self.queue.is_empty() && self.sends_at_once(now_ms),
+                Stream::Along => {
+                    (self.is_calling() || self.sends_at_once(now_ms))
+                        && !self.queue.holds(MAX_EVENTS, ALONG_BYTES)
                 }
-                Stream::Along => !self.queue.holds(MAX_EVENTS, ALONG_BYTES),
                 Stream::Nothing => false,
             },
             Phase::Waiting(_) if !may.retries => false,
@@ -168,15 +167,19 @@ impl Hook {
         (in_turn && wanted).then_some(*from)
     }
 
+    /// Whether what comes now could be sent, if there is room for a call.
+    fn sends_at_once(&self, now_ms: i64) -> bool {
+        !self.is_calling() && self.rate.allows(now_ms) && self.pace.allows(now_ms)
+    }
+
     /// Whether what is read for new groups is as much as it may be.
     pub(crate) fn has_read_enough(&self, stream: Stream, group: GroupLimit) -> bool {
         self.phase == Phase::Ready
             && match stream {
                 Stream::Ahead(most) => self.queue.bytes() >= most,
-                // A call takes it, unless one is under way.
-                Stream::OneGroup | Stream::Along if self.is_calling() => {
-                    self.queue.holds(group.events, ALONG_BYTES)
-                }
+                Stream::OneGroup if self.is_calling() => true,
+                Stream::Along if self.is_calling() => self.queue.holds(group.events, ALONG_BYTES),
+                // A call takes it.
                 Stream::OneGroup | Stream::Along => {
                     self.queue.holds(group.events, group.bytes.min(MAX_HEAD_BYTES))
                 }
@@ -184,12 +187,15 @@ impl Hook {
             }
     }
 
-    /// What it has in memory of what was read back, for this class of calls.
-    pub(crate) fn read_bytes(&self, in_line: Option<Class>) -> (Class, usize) {
+    /// What it has in memory of what was read back, in bytes.
+    pub(crate) fn read_bytes(&self, in_line: Option<Class>) -> ReadBytes {
         match in_line {
-            Some(Class::Retry) => (Class::Retry, self.queue.bytes() + self.parked.queued_bytes()),
-            _ if self.is_detached() && self.phase == Phase::Ready => (Class::CatchUp, self.queue.bytes()),
-            _ => (Class::Live, 0),
+            Some(Class::Retry) => ReadBytes::Retry(self.queue.bytes() + self.parked.queued_bytes()),
+            _ if !self.is_detached() || self.phase != Phase::Ready => ReadBytes::None,
+            _ if self.is_calling() || self.rate.is_limited() || self.pace.next_at_ms().is_some() => {
+                ReadBytes::Ahead(self.queue.bytes())
+            }
+            _ => ReadBytes::Next(self.queue.bytes()),
         }
     }
 

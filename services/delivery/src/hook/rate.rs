@@ -21,6 +21,11 @@ impl Rate {
         now_ms >= self.next_at_ms()
     }
 
+    /// Whether the last call had to be one of so many in a second.
+    pub(super) fn is_limited(self) -> bool {
+        self.next_at_us > 0
+    }
+
     pub(super) fn clock_was_set_back(&mut self, by_ms: i64) {
         self.next_at_us = self.next_at_us.saturating_sub(by_ms.saturating_mul(1_000));
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use angarium_model::WebhookId;
 
 use super::entry::Entry;
-use crate::hook::Class;
+use crate::hook::{Class, ReadBytes};
 
 /// Webhooks by id. Ordered, so that the same things happening do the same again: a failing seed must fail again.
 #[derive(Debug, Default)]
@@ -19,9 +19,11 @@ pub(super) struct Entries {
 /// What was read back and is in memory, in bytes.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Read {
-    /// For new groups of webhooks that are behind.
-    pub(super) stream: usize,
-    /// For retries that wait for their turn.
+    /// For calls that begin when there is room.
+    pub(super) next: usize,
+    /// For those that have to wait: for an answer, or for their time.
+    pub(super) ahead: usize,
+    /// For retries whose turn it is.
     pub(super) retries: usize,
 }
 
@@ -86,24 +88,23 @@ impl Entries {
 
 impl Read {
     fn comes(&mut self, entry: &Entry) {
-        let (class, bytes) = entry.hook.read_bytes(entry.in_line);
-        if let Some(read) = self.of(class) {
+        if let Some((read, bytes)) = self.of(entry) {
             *read += bytes;
         }
     }
 
     fn leaves(&mut self, entry: &Entry) {
-        let (class, bytes) = entry.hook.read_bytes(entry.in_line);
-        if let Some(read) = self.of(class) {
+        if let Some((read, bytes)) = self.of(entry) {
             *read -= bytes;
         }
     }
 
-    fn of(&mut self, class: Class) -> Option<&mut usize> {
-        match class {
-            Class::Live => None,
-            Class::CatchUp => Some(&mut self.stream),
-            Class::Retry => Some(&mut self.retries),
+    fn of(&mut self, entry: &Entry) -> Option<(&mut usize, usize)> {
+        match entry.hook.read_bytes(entry.in_line) {
+            ReadBytes::None => None,
+            ReadBytes::Retry(bytes) => Some((&mut self.retries, bytes)),
+            ReadBytes::Next(bytes) => Some((&mut self.next, bytes)),
+            ReadBytes::Ahead(bytes) => Some((&mut self.ahead, bytes)),
         }
     }
 }

@@ -7,7 +7,10 @@ use angarium_model::WebhookId;
 use super::{Entry, Incoming, Partition};
 use crate::hook::{MayRead, Stream, Wanted};
 
-/// What one read brings, in records, nearly.
+/// What one read brings, in records.
+pub(super) const MOST_READ: usize = 1_000;
+const LEAST_READ: usize = 16;
+/// What is read with what lies before it, in records.
 const NEAR: i64 = 1_000;
 
 fn lower(than: Option<i64>, from: i64) -> Option<i64> {
@@ -41,26 +44,46 @@ impl Partition {
         next.or(first)
     }
 
+    /// How many records a read should bring: as many as there was room for the last time, or twice as many.
+    pub(crate) fn read_limit(&self) -> usize {
+        self.read_limit
+    }
+
     /// What may be read back, for all that is in memory of it and waits for a call: a quarter of the queues' bound for
-    /// retries and half of it for webhooks that are behind, of which the second quarter is for groups that go at once. So
-    /// those that are slow, or may not be called yet, hold up no other.
+    /// retries, and half of it for webhooks that are behind. At most half of that is for those that cannot be called yet,
+    /// so that who is slow, or has a rate, holds up none that could be.
     fn may_read(&self) -> MayRead {
         /// At least so much of a webhook is worth a read.
         const LEAST: usize = 64 * 1024;
         let (most, read) = (self.rules.max_queued_bytes, self.entries.read());
+        let stream = if read.next + read.ahead > most / 2 {
+            Stream::Nothing
+        } else if read.next + read.ahead > most / 4 || read.ahead > most / 8 {
+            Stream::OneGroup
+        } else {
+            Stream::Ahead(LEAST.max(most / 16))
+        };
         MayRead {
             retries: read.retries <= most / 4,
-            stream: match read.stream {
-                bytes if bytes <= most / 4 => Stream::Ahead(LEAST.max(most / 16)),
-                bytes if bytes <= most / 2 => Stream::OneGroup,
-                _ => Stream::Nothing,
+            stream,
+        }
+    }
+
+    /// What of a read may be kept.
+    fn may_keep(&self) -> MayRead {
+        let may = self.may_read();
+        match may.stream {
+            Stream::OneGroup if self.entries.read().ahead <= self.rules.max_queued_bytes / 4 => MayRead {
+                stream: Stream::Along,
+                ..may
             },
+            _ => may,
         }
     }
 
     /// Records `[start, next)` that were read back: offered to every webhook that waits for one of these places.
     pub(crate) fn read_back(&mut self, start: i64, next: i64, records: &[Incoming], now_ms: i64) {
-        let (group, may) = (self.rules.group, self.may_read().along());
+        let (group, may) = (self.rules.group, self.may_keep());
         let wants = |id: &WebhookId| {
             let hook = &self.entries.get(*id)?.hook;
             Some((*id, hook.wants_read(now_ms, self.live_next, may)?))
@@ -73,15 +96,18 @@ impl Partition {
             .map(|(id, wanted)| (id, (wanted, true)))
             .collect();
         self.read_to = next;
-        for record in records.iter().filter(|record| record.offset < next) {
-            if matches!(self.may_read().stream, Stream::Nothing) {
+        let mut paused = false;
+        for (count, record) in records.iter().filter(|record| record.offset < next).enumerate() {
+            let stream = self.may_keep().stream;
+            if matches!(stream, Stream::Nothing) && !paused {
                 self.pause_streams(&mut taking, record.offset);
+                self.read_limit = count.clamp(LEAST_READ, MOST_READ);
+                paused = true;
             }
             for id in &record.webhooks {
                 let Some((wanted, open)) = taking.get_mut(id).filter(|(_, open)| *open) else {
                     continue;
                 };
-                let stream = self.may_read().stream;
                 let offer = |entry: &mut Entry| {
                     entry.hook.saw_view(record.delivery.revision);
                     let (known, limit) = (entry.known(), entry.group_limit(group));
@@ -92,6 +118,9 @@ impl Partition {
                 };
                 *open = self.entries.change(*id, offer) == Some(true);
             }
+        }
+        if !paused {
+            self.read_limit = (self.read_limit * 2).min(MOST_READ);
         }
         for (id, (wanted, open)) in taking {
             if open {

@@ -9,6 +9,7 @@ use angarium_model::Lane;
 use super::agenda::Agenda;
 use super::entries::Entries;
 use super::entry::Entry;
+use super::read_back::MOST_READ;
 use super::turns::Turns;
 use super::{Effect, Partition, Rules};
 use crate::checkpoint::{First, Memories};
@@ -66,6 +67,7 @@ impl Partition {
             turns: Turns::default(),
             behind: BTreeSet::new(),
             read_to: 0,
+            read_limit: MOST_READ,
             changed: BTreeSet::new(),
             live_has_moved: true,
             first_checkpoint: if start.is_anew { First::Anew } else { First::Yes },

@@ -1,5 +1,6 @@
 //! A partition step by step, under a clock that only the test moves; in `crate::simulation` whatever may happen happens.
 
+mod catching_up;
 mod clocks;
 mod eager;
 mod giving_up;
