@@ -11,13 +11,17 @@
 //! In the end the faults stop. [`run`] fails when a promise was broken; the same seed does the same again.
 
 mod cursors;
+mod fanout;
 pub(crate) mod fixtures;
+mod happened;
 mod heads;
 mod owner;
 mod receivers;
 mod world;
 
 use angarium_model::Lane;
+
+pub use self::happened::{Happened, What};
 
 /// What one run did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,6 +36,8 @@ pub struct Summary {
     pub takeovers: usize,
     /// POSTs.
     pub calls: usize,
+    /// What worlds are there for.
+    pub happened: Happened,
 }
 
 /// A promise was broken.

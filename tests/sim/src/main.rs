@@ -3,7 +3,7 @@
 
 use std::process::ExitCode;
 
-use angarium_delivery::simulation;
+use angarium_delivery::simulation::{self, What};
 use clap::Parser;
 
 /// Simulate the delivery protocol: crashes, frozen owners, lost answers, a Redis that forgets, one world a seed.
@@ -47,6 +47,9 @@ fn main() -> ExitCode {
                 "{} worlds, nothing broken: {} takeovers, {} POSTs, {} events owed, {} received, {} given up as they may be",
                 report.runs, total.takeovers, total.calls, total.owed, total.received, total.given_up
             );
+            for what in What::ALL {
+                println!("{:>10} {what:?}", total.happened.times(what));
+            }
             ExitCode::SUCCESS
         }
         Some(breach) => {

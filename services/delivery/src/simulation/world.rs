@@ -20,7 +20,9 @@ use rand::{RngExt as _, SeedableRng as _};
 
 use self::unordered::Unordered;
 use super::cursors::Topic;
+use super::fanout::Fanout;
 use super::fixtures::webhook;
+use super::happened::What;
 use super::owner::{Owner, Stage};
 use super::receivers::Receivers;
 use super::{Breach, Summary};
@@ -48,8 +50,7 @@ pub(super) struct World {
     orders: BTreeMap<i64, (WebhookId, Order)>,
     /// When each record was appended.
     appended: Vec<i64>,
-    /// The next event's offset in the events topic.
-    source: i64,
+    fanout: Fanout,
     topic: Topic,
     redis: Stored,
     redis_before: VecDeque<Stored>,
@@ -63,8 +64,6 @@ pub(super) struct World {
     owed: BTreeMap<WebhookId, BTreeSet<i64>>,
     /// What was put aside on record, or was too old to be sent.
     given_up: BTreeMap<WebhookId, BTreeSet<i64>>,
-    /// When each event was accepted.
-    accepted: BTreeMap<i64, i64>,
     summary: Summary,
     /// What happened, for a person who looks into a breach.
     story: Option<Vec<String>>,
@@ -87,11 +86,11 @@ impl World {
             step: 0,
             now_ms: START_MS,
             changes: webhooks.clone(),
+            fanout: Fanout::new(seed, webhooks.len()),
             webhooks,
             log: Vec::new(),
             orders: BTreeMap::new(),
             appended: Vec::new(),
-            source: 0,
             topic: Topic::new(lane),
             redis: Stored::default(),
             redis_before: VecDeque::new(),
@@ -102,7 +101,6 @@ impl World {
             down: BTreeSet::new(),
             owed: BTreeMap::new(),
             given_up: BTreeMap::new(),
-            accepted: BTreeMap::new(),
             summary: Summary::default(),
             story: None,
         }
@@ -155,7 +153,8 @@ impl World {
 
     fn step(&mut self) -> Checked {
         match self.rng.random_range(0..1_000) {
-            0..160 => self.publish(),
+            0..100 => self.publish(),
+            100..160 => self.fan_out(),
             160..165 => self.order(),
             165..170 => self.resend(),
             170..330 => self.read_live(),
@@ -188,6 +187,16 @@ impl World {
             _ => self.freeze(),
         }
         self.perform()
+    }
+
+    fn note(&mut self, what: What) {
+        self.summary.happened.note(what);
+    }
+
+    fn note_if(&mut self, happened: bool, what: What) {
+        if happened {
+            self.note(what);
+        }
     }
 
     fn owner(&mut self) -> &mut Owner {

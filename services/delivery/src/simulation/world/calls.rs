@@ -8,6 +8,7 @@ use rand::RngExt as _;
 
 use super::super::owner::{Owner, Post, Stage};
 use super::{Checked, MAX_QUEUED_BYTES, World};
+use crate::group::Item;
 use crate::partition::Answer;
 
 impl World {
@@ -66,20 +67,24 @@ impl World {
     }
 
     pub(super) fn receive(&mut self, post: &Post) -> Checked {
-        // An event that was put aside may come when the owner after the one that did so tries again; one that should have
-        // expired may come where its repetition stands.
-        let gone: BTreeSet<i64> = post
-            .group
-            .items
-            .iter()
-            .map(|item| item.delivery.source.offset)
-            .filter(|source| self.may_lack(post.webhook, *source))
-            .collect();
-        let is_unordered = self.unordered.webhooks.contains(&post.webhook);
-        self.receivers
-            .receive(post.webhook, &post.group, post.generation, |source| {
-                is_unordered || gone.contains(&source)
-            })
+        let webhook = post.webhook;
+        let is_unordered = self.unordered.webhooks.contains(&webhook);
+        let mut receivers = std::mem::take(&mut self.receivers);
+        // What must have come before: what its own view or an older one named (docs/model-findings.md, 13), unless it was
+        // given up. What is resent stands outside the order.
+        let (fanout, may_lack) = (&self.fanout, |source| self.may_lack(webhook, source));
+        let lacks = |item: &Item, seen: &BTreeSet<i64>| {
+            let (source, view) = (item.delivery.source.offset, item.delivery.revision);
+            let earlier = fanout.named(webhook).take_while(|(named, _)| *named < source);
+            let mut earlier = earlier.filter(|(named, by)| *by <= view && !seen.contains(named));
+            let missing = earlier.find(|(named, _)| !may_lack(*named));
+            missing
+                .filter(|_| !is_unordered && !item.delivery.resent)
+                .map(|(named, _)| named)
+        };
+        let received = receivers.receive(webhook, &post.group, post.generation, lacks);
+        self.receivers = receivers;
+        received
     }
 
     pub(super) fn failure(&mut self) -> Verdict {

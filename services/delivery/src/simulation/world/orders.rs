@@ -18,7 +18,7 @@ impl World {
             Ordered::Cancel
         } else {
             let from = self.rng.random_range(0..=at);
-            let after = self.rng.random_range(0..=self.source);
+            let after = self.rng.random_range(0..=self.fanout.last());
             Ordered::Replay {
                 from,
                 until: self.rng.random_range(from..=at),
@@ -85,8 +85,9 @@ impl World {
             for record in &self.log {
                 let source = record.delivery.source.offset;
                 let is_first = record.webhooks.contains(&webhook) && known.insert(source);
-                let is_asked =
-                    (from..until).contains(&record.offset) && after.is_none_or(|after| source > after);
+                let is_asked = (from..until).contains(&record.offset)
+                    && after.is_none_or(|after| source > after)
+                    && !self.fanout.is_late(record.offset);
                 if is_first
                     && is_asked
                     && !self.may_lack(webhook, source)

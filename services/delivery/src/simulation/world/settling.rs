@@ -38,6 +38,7 @@ impl World {
     pub(super) fn settle(&mut self) -> Checked {
         self.down.clear();
         self.unordered.settle();
+        self.fanout.settle();
         self.redis_is_away = false;
         let last = self.owners.pop();
         self.owners.clear();
@@ -50,6 +51,7 @@ impl World {
         }
         for _ in 0..ROUNDS {
             self.learn();
+            self.fanout_ends();
             self.read_live();
             self.perform()?;
             for post in 0..self.owner().posts.len() {
@@ -74,7 +76,7 @@ impl World {
                 self.owner().append_place()?;
             }
             self.perform()?;
-            let all_live = self.owner().live == self.log.len();
+            let all_live = self.fanout.is_done() && self.owner().live == self.log.len();
             let end = i64::try_from(self.log.len()).unwrap_or(i64::MAX);
             let owner = self.owner();
             let idle = owner.posts.is_empty()
@@ -90,6 +92,12 @@ impl World {
         Err(format!(
             "not all is done once the faults have stopped: {lacking:?}; {waits}"
         ))
+    }
+
+    /// Fanout writes what it has not written yet.
+    fn fanout_ends(&mut self) {
+        let owner = self.fanout.owner();
+        while self.fanout.decide(owner, &self.changes) || self.record_lands(owner) {}
     }
 
     /// It was given up as it may be, or has left Kafka. What fanout repeated of it may be there still, and is passed when
