@@ -11,15 +11,75 @@ pub enum What {
     LateUnderSameView,
     /// A frozen fanout wrote behind its follower, under an older view.
     LateUnderOldView,
+    /// A queue had no room for an event.
+    QueueOverflows,
+    /// The same, with a call under way.
+    QueueOverflowsDuringCall,
+    /// A queue behind a join had no room for an event.
+    JoinOverflows,
+    /// An event was received that is larger than any queue.
+    LargerThanAnyQueue,
+    /// A group was too large for its receiver, and came in halves.
+    Halved,
+    /// A call was not made, through no fault of the receiver.
+    NotSent,
+    /// One that was followed went on reading and writing, for it did not know.
+    ZombieReads,
+    /// A worker took the partition again while its own earlier owner still lived.
+    Rejoins,
+    /// An owner was followed with a call under way.
+    FollowedInACall,
+    /// An owner began with a clock that was off by 8 days.
+    WrongClock,
+    /// Someone set the clock of an owner by 8 days or more.
+    ClockIsSet,
+    /// The log's start passed what a webhook waited for.
+    StartPassesResume,
+    /// The log's start passed a group that had failed.
+    StartPassesHead,
+    /// An event was too old to be sent.
+    Expires,
+    /// An event was put aside.
+    PutAside,
+    /// A webhook was switched off, its receiver being gone or silent for as long as events are kept.
+    SwitchedOff,
+    /// The batch lane met a webhook that was created meanwhile.
+    NewWebhookInBatch,
+    /// An owner died while a webhook was in a slot.
+    CrashInSlot,
+    /// A slot began while nobody owned the partition.
+    MissedSlot,
+    /// A slot began while the back-off ran.
+    SlotInBackOff,
 }
 
 impl What {
     /// All of it.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 24] = [
         Self::FanoutRepeats,
         Self::ReportFails,
         Self::LateUnderSameView,
         Self::LateUnderOldView,
+        Self::QueueOverflows,
+        Self::QueueOverflowsDuringCall,
+        Self::JoinOverflows,
+        Self::LargerThanAnyQueue,
+        Self::Halved,
+        Self::NotSent,
+        Self::ZombieReads,
+        Self::Rejoins,
+        Self::FollowedInACall,
+        Self::WrongClock,
+        Self::ClockIsSet,
+        Self::StartPassesResume,
+        Self::StartPassesHead,
+        Self::Expires,
+        Self::PutAside,
+        Self::SwitchedOff,
+        Self::NewWebhookInBatch,
+        Self::CrashInSlot,
+        Self::MissedSlot,
+        Self::SlotInBackOff,
     ];
 }
 

@@ -6,8 +6,9 @@ use angarium_policy::{ErrorClass, Failure, RETENTION, Verdict};
 use angarium_runtime::millis;
 use rand::RngExt as _;
 
+use super::super::happened::What;
 use super::super::owner::{Owner, Post, Stage};
-use super::{Checked, MAX_QUEUED_BYTES, World};
+use super::{Checked, World};
 use crate::group::Item;
 use crate::partition::Answer;
 
@@ -19,8 +20,10 @@ impl World {
             self.look_at_expired()?;
             for post in begun {
                 if self.owners[index].is_frozen {
+                    self.is_not_sent(index, &post, 0.5);
                     continue;
                 }
+                self.check_halved(index, &post)?;
                 self.check_post(&self.owners[index], &post)?;
                 self.summary.calls += 1;
                 let epoch = self.owners[index].epoch;
@@ -32,7 +35,7 @@ impl World {
         }
         let queued = self.owner().partition.queued_bytes();
         // Every bound admits one event, and the group that is kept for its retry.
-        if queued > MAX_QUEUED_BYTES + 1_000 {
+        if queued > self.scale.max_queued_bytes() + 1_000 {
             return Err(format!("{queued} bytes are queued"));
         }
         Ok(())
@@ -47,9 +50,7 @@ impl World {
         };
         if self.unordered.is_held_back() {
             let post = owner.posts.remove(position);
-            let now_ms = owner.clock(self.now_ms);
-            owner.partition.not_sent(post.webhook, &post.group, now_ms);
-            self.tell(|| format!("{:?} is not sent to {}", post.offsets(), post.webhook));
+            self.is_not_sent(index, &post, 1.0);
             return self.perform();
         }
         let post = &mut owner.posts[position];
@@ -57,6 +58,9 @@ impl World {
             let post = owner.posts.remove(position);
             let verdict = self.failure();
             self.tell_answer(index, &post, verdict);
+        } else if self.few.refuses(post) {
+            let post = owner.posts.remove(position);
+            self.tell_answer(index, &post, Verdict::TooLarge);
         } else {
             post.arrived = true;
             let post = post.clone();
@@ -64,6 +68,17 @@ impl World {
             self.receive(&post)?;
         }
         self.perform()
+    }
+
+    /// A call is not made; its owner learns of it, or it hangs.
+    fn is_not_sent(&mut self, index: usize, post: &Post, chance: f64) {
+        if self.rng.random_bool(chance) {
+            let owner = &mut self.owners[index];
+            let now_ms = owner.clock(self.now_ms);
+            owner.partition.not_sent(post.webhook, &post.group, now_ms);
+            self.note(What::NotSent);
+            self.tell(|| format!("{:?} is not sent to {}", post.offsets(), post.webhook));
+        }
     }
 
     pub(super) fn receive(&mut self, post: &Post) -> Checked {
@@ -84,6 +99,9 @@ impl World {
         };
         let received = receivers.receive(webhook, &post.group, post.generation, lacks);
         self.receivers = receivers;
+        let mut items = post.group.items.iter();
+        let is_huge = items.any(|item| item.delivery.data.len() > 1024 * 1024);
+        self.note_if(is_huge, What::LargerThanAnyQueue);
         received
     }
 
@@ -128,10 +146,14 @@ impl World {
             jitter: self.rng.random(),
         };
         self.tell(|| format!("{webhook} answered {verdict:?}"));
+        if verdict == Verdict::TooLarge {
+            self.few.refused(self.owners[index].epoch, post);
+        }
         let owner = &mut self.owners[index];
         let now_ms = owner.clock(self.now_ms);
         let settled = owner.partition.answered(webhook, &post.group, answer, now_ms);
         if settled.is_some_and(|settled| settled.disable.is_some()) {
+            self.note(What::SwitchedOff);
             let number = self.webhooks.iter().position(|known| known.id == webhook);
             number.into_iter().for_each(|number| self.switch(number, false));
         }
@@ -153,6 +175,7 @@ impl World {
         owner
             .partition
             .was_put_aside(webhook, &group, owner.clock(self.now_ms));
+        self.note(What::PutAside);
         self.tell(|| format!("events {sources:?} for {webhook} were put aside"));
     }
 
@@ -174,6 +197,7 @@ impl World {
                 ));
             }
             self.given_up.entry(webhook).or_default().insert(source);
+            self.note(What::Expires);
             self.tell(|| format!("event {source} for {webhook} was too old"));
         }
         Ok(())

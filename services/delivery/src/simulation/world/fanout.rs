@@ -1,24 +1,26 @@
 //! Fanout and the registry: events are accepted, matched and written, webhooks are changed, and the owner learns of it.
 
-use angarium_model::Revision;
+use angarium_model::{Lane, Revision};
 use rand::RngExt as _;
 
 use super::super::fanout::{Decided, Event};
-use super::super::fixtures::delivery;
+use super::super::fixtures::{delivery, webhook};
 use super::super::happened::What;
 use super::super::owner::Stage;
-use super::World;
+use super::{MOST_WEBHOOKS, World, settings};
 
 /// Fanouts that were followed and still write.
 const MAX_FROZEN: usize = 2;
 
 impl World {
     pub(super) fn publish(&mut self) {
-        let size = [2, 2, 2, 400][self.rng.random_range(0..4)];
-        self.fanout.accept(Event {
-            accepted_ms: self.now_ms,
-            size,
-        });
+        for _ in 0..self.scale.burst(&mut self.rng) {
+            let size = self.scale.size(&mut self.rng);
+            self.fanout.accept(Event {
+                accepted_ms: self.now_ms,
+                size,
+            });
+        }
     }
 
     /// Fanout goes on, or fails.
@@ -66,10 +68,10 @@ impl World {
     /// It matches what has come, and some of what it has written lands.
     fn fanout_goes_on(&mut self) {
         let owner = self.fanout.owner();
-        for _ in 0..self.rng.random_range(1..6) {
+        for _ in 0..self.rng.random_range(1..6) * self.scale.stride() {
             self.fanout.decide(owner, &self.changes);
         }
-        for _ in 0..self.rng.random_range(0..6) {
+        for _ in 0..self.rng.random_range(0..6) * self.scale.stride() {
             self.record_lands(owner);
         }
     }
@@ -102,6 +104,9 @@ impl World {
             self.note_if(!has_old_view, What::LateUnderSameView);
         } else {
             for id in &decided.webhooks {
+                let is_new = !self.owed.contains_key(id) && self.lane == Lane::Batch;
+                let is_created = self.created.contains(id);
+                self.note_if(is_new && is_created, What::NewWebhookInBatch);
                 self.owed.entry(*id).or_default().insert(decided.source);
             }
         }
@@ -130,6 +135,22 @@ impl World {
         let number = self.rng.random_range(0..self.webhooks.len());
         let on = self.rng.random_bool(0.6);
         self.switch(number, on);
+    }
+
+    pub(super) fn create_webhook(&mut self) {
+        let number = self.webhooks.len() + 1;
+        if number > MOST_WEBHOOKS {
+            return;
+        }
+        let revision = i64::try_from(self.changes.len()).unwrap_or(i64::MAX) + 1;
+        let created = webhook(u8::try_from(number).unwrap_or(u8::MAX), true, revision);
+        let mut created = settings(created, &mut self.rng);
+        self.unordered.change(&mut created);
+        self.fanout.changed(None);
+        self.created.insert(created.id);
+        self.tell(|| format!("webhook {} is created, revision {revision}", created.id));
+        self.changes.push(created.clone());
+        self.webhooks.push(created);
     }
 
     pub(super) fn switch(&mut self, number: usize, active: bool) {
