@@ -12,6 +12,7 @@
 //!
 //! In the end the faults stop. [`run`] fails when a promise was broken; the same seed does the same again.
 
+mod crowd;
 mod cursors;
 mod fanout;
 pub(crate) mod fixtures;
@@ -23,6 +24,7 @@ mod world;
 
 use angarium_model::Lane;
 
+pub use self::crowd::{Recovery, recover};
 pub use self::happened::{Happened, What};
 
 /// What one run did.

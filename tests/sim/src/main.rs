@@ -19,10 +19,25 @@ struct Args {
     /// Tell what happens in the first seed, a line a step, and run no other.
     #[arg(long)]
     tell: bool,
+    /// Have a thousand webhooks catch up together, and tell what it took; run no world.
+    #[arg(long)]
+    crowd: bool,
 }
 
 fn main() -> ExitCode {
     let args = Args::parse();
+    if args.crowd {
+        return match simulation::recover(args.from) {
+            Ok(recovery) => {
+                println!("{recovery:#?}");
+                ExitCode::SUCCESS
+            }
+            Err(what) => {
+                println!("broken: {what}");
+                ExitCode::FAILURE
+            }
+        };
+    }
     if args.tell {
         let (ended, story) = simulation::tell(args.from);
         for line in story {
