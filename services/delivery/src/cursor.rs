@@ -55,6 +55,22 @@ pub(crate) enum Standing {
     },
 }
 
+impl Cursor {
+    /// The end of what it says of the log.
+    pub(crate) fn reaches(&self) -> i64 {
+        let Standing::Behind {
+            head, replay, parked, ..
+        } = &self.standing
+        else {
+            return self.resume;
+        };
+        let heads = std::iter::once(head).chain(parked.iter().map(|parked| &parked.head));
+        let groups = heads.filter_map(Head::last).map(|last| last + 1).max();
+        let ends = [Some(self.resume), groups, replay.map(|replay| replay.then)];
+        ends.into_iter().flatten().max().unwrap_or(self.resume)
+    }
+}
+
 impl Standing {
     pub(crate) fn is_live(&self) -> bool {
         *self == Self::Live

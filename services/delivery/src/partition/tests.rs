@@ -1,6 +1,7 @@
 //! A partition step by step, under a clock that only the test moves; in `crate::simulation` whatever may happen happens.
 
 mod clocks;
+mod cut;
 mod giving_up;
 mod marks;
 mod replay;
