@@ -8,7 +8,7 @@
 //! writing. Some webhooks are unordered; receivers refuse one event for long, or hang on it, or take few at once. Events are
 //! small, or larger than any queue, or come by hundreds. Redis is wiped, rolled back, away. Fanout restarts and repeats,
 //! and when it was frozen writes late what it matched under an old view. Webhooks are created, edited, switched off and
-//! on, and an owner learns it late. [`What`] lists what must happen somewhere; `tests/sim` counts it.
+//! on, and an owner learns it late. The log is cut, or created anew. [`What`] lists what must happen somewhere; `tests/sim` counts it.
 //!
 //! In the end the faults stop. [`run`] fails when a promise was broken; the same seed does the same again.
 

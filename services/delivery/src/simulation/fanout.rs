@@ -9,6 +9,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use angarium_model::{Revision, Webhook, WebhookId};
 
+use crate::partition::Incoming;
+
 /// An event of the events topic.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Event {
@@ -189,6 +191,21 @@ impl Fanout {
     pub(super) fn named(&self, webhook: WebhookId) -> impl Iterator<Item = (i64, Revision)> {
         let named = self.named.get(&webhook).into_iter().flatten();
         named.map(|(source, view)| (*source, *view))
+    }
+
+    /// The deliveries log has lost what came behind this place; what it has left is this.
+    pub(super) fn log_ends_at(&mut self, end: i64, log: &[Incoming]) {
+        self.late.retain(|offset| *offset < end);
+        self.named.clear();
+        let written = log.iter().filter(|record| !record.delivery.resent);
+        for record in written.filter(|record| !self.late.contains(&record.offset)) {
+            for webhook in &record.webhooks {
+                let named = self.named.entry(*webhook).or_default();
+                let view = record.delivery.revision;
+                let oldest = named.entry(record.delivery.source.offset).or_insert(view);
+                *oldest = view.min(*oldest);
+            }
+        }
     }
 
     pub(super) fn commit(&mut self) {

@@ -37,6 +37,10 @@ pub enum What {
     StartPassesResume,
     /// The log's start passed a group that had failed.
     StartPassesHead,
+    /// The log lost its end.
+    LogIsCut,
+    /// The log was created anew.
+    LogIsAnew,
     /// An event was too old to be sent.
     Expires,
     /// An event was put aside.
@@ -55,7 +59,7 @@ pub enum What {
 
 impl What {
     /// All of it.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 26] = [
         Self::FanoutRepeats,
         Self::ReportFails,
         Self::LateUnderSameView,
@@ -73,6 +77,8 @@ impl What {
         Self::ClockIsSet,
         Self::StartPassesResume,
         Self::StartPassesHead,
+        Self::LogIsCut,
+        Self::LogIsAnew,
         Self::Expires,
         Self::PutAside,
         Self::SwitchedOff,

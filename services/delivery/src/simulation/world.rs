@@ -1,6 +1,7 @@
 //! The world: what happens next, and what must hold.
 
 mod calls;
+mod cut;
 mod fanout;
 mod faults;
 mod few;
@@ -20,6 +21,7 @@ use angarium_model::{
 use rand::rngs::SmallRng;
 use rand::{RngExt as _, SeedableRng as _};
 
+use self::cut::Cut;
 use self::few::Few;
 use self::scale::Scale;
 use self::unordered::Unordered;
@@ -69,6 +71,7 @@ pub(super) struct World {
     receivers: Receivers,
     unordered: Unordered,
     few: Few,
+    cut: Cut,
     /// Webhooks whose receivers are down.
     down: BTreeSet<WebhookId>,
     owed: BTreeMap<WebhookId, BTreeSet<i64>>,
@@ -115,6 +118,7 @@ impl World {
             receivers: Receivers::default(),
             unordered,
             few,
+            cut: Cut::new(seed),
             down: BTreeSet::new(),
             owed: BTreeMap::new(),
             given_up: BTreeMap::new(),
@@ -163,6 +167,9 @@ impl World {
         self.take_over(None);
         for step in 0..STEPS {
             self.step = step;
+            if self.cut.is_due(step) {
+                self.cut_log();
+            }
             self.step()?;
         }
         Ok(())
@@ -171,6 +178,7 @@ impl World {
     fn step(&mut self) -> Checked {
         match self.rng.random_range(0..1_000) {
             0..100 => self.publish(),
+            100..170 if self.cut.is_open => {}
             100..160 => self.fan_out(),
             160..165 => self.order(),
             165..170 => self.resend(),

@@ -95,7 +95,12 @@ impl World {
         let (directory, skew_ms) = by.unwrap_or_else(|| (self.any_directory(), self.any_skew()));
         let known = directory.revision(fixtures::account()).offset();
         let learnt = usize::try_from(known).unwrap_or(0);
-        let heads = Heads::new(found.as_ref(), &memories);
+        let heads = if self.cut.is_open {
+            // They were of another log.
+            Heads::default()
+        } else {
+            Heads::new(found.as_ref(), &memories)
+        };
         self.tell(|| format!("[{epoch}] takes over: {found:?}, {memories:?}"));
         self.note_if(skew_ms != 0, What::WrongClock);
         let mut clocks = Clocks::default();

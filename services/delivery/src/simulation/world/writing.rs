@@ -37,6 +37,7 @@ impl World {
                     // What was learnt meanwhile.
                     owner.partition.refresh(now_ms);
                     self.topic.remove_below(owner.epoch);
+                    self.log_is_known();
                 }
             }
         }
