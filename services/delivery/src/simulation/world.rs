@@ -1,6 +1,7 @@
 //! The world: what happens next, and what must hold.
 
 mod calls;
+mod calm;
 mod cut;
 mod fanout;
 mod faults;
@@ -21,6 +22,7 @@ use angarium_model::{
 use rand::rngs::SmallRng;
 use rand::{RngExt as _, SeedableRng as _};
 
+use self::calm::Calm;
 use self::cut::Cut;
 use self::few::Few;
 use self::scale::Scale;
@@ -72,6 +74,7 @@ pub(super) struct World {
     unordered: Unordered,
     few: Few,
     cut: Cut,
+    calm: Calm,
     /// Webhooks whose receivers are down.
     down: BTreeSet<WebhookId>,
     owed: BTreeMap<WebhookId, BTreeSet<i64>>,
@@ -119,6 +122,7 @@ impl World {
             unordered,
             few,
             cut: Cut::new(seed),
+            calm: Calm::new(seed),
             down: BTreeSet::new(),
             owed: BTreeMap::new(),
             given_up: BTreeMap::new(),
@@ -216,6 +220,7 @@ impl World {
             964 => self.create_webhook(),
             965..975 => self.learn(),
             975..980 => self.receiver_fails_or_recovers(),
+            980..1_000 if self.calm.holds() => {}
             980..986 => self.redis_fails(),
             986..993 => self.crash(),
             993..995 => self.rejoin(),
