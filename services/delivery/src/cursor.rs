@@ -55,6 +55,22 @@ pub(crate) enum Standing {
     },
 }
 
+impl Cursor {
+    /// The end of what it says of the log.
+    pub(crate) fn reaches(&self) -> i64 {
+        let Standing::Behind {
+            head, replay, parked, ..
+        } = &self.standing
+        else {
+            return self.resume;
+        };
+        let heads = std::iter::once(head).chain(parked.iter().map(|parked| &parked.head));
+        let groups = heads.filter_map(Head::last).map(|last| last + 1).max();
+        let ends = [Some(self.resume), groups, replay.map(|replay| replay.then)];
+        ends.into_iter().flatten().max().unwrap_or(self.resume)
+    }
+}
+
 impl Standing {
     pub(crate) fn is_live(&self) -> bool {
         *self == Self::Live
@@ -95,6 +111,15 @@ impl Head {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_none()
+    }
+
+    /// What of it lies behind this place.
+    pub(crate) fn behind(&self, offset: i64) -> Self {
+        let first = self.offsets().partition_point(|other| *other <= offset);
+        match first {
+            0 => self.clone(),
+            _ => Self::new(self.offsets().iter().skip(first).copied()),
+        }
     }
 
     pub(crate) fn last(&self) -> Option<i64> {

@@ -20,6 +20,8 @@ mod answer;
 mod aside;
 mod durable;
 mod failing;
+#[cfg(any(test, feature = "simulation"))]
+mod inspect;
 mod intake;
 mod join;
 mod mark;
@@ -43,6 +45,8 @@ pub(crate) use self::aside::GivingUp;
 use self::durable::Durable;
 use self::failing::Narrowed;
 pub(crate) use self::failing::{Failing, Setback};
+#[cfg(any(test, feature = "simulation"))]
+pub(crate) use self::inspect::{Full, Look};
 pub(crate) use self::intake::{MayRead, ReadBytes, Stream, Wanted};
 use self::join::Join;
 pub(crate) use self::mark::{Known, Mark};

@@ -3,21 +3,29 @@
 //!
 //! All I/O of the partition actor is an effect that the world carries out when it likes, or never: an append to the
 //! cursors topic lands and is acknowledged in two steps, a checkpoint reaches Redis late or not at all, a POST arrives,
-//! and its answer may be lost. Between any two steps the owner may crash, or be frozen and followed by another; what a
-//! frozen one has under way still lands. Some webhooks are unordered, and their receivers refuse one event for long, or
-//! hang on it. Redis is wiped, rolled back, away. Fanout restarts and repeats. Webhooks are
-//! edited, switched off and on, and an owner learns it late.
+//! and its answer may be lost, or it is not sent at all. Between any two steps the owner may crash, or be frozen and
+//! followed by another; what a frozen one has under way still lands, and one that does not know goes on reading and
+//! writing. Some webhooks are unordered; receivers refuse one event for long, or hang on it, or take few at once. Events are
+//! small, or larger than any queue, or come by hundreds. Redis is wiped, rolled back, away. Fanout restarts and repeats,
+//! and when it was frozen writes late what it matched under an old view. Webhooks are created, edited, switched off and
+//! on, and an owner learns it late. The log is cut, or created anew. [`What`] lists what must happen somewhere; `tests/sim` counts it.
 //!
 //! In the end the faults stop. [`run`] fails when a promise was broken; the same seed does the same again.
 
+mod crowd;
 mod cursors;
+mod fanout;
 pub(crate) mod fixtures;
+mod happened;
 mod heads;
 mod owner;
 mod receivers;
 mod world;
 
 use angarium_model::Lane;
+
+pub use self::crowd::{Recovery, recover};
+pub use self::happened::{Happened, What};
 
 /// What one run did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,6 +40,8 @@ pub struct Summary {
     pub takeovers: usize,
     /// POSTs.
     pub calls: usize,
+    /// What worlds are there for.
+    pub happened: Happened,
 }
 
 /// A promise was broken.

@@ -55,6 +55,7 @@ impl Report {
                 self.total.given_up += summary.given_up;
                 self.total.takeovers += summary.takeovers;
                 self.total.calls += summary.calls;
+                self.total.happened.add(&summary.happened);
             }
             Err(breach) if self.breach.as_ref().is_none_or(|other| breach.seed < other.seed) => {
                 self.breach = Some(breach);

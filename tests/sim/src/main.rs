@@ -3,7 +3,7 @@
 
 use std::process::ExitCode;
 
-use angarium_delivery::simulation;
+use angarium_delivery::simulation::{self, What};
 use clap::Parser;
 
 /// Simulate the delivery protocol: crashes, frozen owners, lost answers, a Redis that forgets, one world a seed.
@@ -19,10 +19,25 @@ struct Args {
     /// Tell what happens in the first seed, a line a step, and run no other.
     #[arg(long)]
     tell: bool,
+    /// Have a thousand webhooks catch up together, and tell what it took; run no world.
+    #[arg(long)]
+    crowd: bool,
 }
 
 fn main() -> ExitCode {
     let args = Args::parse();
+    if args.crowd {
+        return match simulation::recover(args.from) {
+            Ok(recovery) => {
+                println!("{recovery:#?}");
+                ExitCode::SUCCESS
+            }
+            Err(what) => {
+                println!("broken: {what}");
+                ExitCode::FAILURE
+            }
+        };
+    }
     if args.tell {
         let (ended, story) = simulation::tell(args.from);
         for line in story {
@@ -47,6 +62,9 @@ fn main() -> ExitCode {
                 "{} worlds, nothing broken: {} takeovers, {} POSTs, {} events owed, {} received, {} given up as they may be",
                 report.runs, total.takeovers, total.calls, total.owed, total.received, total.given_up
             );
+            for what in What::ALL {
+                println!("{:>10} {what:?}", total.happened.times(what));
+            }
             ExitCode::SUCCESS
         }
         Some(breach) => {

@@ -96,7 +96,8 @@ impl Hook {
             Leads::Nowhere => {
                 let replay = self.replay;
                 let undone = replay.map_or_else(|| self.resume(live_next), |replay| replay.then);
-                self.parked.first().map_or(undone, |parked| parked.min(undone))
+                let parked = self.parked.first_of_stream();
+                parked.map_or(undone, |parked| parked.min(undone))
             }
         };
         let of_this = |kind: Kind| kind.generation == self.generation;

@@ -97,7 +97,7 @@ impl Hook {
         GroupLimit { events, ..limit }
     }
 
-    /// Part of the group that failed has expired or left Kafka: what there is of it is another group, which is sent
+    /// Part of the group that failed has left Kafka: what there is of it is another group, which is sent
     /// when the back-off is over.
     pub(super) fn shorten_head(&mut self) {
         self.head = self.queue.common(&self.head);

@@ -174,17 +174,18 @@ impl Hook {
 
     /// Whether what is read for new groups is as much as it may be.
     pub(crate) fn has_read_enough(&self, stream: Stream, group: GroupLimit) -> bool {
-        self.phase == Phase::Ready
-            && match stream {
-                Stream::Ahead(most) => self.queue.bytes() >= most,
-                Stream::OneGroup if self.is_calling() => true,
-                Stream::Along if self.is_calling() => self.queue.holds(group.events, ALONG_BYTES),
-                // A call takes it.
-                Stream::OneGroup | Stream::Along => {
-                    self.queue.holds(group.events, group.bytes.min(MAX_HEAD_BYTES))
-                }
-                Stream::Nothing => true,
-            }
+        let holds_group = || self.queue.holds(group.events, group.bytes.min(MAX_HEAD_BYTES));
+        match (&self.phase, stream) {
+            // One group shows whether the receiver answers.
+            (Phase::Waiting(_), _) => self.head.is_empty() && holds_group(),
+            (Phase::Off(_), _) => false,
+            (Phase::Ready, Stream::Ahead(most)) => self.queue.bytes() >= most,
+            (Phase::Ready, Stream::OneGroup) if self.is_calling() => true,
+            (Phase::Ready, Stream::Along) if self.is_calling() => self.queue.holds(group.events, ALONG_BYTES),
+            // A call takes it.
+            (Phase::Ready, Stream::OneGroup | Stream::Along) => holds_group(),
+            (Phase::Ready, Stream::Nothing) => true,
+        }
     }
 
     /// What it has in memory of what was read back, in bytes.

@@ -27,6 +27,11 @@ impl Join {
         self.queue.bytes()
     }
 
+    #[cfg(any(test, feature = "simulation"))]
+    pub(super) fn fits(&self, delivery: &crate::record::Delivery) -> bool {
+        self.queue.fits(delivery)
+    }
+
     /// Queues an event of the live stream; whether there was room.
     pub(super) fn push(&mut self, item: Item) -> bool {
         let fits = self.queue.fits(&item.delivery);

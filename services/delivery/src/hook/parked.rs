@@ -151,9 +151,10 @@ impl Retries {
         Some(self.0.remove(index))
     }
 
-    /// The place of the first event of all of them.
-    pub(super) fn first(&self) -> Option<i64> {
-        self.0.iter().filter_map(Retry::first).min()
+    /// The place of the first event of all of them but those of a replay, which come again with its order.
+    pub(super) fn first_of_stream(&self) -> Option<i64> {
+        let of_stream = self.0.iter().filter(|retry| !retry.what.is_replay);
+        of_stream.filter_map(Retry::first).min()
     }
 
     /// Whether an event of this generation is in one of them.

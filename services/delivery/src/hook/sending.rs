@@ -190,10 +190,8 @@ impl Hook {
             } else {
                 self.window.pass(&item);
             }
+            self.head = self.head.behind(item.offset);
             dropped.note(self.is_replaying(), item.delivery);
-        }
-        if dropped.any {
-            self.shorten_head();
         }
         for (is_replay, delivery) in self.parked.drop_expired(is_over) {
             dropped.note(is_replay, delivery);

@@ -66,6 +66,8 @@ impl Partition {
         if call.is_some() {
             self.line_up(id, now_ms);
             self.schedule(id, now_ms);
+            // What it has beyond the group is not next any more.
+            self.relieve_memory(now_ms);
         } else if may != Some(class) {
             self.line_up(id, now_ms);
         }

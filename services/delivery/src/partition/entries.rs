@@ -50,16 +50,15 @@ impl Entries {
         self.read
     }
 
-    /// The webhook whose queues hold most; `None` when all are empty. One for which something was read back and whose
-    /// turn is next comes last: it would be read again at once.
+    /// The webhook whose queues hold most of what may be dropped; `None` when there is nothing. What was read back for a
+    /// webhook whose turn is next may not: it would be read again at once, and for ever if it is one large event.
     pub(super) fn fullest(&self) -> Option<WebhookId> {
-        let held = self.iter().map(|(id, entry)| {
-            let is_next = matches!(entry.in_line, Some(Class::CatchUp | Class::Retry));
-            (!is_next, entry.hook.queued_bytes(), id)
-        });
-        let held = held.filter(|(_, bytes, _)| *bytes > 0);
-        held.max_by_key(|(first, bytes, _)| (*first, *bytes))
-            .map(|(_, _, id)| id)
+        let held = self
+            .iter()
+            .filter(|(_, entry)| !matches!(entry.in_line, Some(Class::CatchUp | Class::Retry)))
+            .map(|(id, entry)| (entry.hook.queued_bytes(), id));
+        let fullest = held.max_by_key(|(bytes, _)| *bytes);
+        fullest.filter(|(bytes, _)| *bytes > 0).map(|(_, id)| id)
     }
 
     /// Changes a webhook. The only way to do so: whatever happens to its queues is counted.

@@ -97,14 +97,15 @@ impl Partition {
             .collect();
         self.read_to = next;
         let mut paused = false;
-        for (count, record) in records.iter().filter(|record| record.offset < next).enumerate() {
-            let stream = self.may_keep().stream;
-            if matches!(stream, Stream::Nothing) && !paused {
-                self.pause_streams(&mut taking, record.offset);
-                self.read_limit = count.clamp(LEAST_READ, MOST_READ);
-                paused = true;
-            }
+        let read = records.iter().filter(|record| record.offset < next);
+        for (count, record) in read.enumerate() {
             for id in &record.webhooks {
+                let stream = self.may_keep().stream;
+                if matches!(stream, Stream::Nothing) && !paused {
+                    self.pause_streams(&mut taking, record.offset);
+                    self.read_limit = count.clamp(LEAST_READ, MOST_READ);
+                    paused = true;
+                }
                 let Some((wanted, open)) = taking.get_mut(id).filter(|(_, open)| *open) else {
                     continue;
                 };

@@ -14,7 +14,7 @@ use super::turns::Turns;
 use super::{Effect, Partition, Rules};
 use crate::checkpoint::{First, Memories};
 use crate::clocks::Clocks;
-use crate::cursor::Found;
+use crate::cursor::{Cursor, Found};
 use crate::hook::Restoring;
 use crate::target::Subscription;
 
@@ -47,7 +47,10 @@ impl Partition {
             place: ends.low,
             ..Found::default()
         });
-        let was_cut = found.place > ends.high;
+        // Nothing that is known of a log can lie beyond its end.
+        let reached = found.cursors.values().map(Cursor::reaches);
+        let reached = reached.chain(start.memories.webhooks.values().map(|entry| entry.resume));
+        let was_cut = reached.max().max(Some(found.place)) > Some(ends.high);
         let place = if was_cut {
             ends.low
         } else {

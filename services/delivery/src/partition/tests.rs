@@ -2,6 +2,7 @@
 
 mod catching_up;
 mod clocks;
+mod cut;
 mod eager;
 mod giving_up;
 mod marks;

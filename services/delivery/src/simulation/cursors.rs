@@ -98,6 +98,11 @@ impl Topic {
         self.told.get(&webhook).cloned().unwrap_or_default()
     }
 
+    /// The log that it was said of is no more.
+    pub(super) fn forget_told(&mut self) {
+        self.told.clear();
+    }
+
     /// What a new owner finds.
     pub(super) fn found(&self) -> Option<Found> {
         self.sets().found()

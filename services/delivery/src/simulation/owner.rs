@@ -67,6 +67,8 @@ pub(super) struct Owner {
     pub(super) heads: Heads,
     /// It was followed: it begins no POST any more.
     pub(super) is_frozen: bool,
+    /// It knows, and does nothing any more.
+    pub(super) is_superseded: bool,
     /// How far its clock is off, in milliseconds.
     pub(super) skew_ms: i64,
 }

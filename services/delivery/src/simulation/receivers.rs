@@ -4,13 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use angarium_model::WebhookId;
 
-use crate::group::Group;
+use crate::group::{Group, Item};
 
 /// What receivers got.
 #[derive(Debug, Default)]
 pub(super) struct Receivers {
-    /// Sources in order of their first receipt.
-    first: BTreeMap<WebhookId, Vec<i64>>,
     seen: BTreeMap<WebhookId, BTreeSet<i64>>,
     /// The newest generation that each event came in.
     newest: BTreeMap<(WebhookId, i64), i64>,
@@ -20,13 +18,13 @@ pub(super) struct Receivers {
 }
 
 impl Receivers {
-    /// A group arrives. What has left the order may come late.
+    /// A group arrives. `lacks` tells which earlier event is missing that had to be received before this one.
     pub(super) fn receive(
         &mut self,
         webhook: WebhookId,
         group: &Group,
         generation: i64,
-        has_left_order: impl Fn(i64) -> bool,
+        lacks: impl Fn(&Item, &BTreeSet<i64>) -> Option<i64>,
     ) -> Result<(), String> {
         let sources: Vec<i64> = group
             .items
@@ -42,17 +40,13 @@ impl Receivers {
             return Err(format!("{} stands for {known:?} and for {sources:?}", group.id));
         }
         let seen = self.seen.entry(webhook).or_default();
-        let first = self.first.entry(webhook).or_default();
-        for source in sources {
+        for (source, item) in sources.into_iter().zip(&group.items) {
             let newest = self.newest.entry((webhook, source)).or_default();
             *newest = generation.max(*newest);
-            if seen.insert(source) && !has_left_order(source) {
-                if first.last().is_some_and(|last| *last > source) {
-                    return Err(format!(
-                        "{webhook} got {source} for the first time after {first:?}"
-                    ));
-                }
-                first.push(source);
+            if seen.insert(source)
+                && let Some(missing) = lacks(item, seen)
+            {
+                return Err(format!("{webhook} got {source} before {missing}"));
             }
         }
         Ok(())

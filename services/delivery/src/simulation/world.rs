@@ -1,10 +1,14 @@
 //! The world: what happens next, and what must hold.
 
 mod calls;
+mod calm;
+mod cut;
 mod fanout;
 mod faults;
+mod few;
 mod orders;
 mod reading;
+mod scale;
 mod settling;
 mod unordered;
 mod writing;
@@ -18,9 +22,15 @@ use angarium_model::{
 use rand::rngs::SmallRng;
 use rand::{RngExt as _, SeedableRng as _};
 
+use self::calm::Calm;
+use self::cut::Cut;
+use self::few::Few;
+use self::scale::Scale;
 use self::unordered::Unordered;
 use super::cursors::Topic;
+use super::fanout::Fanout;
 use super::fixtures::webhook;
+use super::happened::What;
 use super::owner::{Owner, Stage};
 use super::receivers::Receivers;
 use super::{Breach, Summary};
@@ -31,16 +41,21 @@ use crate::partition::Incoming;
 const START_MS: i64 = 1_727_414_643_000;
 /// Steps with faults.
 const STEPS: usize = 600;
-/// What all queues together may hold: little, so that it is reached.
-const MAX_QUEUED_BYTES: usize = 3_000;
+/// Webhooks that a world may come to have.
+const MOST_WEBHOOKS: usize = 6;
 
 pub(super) struct World {
     seed: u64,
     rng: SmallRng,
     lane: Lane,
+    scale: Scale,
+    /// Weeks may pass: what waits leaves Kafka.
+    is_long: bool,
     step: usize,
     now_ms: i64,
     webhooks: Vec<Webhook>,
+    /// Those that came later.
+    created: BTreeSet<WebhookId>,
     /// Every change of a webhook, in order.
     changes: Vec<Webhook>,
     log: Vec<Incoming>,
@@ -48,8 +63,7 @@ pub(super) struct World {
     orders: BTreeMap<i64, (WebhookId, Order)>,
     /// When each record was appended.
     appended: Vec<i64>,
-    /// The next event's offset in the events topic.
-    source: i64,
+    fanout: Fanout,
     topic: Topic,
     redis: Stored,
     redis_before: VecDeque<Stored>,
@@ -60,13 +74,14 @@ pub(super) struct World {
     owners: Vec<Owner>,
     receivers: Receivers,
     unordered: Unordered,
+    few: Few,
+    cut: Cut,
+    calm: Calm,
     /// Webhooks whose receivers are down.
     down: BTreeSet<WebhookId>,
     owed: BTreeMap<WebhookId, BTreeSet<i64>>,
     /// What was put aside on record, or was too old to be sent.
     given_up: BTreeMap<WebhookId, BTreeSet<i64>>,
-    /// When each event was accepted.
-    accepted: BTreeMap<i64, i64>,
     summary: Summary,
     /// What happened, for a person who looks into a breach.
     story: Option<Vec<String>>,
@@ -83,18 +98,24 @@ impl World {
             .collect();
         let unordered = Unordered::new(seed, &mut webhooks);
         let has_room = rng.random_bool(0.5).then(|| rng.random_range(0.1..1.0));
+        let scale = Scale::any(&mut rng);
+        let is_long = rng.random_bool(0.08);
+        let few = Few::new(&webhooks, &mut rng);
         Self {
             seed,
             rng,
             lane,
+            scale,
+            is_long,
             step: 0,
             now_ms: START_MS,
             changes: webhooks.clone(),
+            fanout: Fanout::new(seed, webhooks.len()),
             webhooks,
+            created: BTreeSet::new(),
             log: Vec::new(),
             orders: BTreeMap::new(),
             appended: Vec::new(),
-            source: 0,
             topic: Topic::new(lane),
             redis: Stored::default(),
             redis_before: VecDeque::new(),
@@ -103,10 +124,12 @@ impl World {
             owners: Vec::new(),
             receivers: Receivers::default(),
             unordered,
+            few,
+            cut: Cut::new(seed),
+            calm: Calm::new(seed),
             down: BTreeSet::new(),
             owed: BTreeMap::new(),
             given_up: BTreeMap::new(),
-            accepted: BTreeMap::new(),
             summary: Summary::default(),
             story: None,
         }
@@ -149,9 +172,12 @@ impl World {
     }
 
     fn run_steps(&mut self) -> Checked {
-        self.take_over();
+        self.take_over(None);
         for step in 0..STEPS {
             self.step = step;
+            if self.cut.is_due(step) {
+                self.cut_log();
+            }
             self.step()?;
         }
         Ok(())
@@ -159,17 +185,26 @@ impl World {
 
     fn step(&mut self) -> Checked {
         match self.rng.random_range(0..1_000) {
-            0..160 => self.publish(),
+            0..100 => self.publish(),
+            100..170 if self.cut.is_open => {}
+            100..160 => self.fan_out(),
             160..165 => self.order(),
             165..170 => self.resend(),
-            170..330 => self.read_live(),
+            170..330 => {
+                let index = self.anyone_reading();
+                self.read_live(index);
+            }
             330..440 => return self.arrive(),
             440..560 => self.answer(true),
-            560..640 => self.read_back(),
+            560..640 => {
+                let index = self.anyone_reading();
+                self.read_back(index);
+            }
             640..720 => self.land(),
             720..800 => return self.acknowledge(),
             800..840 => {
-                let owner = self.owner();
+                let index = self.anyone_reading();
+                let owner = &mut self.owners[index];
                 if owner.stage == Stage::Acting {
                     owner.append_place()?;
                 }
@@ -177,21 +212,35 @@ impl World {
             840..870 => self.save_begins(),
             870..900 => self.save_lands(),
             900..935 => self.time_passes(),
-            935..940 => self.put_aside_lands(),
-            940..950 => {
-                let owner = self.owner();
+            935..943 => self.put_aside_lands(),
+            943..950 => {
+                let index = self.anyone_reading();
+                let owner = &mut self.owners[index];
                 if owner.stage == Stage::Acting {
                     owner.partition.record_progress();
                 }
             }
-            950..965 => self.change_webhook(),
+            950..964 => self.change_webhook(),
+            964 => self.create_webhook(),
             965..975 => self.learn(),
             975..980 => self.receiver_fails_or_recovers(),
+            980..1_000 if self.calm.holds() => {}
             980..986 => self.redis_fails(),
             986..993 => self.crash(),
+            993..995 => self.rejoin(),
             _ => self.freeze(),
         }
         self.perform()
+    }
+
+    fn note(&mut self, what: What) {
+        self.summary.happened.note(what);
+    }
+
+    fn note_if(&mut self, happened: bool, what: What) {
+        if happened {
+            self.note(what);
+        }
     }
 
     fn owner(&mut self) -> &mut Owner {
@@ -206,6 +255,20 @@ impl World {
         } else {
             self.owners.len() - 1
         }
+    }
+
+    /// Mostly the owner; sometimes one that it has followed, and that does not know: it does all but send.
+    fn anyone_reading(&mut self) -> usize {
+        let index = if self.rng.random_bool(0.1) {
+            self.rng.random_range(0..self.owners.len())
+        } else {
+            self.owners.len() - 1
+        };
+        if self.owners[index].is_superseded {
+            return self.owners.len() - 1;
+        }
+        self.note_if(index + 1 < self.owners.len(), What::ZombieReads);
+        index
     }
 }
 

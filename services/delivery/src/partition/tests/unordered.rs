@@ -551,6 +551,31 @@ fn a_replay_leaves_what_is_parked_to_its_own_retry_under_its_own_id() {
     assert!(world.is_at_rest(5), "{}", world.partition.waits());
 }
 
+/// It comes again with the order, which holds the place itself.
+#[test]
+fn what_is_parked_of_a_replay_does_not_take_the_place_back() {
+    let mut world = World::new(unordered(2));
+    world.publish(3);
+    world.take_all_but(&[]);
+    let of = (AccountId::new(1234).unwrap(), Revision::from_offset(1));
+    let what = Ordered::Replay {
+        from: 0,
+        until: 3,
+        after: None,
+    };
+    assert_eq!(world.partition.place(), 3);
+    world.log.push(incoming(3, 99, START_MS, &[]));
+    world
+        .partition
+        .ordered(id(), of, Order { at: 3, what }, world.now_ms);
+    world.perform();
+    assert_eq!(world.under_way(), [0, 1]);
+    world.answer(0, FAILED);
+    assert_eq!(world.partition.place(), 3, "no cursor of it is acknowledged yet");
+    world.acknowledge();
+    assert_eq!(world.partition.place(), 4);
+}
+
 #[test]
 fn d5_nothing_that_is_too_old_is_sent_whatever_is_under_way() {
     let mut world = World::new(unordered(2));

@@ -6,8 +6,10 @@ use angarium_policy::{ErrorClass, Failure, RETENTION, Verdict};
 use angarium_runtime::millis;
 use rand::RngExt as _;
 
+use super::super::happened::What;
 use super::super::owner::{Owner, Post, Stage};
-use super::{Checked, MAX_QUEUED_BYTES, World};
+use super::{Checked, World};
+use crate::group::Item;
 use crate::hook::Class;
 use crate::partition::Answer;
 
@@ -17,13 +19,10 @@ impl World {
         for index in 0..self.owners.len() {
             self.owners[index].perform();
             self.look_at_expired()?;
-            if !self.owners[index].is_frozen {
-                self.begin(index)?;
-            }
+            self.begin(index)?;
         }
         let queued = self.owner().partition.queued_bytes();
-        // Every bound admits one event, and the group that is kept for its retry.
-        if queued > MAX_QUEUED_BYTES + 1_000 {
+        if queued > self.scale.admits() {
             return Err(format!("{queued} bytes are queued"));
         }
         Ok(())
@@ -37,6 +36,11 @@ impl World {
                     break;
                 };
                 self.owners[index].perform();
+                if self.owners[index].is_frozen {
+                    self.is_not_sent(index, &post, 0.5);
+                    break;
+                }
+                self.check_halved(index, &post)?;
                 self.check_post(&self.owners[index], &post)?;
                 self.summary.calls += 1;
                 let epoch = self.owners[index].epoch;
@@ -58,9 +62,7 @@ impl World {
         };
         if self.unordered.is_held_back() {
             let post = owner.posts.remove(position);
-            let now_ms = owner.clock(self.now_ms);
-            owner.partition.not_sent(post.webhook, &post.group, now_ms);
-            self.tell(|| format!("{:?} is not sent to {}", post.offsets(), post.webhook));
+            self.is_not_sent(index, &post, 1.0);
             return self.perform();
         }
         let post = &mut owner.posts[position];
@@ -68,6 +70,9 @@ impl World {
             let post = owner.posts.remove(position);
             let verdict = self.failure();
             self.tell_answer(index, &post, verdict);
+        } else if self.few.refuses(post) {
+            let post = owner.posts.remove(position);
+            self.tell_answer(index, &post, Verdict::TooLarge);
         } else {
             post.arrived = true;
             let post = post.clone();
@@ -77,21 +82,39 @@ impl World {
         self.perform()
     }
 
+    /// A call is not made; its owner learns of it, or it hangs.
+    fn is_not_sent(&mut self, index: usize, post: &Post, chance: f64) {
+        if self.rng.random_bool(chance) {
+            let owner = &mut self.owners[index];
+            let now_ms = owner.clock(self.now_ms);
+            owner.partition.not_sent(post.webhook, &post.group, now_ms);
+            self.note(What::NotSent);
+            self.tell(|| format!("{:?} is not sent to {}", post.offsets(), post.webhook));
+        }
+    }
+
     pub(super) fn receive(&mut self, post: &Post) -> Checked {
-        // An event that was put aside may come when the owner after the one that did so tries again; one that should have
-        // expired may come where its repetition stands.
-        let gone: BTreeSet<i64> = post
-            .group
-            .items
-            .iter()
-            .map(|item| item.delivery.source.offset)
-            .filter(|source| self.may_lack(post.webhook, *source))
-            .collect();
-        let is_unordered = self.unordered.webhooks.contains(&post.webhook);
-        self.receivers
-            .receive(post.webhook, &post.group, post.generation, |source| {
-                is_unordered || gone.contains(&source)
-            })
+        let webhook = post.webhook;
+        let is_unordered = self.unordered.webhooks.contains(&webhook);
+        let mut receivers = std::mem::take(&mut self.receivers);
+        // What must have come before: what its own view or an older one named (docs/model-findings.md, 13), unless it was
+        // given up. What is resent stands outside the order.
+        let (fanout, may_lack) = (&self.fanout, |source| self.may_lack(webhook, source));
+        let lacks = |item: &Item, seen: &BTreeSet<i64>| {
+            let (source, view) = (item.delivery.source.offset, item.delivery.revision);
+            let earlier = fanout.named(webhook).take_while(|(named, _)| *named < source);
+            let mut earlier = earlier.filter(|(named, by)| *by <= view && !seen.contains(named));
+            let missing = earlier.find(|(named, _)| !may_lack(*named));
+            missing
+                .filter(|_| !is_unordered && !item.delivery.resent)
+                .map(|(named, _)| named)
+        };
+        let received = receivers.receive(webhook, &post.group, post.generation, lacks);
+        self.receivers = receivers;
+        let mut items = post.group.items.iter();
+        let is_huge = items.any(|item| item.delivery.data.len() > 1024 * 1024);
+        self.note_if(is_huge, What::LargerThanAnyQueue);
+        received
     }
 
     pub(super) fn failure(&mut self) -> Verdict {
@@ -135,10 +158,14 @@ impl World {
             jitter: self.rng.random(),
         };
         self.tell(|| format!("{webhook} answered {verdict:?}"));
+        if verdict == Verdict::TooLarge {
+            self.few.refused(self.owners[index].epoch, post);
+        }
         let owner = &mut self.owners[index];
         let now_ms = owner.clock(self.now_ms);
         let settled = owner.partition.answered(webhook, &post.group, answer, now_ms);
         if settled.is_some_and(|settled| settled.disable.is_some()) {
+            self.note(What::SwitchedOff);
             let number = self.webhooks.iter().position(|known| known.id == webhook);
             number.into_iter().for_each(|number| self.switch(number, false));
         }
@@ -160,6 +187,7 @@ impl World {
         owner
             .partition
             .was_put_aside(webhook, &group, owner.clock(self.now_ms));
+        self.note(What::PutAside);
         self.tell(|| format!("events {sources:?} for {webhook} were put aside"));
     }
 
@@ -181,6 +209,7 @@ impl World {
                 ));
             }
             self.given_up.entry(webhook).or_default().insert(source);
+            self.note(What::Expires);
             self.tell(|| format!("event {source} for {webhook} was too old"));
         }
         Ok(())

@@ -1,51 +1,128 @@
-//! Fanout and the registry: events are matched and written, webhooks are changed, and the owner learns of it.
+//! Fanout and the registry: events are accepted, matched and written, webhooks are changed, and the owner learns of it.
 
-use std::collections::BTreeMap;
-
-use angarium_model::{Revision, WebhookId};
+use angarium_model::{Lane, Revision};
 use rand::RngExt as _;
 
-use super::super::fixtures::delivery;
+use super::super::fanout::{Decided, Event};
+use super::super::fixtures::{delivery, webhook};
+use super::super::happened::What;
 use super::super::owner::Stage;
-use super::World;
+use super::{MOST_WEBHOOKS, World, settings};
+
+/// Fanouts that were followed and still write.
+const MAX_FROZEN: usize = 2;
 
 impl World {
     pub(super) fn publish(&mut self) {
-        let revision = self.newest();
-        if self.rng.random_bool(0.1) && !self.log.is_empty() {
-            // Fanout has restarted: what it wrote last comes again, in order, under the newest view.
-            let from = self.source - self.rng.random_range(0..8);
-            let mut again: BTreeMap<i64, Vec<WebhookId>> = BTreeMap::new();
-            for record in &self.log {
-                let source = record.delivery.source.offset;
-                if source >= from && !record.webhooks.is_empty() && !record.delivery.resent {
-                    again.insert(source, record.webhooks.clone());
-                }
-            }
-            for (source, webhooks) in again {
-                self.append(source, webhooks, revision);
-            }
-            return;
-        }
-        self.source += 1;
-        let active: Vec<WebhookId> = self.webhooks.iter().filter(|w| w.active).map(|w| w.id).collect();
-        let webhooks: Vec<WebhookId> = active.into_iter().filter(|_| self.rng.random_bool(0.6)).collect();
-        if !webhooks.is_empty() {
-            self.append(self.source, webhooks, revision);
+        for _ in 0..self.scale.burst(&mut self.rng) {
+            let size = self.scale.size(&mut self.rng);
+            self.fanout.accept(Event {
+                accepted_ms: self.now_ms,
+                size,
+            });
         }
     }
 
-    pub(super) fn append(&mut self, source: i64, webhooks: Vec<WebhookId>, revision: Revision) {
-        for id in &webhooks {
-            self.owed.entry(*id).or_default().insert(source);
+    /// Fanout goes on, or fails.
+    pub(super) fn fan_out(&mut self) {
+        match self.rng.random_range(0..100) {
+            0..75 => self.fanout_goes_on(),
+            75..85 => self.fanout.commit(),
+            85..92 => {
+                let view = self.newest();
+                if self.fanout.renew(view) {
+                    self.tell(|| format!("fanout goes over to {view}"));
+                }
+            }
+            92..94 => {
+                let view = self.view_of_a_follower();
+                let repeats = self.fanout.restart(view);
+                self.tell(|| format!("fanout starts again under {view}"));
+                self.note_if(repeats, What::FanoutRepeats);
+            }
+            94..96 => {
+                let repeats = self.fanout.start_over();
+                self.tell(|| "a report of fanout's fails".to_owned());
+                self.note_if(repeats, What::ReportFails);
+            }
+            96..98 if self.fanout.frozen() < MAX_FROZEN => {
+                let view = self.view_of_a_follower();
+                self.fanout.freeze(view);
+                self.tell(|| format!("fanout is frozen, and followed by one under {view}"));
+            }
+            _ => self.fanout_thaws(),
         }
-        self.unordered.published(&webhooks, source);
-        let size = [2, 2, 2, 400][self.rng.random_range(0..4)];
-        let accepted_ms = *self.accepted.entry(source).or_insert(self.now_ms);
-        let delivery = delivery(source, accepted_ms, size, revision);
+    }
+
+    /// Mostly the newest: a follower's is never older than that of the one before.
+    fn view_of_a_follower(&mut self) -> Revision {
+        let (own, newest) = (self.fanout.view().offset(), self.newest().offset());
+        let is_late = self.rng.random_bool(0.2);
+        Revision::from_offset(if is_late {
+            self.rng.random_range(own..=newest)
+        } else {
+            newest
+        })
+    }
+
+    /// It matches what has come, and some of what it has written lands.
+    fn fanout_goes_on(&mut self) {
+        let owner = self.fanout.owner();
+        for _ in 0..self.rng.random_range(1..6) * self.scale.stride() {
+            self.fanout.decide(owner, &self.changes);
+        }
+        for _ in 0..self.rng.random_range(0..6) * self.scale.stride() {
+            self.record_lands(owner);
+        }
+    }
+
+    /// A frozen one thaws, and writes in order what it decides under its old view. It may stop anywhere.
+    fn fanout_thaws(&mut self) {
+        if self.fanout.frozen() == 0 {
+            return;
+        }
+        let index = self.rng.random_range(0..self.fanout.frozen());
+        for _ in 0..self.rng.random_range(1..8) {
+            self.fanout.decide(index, &self.changes);
+            self.record_lands(index);
+        }
+        if self.rng.random_bool(0.3) {
+            self.fanout.bury(index);
+        }
+    }
+
+    pub(super) fn record_lands(&mut self, index: usize) -> bool {
+        let Some(decided) = self.fanout.land(index) else {
+            return false;
+        };
         let offset = self.end();
-        self.tell(|| format!("record {offset}: event {source} for {webhooks:?} under {revision}"));
-        self.push(webhooks, delivery);
+        let is_late = index != self.fanout.owner();
+        self.fanout.wrote(index, offset, &decided);
+        if is_late {
+            let has_old_view = self.fanout.has_old_view(index);
+            self.note_if(has_old_view, What::LateUnderOldView);
+            self.note_if(!has_old_view, What::LateUnderSameView);
+        } else {
+            for id in &decided.webhooks {
+                let is_new = !self.owed.contains_key(id) && self.lane == Lane::Batch;
+                let is_created = self.created.contains(id);
+                self.note_if(is_new && is_created, What::NewWebhookInBatch);
+                self.owed.entry(*id).or_default().insert(decided.source);
+            }
+        }
+        let Decided {
+            source,
+            webhooks,
+            view,
+        } = decided;
+        let Some(event) = self.fanout.event(source) else {
+            return false;
+        };
+        self.unordered.published(&webhooks, source);
+        let late = if is_late { ", late" } else { "" };
+        self.tell(|| format!("record {offset}: event {source} for {webhooks:?} under {view}{late}"));
+        self.push(webhooks, delivery(source, event.accepted_ms, event.size, view));
+        true
     }
 
     /// The newest view.
@@ -60,9 +137,28 @@ impl World {
         self.switch(number, on);
     }
 
+    pub(super) fn create_webhook(&mut self) {
+        let number = self.webhooks.len() + 1;
+        if number > MOST_WEBHOOKS {
+            return;
+        }
+        let revision = i64::try_from(self.changes.len()).unwrap_or(i64::MAX) + 1;
+        let created = webhook(u8::try_from(number).unwrap_or(u8::MAX), true, revision);
+        let mut created = settings(created, &mut self.rng);
+        self.unordered.change(&mut created);
+        self.fanout.changed(None);
+        self.created.insert(created.id);
+        self.tell(|| format!("webhook {} is created, revision {revision}", created.id));
+        self.changes.push(created.clone());
+        self.webhooks.push(created);
+    }
+
     pub(super) fn switch(&mut self, number: usize, active: bool) {
         let revision = i64::try_from(self.changes.len()).unwrap_or(i64::MAX) + 1;
+        let wants_the_same = self.rng.random_bool(0.5);
         let webhook = &mut self.webhooks[number];
+        self.fanout
+            .changed(Some(webhook.revision).filter(|_| wants_the_same));
         webhook.active = active;
         webhook.revision = Revision::from_offset(revision);
         self.unordered.change(webhook);

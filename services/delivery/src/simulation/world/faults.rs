@@ -5,16 +5,16 @@ use std::collections::{BTreeMap, VecDeque};
 use angarium_directory::Directory;
 use angarium_kafka::Watermarks;
 use angarium_model::{Webhook, WebhookId};
-use angarium_policy::{Backoff, Reminders};
 use rand::RngExt as _;
 
+use super::super::fixtures;
+use super::super::happened::What;
 use super::super::heads::Heads;
 use super::super::owner::{Owner, Stage};
-use super::{MAX_QUEUED_BYTES, World};
+use super::World;
 use crate::checkpoint::{Memories, Stored};
 use crate::clocks::Clocks;
-use crate::group::GroupLimit;
-use crate::partition::{Partition, Rules, Start};
+use crate::partition::{Partition, Start};
 
 /// How far a clock is off that is wrong: further than events are kept.
 const WRONG_MS: i64 = 8 * 24 * 60 * 60 * 1_000;
@@ -45,17 +45,36 @@ impl World {
 
     /// The owner dies, with all that it had under way but not written.
     pub(super) fn crash(&mut self) {
-        self.owners.pop();
-        self.take_over();
+        let dies = self.owners.pop();
+        let is_in_slot = dies.is_some_and(|owner| {
+            let mut looks = owner.partition.looks();
+            looks.any(|(_, look)| look.is_in_slot)
+        });
+        self.note_if(is_in_slot, What::CrashInSlot);
+        self.take_over(None);
     }
 
     /// The owner is frozen, and followed; what it had under way may still come.
     pub(super) fn freeze(&mut self) {
         self.owner().is_frozen = true;
+        let is_calling = !self.owner().posts.is_empty();
+        self.note_if(is_calling, What::FollowedInACall);
         if self.owners.len() > MAX_FROZEN {
             self.owners.remove(0);
         }
-        self.take_over();
+        self.take_over(None);
+    }
+
+    /// A worker that was followed takes the partition again, by what it knows, while its own earlier owner still lives.
+    pub(super) fn rejoin(&mut self) {
+        if self.owners.len() < 2 {
+            return;
+        }
+        let index = self.rng.random_range(0..self.owners.len() - 1);
+        let (directory, skew_ms) = (self.owners[index].directory.clone(), self.owners[index].skew_ms);
+        self.owner().is_frozen = true;
+        self.note(What::Rejoins);
+        self.take_over(Some((directory, skew_ms)));
     }
 
     /// How far a clock is off: mostly it is not.
@@ -63,7 +82,8 @@ impl World {
         [0, 0, 0, 0, 0, 0, WRONG_MS, -WRONG_MS][self.rng.random_range(0..8)]
     }
 
-    pub(super) fn take_over(&mut self) {
+    /// Someone takes the partition over; perhaps a worker that is here already, with what it knows and its clock.
+    pub(super) fn take_over(&mut self, by: Option<(Directory, i64)>) {
         self.summary.takeovers += 1;
         let epoch = self.topic.claim();
         let found = self.topic.found();
@@ -72,15 +92,17 @@ impl World {
         } else {
             self.redis.clone().into()
         };
-        let learnt = self.rng.random_range(0..=self.changes.len());
-        let mut newest: BTreeMap<WebhookId, Webhook> = BTreeMap::new();
-        for webhook in &self.changes[..learnt] {
-            newest.insert(webhook.id, webhook.clone());
-        }
-        let directory = Directory::fixed([], newest.into_values());
-        let heads = Heads::new(found.as_ref(), &memories);
+        let (directory, skew_ms) = by.unwrap_or_else(|| (self.any_directory(), self.any_skew()));
+        let known = directory.revision(fixtures::account()).offset();
+        let learnt = usize::try_from(known).unwrap_or(0);
+        let heads = if self.cut.is_open {
+            // They were of another log.
+            Heads::default()
+        } else {
+            Heads::new(found.as_ref(), &memories)
+        };
         self.tell(|| format!("[{epoch}] takes over: {found:?}, {memories:?}"));
-        let skew_ms = self.any_skew();
+        self.note_if(skew_ms != 0, What::WrongClock);
         let mut clocks = Clocks::default();
         clocks.compare(self.now_ms + skew_ms, Some(self.now_ms));
         let start = Start {
@@ -99,7 +121,7 @@ impl World {
         let mut owner = Owner {
             epoch,
             stage: Stage::Asserting,
-            partition: Partition::take_over(self.lane, rules(), directory.clone(), start),
+            partition: Partition::take_over(self.lane, self.scale.rules(), directory.clone(), start),
             directory,
             learnt,
             live: 0,
@@ -112,8 +134,11 @@ impl World {
             expired: Vec::new(),
             heads,
             is_frozen: false,
+            is_superseded: false,
             skew_ms,
         };
+        let has_missed_slot = owner.partition.has_missed_slot(self.now_ms + skew_ms);
+        self.note_if(has_missed_slot, What::MissedSlot);
         owner.perform();
         self.owners.push(owner);
         let last = self.owners.len() - 1;
@@ -122,18 +147,14 @@ impl World {
             unreachable!("{what}");
         }
     }
-}
 
-fn rules() -> Rules {
-    Rules {
-        group: GroupLimit {
-            events: 5,
-            bytes: 2_000,
-        },
-        backoff: Backoff::default(),
-        honours_retry_after: true,
-        disables_gone: true,
-        reminders: Reminders::default(),
-        max_queued_bytes: MAX_QUEUED_BYTES,
+    /// What a new worker knows: the registry as it was at some time.
+    fn any_directory(&mut self) -> Directory {
+        let learnt = self.rng.random_range(0..=self.changes.len());
+        let mut newest: BTreeMap<WebhookId, Webhook> = BTreeMap::new();
+        for webhook in &self.changes[..learnt] {
+            newest.insert(webhook.id, webhook.clone());
+        }
+        Directory::fixed([], newest.into_values())
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use angarium_model::WebhookId;
+use angarium_policy::expired;
 use rand::RngExt as _;
 
 use super::super::fixtures::delivery;
@@ -18,7 +19,7 @@ impl World {
             Ordered::Cancel
         } else {
             let from = self.rng.random_range(0..=at);
-            let after = self.rng.random_range(0..=self.source);
+            let after = self.rng.random_range(0..=self.fanout.last());
             Ordered::Replay {
                 from,
                 until: self.rng.random_range(from..=at),
@@ -75,6 +76,10 @@ impl World {
 
     /// What the last order for a webhook asked for was received since it was taken.
     pub(super) fn check_replays(&self) -> Checked {
+        if self.cut.has_been() {
+            // Where a webhook is in another log is not known before it has caught up there: a replay ends below.
+            return Ok(());
+        }
         for webhook in self.webhooks.iter().map(|webhook| webhook.id) {
             let mut orders = self.orders.values().rev().filter(|(id, _)| *id == webhook);
             let Some((_, order)) = orders.next() else { continue };
@@ -85,12 +90,15 @@ impl World {
             for record in &self.log {
                 let source = record.delivery.source.offset;
                 let is_first = record.webhooks.contains(&webhook) && known.insert(source);
-                let is_asked =
-                    (from..until).contains(&record.offset) && after.is_none_or(|after| source > after);
+                let is_asked = (from..until).contains(&record.offset)
+                    && after.is_none_or(|after| source > after)
+                    && !self.fanout.is_late(record.offset);
                 if is_first
                     && is_asked
-                    && !self.may_lack(webhook, source)
+                    // What a replay finds too old was done in its time: nobody is told of it.
+                    && !expired(record.delivery.accepted_at, self.now_ms)
                     && !self.receivers.has_since(webhook, order.at, source)
+                    && !self.may_lack(webhook, source)
                 {
                     return Err(format!(
                         "{webhook} did not get event {source} again, by {order:?}"

@@ -3,8 +3,11 @@
 use angarium_model::WebhookId;
 use rand::RngExt as _;
 
+use super::super::happened::What;
 use super::super::owner::Stage;
 use super::World;
+use crate::hook::Full;
+use crate::partition::{Incoming, Partition};
 
 /// How long Kafka keeps deliveries: 7 days and 12 hours.
 const KEPT_MS: i64 = (7 * 24 + 12) * 60 * 60 * 1_000;
@@ -31,44 +34,55 @@ impl World {
         offset < self.low() || source.is_some_and(given_up)
     }
 
-    pub(super) fn read_live(&mut self) {
-        let last = self.owners.len() - 1;
+    pub(super) fn read_live(&mut self, index: usize) {
         let low = usize::try_from(self.low()).unwrap_or(0);
-        for _ in 0..self.rng.random_range(1..5) {
-            let owner = &mut self.owners[last];
+        for _ in 0..self.rng.random_range(1..5) * self.scale.stride() {
+            let owner = &mut self.owners[index];
             // What has left Kafka before it was read is passed.
             owner.live = owner.live.max(low);
-            if owner.stage == Stage::Acting
-                && let Some(record) = self.log.get(owner.live)
-            {
-                let now_ms = owner.clock(self.now_ms);
-                match self.orders.get(&record.offset) {
-                    Some((webhook, order)) => {
-                        let of = (record.delivery.account, record.delivery.revision);
-                        owner.heads.ordered(*webhook);
-                        owner.partition.ordered(*webhook, of, *order, now_ms);
-                    }
-                    None => owner.partition.live(record, now_ms),
-                }
-                owner.live += 1;
-                let live = owner.live;
-                self.tell(|| format!("the live position is {live}"));
+            if owner.stage == Stage::Acting && owner.live < self.log.len() {
+                self.live_record(index);
             }
         }
     }
 
-    pub(super) fn read_back(&mut self) {
-        let count = self.rng.random_range(1..20);
+    fn live_record(&mut self, index: usize) {
+        let owner = &mut self.owners[index];
+        let record = &self.log[owner.live];
+        let now_ms = owner.clock(self.now_ms);
+        let mut overflows = Vec::new();
+        match self.orders.get(&record.offset) {
+            Some((webhook, order)) => {
+                let of = (record.delivery.account, record.delivery.revision);
+                owner.heads.ordered(*webhook);
+                owner.partition.ordered(*webhook, of, *order, now_ms);
+            }
+            None => {
+                overflows = overflowing(&owner.partition, record);
+                owner.partition.live(record, now_ms);
+            }
+        }
+        owner.live += 1;
+        let live = owner.live;
+        overflows.into_iter().for_each(|what| self.note(what));
+        self.tell(|| format!("[{index}] the live position is {live}"));
+    }
+
+    pub(super) fn read_back(&mut self, index: usize) {
+        let count = self.rng.random_range(1..20) * self.scale.stride();
         let low = self.low();
-        let last = self.owners.len() - 1;
-        let owner = &mut self.owners[last];
+        let owner = &mut self.owners[index];
         let now_ms = owner.clock(self.now_ms);
         if owner.stage != Stage::Acting {
             return;
         }
         match owner.partition.wanted_read(now_ms) {
             Some(from) if from < low => {
+                let has_head = owner.partition.looks().any(|(_, look)| look.has_head);
                 owner.partition.log_starts_at(low, now_ms);
+                let still_has = owner.partition.looks().any(|(_, look)| look.has_head);
+                self.note(What::StartPassesResume);
+                self.note_if(has_head && !still_has, What::StartPassesHead);
                 self.tell(|| format!("{from} is read back, and the log starts at {low}"));
             }
             Some(from) => {
@@ -78,9 +92,24 @@ impl World {
                 owner
                     .partition
                     .read_back(from, next, &self.log[start..end], now_ms);
-                self.tell(|| format!("{start}..{end} is read back"));
+                self.tell(|| format!("[{index}] {start}..{end} is read back"));
             }
             None => {}
         }
     }
+}
+
+/// What has no room for a record of the live stream.
+fn overflowing(partition: &Partition, record: &Incoming) -> Vec<What> {
+    let mut overflows = Vec::new();
+    for id in &record.webhooks {
+        let is_calling = partition.look(*id).is_some_and(|look| look.is_calling);
+        match partition.full_for(*id, &record.delivery) {
+            Some(Full::Queue) if is_calling => overflows.push(What::QueueOverflowsDuringCall),
+            Some(Full::Queue) => overflows.push(What::QueueOverflows),
+            Some(Full::Join) => overflows.push(What::JoinOverflows),
+            None => {}
+        }
+    }
+    overflows
 }

@@ -1,10 +1,13 @@
 //! Time passes; in the end the faults stop, and all must arrive.
 
 use angarium_model::WebhookId;
+use angarium_policy::Verdict;
 use rand::RngExt as _;
 
+use super::super::happened::What;
 use super::super::owner::Stage;
 use super::{Checked, World};
+use crate::hook::Look;
 
 /// Rounds without faults in which all must be done.
 const ROUNDS: usize = 20_000;
@@ -13,6 +16,7 @@ const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 impl World {
     pub(super) fn time_passes(&mut self) {
         let by = match self.rng.random_range(0..100) {
+            0..6 if self.is_long => 8 * DAY_MS,
             0..3 => self.rng.random_range(0..4 * DAY_MS),
             _ => self.rng.random_range(0..400),
         };
@@ -27,10 +31,18 @@ impl World {
             if self.rng.random_bool(0.03) {
                 // Someone sets the clock.
                 let skew_ms = self.any_skew();
-                self.owner().skew_ms = skew_ms;
+                let is_set = std::mem::replace(&mut self.owner().skew_ms, skew_ms) != skew_ms;
+                self.note_if(is_set, What::ClockIsSet);
             }
             let now_ms = self.owner().clock(now_ms);
+            let before: Vec<(WebhookId, Look)> = self.owner().partition.looks().collect();
             self.owner().partition.tick(now_ms);
+            let begins = |(id, look): &(WebhookId, Look)| {
+                let now = self.owners[self.owners.len() - 1].partition.look(*id);
+                look.is_failing && !look.is_in_slot && now.is_some_and(|now| now.is_in_slot)
+            };
+            let slot_begins = before.iter().any(begins);
+            self.note_if(slot_begins, What::SlotInBackOff);
         }
     }
 
@@ -38,6 +50,7 @@ impl World {
     pub(super) fn settle(&mut self) -> Checked {
         self.down.clear();
         self.unordered.settle();
+        self.fanout.settle();
         self.redis_is_away = false;
         self.has_room = None;
         let last = self.owners.pop();
@@ -50,19 +63,20 @@ impl World {
             self.crash();
         }
         for _ in 0..ROUNDS {
-            self.learn();
-            self.read_live();
-            self.perform()?;
-            for post in 0..self.owner().posts.len() {
-                let post = &mut self.owner().posts[post];
-                if !std::mem::replace(&mut post.arrived, true) {
-                    let post = post.clone();
-                    self.tell(|| format!("{} gets {:?}", post.webhook, post.offsets()));
-                    self.receive(&post)?;
+            // One that was silent for as long as events are kept may be switched off even now.
+            for number in 0..self.webhooks.len() {
+                if !self.webhooks[number].active {
+                    self.switch(number, true);
                 }
             }
+            self.learn();
+            self.fanout_ends();
+            let last = self.owners.len() - 1;
+            self.read_live(last);
+            self.perform()?;
+            self.all_arrive()?;
             self.answer(false);
-            self.read_back();
+            self.read_back(last);
             self.put_aside_lands();
             self.land();
             self.acknowledge()?;
@@ -75,14 +89,20 @@ impl World {
                 self.owner().append_place()?;
             }
             self.perform()?;
-            let all_live = self.owner().live == self.log.len();
+            let all_live = self.fanout.is_done() && self.owner().live == self.log.len();
             let end = i64::try_from(self.log.len()).unwrap_or(i64::MAX);
+            // Nobody learns of a place behind which there is nothing any more.
+            let has_nothing = self.low() == end;
             let owner = self.owner();
             let idle = owner.posts.is_empty()
                 && owner.putting_aside.is_empty()
                 && owner.appends.is_empty()
                 && owner.landed.is_empty();
-            if owner.stage == Stage::Acting && all_live && idle && owner.partition.is_at_rest(end) {
+            if owner.stage == Stage::Acting
+                && all_live
+                && idle
+                && (has_nothing || owner.partition.is_at_rest(end))
+            {
                 return Ok(());
             }
         }
@@ -91,6 +111,30 @@ impl World {
         Err(format!(
             "not all is done once the faults have stopped: {lacking:?}; {waits}"
         ))
+    }
+
+    /// All POSTs arrive; receivers that manage few events still do not manage more.
+    fn all_arrive(&mut self) -> Checked {
+        let last = self.owners.len() - 1;
+        for mut post in std::mem::take(&mut self.owner().posts) {
+            if post.arrived {
+                self.owner().posts.push(post);
+            } else if self.few.refuses(&post) {
+                self.tell_answer(last, &post, Verdict::TooLarge);
+            } else {
+                post.arrived = true;
+                self.tell(|| format!("{} gets {:?}", post.webhook, post.offsets()));
+                self.receive(&post)?;
+                self.owner().posts.push(post);
+            }
+        }
+        self.perform()
+    }
+
+    /// Fanout writes what it has not written yet.
+    fn fanout_ends(&mut self) {
+        let owner = self.fanout.owner();
+        while self.fanout.decide(owner, &self.changes) || self.record_lands(owner) {}
     }
 
     /// It was given up as it may be, or has left Kafka. What fanout repeated of it may be there still, and is passed when

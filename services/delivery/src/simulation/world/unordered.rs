@@ -84,7 +84,7 @@ impl Unordered {
 
     /// Whether it is not sent, through no fault of its receiver.
     pub(super) fn is_held_back(&mut self) -> bool {
-        self.is_here && self.rng.random_bool(0.05)
+        self.rng.random_bool(0.05)
     }
 
     /// The faults stop.

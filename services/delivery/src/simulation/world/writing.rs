@@ -37,6 +37,7 @@ impl World {
                     // What was learnt meanwhile.
                     owner.partition.refresh(now_ms);
                     self.topic.remove_below(owner.epoch);
+                    self.log_is_known();
                 }
             }
         }
@@ -56,7 +57,8 @@ impl World {
     }
 
     pub(super) fn save_begins(&mut self) {
-        let owner = self.owner();
+        let index = self.anyone_reading();
+        let owner = &mut self.owners[index];
         if owner.saving.is_none() && owner.stage == Stage::Acting {
             let checkpoint = owner.partition.take_checkpoint();
             owner.saving = Some(checkpoint).filter(|checkpoint| !checkpoint.is_empty());
@@ -82,6 +84,7 @@ impl World {
         let owner = &mut self.owners[index];
         if saved != Saved::Taken {
             owner.is_frozen = true;
+            owner.is_superseded = true;
         }
     }
 }

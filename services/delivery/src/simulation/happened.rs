@@ -1,0 +1,113 @@
+//! What happened in a world: it must happen somewhere, or the worlds prove less than they seem to.
+
+/// Something that worlds are there for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum What {
+    /// Fanout died, and what it had written came again.
+    FanoutRepeats,
+    /// A report of fanout's failed, and it went back to its commit under the view that it had.
+    ReportFails,
+    /// A frozen fanout wrote behind its follower, under the same view.
+    LateUnderSameView,
+    /// A frozen fanout wrote behind its follower, under an older view.
+    LateUnderOldView,
+    /// A queue had no room for an event.
+    QueueOverflows,
+    /// The same, with a call under way.
+    QueueOverflowsDuringCall,
+    /// A queue behind a join had no room for an event.
+    JoinOverflows,
+    /// An event was received that is larger than any queue.
+    LargerThanAnyQueue,
+    /// A group was too large for its receiver, and came in halves.
+    Halved,
+    /// A call was not made, through no fault of the receiver.
+    NotSent,
+    /// One that was followed went on reading and writing, for it did not know.
+    ZombieReads,
+    /// A worker took the partition again while its own earlier owner still lived.
+    Rejoins,
+    /// An owner was followed with a call under way.
+    FollowedInACall,
+    /// An owner began with a clock that was off by 8 days.
+    WrongClock,
+    /// Someone set the clock of an owner by 8 days or more.
+    ClockIsSet,
+    /// The log's start passed what a webhook waited for.
+    StartPassesResume,
+    /// The log's start passed a group that had failed.
+    StartPassesHead,
+    /// The log lost its end.
+    LogIsCut,
+    /// The log was created anew.
+    LogIsAnew,
+    /// An event was too old to be sent.
+    Expires,
+    /// An event was put aside.
+    PutAside,
+    /// A webhook was switched off, its receiver being gone or silent for as long as events are kept.
+    SwitchedOff,
+    /// The batch lane met a webhook that was created meanwhile.
+    NewWebhookInBatch,
+    /// An owner died while a webhook was in a slot.
+    CrashInSlot,
+    /// A slot began while nobody owned the partition.
+    MissedSlot,
+    /// A slot began while the back-off ran.
+    SlotInBackOff,
+}
+
+impl What {
+    /// All of it.
+    pub const ALL: [Self; 26] = [
+        Self::FanoutRepeats,
+        Self::ReportFails,
+        Self::LateUnderSameView,
+        Self::LateUnderOldView,
+        Self::QueueOverflows,
+        Self::QueueOverflowsDuringCall,
+        Self::JoinOverflows,
+        Self::LargerThanAnyQueue,
+        Self::Halved,
+        Self::NotSent,
+        Self::ZombieReads,
+        Self::Rejoins,
+        Self::FollowedInACall,
+        Self::WrongClock,
+        Self::ClockIsSet,
+        Self::StartPassesResume,
+        Self::StartPassesHead,
+        Self::LogIsCut,
+        Self::LogIsAnew,
+        Self::Expires,
+        Self::PutAside,
+        Self::SwitchedOff,
+        Self::NewWebhookInBatch,
+        Self::CrashInSlot,
+        Self::MissedSlot,
+        Self::SlotInBackOff,
+    ];
+}
+
+/// How often each happened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Happened([u64; What::ALL.len()]);
+
+impl Happened {
+    pub(super) fn note(&mut self, what: What) {
+        self.0[what as usize] += 1;
+    }
+
+    /// How often it happened.
+    #[must_use]
+    pub fn times(&self, what: What) -> u64 {
+        self.0[what as usize]
+    }
+
+    /// Adds what happened in another world.
+    pub fn add(&mut self, other: &Self) {
+        for (times, more) in self.0.iter_mut().zip(other.0) {
+            *times += more;
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! The deliveries topic is cut, or created anew, and the events topic goes on: what was in it is lost with it, unless it
+//! was done; what stands in it now must arrive. That is promised when all workers are started again before the log has
+//! grown, and Redis is told before it forgets anything. What is chosen here has dice of its own: other worlds are the same.
+
+use std::collections::BTreeSet;
+
+use rand::rngs::SmallRng;
+use rand::{RngExt as _, SeedableRng as _};
+
+use super::super::happened::What;
+use super::{STEPS, World};
+
+/// Whether, when and how.
+#[derive(Debug)]
+pub(super) struct Cut {
+    at_step: Option<usize>,
+    is_anew: bool,
+    /// Of what there is, what stays: in a thousandth.
+    keeps: usize,
+    /// No owner has acted since.
+    pub(super) is_open: bool,
+}
+
+impl Cut {
+    pub(super) fn new(seed: u64) -> Self {
+        let mut rng = SmallRng::seed_from_u64(seed.rotate_left(17));
+        let is_here = rng.random_bool(0.12);
+        Self {
+            at_step: is_here.then(|| rng.random_range(100..STEPS)),
+            is_anew: rng.random_bool(0.4),
+            keeps: rng.random_range(0..1_000),
+            is_open: false,
+        }
+    }
+
+    /// Whether the world has one.
+    pub(super) fn has_been(&self) -> bool {
+        self.at_step.is_some()
+    }
+
+    pub(super) fn is_due(&self, step: usize) -> bool {
+        self.at_step == Some(step)
+    }
+}
+
+impl World {
+    pub(super) fn cut_log(&mut self) {
+        let keep = if self.cut.is_anew {
+            0
+        } else {
+            self.log.len() * self.cut.keeps / 1_000
+        };
+        self.note(if self.cut.is_anew {
+            What::LogIsAnew
+        } else {
+            What::LogIsCut
+        });
+        self.tell(|| format!("the log is cut at {keep}"));
+        self.log.truncate(keep);
+        self.appended.truncate(keep);
+        let end = self.end();
+        self.orders.retain(|at, _| *at < end);
+        // What fanout has written, lost or not, lies behind it, and no frozen one goes on from there.
+        self.fanout.settle();
+        self.fanout.commit();
+        self.fanout.log_ends_at(end, &self.log);
+        for (webhook, owed) in &mut self.owed {
+            let named: BTreeSet<i64> = self.fanout.named(*webhook).map(|(source, _)| source).collect();
+            let lacks: BTreeSet<i64> = self.receivers.lacks(*webhook, owed).into_iter().collect();
+            owed.retain(|source| named.contains(source) || !lacks.contains(source));
+        }
+        self.topic.forget_told();
+        self.redis_before.clear();
+        self.owners.clear();
+        self.cut.is_open = true;
+        self.take_over(None);
+    }
+
+    /// An owner acts. Its first checkpoint is taken before anything else fails.
+    pub(super) fn log_is_known(&mut self) {
+        if std::mem::take(&mut self.cut.is_open) {
+            let owner = self.owner();
+            let checkpoint = owner.partition.take_checkpoint();
+            let epoch = owner.epoch;
+            self.redis.save(epoch, &checkpoint);
+        }
+    }
+}

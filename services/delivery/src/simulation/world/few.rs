@@ -1,0 +1,64 @@
+//! Receivers that manage few events at once, for long: they answer 413 to more.
+
+use std::collections::BTreeMap;
+
+use angarium_model::{Webhook, WebhookId};
+use rand::RngExt as _;
+use rand::rngs::SmallRng;
+
+use super::super::happened::What;
+use super::super::owner::{Owner, Post};
+use super::{Checked, World};
+
+/// What receivers manage.
+#[derive(Debug)]
+pub(super) struct Few {
+    most: BTreeMap<WebhookId, usize>,
+    /// The last group that was too large, of this owner: it must not come as it was.
+    too_large: BTreeMap<WebhookId, (i64, String)>,
+}
+
+impl Few {
+    pub(super) fn new(webhooks: &[Webhook], rng: &mut SmallRng) -> Self {
+        let is_here = rng.random_bool(0.25);
+        let chosen = webhooks.iter().filter(|_| is_here && rng.random_bool(0.6));
+        let chosen: Vec<WebhookId> = chosen.map(|webhook| webhook.id).collect();
+        Self {
+            most: chosen
+                .into_iter()
+                .map(|id| (id, rng.random_range(1..4)))
+                .collect(),
+            too_large: BTreeMap::new(),
+        }
+    }
+
+    /// Whether a group has more events than its receiver manages.
+    pub(super) fn refuses(&self, post: &Post) -> bool {
+        let most = self.most.get(&post.webhook);
+        most.is_some_and(|most| post.group.items.len() > *most)
+    }
+
+    /// A group was too large.
+    pub(super) fn refused(&mut self, epoch: i64, post: &Post) {
+        if post.group.items.len() > 1 {
+            self.too_large
+                .insert(post.webhook, (epoch, post.group.id.clone()));
+        }
+    }
+}
+
+impl World {
+    /// What was too large comes in halves, under new ids.
+    pub(super) fn check_halved(&mut self, index: usize, post: &Post) -> Checked {
+        let owner: &Owner = &self.owners[index];
+        let most = Self::most_at_once(owner, post.webhook);
+        let Some((epoch, id)) = self.few.too_large.remove(&post.webhook) else {
+            return Ok(());
+        };
+        if epoch == owner.epoch && id == post.group.id && most == 1 {
+            return Err(format!("{} gets {id} again, which was too large", post.webhook));
+        }
+        self.note(What::Halved);
+        Ok(())
+    }
+}
