@@ -35,3 +35,32 @@ fn e1_a_slot_is_planned_anew() {
     let slot = partition.next_due().unwrap();
     assert!((START_MS..=START_MS + 15 * MINUTE_MS).contains(&slot), "{slot}");
 }
+
+/// The webhook of the tests has one every 30 s.
+#[test]
+fn e1_a_slot_that_nobody_was_there_for_is_made_up_at_once() {
+    let takes_over = |rested_at_ms| {
+        let mut cursor = behind(0, &[]);
+        if let Standing::Behind {
+            rested_at_ms: at_ms, ..
+        } = &mut cursor.standing
+        {
+            *at_ms = rested_at_ms;
+        }
+        let webhook = webhook(1, true);
+        let start = Start {
+            found: Some(Found {
+                epoch: 5,
+                place: 5,
+                cursors: BTreeMap::from([(webhook.id, cursor)]),
+            }),
+            ends: Watermarks { low: 0, high: 100 },
+            ..start()
+        };
+        let directory = directory(&[webhook]);
+        let partition = Partition::take_over(Lane::Batch, rules(64 << 20), directory, start);
+        partition.next_due().unwrap()
+    };
+    assert!(takes_over(START_MS - 31_000) <= START_MS);
+    assert!(takes_over(START_MS) > START_MS);
+}
