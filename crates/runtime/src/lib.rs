@@ -25,6 +25,8 @@ pub use clock::{Clock, ManualClock, millis, uptime};
 pub use shutdown::Shutdown;
 pub use tasks::{Failure, Tasks, Unfinished};
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
 /// The name of this machine; on Kubernetes that of the pod. Empty if it is no UTF-8.
 #[must_use]
 pub fn host_name() -> String {
@@ -32,9 +34,36 @@ pub fn host_name() -> String {
     name.nodename().to_str().unwrap_or_default().to_owned()
 }
 
+/// Has this process open as many files as the system allows it: connections are files, and the usual first limit, 1,024, is
+/// less than a busy service needs. How many it may have open now; `None`: any number.
+#[must_use]
+pub fn raise_open_files() -> Option<u64> {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    match setrlimit(Resource::Nofile, raised) {
+        Ok(()) => limit.maximum,
+        Err(_refused) => limit.current,
+    }
+}
+
 /// An error and all its causes on one line, for a log field.
 #[must_use]
 pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let causes = std::iter::successors(Some(error), |cause| cause.source());
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_may_open_as_many_files_as_the_system_allows() {
+        let allowed = raise_open_files();
+        assert_eq!(getrlimit(Resource::Nofile).current, allowed);
+        assert_eq!(raise_open_files(), allowed);
+    }
 }

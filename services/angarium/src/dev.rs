@@ -96,6 +96,7 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     // The log goes to standard error and would tear the table: only what needs attention is told.
     telemetry::init_with(telemetry::Format::Text, "warn");
+    tracing::debug!(open_files = ?angarium_runtime::raise_open_files(), "starting");
     let ports = Ports::choose(&args).await?;
     // Outlives all tasks: a mock cluster that goes first leaves them waiting for it.
     let kafka = Kafka::start(args.kafka.as_deref()).await?;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use angarium_delivery::Checkpoints;
 use angarium_directory::Directory;
 use angarium_proto::convert::Secrets;
-use angarium_runtime::{Clock, Shutdown, Tasks, Unfinished, grpc, signals, telemetry};
+use angarium_runtime::{Clock, Shutdown, Tasks, Unfinished, grpc, raise_open_files, signals, telemetry};
 use anyhow::Context;
 use clap::ValueEnum;
 
@@ -99,6 +99,9 @@ pub(crate) async fn run(role: Role, given: &Given) -> anyhow::Result<ExitCode> {
     })
 }
 
+/// Delivery has up to 1,536 calls under way and 2,000 idle connections by default; others have fewer.
+const ENOUGH_FILES: u64 = 4_096;
+
 /// Starts the service and lasts until the shutdown begins.
 async fn work(role: Role, settings: Settings, tasks: &Tasks) -> anyhow::Result<()> {
     tracing::info!(
@@ -106,6 +109,12 @@ async fn work(role: Role, settings: Settings, tasks: &Tasks) -> anyhow::Result<(
         version = env!("CARGO_PKG_VERSION"),
         "starting"
     );
+    if let Some(open_files) = raise_open_files().filter(|most| *most < ENOUGH_FILES) {
+        tracing::warn!(
+            open_files,
+            "this process may open few files, and each connection is one: raise the hard limit (`ulimit -Hn`, LimitNOFILE)"
+        );
+    }
     start(role, settings, tasks).await?;
     tasks.shutdown().begun().await;
     Ok(())

@@ -179,7 +179,8 @@ impl Actor {
             }
             self.begin_calls();
             let held = self.partition.queued_bytes();
-            self.partition.may_queue(self.held.is(held));
+            let may_hold = self.held.is(held);
+            self.partition.may_queue(may_hold, self.shared.clock.now_ms());
             self.start_reading();
             let due = self.until_due();
             tokio::select! {
@@ -317,9 +318,11 @@ impl Actor {
             self.tell_lost();
             return self.owned;
         }
+        // No call begins any more: nobody waits for a place that others could have.
+        self.waits = Waits::default();
         let deadline = Instant::now() + Patience::D1.total();
         while let Ok(Some(ended)) = timeout_at(deadline, self.calls.next()).await {
-            // What could be sent next is the next owner's: no call begins any more.
+            // What could be sent next is the next owner's.
             if let Ended::Called(_) = ended {
                 self.on_call_end(ended);
                 self.perform();

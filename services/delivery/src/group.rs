@@ -85,6 +85,11 @@ impl Group {
         let id = group_id(kind, &items);
         Some(Self { id, items, sequence })
     }
+
+    /// What its events are in memory, nearly.
+    pub(crate) fn bytes(&self) -> usize {
+        self.items.iter().map(|item| item.delivery.weight()).sum()
+    }
 }
 
 /// The hash of webhook, lane, generation and the source position of each event, as `msg_` and 32 hex digits. Of each, for

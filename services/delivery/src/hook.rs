@@ -187,11 +187,22 @@ impl Hook {
 
     /// What its queues hold, in bytes.
     pub(crate) fn queued_bytes(&self) -> usize {
-        let joining = match &self.tail {
+        self.queue.bytes() + self.joining_bytes() + self.parked.queued_bytes()
+    }
+
+    /// What it holds behind a join, in bytes.
+    pub(crate) fn joining_bytes(&self) -> usize {
+        match &self.tail {
             Tail::Detached { join: Some(join), .. } => join.queued_bytes(),
-            _ => 0,
-        };
-        self.queue.bytes() + joining + self.parked.queued_bytes()
+            Tail::Attached | Tail::Detached { .. } => 0,
+        }
+    }
+
+    /// Drops what it holds behind a join: Kafka has it, and reading back has not passed the join.
+    pub(crate) fn drop_join(&mut self) {
+        if let Tail::Detached { join, .. } = &mut self.tail {
+            *join = None;
+        }
     }
 
     pub(crate) fn newest_view(&self) -> Revision {

@@ -124,6 +124,8 @@ pub(crate) struct Partition {
     read_to: i64,
     /// How many records the next read should bring.
     read_limit: usize,
+    /// Something has changed since nobody wanted anything read back.
+    look_again: bool,
     /// Webhooks whose entry in Redis is to be written, or removed.
     changed: BTreeSet<WebhookId>,
     live_has_moved: bool,
@@ -169,6 +171,7 @@ impl Partition {
 
     /// Reading goes back only when the log does not have the place any more.
     fn live_is_at(&mut self, offset: i64) {
+        self.look_again = true;
         if offset < self.live_next {
             self.log_was_cut(offset);
             self.live_next = offset;
@@ -177,6 +180,7 @@ impl Partition {
 
     /// A record of the live stream that is none of ours: it is passed.
     pub(crate) fn skip(&mut self, offset: i64) {
+        self.look_again = true;
         self.live_next = self.live_next.max(offset + 1);
     }
 
@@ -297,8 +301,10 @@ impl Partition {
     }
 
     /// From now on all queues may hold so many bytes.
-    pub(crate) fn may_queue(&mut self, bytes: usize) {
-        self.rules.max_queued_bytes = bytes;
+    pub(crate) fn may_queue(&mut self, bytes: usize, now_ms: i64) {
+        let before = std::mem::replace(&mut self.rules.max_queued_bytes, bytes);
+        self.look_again |= bytes > before;
+        self.relieve_memory(now_ms);
     }
 
     /// What is to be done now.
@@ -308,16 +314,21 @@ impl Partition {
 
     /// Has the webhook called if it may be now, and sees to it that it is asked again in time.
     fn poke(&mut self, id: WebhookId, now_ms: i64) {
-        let clocks_agree = self.clocks.agree(now_ms);
         let live_next = self.live_next;
-        let expired = self.entries.change(id, |entry| {
-            entry.hook.take_order(live_next);
-            let is_active = matches!(entry.subscription, Subscription::Active(_));
-            if is_active && clocks_agree {
-                entry.hook.drop_expired(now_ms)
-            } else {
-                Expired::default()
-            }
+        self.entries.change(id, |entry| entry.hook.take_order(live_next));
+        self.expire(id, now_ms);
+        self.line_up(id, now_ms);
+        self.schedule(id, now_ms);
+    }
+
+    /// Passes what is too old to be sent (D5).
+    fn expire(&mut self, id: WebhookId, now_ms: i64) {
+        if !self.clocks.agree(now_ms) {
+            return;
+        }
+        let expired = self.entries.change(id, |entry| match entry.subscription {
+            Subscription::Active(_) => entry.hook.drop_expired(now_ms),
+            Subscription::Held { .. } | Subscription::Deleted => Expired::default(),
         });
         let expired = expired.unwrap_or_default();
         if expired.any {
@@ -328,8 +339,6 @@ impl Partition {
             let events = expired.lost;
             self.effects.push(Effect::Expired { webhook: id, events });
         }
-        self.line_up(id, now_ms);
-        self.schedule(id, now_ms);
     }
 
     /// Takes the steps that wait for nobody, writes the cursor that is due, and notes when the webhook is due next.
@@ -344,6 +353,7 @@ impl Partition {
         let Some((cursor, is_detached, due, stands)) = scheduled else {
             return;
         };
+        self.look_again |= is_detached;
         self.effects.extend(stands);
         if cursor.is_some() {
             self.effects.push(Effect::Append { webhook: id, cursor });
@@ -381,7 +391,7 @@ impl Partition {
         while self.entries.queued_bytes() > self.rules.max_queued_bytes
             && let Some(id) = self.entries.fullest()
         {
-            self.entries.change(id, |entry| entry.hook.detach(live_next));
+            self.entries.change(id, |entry| entry.drop_queues(live_next));
             self.schedule(id, now_ms);
         }
     }

@@ -14,35 +14,27 @@ use crate::hook::Class;
 #[derive(Default)]
 pub(super) struct Waits {
     lease: Work<()>,
-    live: Work<Waited>,
-    catch_up: Work<Waited>,
-    retry: Work<Waited>,
-}
-
-/// The end of a wait.
-enum Waited {
-    /// A place is free.
-    For(OwnedSemaphorePermit),
-    /// A call has ended; it may have been of an account that had too many.
-    Freed,
+    live: Work<Option<OwnedSemaphorePermit>>,
+    catch_up: Work<Option<OwnedSemaphorePermit>>,
+    retry: Work<Option<OwnedSemaphorePermit>>,
+    /// The end of any call: it may be of an account that has too many. Whoever comes meanwhile need not wait for it.
+    freed: Work<()>,
 }
 
 impl Waits {
     /// The next wait that is over, and the place that it was for; never, when nobody waits.
     pub(super) async fn next(&mut self) -> Option<(Class, OwnedSemaphorePermit)> {
-        let (class, waited) = tokio::select! {
+        let (class, place) = tokio::select! {
             () = pending(&mut self.lease) => return None,
-            waited = pending(&mut self.live) => (Class::Live, waited),
-            waited = pending(&mut self.catch_up) => (Class::CatchUp, waited),
-            waited = pending(&mut self.retry) => (Class::Retry, waited),
+            () = pending(&mut self.freed) => return None,
+            place = pending(&mut self.live) => (Class::Live, place),
+            place = pending(&mut self.catch_up) => (Class::CatchUp, place),
+            place = pending(&mut self.retry) => (Class::Retry, place),
         };
-        match waited {
-            Waited::For(place) => Some((class, place)),
-            Waited::Freed => None,
-        }
+        Some((class, place?))
     }
 
-    fn of(&mut self, class: Class) -> &mut Work<Waited> {
+    fn of(&mut self, class: Class) -> &mut Work<Option<OwnedSemaphorePermit>> {
         match class {
             Class::Live => &mut self.live,
             Class::CatchUp => &mut self.catch_up,
@@ -92,31 +84,24 @@ impl Actor {
         }
         let now_ms = self.shared.clock.now_ms();
         let room = self.shared.calls.budget.room(class).clone();
+        // From before anyone is asked, so that no end of a call is missed.
+        let freed = room.freed();
         while self.partition.has_turn(class) {
             let Some(free) = place.take().or_else(|| room.try_place()) else {
-                let next = room.place();
-                *self.waits.of(class) =
-                    Some(Box::pin(
-                        async move { next.await.map_or(Waited::Freed, Waited::For) },
-                    ));
+                *self.waits.of(class) = Some(Box::pin(room.place()));
                 return begun;
             };
-            // From before it is asked, so that no end of a call is missed.
-            let freed = room.freed();
             let admits = |account: AccountId| room.admits(account);
             let Some(call) = self.partition.next_call(class, now_ms, admits) else {
-                if self.partition.has_turn(class) {
-                    *self.waits.of(class) = Some(Box::pin(async move {
-                        freed.await;
-                        Waited::Freed
-                    }));
+                if self.partition.has_turn(class) && self.waits.freed.is_none() {
+                    self.waits.freed = Some(Box::pin(freed));
                 }
                 return begun;
             };
-            let place = room.taken(call.target.account, free);
+            let place = room.taken(call.target.account, call.group.bytes(), free);
             let calls = self.shared.calls.clone();
-            self.calls
-                .push(Box::pin(calls.make(call, self.owned.lease(), place)));
+            let made = calls.make(call, self.owned.lease(), place);
+            self.calls.push(Box::pin(made));
             begun = true;
         }
         begun

@@ -2,7 +2,8 @@
 //!
 //! Each class has room of its own, so that receivers that hang or come back take nothing from those that keep up
 //! (DESIGN §7, isolation). Within a class no account takes it all: it may have as many calls under way as there are
-//! places left, and [`ALWAYS`]. So one account alone has half of them, and a second one that comes finds room at once.
+//! places left, or [`ALWAYS`], and in them as many bytes as are left, or one group. So one account alone has half of
+//! them, and a second one that comes finds room at once.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -18,6 +19,10 @@ use crate::hook::Class;
 /// while none has more.
 const ALWAYS: usize = 16;
 
+/// What the groups of all calls of a class may hold, in bytes, nearly: every account may have one call. Their bodies are
+/// as large again.
+const MOST_BYTES: usize = 32 * 1024 * 1024;
+
 /// The room of all classes. Cheap to clone: all clones are one.
 #[derive(Clone, Debug)]
 pub(crate) struct Budget {
@@ -30,9 +35,22 @@ pub(crate) struct Budget {
 #[derive(Debug)]
 pub(super) struct Room {
     places: Arc<Semaphore>,
-    used: Mutex<HashMap<AccountId, usize>>,
-    /// A call of any account has ended.
+    used: Mutex<Used>,
+    /// A call of any class has ended.
     freed: Arc<Notify>,
+}
+
+/// What calls under way have of a room.
+#[derive(Debug, Default)]
+struct Used {
+    bytes: usize,
+    accounts: HashMap<AccountId, Share>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Share {
+    calls: usize,
+    bytes: usize,
 }
 
 /// A call's place.
@@ -40,13 +58,15 @@ pub(super) struct Room {
 pub(super) struct Place {
     room: Arc<Room>,
     account: AccountId,
+    bytes: usize,
     /// Given back before others are told that it is free.
     place: Option<OwnedSemaphorePermit>,
 }
 
 impl Budget {
     pub(crate) fn new(config: &Config) -> Self {
-        let room = |places| Arc::new(Room::new(places));
+        let freed = Arc::default();
+        let room = |places| Arc::new(Room::new(places, Arc::clone(&freed)));
         Self {
             live: room(config.max_in_flight),
             catch_up: room(config.max_catch_up),
@@ -64,19 +84,22 @@ impl Budget {
 }
 
 impl Room {
-    fn new(places: usize) -> Self {
+    fn new(places: usize, freed: Arc<Notify>) -> Self {
         Self {
             places: Arc::new(Semaphore::new(places)),
             used: Mutex::default(),
-            freed: Arc::default(),
+            freed,
         }
     }
 
     /// Whether the account may have one more call under way, if there is a place.
     pub(super) fn admits(&self, account: AccountId) -> bool {
         let used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
-        let of_account = used.get(&account).copied().unwrap_or(0);
-        of_account < ALWAYS.max(self.places.available_permits())
+        let Some(share) = used.accounts.get(&account) else {
+            return true;
+        };
+        share.calls < ALWAYS.max(self.places.available_permits())
+            && share.bytes < MOST_BYTES.saturating_sub(used.bytes)
     }
 
     /// A place, if one is free and nobody has waited for longer.
@@ -91,18 +114,27 @@ impl Room {
         async move { places.acquire_owned().await.ok() }
     }
 
-    /// Resolves when a call ends from now on: whom this room did not admit it may admit then.
+    /// Resolves when a call of any class ends from now on: whom this room did not admit it may admit then.
     pub(super) fn freed(&self) -> impl Future<Output = ()> + Send + use<> {
         Arc::clone(&self.freed).notified_owned()
     }
 
-    /// The place becomes that of an account's call.
-    pub(super) fn taken(self: &Arc<Self>, account: AccountId, place: OwnedSemaphorePermit) -> Place {
+    /// The place becomes that of an account's call, whose group has so many bytes.
+    pub(super) fn taken(
+        self: &Arc<Self>,
+        account: AccountId,
+        bytes: usize,
+        place: OwnedSemaphorePermit,
+    ) -> Place {
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
-        *used.entry(account).or_default() += 1;
+        used.bytes += bytes;
+        let share = used.accounts.entry(account).or_default();
+        share.calls += 1;
+        share.bytes += bytes;
         Place {
             room: Arc::clone(self),
             account,
+            bytes,
             place: Some(place),
         }
     }
@@ -111,10 +143,12 @@ impl Room {
 impl Drop for Place {
     fn drop(&mut self) {
         let mut used = self.room.used.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Entry::Occupied(mut of_account) = used.entry(self.account) {
-            *of_account.get_mut() -= 1;
-            if *of_account.get() == 0 {
-                of_account.remove();
+        used.bytes -= self.bytes;
+        if let Entry::Occupied(mut share) = used.accounts.entry(self.account) {
+            share.get_mut().calls -= 1;
+            share.get_mut().bytes -= self.bytes;
+            if share.get().calls == 0 {
+                share.remove();
             }
         }
         drop(used);
@@ -131,9 +165,17 @@ mod tests {
         AccountId::new(number).unwrap()
     }
 
+    fn room(places: usize) -> Arc<Room> {
+        Arc::new(Room::new(places, Arc::default()))
+    }
+
     fn take(room: &Arc<Room>, account: AccountId) -> Option<Place> {
+        take_bytes(room, account, 1)
+    }
+
+    fn take_bytes(room: &Arc<Room>, account: AccountId, bytes: usize) -> Option<Place> {
         let place = room.admits(account).then(|| room.try_place()).flatten()?;
-        Some(room.taken(account, place))
+        Some(room.taken(account, bytes, place))
     }
 
     fn take_all(room: &Arc<Room>, account: AccountId) -> Vec<Place> {
@@ -142,7 +184,7 @@ mod tests {
 
     #[test]
     fn an_account_leaves_as_much_as_it_takes() {
-        let room = Arc::new(Room::new(1_000));
+        let room = room(1_000);
         let first = take_all(&room, account(1));
         assert_eq!(first.len(), 500);
         let second = take_all(&room, account(2));
@@ -153,19 +195,35 @@ mod tests {
 
     #[test]
     fn a_few_calls_are_always_admitted_and_all_places_are_used() {
-        let room = Arc::new(Room::new(40));
+        let room = room(40);
         let calls: Vec<Place> = (1..=3)
             .flat_map(|number| take_all(&room, account(number)))
             .collect();
         assert_eq!(calls.len(), 40);
         assert!(room.admits(account(4)) && room.try_place().is_none());
         drop(calls);
-        assert!(room.used.lock().unwrap().is_empty());
+        assert!(room.used.lock().unwrap().accounts.is_empty());
+    }
+
+    #[test]
+    fn large_groups_leave_room_for_those_of_others_and_every_account_has_one_call() {
+        const MIB: usize = 1 << 20;
+        let room = room(1_000);
+        let large: Vec<Place> = std::iter::from_fn(|| take_bytes(&room, account(1), MIB)).collect();
+        assert_eq!(large.len(), 16, "half of 32 MiB");
+        let others: Vec<Place> = (2..100)
+            .map_while(|number| take_bytes(&room, account(number), MIB))
+            .collect();
+        assert_eq!(others.len(), 98);
+        assert!(take_bytes(&room, account(2), MIB).is_none());
+        drop(others);
+        drop(large);
+        assert_eq!(room.used.lock().unwrap().bytes, 0);
     }
 
     #[tokio::test]
     async fn whoever_was_not_admitted_is_told_when_a_call_ends() {
-        let room = Arc::new(Room::new(32));
+        let room = room(32);
         let mut calls = take_all(&room, account(1));
         assert_eq!(calls.len(), 16);
         let _others = take_all(&room, account(2));

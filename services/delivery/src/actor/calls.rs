@@ -1,6 +1,7 @@
 //! Calls of receivers.
 
-use std::sync::Arc;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use angarium_kafka::Lease;
@@ -9,7 +10,7 @@ use angarium_runtime::Clock;
 use angarium_signing::{WEBHOOK_ID_HEADER, WEBHOOK_SIGNATURE_HEADER, WEBHOOK_TIMESTAMP_HEADER};
 use http::header::CONTENT_TYPE;
 use http::{HeaderName, HeaderValue};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use super::budget::{Budget, Place};
 use crate::body::Body;
@@ -65,6 +66,8 @@ pub(crate) struct Calls {
     caller: Caller,
     pub(super) budget: Budget,
     clock: Clock,
+    /// When it was last told that this machine can make no more connections.
+    told: Arc<Mutex<Option<Instant>>>,
 }
 
 impl Calls {
@@ -73,6 +76,7 @@ impl Calls {
             caller,
             budget,
             clock,
+            told: Arc::default(),
         }
     }
 
@@ -96,7 +100,12 @@ impl Calls {
             lease: &lease,
         };
         let result = self.caller.post(request).await;
-        if matches!(&result, Err(error) if error.failure().is_none()) {
+        if let Err(error) = &result
+            && error.failure().is_none()
+        {
+            if let CallError::Exhausted(source) = error {
+                self.rest(source).await;
+            }
             return Ended::NotSent(webhook, group);
         }
         Ended::Called(Box::new(CallEnd {
@@ -110,6 +119,34 @@ impl Calls {
         }))
     }
 }
+
+impl Calls {
+    /// This machine has nothing left for a connection: the call keeps its place for a while, so that fewer are tried.
+    async fn rest(&self, source: &io::Error) {
+        let is_news = {
+            let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+            let is_news = told.is_none_or(|told| told.elapsed() >= TOLD_EVERY);
+            if is_news {
+                *told = Some(Instant::now());
+            }
+            is_news
+        };
+        if is_news {
+            let error = source as &dyn std::error::Error;
+            tracing::error!(
+                error,
+                "this machine cannot make another connection: calls wait, and no webhook is said to fail. Raise the limit \
+                 on open files (`ulimit -n`, LimitNOFILE), or give delivery fewer calls (`delivery.max_in_flight`)"
+            );
+        }
+        sleep(EXHAUSTED_PAUSE).await;
+    }
+}
+
+/// Before another connection is tried when there is nothing left for one.
+const EXHAUSTED_PAUSE: Duration = Duration::from_secs(1);
+/// How often it is told.
+const TOLD_EVERY: Duration = Duration::from_secs(10);
 
 /// The position of the last event of a POST: `<partition>-<offset>` (D8).
 const POSITION_HEADER: &str = "angarium-position";

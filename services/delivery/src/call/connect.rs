@@ -142,10 +142,7 @@ impl Connector {
         let dns = turn.lap();
         let (tcp, address) = race::connect(addresses)
             .await
-            .map_err(|failed| CallError::Connect {
-                address: failed.address,
-                source: failed.source,
-            })?;
+            .map_err(|failed| CallError::of_connect(failed.address, failed.source))?;
         let connect = turn.lap();
         let Some(identity) = route.tls() else {
             let setup = Setup {

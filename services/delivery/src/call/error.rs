@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use angarium_policy::Failure;
 use angarium_policy::egress::Refusal;
+use rustix::io::Errno;
 
 /// A call without an answer.
 #[derive(Debug, thiserror::Error)]
@@ -86,6 +87,10 @@ pub enum CallError {
     /// The lease on the partition would have ended before the call: nothing was sent. Not the receiver's failure.
     #[error("the lease on the partition does not last for the call")]
     LeaseOver,
+    /// This machine has no descriptors, ports or memory left for a connection: nothing was sent. Not the receiver's
+    /// failure.
+    #[error("this machine cannot make another connection")]
+    Exhausted(#[source] io::Error),
     /// The request could not be made.
     #[error("no request can be made for this URL")]
     Request(#[source] http::Error),
@@ -96,7 +101,7 @@ impl CallError {
     #[must_use]
     pub const fn failure(&self) -> Option<Failure> {
         Some(match self {
-            Self::LeaseOver => return None,
+            Self::LeaseOver | Self::Exhausted(_) => return None,
             Self::Refused { .. } => Failure::EgressRefused,
             Self::Dns { .. } | Self::DnsTimeout { .. } => Failure::Dns,
             Self::Connect { .. } => Failure::Connect,
@@ -127,11 +132,48 @@ impl CallError {
         text
     }
 
+    /// Why an address took no connection.
+    pub(super) fn of_connect(address: SocketAddr, source: io::Error) -> Self {
+        let is_ours = match Errno::from_io_error(&source) {
+            Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => true,
+            // All local ports are taken; for IPv6 it may say that this machine has no such network.
+            Some(Errno::ADDRNOTAVAIL) => address.is_ipv4(),
+            _ => false,
+        };
+        if is_ours {
+            Self::Exhausted(source)
+        } else {
+            Self::Connect { address, source }
+        }
+    }
+
     pub(super) fn of_hyper(error: hyper::Error) -> Self {
         if error.is_parse() || error.is_parse_too_large() {
             Self::Protocol(error)
         } else {
             Self::Reset(error)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn d2_what_this_machine_lacks_is_not_the_receivers_failure() {
+        let address = |text: &str| text.parse().unwrap();
+        let failure = |to, errno: Errno| CallError::of_connect(address(to), errno.into()).failure();
+        for errno in [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::ADDRNOTAVAIL] {
+            assert_eq!(failure("192.0.2.1:443", errno), None, "{errno}");
+        }
+        assert_eq!(
+            failure("[2001:db8::1]:443", Errno::ADDRNOTAVAIL),
+            Some(Failure::Connect)
+        );
+        assert_eq!(
+            failure("192.0.2.1:443", Errno::CONNREFUSED),
+            Some(Failure::Connect)
+        );
     }
 }

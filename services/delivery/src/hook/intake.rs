@@ -7,7 +7,7 @@ use angarium_model::Lane;
 use super::mark::{Known, Mark};
 use super::parked::Retry;
 use super::queue::{MAX_EVENTS, MAX_HEAD_BYTES};
-use super::{Class, Hook, Phase, Retries, Stage, Tail, Window};
+use super::{Hook, Phase, Retries, Stage, Tail, Window};
 use crate::cursor::Head;
 use crate::group::{GroupLimit, Item};
 use crate::record::Delivery;
@@ -146,7 +146,10 @@ impl Hook {
         };
         let wanted = match &self.phase {
             Phase::Ready => match may.stream {
-                Stream::Ahead(_) => self.queue.is_below_half(),
+                // One that has as much parked as it may goes on when less is.
+                Stream::Ahead(_) => {
+                    self.queue.is_below_half() && (self.is_ordered() || self.room().is_some())
+                }
                 Stream::OneGroup => self.queue.is_empty() && self.sends_at_once(now_ms),
                 Stream::Along => {
                     (self.is_calling() || self.sends_at_once(now_ms))
@@ -169,7 +172,8 @@ impl Hook {
 
     /// Whether what comes now could be sent, if there is room for a call.
     fn sends_at_once(&self, now_ms: i64) -> bool {
-        !self.is_calling() && self.rate.allows(now_ms) && self.pace.allows(now_ms)
+        let is_free = !self.is_calling() && self.room().is_some();
+        is_free && self.rate.allows(now_ms) && self.pace.allows(now_ms)
     }
 
     /// Whether what is read for new groups is as much as it may be.
@@ -189,14 +193,18 @@ impl Hook {
     }
 
     /// What it has in memory of what was read back, in bytes.
-    pub(crate) fn read_bytes(&self, in_line: Option<Class>) -> ReadBytes {
-        match in_line {
-            Some(Class::Retry) => ReadBytes::Retry(self.queue.bytes() + self.parked.queued_bytes()),
-            _ if !self.is_detached() || self.phase != Phase::Ready => ReadBytes::None,
-            _ if self.is_calling() || self.rate.is_limited() || self.pace.next_at_ms().is_some() => {
-                ReadBytes::Ahead(self.queue.bytes())
-            }
-            _ => ReadBytes::Next(self.queue.bytes()),
+    pub(crate) fn read_bytes(&self, is_retry: bool) -> ReadBytes {
+        if is_retry {
+            return ReadBytes::Retry(self.queue.bytes() + self.parked.queued_bytes());
+        }
+        if !self.is_detached() || self.phase != Phase::Ready {
+            return ReadBytes::None;
+        }
+        let waits_for_time = self.rate.is_limited() || self.pace.next_at_ms().is_some();
+        if self.is_calling() || waits_for_time || self.room().is_none() {
+            ReadBytes::Ahead(self.queue.bytes())
+        } else {
+            ReadBytes::Next(self.queue.bytes())
         }
     }
 

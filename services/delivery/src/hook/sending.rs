@@ -22,7 +22,8 @@ pub(crate) enum Class {
 }
 
 impl Class {
-    pub(crate) const ALL: [Self; 3] = [Self::Live, Self::CatchUp, Self::Retry];
+    /// In the order in which they are served: of a webhook's retries and its new groups, neither starves the other.
+    pub(crate) const ALL: [Self; 3] = [Self::Retry, Self::CatchUp, Self::Live];
 }
 
 impl Hook {
@@ -48,8 +49,8 @@ impl Hook {
         later.min()
     }
 
-    /// Whether a call may begin now, and of which class it is.
-    pub(crate) fn may_call(&mut self, now_ms: i64, live_next: i64, terms: Terms) -> Option<Class> {
+    /// Whether a call of this class may begin now.
+    pub(crate) fn may_call(&mut self, class: Class, now_ms: i64, live_next: i64, terms: Terms) -> bool {
         self.most = terms.in_flight;
         let in_turn = self.slot.is_none_or(|slot| slot.stage == Stage::Running);
         let is_held = self.order.is_some() || !in_turn || !self.rate.allows(now_ms);
@@ -57,31 +58,41 @@ impl Hook {
         let is_slow = self.is_detached() && self.pace.next_at_ms().is_some();
         let most = if is_slow { 1 } else { self.most };
         if is_held || self.probe.is_some() || self.calls() >= most {
-            return None;
+            return false;
         }
-        match &self.phase {
-            Phase::Off(_) => None,
-            Phase::Waiting(failing) if failing.next_at_ms > now_ms => None,
-            Phase::Waiting(_) => self.has_probe(now_ms, live_next).then_some(Class::Retry),
-            Phase::Ready if self.is_detached() && !self.pace.allows(now_ms) => None,
-            Phase::Ready if self.parked.has_whole(now_ms) => Some(Class::Retry),
-            Phase::Ready if !self.has_new() => None,
-            Phase::Ready if self.is_detached() => Some(Class::CatchUp),
-            Phase::Ready => Some(Class::Live),
+        match (&self.phase, class) {
+            (Phase::Off(_), _) => false,
+            (Phase::Waiting(failing), Class::Retry) => {
+                failing.next_at_ms <= now_ms && self.has_probe(now_ms, live_next)
+            }
+            (Phase::Waiting(_), Class::Live | Class::CatchUp) => false,
+            (Phase::Ready, _) if self.is_detached() && !self.pace.allows(now_ms) => false,
+            (Phase::Ready, Class::Retry) => self.parked.has_whole(now_ms),
+            (Phase::Ready, Class::CatchUp) => self.is_detached() && self.has_new(),
+            (Phase::Ready, Class::Live) => !self.is_detached() && self.has_new(),
         }
     }
 
-    /// The group that goes now, and which attempt of it, if a call may begin.
-    pub(crate) fn next(&mut self, now_ms: i64, live_next: i64, terms: Terms) -> Option<(Arc<Group>, u32)> {
-        self.may_call(now_ms, live_next, terms)?;
-        let (group, attempt) = match &self.phase {
-            Phase::Waiting(failing) => {
+    /// The group that goes now, and which attempt of it, if a call of this class may begin.
+    pub(crate) fn next(
+        &mut self,
+        class: Class,
+        now_ms: i64,
+        live_next: i64,
+        terms: Terms,
+    ) -> Option<(Arc<Group>, u32)> {
+        if !self.may_call(class, now_ms, live_next, terms) {
+            return None;
+        }
+        let (group, attempt) = match (&self.phase, class) {
+            (Phase::Waiting(failing), _) => {
                 let attempt = failing.attempts.get().saturating_add(1);
                 self.choose_probe(now_ms, live_next, terms, attempt)
             }
-            Phase::Off(_) | Phase::Ready => self
-                .choose_retry(now_ms)
-                .or_else(|| self.choose_new(terms.group).map(|group| (group, 1))),
+            (Phase::Off(_) | Phase::Ready, Class::Retry) => self.choose_retry(now_ms),
+            (Phase::Off(_) | Phase::Ready, Class::CatchUp | Class::Live) => {
+                self.choose_new(terms.group).map(|group| (group, 1))
+            }
         }?;
         if let Phase::Waiting(failing) = std::mem::replace(&mut self.phase, Phase::Ready) {
             self.probe = Some((Arc::clone(&group), failing));

@@ -42,51 +42,52 @@ impl Partition {
 
     /// What the webhook sends now; `None` when it has nothing of this class any more.
     fn begin(&mut self, id: WebhookId, class: Class, now_ms: i64) -> Option<Call> {
+        // It may have waited for long.
+        self.expire(id, now_ms);
         let (group, live_next) = (self.rules.group, self.live_next);
-        let (may, call) = self.entries.change(id, |entry| {
-            // Else it stands elsewhere by now.
-            entry.in_line.take_if(|in_line| *in_line == class)?;
+        let call = self.entries.change(id, |entry| {
+            // Else it stands there twice, and has been called.
+            if !entry.in_lines.leave(class) {
+                return None;
+            }
             let Subscription::Active(target) = &entry.subscription else {
                 return None;
             };
-            let terms = target.terms(group);
-            let may = entry.hook.may_call(now_ms, live_next, terms);
-            let next = match may {
-                Some(is) if is == class => entry.hook.next(now_ms, live_next, terms),
-                _ => None,
-            };
-            let call = next.map(|(group, attempt)| Call {
+            let next = entry.hook.next(class, now_ms, live_next, target.terms(group));
+            next.map(|(group, attempt)| Call {
                 webhook: id,
                 target: Arc::clone(target),
                 group,
                 attempt,
-            });
-            Some((may, call))
-        })??;
+            })
+        });
+        let call = call.flatten();
         if call.is_some() {
             self.line_up(id, now_ms);
-            self.schedule(id, now_ms);
-            // What it has beyond the group is not next any more.
-            self.relieve_memory(now_ms);
-        } else if may != Some(class) {
-            self.line_up(id, now_ms);
         }
+        // Also when there is none: our clock may have gone back a little, and it is due once more.
+        self.schedule(id, now_ms);
+        // What it has beyond the group is not next any more.
+        self.relieve_memory(now_ms);
         call
     }
 
     /// Has the webhook wait for its turn, if it may send something now.
     pub(super) fn line_up(&mut self, id: WebhookId, now_ms: i64) {
         let (group, live_next) = (self.rules.group, self.live_next);
-        let lined_up = self.entries.change(id, |entry| {
-            let Subscription::Active(target) = &entry.subscription else {
-                return None;
-            };
-            let class = entry.hook.may_call(now_ms, live_next, target.terms(group))?;
-            let is_new = entry.in_line.replace(class) != Some(class);
-            is_new.then(|| (class, entry.hook.account()))
-        });
-        if let Some((class, account)) = lined_up.flatten() {
-            self.turns.add(class, account, id);
+        for class in Class::ALL {
+            let lined_up = self.entries.change(id, |entry| {
+                let Subscription::Active(target) = &entry.subscription else {
+                    return None;
+                };
+                let terms = target.terms(group);
+                let joins =
+                    entry.hook.may_call(class, now_ms, live_next, terms) && entry.in_lines.join(class);
+                joins.then(|| entry.hook.account())
+            });
+            if let Some(account) = lined_up.flatten() {
+                self.turns.add(class, account, id);
+            }
         }
     }
 }

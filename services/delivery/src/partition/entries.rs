@@ -50,13 +50,9 @@ impl Entries {
         self.read
     }
 
-    /// The webhook whose queues hold most of what may be dropped; `None` when there is nothing. What was read back for a
-    /// webhook whose turn is next may not: it would be read again at once, and for ever if it is one large event.
+    /// The webhook whose queues hold most of what may be dropped; `None` when there is nothing.
     pub(super) fn fullest(&self) -> Option<WebhookId> {
-        let held = self
-            .iter()
-            .filter(|(_, entry)| !matches!(entry.in_line, Some(Class::CatchUp | Class::Retry)))
-            .map(|(id, entry)| (entry.hook.queued_bytes(), id));
+        let held = self.iter().map(|(id, entry)| (entry.droppable_bytes(), id));
         let fullest = held.max_by_key(|(bytes, _)| *bytes);
         fullest.filter(|(bytes, _)| *bytes > 0).map(|(_, id)| id)
     }
@@ -99,7 +95,7 @@ impl Read {
     }
 
     fn of(&mut self, entry: &Entry) -> Option<(&mut usize, usize)> {
-        match entry.hook.read_bytes(entry.in_line) {
+        match entry.hook.read_bytes(entry.in_lines.has(Class::Retry)) {
             ReadBytes::None => None,
             ReadBytes::Retry(bytes) => Some((&mut self.retries, bytes)),
             ReadBytes::Next(bytes) => Some((&mut self.next, bytes)),

@@ -4,6 +4,7 @@ use angarium_directory::Directory;
 use angarium_model::{AccountId, Lane, Revision, WebhookId};
 
 use super::Effect;
+use super::turns::InLines;
 use crate::clocks::Moment;
 use crate::cursor::Cursor;
 use crate::group::GroupLimit;
@@ -20,8 +21,8 @@ pub(super) struct Entry {
     lane: Lane,
     /// When its next slot begins, once one is planned: Unix milliseconds.
     pub(super) slot_at_ms: Option<i64>,
-    /// The line in which it waits for its turn.
-    pub(super) in_line: Option<Class>,
+    /// The lines in which it waits for its turn.
+    pub(super) in_lines: InLines,
     /// Where it stood when that was last told.
     told: State,
 }
@@ -68,7 +69,7 @@ impl Entry {
             as_of,
             lane,
             slot_at_ms: None,
-            in_line: None,
+            in_lines: InLines::default(),
         }
     }
 
@@ -143,6 +144,29 @@ impl Entry {
             changed_at: self.subscription.changed_at(),
             as_of: self.as_of,
         }
+    }
+
+    /// What of its queues may be dropped, in bytes. What was read back for a call that is next may not: it would be read
+    /// again at once, and for ever if it is one large event.
+    pub(super) fn droppable_bytes(&self) -> usize {
+        if self.is_next() {
+            self.hook.joining_bytes()
+        } else {
+            self.hook.queued_bytes()
+        }
+    }
+
+    /// Drops it.
+    pub(super) fn drop_queues(&mut self, live_next: i64) {
+        if self.is_next() {
+            self.hook.drop_join();
+        } else {
+            self.hook.detach(live_next);
+        }
+    }
+
+    fn is_next(&self) -> bool {
+        self.in_lines.has(Class::CatchUp) || self.in_lines.has(Class::Retry)
     }
 
     /// The most that a group of it takes.

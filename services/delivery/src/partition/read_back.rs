@@ -22,6 +22,10 @@ impl Partition {
     /// that one that is days behind holds up none that is seconds behind, and begins again with the first. What is read
     /// serves all that wait for a place in it: those that have come equally far go on together.
     pub(crate) fn wanted_read(&mut self, now_ms: i64) -> Option<i64> {
+        // Nobody looks through all that are behind whenever a call ends.
+        if !std::mem::take(&mut self.look_again) {
+            return None;
+        }
         let (live_next, may) = (self.live_next, self.may_read());
         let (mut first, mut next, mut is_wanted_here) = (None, None, false);
         for id in &self.behind {
@@ -36,6 +40,7 @@ impl Partition {
             }
             is_wanted_here |= from == self.read_to;
         }
+        self.look_again = first.is_some();
         // Whoever waits a little further on is served with those that wait here.
         let is_near = next.is_some_and(|next| next.saturating_sub(self.read_to) < NEAR);
         if is_wanted_here && is_near {
@@ -96,16 +101,15 @@ impl Partition {
             .map(|(id, wanted)| (id, (wanted, true)))
             .collect();
         self.read_to = next;
-        let mut paused = false;
-        let read = records.iter().filter(|record| record.offset < next);
-        for (count, record) in read.enumerate() {
+        let (mut paused, mut used) = (false, start);
+        for record in records.iter().filter(|record| record.offset < next) {
+            // Between two records, not for some of a record's webhooks: they share the event, and go on together.
+            let stream = self.may_keep().stream;
+            if matches!(stream, Stream::Nothing) && !paused {
+                paused = true;
+                self.pause_streams(&mut taking, record.offset);
+            }
             for id in &record.webhooks {
-                let stream = self.may_keep().stream;
-                if matches!(stream, Stream::Nothing) && !paused {
-                    self.pause_streams(&mut taking, record.offset);
-                    self.read_limit = count.clamp(LEAST_READ, MOST_READ);
-                    paused = true;
-                }
                 let Some((wanted, open)) = taking.get_mut(id).filter(|(_, open)| *open) else {
                     continue;
                 };
@@ -118,11 +122,15 @@ impl Partition {
                         && !entry.hook.has_read_enough(stream, limit)
                 };
                 *open = self.entries.change(*id, offer) == Some(true);
+                used = record.offset + 1;
             }
         }
-        if !paused {
-            self.read_limit = (self.read_limit * 2).min(MOST_READ);
-        }
+        self.read_limit = if taking.values().any(|(_, open)| *open) {
+            self.read_limit * 2
+        } else {
+            usize::try_from(used.saturating_sub(start)).unwrap_or(0)
+        };
+        self.read_limit = self.read_limit.clamp(LEAST_READ, MOST_READ);
         for (id, (wanted, open)) in taking {
             if open {
                 self.entries
@@ -142,10 +150,10 @@ impl Partition {
                 if entry.hook.has_read_enough(Stream::Nothing, group) {
                     entry.hook.read_back_until(*wanted, at);
                     *open = false;
+                    self.read_to = at;
                 }
             });
         }
-        self.read_to = at;
     }
 
     /// Whether what is read back may be for this webhook.

@@ -71,6 +71,7 @@ impl Partition {
             behind: BTreeSet::new(),
             read_to: 0,
             read_limit: MOST_READ,
+            look_again: true,
             changed: BTreeSet::new(),
             live_has_moved: true,
             first_checkpoint: if start.is_anew { First::Anew } else { First::Yes },

@@ -15,12 +15,44 @@ pub(super) struct Turns {
     retry: Line,
 }
 
+/// The lines in which a webhook stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct InLines {
+    live: bool,
+    catch_up: bool,
+    retry: bool,
+}
+
 /// Accounts take turns, and so do the webhooks of each.
 #[derive(Debug, Default)]
 struct Line {
     accounts: VecDeque<AccountId>,
     /// Of each of these accounts; never empty.
     webhooks: BTreeMap<AccountId, VecDeque<WebhookId>>,
+}
+
+impl InLines {
+    pub(super) fn has(mut self, class: Class) -> bool {
+        *self.of(class)
+    }
+
+    /// It stands in this line from now on; whether it did not before.
+    pub(super) fn join(&mut self, class: Class) -> bool {
+        !std::mem::replace(self.of(class), true)
+    }
+
+    /// It stands in this line no more; whether it did.
+    pub(super) fn leave(&mut self, class: Class) -> bool {
+        std::mem::take(self.of(class))
+    }
+
+    fn of(&mut self, class: Class) -> &mut bool {
+        match class {
+            Class::Live => &mut self.live,
+            Class::CatchUp => &mut self.catch_up,
+            Class::Retry => &mut self.retry,
+        }
+    }
 }
 
 impl Turns {

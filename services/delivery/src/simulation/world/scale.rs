@@ -11,6 +11,8 @@ use crate::partition::Rules;
 /// More than a queue holds, 1 MiB (DESIGN §7).
 const HUGE: usize = 1_100_000;
 const LARGE: usize = 300_000;
+/// Those that a world begins with, and one that is created.
+const MOST_WEBHOOKS: usize = 5;
 
 /// What a world is like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,7 +71,8 @@ impl Scale {
         }
     }
 
-    /// What all queues hold at most: their bound admits one event, and the group that is read back for a retry.
+    /// What all queues hold at most: their bound admits one event, which counts for each webhook that it is for, and the
+    /// group that is read back for a retry.
     pub(super) fn admits(self) -> usize {
         let event = 200
             + match self {
@@ -77,7 +80,7 @@ impl Scale {
                 Self::Large { .. } => HUGE,
                 Self::Many => 2,
             };
-        self.max_queued_bytes() + event + self.rules().group.bytes.max(event)
+        self.max_queued_bytes() + MOST_WEBHOOKS * event + self.rules().group.bytes.max(event)
     }
 
     pub(super) fn rules(self) -> Rules {
