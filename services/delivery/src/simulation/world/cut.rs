@@ -56,6 +56,14 @@ impl World {
             What::LogIsCut
         });
         self.tell(|| format!("the log is cut at {keep}"));
+        // What had left Kafka before is known of no record any more.
+        let gone = usize::try_from(self.low()).unwrap_or(0);
+        for record in self.log.iter().take(gone) {
+            for webhook in &record.webhooks {
+                let given_up = self.given_up.entry(*webhook).or_default();
+                given_up.insert(record.delivery.source.offset);
+            }
+        }
         self.log.truncate(keep);
         self.appended.truncate(keep);
         let end = self.end();
