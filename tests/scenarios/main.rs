@@ -7,6 +7,7 @@
     reason = "these are tests, helpers included"
 )]
 
+mod accounts;
 mod dev;
 mod frozen;
 mod kafka_away;

@@ -29,7 +29,7 @@ pub(crate) struct Args {
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100), default_value_t = 5)]
     pairs: u32,
     /// The longest that one run may take, in seconds; what has not arrived by then is lost
-    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=3_600), default_value_t = 60)]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=3_600), default_value_t = 120)]
     seconds: u64,
     /// A smoke test: one pair of few events; its figures say nothing
     #[arg(long, conflicts_with = "pairs")]

@@ -192,8 +192,9 @@ impl Scenario {
                 accounts: 256,
                 fan: 1,
             },
+            // A minute.
             Self::Paced500 => Size {
-                events: 3_000,
+                events: 30_000,
                 accounts: 64,
                 fan: 1,
             },
@@ -208,7 +209,7 @@ impl Scenario {
                 fan: 1,
             },
             Self::Many => Size {
-                events: 50_000,
+                events: 5_000,
                 accounts: 1_000,
                 fan: 10,
             },

@@ -26,7 +26,7 @@ use crate::role::{Role, free_addresses};
 use crate::scenario::{Scenario, Size};
 
 /// How long the processes may take until events flow from end to end.
-const START_LIMIT: Duration = Duration::from_secs(60);
+const START_LIMIT: Duration = Duration::from_secs(180);
 /// How long a probe may be on its way before another follows.
 const AGAIN: Duration = Duration::from_millis(200);
 

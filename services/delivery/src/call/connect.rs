@@ -30,6 +30,7 @@ pub(super) struct Connection {
     pub(super) meter: Arc<Meter>,
     /// The vetted address that it leads to.
     pub(super) address: SocketAddr,
+    pub(super) made_at: Instant,
 }
 
 impl Connection {
@@ -187,6 +188,7 @@ impl Connector {
             sender,
             meter,
             address,
+            made_at: Instant::now(),
         })
     }
 }

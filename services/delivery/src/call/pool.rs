@@ -3,7 +3,8 @@
 //! A connection serves calls of its [`Route`] only: the same account, so that nobody sees what was left of another's
 //! call; the same TLS identity; and the same generation of the egress policy, under which its address was vetted. A
 //! policy that has changed finds none of the old connections, whatever their addresses. The address itself is no key:
-//! to know it before, a call would look the name up although it needs no connection.
+//! to know it before, a call would look the name up although it needs no connection. A connection does not get old
+//! instead, so that a receiver that moves is followed (ADR 10).
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,6 +19,8 @@ use super::connect::{Connection, TlsIdentity};
 
 /// How long a connection may be idle (DESIGN §7).
 const MAX_IDLE: Duration = Duration::from_secs(30);
+/// How old a connection may get, however busy it is (ADR 10).
+const MAX_AGE: Duration = Duration::from_mins(5);
 /// How many connections may be idle in all (DESIGN §7).
 const MAX_CONNECTIONS: usize = 2_000;
 
@@ -111,8 +114,11 @@ impl Pool {
         None
     }
 
-    /// Keeps a connection for the next call, if there is room.
+    /// Keeps a connection for the next call, if there is room and it is not too old.
     pub(super) fn put(&self, route: Route, connection: Connection) {
+        if connection.made_at.elapsed() >= MAX_AGE {
+            return;
+        }
         let mut shelf = self.shelf.lock().unwrap_or_else(PoisonError::into_inner);
         if shelf.count < MAX_CONNECTIONS && !connection.sender.is_closed() {
             shelf.count += 1;
@@ -147,6 +153,7 @@ mod tests {
             sender,
             meter: Arc::default(),
             address: ([127, 0, 0, 1], 80).into(),
+            made_at: Instant::now(),
         };
         (connection, (driver, far))
     }
@@ -175,6 +182,19 @@ mod tests {
         pool.sweep();
         assert_eq!(pool.shelf.lock().unwrap().count, 0);
         assert!(pool.shelf.lock().unwrap().idle.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_is_kept_busy_is_given_up_after_5_minutes() {
+        let (pool, route) = (Pool::default(), any_route());
+        let (mut connection, _open) = idle_connection().await;
+        for _second in 0..MAX_AGE.as_secs() {
+            pool.put(route.clone(), connection);
+            connection = pool.take(&route).unwrap();
+            tokio::time::advance(Duration::from_secs(1)).await;
+        }
+        pool.put(route.clone(), connection);
+        assert!(pool.take(&route).is_none());
     }
 
     #[tokio::test]
