@@ -32,6 +32,7 @@ pub(crate) use self::answered::{Answer, Failed, Settled, Turn};
 pub(crate) use self::begin::Call;
 use self::entries::Entries;
 use self::entry::Entry;
+use self::read_back::Reading;
 pub(crate) use self::takeover::Start;
 use self::turns::Turns;
 use crate::checkpoint::First;
@@ -120,12 +121,7 @@ pub(crate) struct Partition {
     turns: Turns,
     /// Webhooks that are behind.
     behind: BTreeSet<WebhookId>,
-    /// Where reading back stands.
-    read_to: i64,
-    /// How many records the next read should bring.
-    read_limit: usize,
-    /// Something has changed since nobody wanted anything read back.
-    look_again: bool,
+    reading: Reading,
     /// Webhooks whose entry in Redis is to be written, or removed.
     changed: BTreeSet<WebhookId>,
     live_has_moved: bool,
@@ -171,7 +167,7 @@ impl Partition {
 
     /// Reading goes back only when the log does not have the place any more.
     fn live_is_at(&mut self, offset: i64) {
-        self.look_again = true;
+        self.reading.look_again = true;
         if offset < self.live_next {
             self.log_was_cut(offset);
             self.live_next = offset;
@@ -180,7 +176,7 @@ impl Partition {
 
     /// A record of the live stream that is none of ours: it is passed.
     pub(crate) fn skip(&mut self, offset: i64) {
-        self.look_again = true;
+        self.reading.look_again = true;
         self.live_next = self.live_next.max(offset + 1);
     }
 
@@ -303,7 +299,7 @@ impl Partition {
     /// From now on all queues may hold so many bytes.
     pub(crate) fn may_queue(&mut self, bytes: usize, now_ms: i64) {
         let before = std::mem::replace(&mut self.rules.max_queued_bytes, bytes);
-        self.look_again |= bytes > before;
+        self.reading.look_again |= bytes > before;
         self.relieve_memory(now_ms);
     }
 
@@ -353,7 +349,7 @@ impl Partition {
         let Some((cursor, is_detached, due, stands)) = scheduled else {
             return;
         };
-        self.look_again |= is_detached;
+        self.reading.look_again |= is_detached;
         self.effects.extend(stands);
         if cursor.is_some() {
             self.effects.push(Effect::Append { webhook: id, cursor });

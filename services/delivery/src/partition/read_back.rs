@@ -7,8 +7,29 @@ use angarium_model::WebhookId;
 use super::{Entry, Incoming, Partition};
 use crate::hook::{MayRead, Stream, Wanted};
 
+/// How reading back goes on.
+#[derive(Debug)]
+pub(super) struct Reading {
+    /// Where it stands.
+    to: i64,
+    /// How many records the next read should bring.
+    limit: usize,
+    /// Something has changed since nobody wanted anything.
+    pub(super) look_again: bool,
+}
+
+impl Default for Reading {
+    fn default() -> Self {
+        Self {
+            to: 0,
+            limit: MOST_READ,
+            look_again: true,
+        }
+    }
+}
+
 /// What one read brings, in records.
-pub(super) const MOST_READ: usize = 1_000;
+const MOST_READ: usize = 1_000;
 const LEAST_READ: usize = 16;
 /// What is read with what lies before it, in records.
 const NEAR: i64 = 1_000;
@@ -23,7 +44,7 @@ impl Partition {
     /// serves all that wait for a place in it: those that have come equally far go on together.
     pub(crate) fn wanted_read(&mut self, now_ms: i64) -> Option<i64> {
         // Nobody looks through all that are behind whenever a call ends.
-        if !std::mem::take(&mut self.look_again) {
+        if !std::mem::take(&mut self.reading.look_again) {
             return None;
         }
         let (live_next, may) = (self.live_next, self.may_read());
@@ -35,23 +56,23 @@ impl Partition {
             };
             let from = wanted.from();
             first = lower(first, from);
-            if from > self.read_to {
+            if from > self.reading.to {
                 next = lower(next, from);
             }
-            is_wanted_here |= from == self.read_to;
+            is_wanted_here |= from == self.reading.to;
         }
-        self.look_again = first.is_some();
+        self.reading.look_again = first.is_some();
         // Whoever waits a little further on is served with those that wait here.
-        let is_near = next.is_some_and(|next| next.saturating_sub(self.read_to) < NEAR);
+        let is_near = next.is_some_and(|next| next.saturating_sub(self.reading.to) < NEAR);
         if is_wanted_here && is_near {
-            return Some(self.read_to);
+            return Some(self.reading.to);
         }
         next.or(first)
     }
 
     /// How many records a read should bring: as many as there was room for the last time, or twice as many.
     pub(crate) fn read_limit(&self) -> usize {
-        self.read_limit
+        self.reading.limit
     }
 
     /// What may be read back, for all that is in memory of it and waits for a call: a quarter of the queues' bound for
@@ -100,7 +121,7 @@ impl Partition {
             .filter(|(_, wanted)| (start..next.max(start.saturating_add(1))).contains(&wanted.from()))
             .map(|(id, wanted)| (id, (wanted, true)))
             .collect();
-        self.read_to = next;
+        self.reading.to = next;
         let (mut paused, mut used) = (false, start);
         for record in records.iter().filter(|record| record.offset < next) {
             // Between two records, not for some of a record's webhooks: they share the event, and go on together.
@@ -125,12 +146,12 @@ impl Partition {
                 used = record.offset + 1;
             }
         }
-        self.read_limit = if taking.values().any(|(_, open)| *open) {
-            self.read_limit * 2
+        self.reading.limit = if taking.values().any(|(_, open)| *open) {
+            self.reading.limit * 2
         } else {
             usize::try_from(used.saturating_sub(start)).unwrap_or(0)
         };
-        self.read_limit = self.read_limit.clamp(LEAST_READ, MOST_READ);
+        self.reading.limit = self.reading.limit.clamp(LEAST_READ, MOST_READ);
         for (id, (wanted, open)) in taking {
             if open {
                 self.entries
@@ -150,7 +171,7 @@ impl Partition {
                 if entry.hook.has_read_enough(Stream::Nothing, group) {
                     entry.hook.read_back_until(*wanted, at);
                     *open = false;
-                    self.read_to = at;
+                    self.reading.to = at;
                 }
             });
         }

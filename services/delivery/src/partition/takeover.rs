@@ -9,7 +9,7 @@ use angarium_model::Lane;
 use super::agenda::Agenda;
 use super::entries::Entries;
 use super::entry::Entry;
-use super::read_back::MOST_READ;
+use super::read_back::Reading;
 use super::turns::Turns;
 use super::{Effect, Partition, Rules};
 use crate::checkpoint::{First, Memories};
@@ -69,9 +69,7 @@ impl Partition {
             agenda: Agenda::default(),
             turns: Turns::default(),
             behind: BTreeSet::new(),
-            read_to: 0,
-            read_limit: MOST_READ,
-            look_again: true,
+            reading: Reading::default(),
             changed: BTreeSet::new(),
             live_has_moved: true,
             first_checkpoint: if start.is_anew { First::Anew } else { First::Yes },
