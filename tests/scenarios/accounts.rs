@@ -2,12 +2,10 @@
 
 use std::time::Duration;
 
-use angarium_proto::registry::v1::authentication::Method;
-use angarium_proto::registry::v1::{Authentication, NoAuthentication, Webhook};
 use angarium_testkit::receiver::{Answer, Received, Receiver};
 use angarium_testkit::stack::{Backends, Stack};
 
-use crate::setup::numbered;
+use crate::setup::{numbered, unsigned_webhook};
 
 const LIMIT: Duration = Duration::from_secs(60);
 const EVENT: &str = "CI_STATS";
@@ -17,20 +15,6 @@ const ADMITTED: usize = 16;
 /// More than are admitted, so that in every partition some wait.
 const HANGING: usize = 60;
 const WELL: usize = 6;
-
-async fn webhook(stack: &Stack, receiver: &Receiver, account: u64, hook: &str) {
-    let none = Method::None(NoAuthentication {});
-    let webhook = Webhook {
-        account_id: account,
-        name: hook.to_owned(),
-        target_url: receiver.hook(hook),
-        authentication: Some(Authentication { method: Some(none) }),
-        event_types: vec![EVENT.to_owned()],
-        active: Some(true),
-        ..Webhook::default()
-    };
-    stack.create_webhook(webhook).await.unwrap();
-}
 
 async fn publish(stack: &Stack, account: u64) {
     let reply = stack.publish(account, "application/x-ndjson", numbered(EVENT, 0));
@@ -47,7 +31,9 @@ async fn d1_an_account_whose_receivers_hang_leaves_room_and_whom_it_has_wait_hol
     for (account, count) in [(1, HANGING), (2, WELL)] {
         stack.create_account(account).await.unwrap();
         for number in 0..count {
-            webhook(&stack, &receiver, account, &format!("{account}-{number}")).await;
+            let hook = format!("{account}-{number}");
+            let webhook = unsigned_webhook(&stack, &receiver, account, &hook, &[EVENT]);
+            webhook.await.unwrap();
         }
         let last = format!("{account}-{}", count - 1);
         let known = stack.wait_until_matched(&receiver, account, EVENT, &last);

@@ -15,6 +15,9 @@ const KIB: usize = 1 << 10;
 const MIB: usize = 1 << 20;
 const GIB: usize = 1 << 30;
 const MOST_CALLS: usize = 100_000;
+const IN_FLIGHT: &str = "The most first attempts under way at once, all webhooks of the process together that keep up; further ones wait. Of these, of `delivery.max_catch_up` and of `delivery.max_probes` an account has at most as many as it leaves to others, or 16";
+const CATCH_UP: &str = "The most first attempts under way at once of webhooks that are behind (catching up, in a slot, in a replay), apart from `delivery.max_in_flight`: many that recover at once take nothing from those that keep up";
+const PROBES: &str = "The most retries under way at once, apart from `delivery.max_in_flight`: receivers that hang take nothing from those that answer";
 
 /// Where commands find it, and its own settings.
 pub(super) fn read(
@@ -44,24 +47,9 @@ pub(super) fn read(
             KIB..=MIB,
             "The most bytes of events that one POST carries; a single event is sent whatever its size",
         ),
-        max_in_flight: section.integer(
-            "max_in_flight",
-            default.max_in_flight,
-            1..=MOST_CALLS,
-            "The most first attempts under way at once, all webhooks of the process together that keep up; further ones wait. Of these, of `delivery.max_catch_up` and of `delivery.max_probes` an account has at most as many as it leaves to others, or 16",
-        ),
-        max_catch_up: section.integer(
-            "max_catch_up",
-            default.max_catch_up,
-            1..=MOST_CALLS,
-            "The most first attempts under way at once of webhooks that are behind (catching up, in a slot, in a replay), apart from `delivery.max_in_flight`: many that recover at once take nothing from those that keep up",
-        ),
-        max_probes: section.integer(
-            "max_probes",
-            default.max_probes,
-            1..=MOST_CALLS,
-            "The most retries under way at once, apart from `delivery.max_in_flight`: receivers that hang take nothing from those that answer",
-        ),
+        max_in_flight: calls(&mut section, "max_in_flight", default.max_in_flight, IN_FLIGHT),
+        max_catch_up: calls(&mut section, "max_catch_up", default.max_catch_up, CATCH_UP),
+        max_probes: calls(&mut section, "max_probes", default.max_probes, PROBES),
         max_queued_bytes: section.bytes(
             "max_queued_bytes",
             default.max_queued_bytes,
@@ -105,6 +93,11 @@ fn session_timeout(section: &mut Section<'_>, default: Duration) -> Duration {
         Duration::from_secs(20)..=Duration::from_mins(5),
         "How long a worker may be silent before Kafka takes it for dead and gives its partitions to others. A call starts only while the time of an answer, 5 s, is left of it since the last renewal, five of which fall into it",
     )
+}
+
+/// How many calls of one class may be under way.
+fn calls(section: &mut Section<'_>, name: &'static str, default: usize, text: &'static str) -> usize {
+    section.integer(name, default, 1..=MOST_CALLS, text)
 }
 
 /// Where others find its gRPC, and where it listens.
