@@ -146,6 +146,23 @@ impl Process {
             .with_context(|| format!("{} is not ready after {limit:?}; {}", self.name, self.log_end()))
     }
 
+    /// Waits until it has logged a line with all of these texts, since it was started first.
+    ///
+    /// # Errors
+    /// When it has not within the limit.
+    pub async fn until_logged(&self, limit: Duration, texts: &[&str]) -> Result<()> {
+        let logged = poll(limit, async || {
+            let log = std::fs::read_to_string(&self.log)?;
+            let mut lines = log.lines();
+            Ok(lines
+                .any(|line| texts.iter().all(|text| line.contains(text)))
+                .then_some(()))
+        });
+        logged
+            .await?
+            .with_context(|| format!("{} does not log {texts:?}; {}", self.name, self.log_end()))
+    }
+
     /// The last lines of its log, for a person.
     #[must_use]
     pub fn log_end(&self) -> String {
