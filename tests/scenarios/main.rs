@@ -15,6 +15,7 @@ mod kill;
 mod load;
 mod memory;
 mod redis_away;
+mod registries;
 mod retry_state;
 mod samples;
 mod senders;

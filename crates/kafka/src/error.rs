@@ -64,6 +64,9 @@ pub enum Error {
         #[source]
         source: KafkaError,
     },
+    /// Who wrote under a transactional id before was not kept out.
+    #[error("Kafka did not let a transactional producer take over in time")]
+    NotFenced(#[source] KafkaError),
     /// The in-process cluster did not start.
     #[error("cannot start the in-process Kafka")]
     Mock(#[source] KafkaError),

@@ -2,6 +2,7 @@
 //!
 //! - [`topics`] names, creates and checks the topics; [`partition_of`] says where a key belongs.
 //! - [`Producer`] writes, never blocks, and gives an [`Ack`] that resolves once all in-sync replicas have the record.
+//! - [`TransactionalProducer`] writes several as one, and keeps out who wrote before it.
 //! - [`GroupConsumer`] shares the partitions of a topic between processes. Each partition that comes is an
 //!   [`Owned`]: its owner says where to start, reads its bounded queue, commits, and hands it back when it is revoked.
 //! - [`LogReader`] reads back by place, outside any group. [`Tail`] follows every partition of a topic.
@@ -20,6 +21,7 @@ mod reader;
 mod record;
 mod tail;
 pub mod topics;
+mod transactions;
 
 pub use connection::Connection;
 pub use error::Error;
@@ -30,3 +32,4 @@ pub use producer::{Ack, Acked, Outgoing, ProduceError, Producer, ProducerConfig,
 pub use reader::{Chunk, Limit, LogReader, ReadError};
 pub use record::{Headers, Record};
 pub use tail::{From, Tail, TailEvent};
+pub use transactions::{Reason, TransactionError, TransactionalConfig, TransactionalProducer};

@@ -72,7 +72,15 @@ impl Producer {
             .set("linger.ms", (config.linger.as_secs_f64() * 1_000.0).to_string())
             .create_with_context(Log::new(&config.client_id))
             .map_err(Error::Client)?;
-        Ok(Self { inner })
+        Ok(Self::of(inner))
+    }
+
+    pub(crate) const fn of(inner: FutureProducer<Log>) -> Self {
+        Self { inner }
+    }
+
+    pub(crate) const fn client(&self) -> &FutureProducer<Log> {
+        &self.inner
     }
 
     /// Queues a record. Never blocks. The record is on its way even if the [`Ack`] is dropped.

@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use angarium_proto::registry::v1::registry_service_client::RegistryServiceClient;
 use angarium_proto::registry::v1::{
-    Account, CreateAccountRequest, CreateWebhookRequest, ListAccountsRequest, Webhook,
+    Account, CreateAccountRequest, CreateWebhookRequest, GetAccountRequest, Webhook,
 };
 use angarium_runtime::access::OperatorKey;
 use angarium_runtime::grpc;
 use anyhow::{Context, Result};
+use tonic::Code;
+use tonic::metadata::MetadataValue;
 
 use crate::http::{self, Reply};
 use crate::process::{self, Process};
@@ -167,16 +169,9 @@ impl Stack {
     /// When they do not; their logs are shown.
     pub async fn ready(&mut self) -> Result<()> {
         let registry = self.registry_client()?;
-        let listed = || {
-            let mut registry = registry.clone();
-            async move {
-                registry
-                    .list_accounts(ListAccountsRequest::default())
-                    .await
-                    .is_ok()
-            }
-        };
-        self.registry.wait_until(START, listed).await?;
+        self.registry
+            .wait_until(START, || has_writer(registry.clone()))
+            .await?;
         let address = self.ingest_address.clone();
         let serves = || async {
             http::get(&address, "/readyz")
@@ -317,6 +312,16 @@ impl Stack {
             .collect();
         ends.join("\n")
     }
+}
+
+/// Whether what is asked of the registry as it is now is answered: it says so itself, or knows who does.
+pub async fn has_writer(mut registry: RegistryServiceClient<grpc::Client>) -> bool {
+    let mut latest = tonic::Request::new(GetAccountRequest::default());
+    latest
+        .metadata_mut()
+        .insert("angarium-read", MetadataValue::from_static("latest"));
+    let refused = registry.get_account(latest).await.err();
+    refused.is_none_or(|status| status.code() == Code::NotFound)
 }
 
 impl Publisher {

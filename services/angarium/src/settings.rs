@@ -83,7 +83,7 @@ impl Settings {
         let topics = shared::topics(reader);
         let redis = shared::redis(reader);
         let key = shared::key(reader);
-        let (registry_endpoint, registry) = registry::read(reader, &key);
+        let (registry_endpoint, registry) = registry::read(reader, &name, &kafka, &key);
         let (ingest_endpoint, ingest) = ingest::read(reader, &key, (&redis, &kafka.prefix), drain);
         let fanout = fanout::read(reader, &name, &kafka);
         let egress = egress::read(reader);

@@ -6,11 +6,17 @@ use std::time::Duration;
 
 use angarium_runtime::access::OperatorKey;
 
+use crate::election::Election;
+
 /// Settings of the registry.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Where gRPC listens; port 0 takes a free one.
     pub listen: SocketAddr,
+    /// Where other registries reach this one, as `http://host:port`; the address that it listens on unless given.
+    pub advertise: Option<String>,
+    /// How it is settled who writes.
+    pub election: Election,
     /// The key that every call carries.
     pub key: OperatorKey,
     /// How long Kafka may take to acknowledge a write, and the reader to meet it; each.
@@ -26,11 +32,13 @@ impl Config {
     const DEFAULT_MAX_WAITING: NonZeroUsize = NonZeroUsize::new(256).unwrap();
     const DEFAULT_RECENT_CHANGES: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
 
-    /// The defaults: writes time out after 5 s, 256 may wait, 10,000 changes are kept.
+    /// The defaults: no other registry, writes time out after 5 s, 256 may wait, 10,000 changes are kept.
     #[must_use]
     pub const fn new(listen: SocketAddr, key: OperatorKey) -> Self {
         Self {
             listen,
+            advertise: None,
+            election: Election::Alone,
             key,
             write_timeout: Self::DEFAULT_WRITE_TIMEOUT,
             max_waiting: Self::DEFAULT_MAX_WAITING,

@@ -22,9 +22,6 @@ pub enum Error {
     /// The shutdown began, or the reader failed and said why, before everything was loaded.
     #[error("the registry ended before it had read its topic")]
     EndedWhileLoading,
-    /// The Kafka producer can write nothing any more.
-    #[error("the registry's Kafka producer has failed for good; start the registry again")]
-    Producer,
     /// The address cannot be listened on.
     #[error("cannot listen on {address}; is another process using it?")]
     Listen {

@@ -6,35 +6,43 @@
 //! because Kafka did not acknowledge in time, therefore changes nothing until it shows up in the topic, or never.
 //!
 //! All things of an account are in one partition, and every rule (an id is taken, a revision is current, an account
-//! has no webhooks) speaks of one account. So each partition has a writer of its own that takes one write at a time,
-//! and the offset of a record is the revision of what it says. This process writes all partitions; sharing them
-//! among replicas changes who runs a writer, not what it does.
+//! has no webhooks) speaks of one account. So each partition has one writer at a time, and the offset of a record is the
+//! revision of what it says.
+//!
+//! Several registries may run. A consumer group says which of them writes a partition (`election`), a transactional id
+//! keeps out who wrote it before, and a record in the partition tells the others where its writer is: they pass
+//! writes on to it (`routing`), and read the topic themselves.
 //!
 //! - `request` checks what callers send, `plan` and `patch` decide what is written, `writer` writes it.
 //! - `store` holds the `state` and the `feed` of recent changes, fed by `reader`.
 //! - `watch` sends followers a snapshot and then the feed; nobody waits for a slow one.
 
 mod api;
+mod changes;
 mod config;
+mod election;
 mod error;
 mod feed;
 mod page;
 mod patch;
+mod peers;
 mod plan;
 mod reader;
 mod record;
 mod refusal;
 mod request;
+mod revisions;
+mod routing;
 mod state;
 mod store;
 mod watch;
 mod writer;
+mod writers;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
-use angarium_kafka::{Connection, From, Producer, ProducerConfig, Tail, topics};
+use angarium_kafka::{Connection, From, Tail, topics};
 use angarium_proto::FILE_DESCRIPTOR_SET;
 use angarium_proto::registry::v1::registry_service_server::RegistryServiceServer;
 use angarium_runtime::{Clock, Tasks, grpc};
@@ -42,17 +50,18 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 pub use config::Config;
+pub use election::Election;
 pub use error::Error;
 pub use record::UnreadableRecord;
 
 use crate::api::Api;
+use crate::peers::Peers;
+use crate::routing::Routing;
 use crate::store::Store;
-use crate::writer::Writers;
+use crate::writers::Writers;
 
 /// Name in the brokers' logs.
 const CLIENT_ID: &str = "angarium-registry";
-/// Records on their way to Kafka: each writer has one at a time, so this is far more than there are partitions.
-const MAX_QUEUED: usize = 10_000;
 
 /// The registry service; see [`Service::start`].
 #[derive(Debug)]
@@ -97,18 +106,6 @@ impl Service {
             .await
             .map_err(|_reader_ended| Error::EndedWhileLoading)?;
 
-        let producer = Producer::open(
-            connection,
-            &ProducerConfig {
-                client_id: CLIENT_ID.to_owned(),
-                max_queued: MAX_QUEUED,
-                max_queued_kib: 64 * 1024,
-                delivery_timeout: Some(config.write_timeout),
-                gapless: false,
-                linger: Duration::ZERO,
-            },
-        )?;
-        let writers = Writers::start(&config, topic, partitions, &producer, &store, tasks);
         let listener = TcpListener::bind(config.listen).await;
         let listener = listener.map_err(|source| Error::Listen {
             address: config.listen,
@@ -118,7 +115,22 @@ impl Service {
             address: config.listen,
             source,
         })?;
-        let api = Api::new(store, writers, clock, tasks.shutdown().clone());
+        let endpoint = config
+            .advertise
+            .clone()
+            .unwrap_or_else(|| format!("http://{address}"));
+        let count = i32::try_from(partitions.get()).unwrap_or(i32::MAX);
+        let mandates = election::stand(&config.election, connection, topic, count, tasks)?;
+        let kafka = (connection, topic, partitions);
+        let writers = Writers::start(&config, &endpoint, kafka, mandates, &store, tasks);
+        let routing = Routing {
+            store,
+            writers,
+            peers: Peers::new(config.key.clone()),
+            clock,
+            patience: config.write_timeout,
+        };
+        let api = Api::new(routing, tasks.shutdown().clone());
         let service = RegistryServiceServer::new(api).max_decoding_message_size(grpc::MAX_MESSAGE_BYTES);
         let server = grpc::Server::new(config.key)
             .reflection(FILE_DESCRIPTOR_SET)?
@@ -127,7 +139,7 @@ impl Service {
             "registry server",
             server.serve(listener, tasks.shutdown().clone()),
         );
-        tracing::info!(%address, "the registry serves");
+        tracing::info!(%address, endpoint, "the registry serves");
         Ok(Handle { address })
     }
 }

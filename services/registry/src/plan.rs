@@ -40,6 +40,11 @@ pub(crate) enum Write {
         id: WebhookId,
         expected: Expected,
     },
+    /// Writes nothing: says how the account, or a webhook of it, is once all writes that were answered are in.
+    Read {
+        account: AccountId,
+        webhook: Option<WebhookId>,
+    },
 }
 
 /// The revision that a caller believes to be current.
@@ -68,7 +73,8 @@ impl Write {
             Self::CreateWebhook(webhook) => webhook.account,
             Self::UpdateWebhook { account, .. }
             | Self::DisableWebhook { account, .. }
-            | Self::DeleteWebhook { account, .. } => *account,
+            | Self::DeleteWebhook { account, .. }
+            | Self::Read { account, .. } => *account,
         }
     }
 
@@ -124,6 +130,7 @@ impl Write {
                 current_webhook(state, account, id, expected)?;
                 Ok(Plan::removal(Key::Webhook(id)))
             }
+            Self::Read { account, webhook } => state.read(account, webhook).map(Plan::Unchanged),
         }
     }
 }

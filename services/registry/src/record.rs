@@ -8,7 +8,7 @@ use angarium_model::{Account, AccountId, Revision, Webhook, WebhookId};
 use angarium_proto::convert::{
     Secrets, account_from_wire, account_to_wire, webhook_from_wire, webhook_to_wire,
 };
-use angarium_proto::registry::v1::{RegistryRecord, registry_record::Entry};
+use angarium_proto::registry::v1::{self, RegistryRecord, registry_record::Entry};
 use angarium_proto::{FieldError, InvalidWire};
 use prost::Message;
 
@@ -19,8 +19,9 @@ pub(crate) enum Key {
     Account(AccountId),
     /// `webhook/<id>`
     Webhook(WebhookId),
-    /// `barrier`: never has a value. A writer that does not know what became of its last write appends one: once it
-    /// is read back, so is everything before it.
+    /// `writer`: who writes the partition.
+    Writer,
+    /// `barrier`: never has a value. A writer that has nothing to write appends one to learn that it still is the writer.
     Barrier,
 }
 
@@ -29,6 +30,14 @@ pub(crate) enum Key {
 pub(crate) enum Entity {
     Account(Account),
     Webhook(Box<Webhook>),
+    Writer(Claim),
+}
+
+/// That a registry writes a partition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Claim {
+    /// Where other registries reach it.
+    pub(crate) endpoint: String,
 }
 
 /// A record that this version does not understand.
@@ -49,6 +58,7 @@ impl fmt::Display for Key {
         match self {
             Self::Account(id) => write!(f, "account/{id}"),
             Self::Webhook(id) => write!(f, "webhook/{id}"),
+            Self::Writer => f.write_str("writer"),
             Self::Barrier => f.write_str("barrier"),
         }
     }
@@ -61,8 +71,9 @@ impl FromStr for Key {
         match text.split_once('/') {
             Some(("account", id)) => id.parse().map(Self::Account).map_err(|error| error.to_string()),
             Some(("webhook", id)) => id.parse().map(Self::Webhook).map_err(|error| error.to_string()),
+            None if text == "writer" => Ok(Self::Writer),
             None if text == "barrier" => Ok(Self::Barrier),
-            _ => Err("the key is neither account/<id> nor webhook/<id>".to_owned()),
+            _ => Err("the key is neither account/<id> nor webhook/<id> nor writer".to_owned()),
         }
     }
 }
@@ -81,6 +92,9 @@ impl Entity {
                 wire.revision = 0;
                 Entry::Webhook(wire)
             }
+            Self::Writer(claim) => Entry::Writer(v1::Writer {
+                endpoint: claim.endpoint.clone(),
+            }),
         };
         RegistryRecord { entry: Some(entry) }.encode_to_vec()
     }
@@ -90,14 +104,25 @@ impl Entity {
         match &mut self {
             Self::Account(account) => account.revision = revision,
             Self::Webhook(webhook) => webhook.revision = revision,
+            Self::Writer(_) => {}
         }
         self
+    }
+
+    /// The revision it is at.
+    pub(crate) fn revision(&self) -> Revision {
+        match self {
+            Self::Account(account) => account.revision,
+            Self::Webhook(webhook) => webhook.revision,
+            Self::Writer(_) => Revision::default(),
+        }
     }
 
     fn key(&self) -> Key {
         match self {
             Self::Account(account) => Key::Account(account.id),
             Self::Webhook(webhook) => Key::Webhook(webhook.id),
+            Self::Writer(_) => Key::Writer,
         }
     }
 }
@@ -125,7 +150,10 @@ fn read(record: &Record) -> Result<(Key, Option<Entity>), String> {
         Some(Entry::Webhook(webhook)) => {
             Entity::Webhook(Box::new(webhook_from_wire(webhook).map_err(wrong)?))
         }
-        None => return Err("its value is neither an account nor a webhook".to_owned()),
+        Some(Entry::Writer(writer)) => Entity::Writer(Claim {
+            endpoint: writer.endpoint,
+        }),
+        None => return Err("its value is neither an account nor a webhook nor a writer".to_owned()),
     };
     if entity.key() != key {
         return Err(format!("its value is {}", entity.key()));

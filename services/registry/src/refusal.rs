@@ -15,6 +15,8 @@ use crate::record::Key;
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// Whose error reasons these are, as `google.rpc.ErrorInfo` wants it.
 const DOMAIN: &str = "registry.angarium";
+/// The reason that one registry gives another.
+const NOT_WRITER: &str = "NOT_WRITER";
 
 /// Why a call is refused.
 #[derive(Debug, thiserror::Error)]
@@ -35,8 +37,16 @@ pub(crate) enum Refusal {
     HasWebhooks { account: AccountId, count: usize },
     #[error("too many writes are waiting for Kafka; try again later")]
     Busy,
-    #[error("Kafka does not take writes now; nothing was written, try again later")]
+    #[error(
+        "Kafka does not take writes now, or no registry writes this account; nothing was written, try again later"
+    )]
     NotWritten,
+    #[error("another registry writes this account")]
+    NotWriter,
+    #[error(
+        "this registry has not read as far as the revision that was asked for; try again, or ask another"
+    )]
+    Behind,
     #[error(
         "Kafka did not acknowledge in time; the write may yet come into force: look before you try again"
     )]
@@ -63,7 +73,7 @@ impl Refusal {
             Self::Stale { .. } => Code::Aborted,
             Self::HasWebhooks { .. } => Code::FailedPrecondition,
             Self::Busy => Code::ResourceExhausted,
-            Self::NotWritten | Self::Unknown => Code::Unavailable,
+            Self::NotWritten | Self::NotWriter | Self::Behind | Self::Unknown => Code::Unavailable,
             Self::NoSecret(_) => Code::Internal,
         }
     }
@@ -85,12 +95,19 @@ impl Refusal {
                 let subject = Key::Account(*account).to_string();
                 ErrorDetails::with_precondition_failure_violation("HAS_WEBHOOKS", subject, message)
             }
-            Self::Busy | Self::NotWritten => ErrorDetails::with_retry_info(Some(RETRY_AFTER)),
+            Self::NotWriter => ErrorDetails::with_error_info(NOT_WRITER, DOMAIN, HashMap::new()),
+            Self::Busy | Self::NotWritten | Self::Behind => ErrorDetails::with_retry_info(Some(RETRY_AFTER)),
             Self::Unknown => ErrorDetails::with_error_info("OUTCOME_UNKNOWN", DOMAIN, HashMap::new()),
             Self::NoSecret(_) => ErrorDetails::with_error_info("NO_SECRET", DOMAIN, HashMap::new()),
             Self::Invalid(_) => ErrorDetails::new(),
         }
     }
+}
+
+/// Whether another registry has refused a write since it does not write the account.
+pub(crate) fn is_not_writer(status: &Status) -> bool {
+    let info = status.get_details_error_info();
+    info.is_some_and(|info| info.reason == NOT_WRITER && info.domain == DOMAIN)
 }
 
 impl From<Refusal> for Status {
@@ -131,6 +148,8 @@ mod tests {
             Refusal::HasWebhooks { account, count: 1 },
             Refusal::Busy,
             Refusal::NotWritten,
+            Refusal::NotWriter,
+            Refusal::Behind,
             Refusal::Unknown,
             Refusal::NoSecret("whsec_".parse::<angarium_signing::Secret>().unwrap_err()),
         ];

@@ -56,6 +56,22 @@ pub(crate) fn delete_account(request: &v1::DeleteAccountRequest) -> Result<Write
     })
 }
 
+pub(crate) fn read_account(request: &v1::GetAccountRequest) -> Result<Write, Refusal> {
+    let account = account_id("id", request.id)?;
+    Ok(Write::Read {
+        account,
+        webhook: None,
+    })
+}
+
+pub(crate) fn read_webhook(request: &v1::GetWebhookRequest) -> Result<Write, Refusal> {
+    let (account, id) = webhook_key(request.account_id, &request.id)?;
+    Ok(Write::Read {
+        account,
+        webhook: Some(id),
+    })
+}
+
 pub(crate) fn delete_webhook(request: &v1::DeleteWebhookRequest) -> Result<Write, Refusal> {
     let (account, id) = webhook_key(request.account_id, &request.id)?;
     Ok(Write::DeleteWebhook {

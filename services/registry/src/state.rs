@@ -8,7 +8,8 @@ use std::sync::Arc;
 use angarium_kafka::Record;
 use angarium_model::{Account, AccountId, Revision, Webhook, WebhookId};
 
-use crate::record::{Entity, Key, UnreadableRecord, decode};
+use crate::record::{Claim, Entity, Key, UnreadableRecord, decode};
+use crate::refusal::Refusal;
 
 /// Accounts and webhooks, and how far each partition has been read.
 #[derive(Debug)]
@@ -18,6 +19,8 @@ pub(crate) struct State {
     owners: HashMap<WebhookId, AccountId>,
     /// By partition: the offset below which everything is known.
     next: Vec<i64>,
+    /// By partition: who writes it, and where it said so.
+    writers: Vec<Option<(Claim, Revision)>>,
 }
 
 /// An account and its webhooks. Shared with snapshots that are being sent: a change copies it if one is.
@@ -47,6 +50,7 @@ impl State {
             accounts: BTreeMap::new(),
             owners: HashMap::new(),
             next: (0..partitions.get()).map(|_| 0).collect(),
+            writers: (0..partitions.get()).map(|_| None).collect(),
         }
     }
 
@@ -57,6 +61,8 @@ impl State {
             (_, Some(Entity::Webhook(webhook))) => Some(self.put_webhook(*webhook)),
             (Key::Account(id), None) => self.drop_account(id),
             (Key::Webhook(id), None) => self.drop_webhook(id, Revision::from_offset(record.offset)),
+            (_, Some(Entity::Writer(claim))) => self.put_writer(record, Some(claim)),
+            (Key::Writer, None) => self.put_writer(record, None),
             (Key::Barrier, None) => None,
         };
         if let Some(next) = usize::try_from(record.partition)
@@ -108,6 +114,20 @@ impl State {
         })
     }
 
+    /// A follower is not told of writers.
+    fn put_writer(&mut self, record: &Record, claim: Option<Claim>) -> Option<Delta> {
+        let writer = usize::try_from(record.partition).ok();
+        if let Some(writer) = writer.and_then(|at| self.writers.get_mut(at)) {
+            *writer = claim.map(|claim| (claim, Revision::from_offset(record.offset)));
+        }
+        None
+    }
+
+    /// Who writes a partition, and the revision at which it said so.
+    pub(crate) fn writer(&self, partition: i32) -> Option<&(Claim, Revision)> {
+        self.writers.get(usize::try_from(partition).ok()?)?.as_ref()
+    }
+
     /// By partition: the offset below which everything is known.
     pub(crate) fn next(&self) -> &[i64] {
         &self.next
@@ -119,6 +139,21 @@ impl State {
 
     pub(crate) fn webhook(&self, account: AccountId, id: WebhookId) -> Option<&Arc<Webhook>> {
         self.accounts.get(&account)?.webhooks.get(&id)
+    }
+
+    /// An account, or a webhook of it.
+    pub(crate) fn read(&self, account: AccountId, webhook: Option<WebhookId>) -> Result<Entity, Refusal> {
+        match webhook {
+            None => {
+                let found = self.account(account).ok_or(Refusal::NoAccount(account))?;
+                Ok(Entity::Account(Account::clone(found)))
+            }
+            Some(id) => {
+                let found = self.webhook(account, id);
+                let found = found.ok_or(Refusal::NoWebhook { account, id })?;
+                Ok(Entity::Webhook(Box::new(Webhook::clone(found))))
+            }
+        }
     }
 
     /// How many webhooks an account has.

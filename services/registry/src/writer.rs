@@ -1,235 +1,303 @@
-//! The writers: one per partition, one write at a time.
+//! The writer of a partition: keeps out who wrote before it, then writes what waits as one.
+//!
+//! It takes the partition over in three steps: it fences the writer before it, so that nothing of that one can come
+//! any more; it appends its claim; and it waits until the reader has met the claim, so that the state holds all that was
+//! ever written. Only then it takes writes, and after any trouble it begins anew: so the state that a write is checked
+//! against is always all there is.
+//!
+//! One transaction carries the writes that wait, at most one an account: every rule speaks of one account, so each of
+//! them is checked against what is read back, and none against another of the same transaction. A refusal is answered
+//! behind a transaction as well: else one who has been followed, and does not know it, would refuse by what was.
 
-use std::num::NonZeroU32;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use angarium_kafka::{Outgoing, Producer, partition_of};
+use angarium_kafka::{Connection, Outgoing, TransactionError, TransactionalConfig, TransactionalProducer};
 use angarium_model::Revision;
-use angarium_proto::convert::{Secrets, account_to_wire, webhook_to_wire};
-use angarium_proto::registry::v1;
-use angarium_runtime::{Tasks, chain};
+use angarium_runtime::chain;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
+use crate::election::Mandate;
 use crate::plan::{Plan, Write};
-use crate::record::{Entity, Key};
+use crate::record::{Claim, Entity, Key};
 use crate::refusal::Refusal;
 use crate::store::Store;
-use crate::{Config, Error};
+use crate::writers::{Door, Stored};
 
-/// Cheap handle to the writers. They end when the last handle is gone.
-#[derive(Clone, Debug)]
-pub(crate) struct Writers {
-    queues: Arc<[mpsc::Sender<Command>]>,
-    partitions: NonZeroU32,
-    patience: Duration,
-}
+/// The most writes in one transaction.
+const MAX_BATCH: usize = 256;
+/// Before the partition is taken over anew after a failure.
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// A write that waits for its turn.
 #[derive(Debug)]
-struct Command {
-    write: Write,
+pub(crate) struct Command {
+    pub(crate) write: Write,
     /// From then on nobody should wait for it any more.
-    deadline: Instant,
-    reply: oneshot::Sender<Result<Stored, Refusal>>,
-}
-
-/// What a write left behind, at its revision; nothing after a deletion.
-#[derive(Debug)]
-pub(crate) struct Stored {
-    entity: Option<Entity>,
-    new_secret: bool,
-}
-
-impl Stored {
-    pub(crate) fn account(&self) -> Option<v1::Account> {
-        match &self.entity {
-            Some(Entity::Account(account)) => Some(account_to_wire(account)),
-            _ => None,
-        }
-    }
-
-    /// The webhook, with its secret if this write set it.
-    pub(crate) fn webhook(&self) -> Option<v1::Webhook> {
-        let secrets = if self.new_secret {
-            Secrets::Include
-        } else {
-            Secrets::Omit
-        };
-        match &self.entity {
-            Some(Entity::Webhook(webhook)) => Some(webhook_to_wire(webhook, secrets)),
-            _ => None,
-        }
-    }
-}
-
-impl Writers {
-    /// Starts a writer for each partition.
-    pub(crate) fn start(
-        config: &Config,
-        topic: &str,
-        partitions: NonZeroU32,
-        producer: &Producer,
-        store: &Arc<Store>,
-        tasks: &Tasks,
-    ) -> Self {
-        let start = |partition| {
-            let (sender, queue) = mpsc::channel(config.max_waiting.get());
-            let writer = Writer {
-                topic: topic.to_owned(),
-                partition,
-                producer: producer.clone(),
-                store: Arc::clone(store),
-                read_back: config.write_timeout,
-                settled: false,
-            };
-            tasks.spawn_critical("registry writer", writer.run(queue));
-            sender
-        };
-        let queues = (0_i32..)
-            .zip(0..partitions.get())
-            .map(|(partition, _)| start(partition))
-            .collect();
-        Self {
-            queues,
-            partitions,
-            patience: config.write_timeout,
-        }
-    }
-
-    /// Writes, and answers once it is read back. What has been handed over happens even if the caller goes away.
-    pub(crate) async fn write(&self, write: Write) -> Result<Stored, Refusal> {
-        let partition = partition_of(write.account().to_string().as_bytes(), self.partitions);
-        let queue = usize::try_from(partition).ok().and_then(|at| self.queues.get(at));
-        let (reply, answer) = oneshot::channel();
-        let command = Command {
-            write,
-            deadline: Instant::now() + self.patience,
-            reply,
-        };
-        let Some(queue) = queue else {
-            return Err(Refusal::NotWritten);
-        };
-        match queue.try_send(command) {
-            Ok(()) => {}
-            Err(mpsc::error::TrySendError::Full(_)) => return Err(Refusal::Busy),
-            Err(mpsc::error::TrySendError::Closed(_)) => return Err(Refusal::NotWritten),
-        }
-        // A writer that ended in the middle of it has told nobody how far it got.
-        answer.await.unwrap_or(Err(Refusal::Unknown))
-    }
+    pub(crate) deadline: Instant,
+    pub(crate) reply: oneshot::Sender<Result<Stored, Refusal>>,
 }
 
 /// Writes one partition.
 #[derive(Debug)]
-struct Writer {
-    topic: String,
-    partition: i32,
-    producer: Producer,
-    store: Arc<Store>,
-    read_back: Duration,
-    /// Whether the state holds all that this writer has appended. It does not know at the beginning, and after a
-    /// write that was not acknowledged or not read back in time.
-    settled: bool,
+pub(crate) struct Writer {
+    pub(crate) connection: Connection,
+    pub(crate) topic: String,
+    pub(crate) client_id: String,
+    /// Where other registries reach this one.
+    pub(crate) endpoint: String,
+    /// How long Kafka has for a transaction, and then the reader to meet it.
+    pub(crate) timeout: Duration,
+    /// How many writes may wait.
+    pub(crate) max_waiting: usize,
+    pub(crate) store: Arc<Store>,
+    pub(crate) door: Door,
+}
+
+/// A write that has been checked, and whom to tell.
+struct Planned {
+    plan: Result<Plan, Refusal>,
+    reply: oneshot::Sender<Result<Stored, Refusal>>,
+}
+
+/// Why a writer has to take its partition over anew.
+#[derive(Debug, thiserror::Error)]
+enum Interrupted {
+    #[error("it cannot be taken over")]
+    NotFenced(#[from] angarium_kafka::Error),
+    #[error("a transaction failed")]
+    Transaction(#[from] TransactionError),
+    #[error("what was written is not read back")]
+    NotReadBack,
 }
 
 impl Writer {
-    /// Takes writes until no handle is left.
-    ///
-    /// # Errors
-    /// When the producer has failed for good.
-    async fn run(mut self, mut queue: mpsc::Receiver<Command>) -> Result<(), Error> {
-        // Makes the connection too, so that the first caller need not wait for it. If it fails, the next write tries.
-        self.settle().await.ok();
-        while let Some(Command {
-            write,
-            deadline,
-            reply,
-        }) = queue.recv().await
-        {
-            let outcome = if Instant::now() < deadline {
-                self.write(write).await
-            } else {
-                Err(Refusal::NotWritten)
+    /// Writes until the mandate ends.
+    pub(crate) async fn run(self, mut mandate: Mandate) {
+        let partition = mandate.partition;
+        loop {
+            let interrupted = tokio::select! {
+                biased;
+                () = mandate.ended() => return,
+                taken = self.take_over(partition) => match taken {
+                    Ok(producer) => self.serve(&producer, &mut mandate).await,
+                    Err(error) => Err(error),
+                },
             };
-            // The caller may have gone; what was written stays.
-            reply.send(outcome).ok();
-            if self.producer.is_fatal() {
-                return Err(Error::Producer);
+            match interrupted {
+                Ok(()) => return,
+                Err(Interrupted::Transaction(error)) if error.is_fenced() => tracing::warn!(
+                    partition,
+                    "another registry has taken over a partition that this one writes: taking it back"
+                ),
+                Err(error) => tracing::warn!(
+                    partition,
+                    error = chain(&error),
+                    "the registry cannot write a partition; trying again"
+                ),
+            }
+            tokio::select! {
+                () = mandate.ended() => return,
+                () = sleep(PAUSE) => {}
             }
         }
-        Ok(())
     }
 
-    async fn write(&mut self, write: Write) -> Result<Stored, Refusal> {
-        self.settle().await?;
-        match self.store.read(|state| write.plan(state))? {
-            Plan::Record {
-                key,
+    async fn take_over(&self, partition: i32) -> Result<TransactionalProducer, Interrupted> {
+        let config = TransactionalConfig {
+            client_id: self.client_id.clone(),
+            transactional_id: format!("{}-writer-{partition}", self.topic),
+            timeout: self.timeout,
+        };
+        let begun = Instant::now();
+        let producer = TransactionalProducer::fence(&self.connection, &config).await?;
+        let claim = Entity::Writer(Claim {
+            endpoint: self.endpoint.clone(),
+        });
+        let claim = [(Key::Writer.to_string(), Some(claim.encode()))];
+        let places = self.append(&producer, partition, &claim).await?;
+        tracing::info!(
+            partition,
+            epoch = places.first(),
+            took = ?begun.elapsed(),
+            "this registry writes a partition"
+        );
+        Ok(producer)
+    }
+
+    /// Takes writes while the mandate lasts.
+    async fn serve(
+        &self,
+        producer: &TransactionalProducer,
+        mandate: &mut Mandate,
+    ) -> Result<(), Interrupted> {
+        let (sender, mut queue) = mpsc::channel(self.max_waiting);
+        self.door.open(sender);
+        let mut waiting = VecDeque::new();
+        let outcome = loop {
+            if waiting.is_empty() {
+                tokio::select! {
+                    biased;
+                    () = mandate.ended() => break Ok(()),
+                    command = queue.recv() => waiting.extend(command),
+                }
+            }
+            while waiting.len() < self.max_waiting
+                && let Ok(command) = queue.try_recv()
+            {
+                waiting.push_back(command);
+            }
+            let batch = self.plan(&mut waiting);
+            if let Err(interrupted) = self.write(producer, mandate.partition, batch).await {
+                break Err(interrupted);
+            }
+        };
+        self.door.close();
+        // Who comes too late, or waits still, looks for the next writer.
+        queue.close();
+        while let Ok(command) = queue.try_recv() {
+            waiting.push_back(command);
+        }
+        for command in waiting {
+            command.reply.send(Err(Refusal::NotWriter)).ok();
+        }
+        outcome
+    }
+
+    /// Takes the writes that go together, and checks them against the state. What is left waits for the next turn, in
+    /// order.
+    fn plan(&self, waiting: &mut VecDeque<Command>) -> Vec<Planned> {
+        let now = Instant::now();
+        let mut accounts = HashSet::new();
+        let mut batch = Vec::new();
+        let mut rest = VecDeque::new();
+        self.store.read(|state| {
+            for command in waiting.drain(..) {
+                if command.deadline <= now {
+                    command.reply.send(Err(Refusal::NotWritten)).ok();
+                } else if batch.len() < MAX_BATCH && accounts.insert(command.write.account()) {
+                    batch.push(Planned {
+                        plan: command.write.plan(state),
+                        reply: command.reply,
+                    });
+                } else {
+                    rest.push_back(command);
+                }
+            }
+        });
+        *waiting = rest;
+        batch
+    }
+
+    /// Writes a batch and answers it.
+    async fn write(
+        &self,
+        producer: &TransactionalProducer,
+        partition: i32,
+        batch: Vec<Planned>,
+    ) -> Result<(), Interrupted> {
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let record = |planned: &Planned| match &planned.plan {
+            Ok(Plan::Record { key, entity, .. }) => {
+                Some((key.to_string(), entity.as_ref().map(Entity::encode)))
+            }
+            Ok(Plan::Unchanged(_)) | Err(_) => None,
+        };
+        let mut records: Vec<_> = batch.iter().filter_map(record).collect();
+        if records.is_empty() {
+            records.push((Key::Barrier.to_string(), None));
+        }
+        // The callers may have gone; what was written stays.
+        match self.append(producer, partition, &records).await {
+            Ok(places) => {
+                let mut places = places.into_iter();
+                for planned in batch {
+                    planned
+                        .reply
+                        .send(planned.plan.and_then(|plan| stored(plan, partition, &mut places)))
+                        .ok();
+                }
+                Ok(())
+            }
+            Err(interrupted) => {
+                for planned in batch {
+                    planned.reply.send(Err(interrupted.refusal(&planned.plan))).ok();
+                }
+                Err(interrupted)
+            }
+        }
+    }
+
+    /// Appends records as one, and waits until the reader has met them; says where they are.
+    async fn append(
+        &self,
+        producer: &TransactionalProducer,
+        partition: i32,
+        records: &[(String, Option<Vec<u8>>)],
+    ) -> Result<Vec<i64>, Interrupted> {
+        let outgoing: Vec<_> = records
+            .iter()
+            .map(|(key, value)| Outgoing {
+                topic: &self.topic,
+                partition,
+                key: key.as_bytes(),
+                value: value.as_deref(),
+                headers: &[],
+            })
+            .collect();
+        let places: Vec<i64> = producer
+            .write(&outgoing)
+            .await?
+            .iter()
+            .map(|acked| acked.offset)
+            .collect();
+        let last = places.last().copied().unwrap_or_default();
+        timeout(self.timeout, self.store.reached(partition, last))
+            .await
+            .map_err(|_elapsed| Interrupted::NotReadBack)?;
+        Ok(places)
+    }
+}
+
+/// What a write left behind, of which the record is at the next of these places.
+fn stored(plan: Plan, partition: i32, places: &mut impl Iterator<Item = i64>) -> Result<Stored, Refusal> {
+    match plan {
+        Plan::Record {
+            entity, new_secret, ..
+        } => {
+            let offset = places.next().ok_or(Refusal::Unknown)?;
+            let entity = entity.map(|entity| entity.at(Revision::from_offset(offset)));
+            Ok(Stored {
                 entity,
                 new_secret,
-            } => {
-                let value = entity.as_ref().map(Entity::encode);
-                let offset = self.append(key, value.as_deref()).await?;
-                let revision = Revision::from_offset(offset);
-                Ok(Stored {
-                    entity: entity.map(|entity| entity.at(revision)),
-                    new_secret,
-                })
-            }
-            Plan::Unchanged(entity) => Ok(Stored {
+                place: (partition, offset),
+            })
+        }
+        Plan::Unchanged(entity) => {
+            let offset = entity.revision().offset();
+            Ok(Stored {
                 entity: Some(entity),
                 new_secret: false,
-            }),
+                place: (partition, offset),
+            })
         }
     }
+}
 
-    /// Makes sure that the state holds everything appended before. A record whose acknowledgement was missed is in
-    /// front of the barrier or will never be in the topic: the producer is idempotent, so nothing of it can come late.
-    async fn settle(&mut self) -> Result<(), Refusal> {
-        if !self.settled {
-            self.append(Key::Barrier, None)
-                .await
-                .map_err(|_barrier_only| Refusal::NotWritten)?;
-        }
-        Ok(())
-    }
-
-    /// Appends a record and waits until the reader has met it; says where it is.
-    async fn append(&mut self, key: Key, value: Option<&[u8]>) -> Result<i64, Refusal> {
-        let key = key.to_string();
-        let outgoing = Outgoing {
-            topic: &self.topic,
-            partition: self.partition,
-            key: key.as_bytes(),
-            value,
-            headers: &[],
+impl Interrupted {
+    /// What the caller of a write is told that was under way.
+    fn refusal(&self, plan: &Result<Plan, Refusal>) -> Refusal {
+        let may_be_written = match self {
+            Self::NotFenced(_) | Self::Transaction(TransactionError::NotWritten(_)) => false,
+            Self::Transaction(TransactionError::Unknown(_)) | Self::NotReadBack => true,
         };
-        let sent = self.producer.send(outgoing).map_err(|error| {
-            tracing::warn!(
-                key,
-                partition = self.partition,
-                error = chain(&error),
-                "a write was not sent to Kafka"
-            );
-            Refusal::NotWritten
-        })?;
-        self.settled = false;
-        let acked = sent.await.map_err(|error| {
-            tracing::warn!(
-                key,
-                partition = self.partition,
-                error = chain(&error),
-                "Kafka did not acknowledge a write"
-            );
-            Refusal::Unknown
-        })?;
-        let reached = self.store.reached(self.partition, acked.offset);
-        timeout(self.read_back, reached)
-            .await
-            .map_err(|_elapsed| Refusal::Unknown)?;
-        self.settled = true;
-        Ok(acked.offset)
+        match plan {
+            Ok(Plan::Record { .. }) if may_be_written => Refusal::Unknown,
+            _ => Refusal::NotWritten,
+        }
     }
 }

@@ -59,14 +59,37 @@ fn parse(endpoint: &str) -> Result<Endpoint, InvalidEndpoint> {
 /// # Errors
 /// When the text is not such an address.
 pub fn client(endpoint: &str, key: &OperatorKey) -> Result<Client, InvalidEndpoint> {
-    let channel = parse(endpoint)?
+    let channel = configured(endpoint)?.connect_lazy();
+    Ok(InterceptedService::new(channel, WithKey::new(key)))
+}
+
+/// The same, connected already: whoever has it knows that its first call was not sent in vain.
+///
+/// # Errors
+/// When the text is no such address, or nobody takes the connection within 5 s.
+pub async fn connect(endpoint: &str, key: &OperatorKey) -> Result<Client, NotConnected> {
+    let channel = configured(endpoint)?.connect().await?;
+    Ok(InterceptedService::new(channel, WithKey::new(key)))
+}
+
+/// Why a service is not connected to.
+#[derive(Debug, thiserror::Error)]
+pub enum NotConnected {
+    /// The text does not say where it is.
+    #[error(transparent)]
+    Invalid(#[from] InvalidEndpoint),
+    /// Nobody took the connection.
+    #[error("the connection was not taken")]
+    Refused(#[from] tonic::transport::Error),
+}
+
+fn configured(endpoint: &str) -> Result<Endpoint, InvalidEndpoint> {
+    Ok(parse(endpoint)?
         .connect_timeout(CONNECT_TIMEOUT)
         .tcp_nodelay(true)
         .http2_keep_alive_interval(KEEPALIVE_EVERY)
         .keep_alive_timeout(KEEPALIVE_ANSWER)
-        .keep_alive_while_idle(true)
-        .connect_lazy();
-    Ok(InterceptedService::new(channel, WithKey::new(key)))
+        .keep_alive_while_idle(true))
 }
 
 /// Adds the operator's key to each call.

@@ -3,16 +3,18 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use angarium_registry::Config;
+use angarium_registry::{Config, Election};
 use angarium_runtime::access::OperatorKey;
 use angarium_runtime::config::Reader;
 use angarium_runtime::grpc::check_endpoint;
+
+use super::shared::Kafka;
 
 const MOST_WAITING: NonZeroUsize = NonZeroUsize::new(100_000).unwrap();
 const MOST_CHANGES: NonZeroUsize = NonZeroUsize::new(10_000_000).unwrap();
 
 /// Where others find it, and its own settings.
-pub(super) fn read(reader: &mut Reader, key: &OperatorKey) -> (String, Config) {
+pub(super) fn read(reader: &mut Reader, name: &str, kafka: &Kafka, key: &OperatorKey) -> (String, Config) {
     let mut section = reader.section("registry");
     let endpoint = section.text(
         "endpoint",
@@ -27,8 +29,27 @@ pub(super) fn read(reader: &mut Reader, key: &OperatorKey) -> (String, Config) {
         ([0, 0, 0, 0], 8082),
         "Where the registry serves gRPC: the IP address and port to listen on; port 0 takes a free one",
     );
+    let advertise = section.optional_text(
+        "advertise",
+        "Where other registries reach this one: http://host:port; by default the address that it listens on, which must then be one that others can reach",
+    );
+    if let Some(Err(error)) = advertise.as_deref().map(check_endpoint) {
+        section.reject("advertise", error);
+    }
+    let session_timeout = section.duration(
+        "session_timeout",
+        Duration::from_secs(6),
+        Duration::from_secs(6)..=Duration::from_mins(5),
+        "How long a registry may be silent before Kafka takes it for dead and lets others write what it wrote",
+    );
     let default = Config::new(listen, key.clone());
     let config = Config {
+        advertise,
+        election: Election::Group {
+            group: format!("{}.registry", kafka.prefix),
+            name: format!("angarium-registry-{name}"),
+            session_timeout,
+        },
         write_timeout: section.duration(
             "write_timeout",
             default.write_timeout,

@@ -1,0 +1,77 @@
+//! Requests that must go to the writer of their account, and how each is written, answered and passed on.
+
+use angarium_proto::registry::v1;
+use tonic::{Request, Response, Status};
+
+use crate::peers::Peer;
+use crate::plan::Write;
+use crate::refusal::Refusal;
+use crate::request;
+use crate::writers::Stored;
+
+/// A request for the writer of an account.
+pub(crate) trait Change: Clone + Send + 'static {
+    type Answer: Send;
+
+    /// Checks it.
+    fn check(self, now_ms: i64) -> Result<Write, Refusal>;
+
+    /// What is answered once it is written.
+    fn answer(stored: &Stored) -> Self::Answer;
+
+    /// Asks another registry.
+    fn pass_on(
+        request: Request<Self>,
+        peer: Peer,
+    ) -> impl Future<Output = Result<Response<Self::Answer>, Status>> + Send;
+}
+
+/// Implements [`Change`]: the request, the answer, the method, how it is checked, and what is answered.
+macro_rules! change {
+    ($request:ident => $answer:ident, $method:ident, $check:expr, $of:expr) => {
+        impl Change for v1::$request {
+            type Answer = v1::$answer;
+
+            fn check(self, now_ms: i64) -> Result<Write, Refusal> {
+                let check: fn(Self, i64) -> Result<Write, Refusal> = $check;
+                check(self, now_ms)
+            }
+
+            fn answer(stored: &Stored) -> v1::$answer {
+                let of: fn(&Stored) -> v1::$answer = $of;
+                of(stored)
+            }
+
+            async fn pass_on(
+                request: Request<Self>,
+                mut peer: Peer,
+            ) -> Result<Response<v1::$answer>, Status> {
+                peer.$method(request).await
+            }
+        }
+    };
+}
+
+change!(CreateAccountRequest => CreateAccountResponse, create_account,
+    request::create_account, |stored| v1::CreateAccountResponse { account: stored.account() });
+change!(UpdateAccountRequest => UpdateAccountResponse, update_account,
+    |request, _now| request::update_account(request),
+    |stored| v1::UpdateAccountResponse { account: stored.account() });
+change!(DeleteAccountRequest => DeleteAccountResponse, delete_account,
+    |request, _now| request::delete_account(&request), |_stored| v1::DeleteAccountResponse {});
+change!(CreateWebhookRequest => CreateWebhookResponse, create_webhook,
+    request::create_webhook, |stored| v1::CreateWebhookResponse { webhook: stored.webhook() });
+change!(UpdateWebhookRequest => UpdateWebhookResponse, update_webhook,
+    |request, _now| request::update_webhook(request),
+    |stored| v1::UpdateWebhookResponse { webhook: stored.webhook() });
+change!(DisableWebhookRequest => DisableWebhookResponse, disable_webhook,
+    request::disable_webhook, |stored| v1::DisableWebhookResponse { webhook: stored.webhook() });
+change!(DeleteWebhookRequest => DeleteWebhookResponse, delete_webhook,
+    |request, _now| request::delete_webhook(&request), |_stored| v1::DeleteWebhookResponse {});
+// Reads of what is current, whatever this registry has read of it.
+change!(GetAccountRequest => GetAccountResponse, get_account,
+    |request, _now| request::read_account(&request),
+    |stored| v1::GetAccountResponse { account: stored.account() });
+change!(GetWebhookRequest => GetWebhookResponse, get_webhook,
+    |request, _now| request::read_webhook(&request),
+    |stored| v1::GetWebhookResponse { webhook: stored.webhook() });

@@ -1,0 +1,139 @@
+//! Brings a request to the writer of its account, wherever that is.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use angarium_runtime::Clock;
+use tokio::time::{Instant, timeout, timeout_at};
+use tonic::metadata::MetadataMap;
+use tonic::{Code, ConnectError, Request, Response, Status};
+
+use crate::changes::Change;
+use crate::peers::Peers;
+use crate::refusal::{Refusal, is_not_writer};
+use crate::revisions;
+use crate::store::Store;
+use crate::writers::{Route, Writers};
+
+/// Brings requests to writers.
+#[derive(Debug)]
+pub(crate) struct Routing {
+    pub(crate) store: Arc<Store>,
+    pub(crate) writers: Writers,
+    pub(crate) peers: Peers,
+    pub(crate) clock: Clock,
+    /// How long a request waits for a writer, and then as long again for Kafka, and for the reader.
+    pub(crate) patience: Duration,
+}
+
+impl Routing {
+    /// Has a request written, here or elsewhere, and answers once this registry has read it back.
+    pub(crate) async fn write<C: Change>(&self, request: Request<C>) -> Result<Response<C::Answer>, Status> {
+        let (metadata, _, request) = request.into_parts();
+        let deadline = Instant::now() + self.patience;
+        let partition = {
+            let write = request.clone().check(self.clock.now_ms())?;
+            self.writers.partition_of(write.account())
+        };
+        let mut moves = self.writers.moves(partition);
+        loop {
+            let answer = match self.writers.route(partition) {
+                Route::Here(queue) => {
+                    let write = request.clone().check(self.clock.now_ms())?;
+                    match Writers::write(&queue, write, deadline).await {
+                        Err(Refusal::NotWriter) => None,
+                        Err(refusal) => return Err(refusal.into()),
+                        Ok(stored) => {
+                            let mut response = Response::new(C::answer(&stored));
+                            revisions::tell(stored.place, response.metadata_mut());
+                            return Ok(response);
+                        }
+                    }
+                }
+                Route::There(endpoint) if !revisions::is_passed_on(&metadata) => {
+                    self.pass_on(&endpoint, &metadata, request.clone()).await
+                }
+                Route::There(_) | Route::Nowhere => None,
+            };
+            if let Some(answer) = answer {
+                return answer;
+            }
+            if revisions::is_passed_on(&metadata) {
+                return Err(Refusal::NotWriter.into());
+            }
+            // What another registry may have taken meanwhile is not known to be written: it is not asked again.
+            if timeout_at(deadline, moves.next()).await.is_err() {
+                return Err(Refusal::NotWritten.into());
+            }
+        }
+    }
+
+    /// Asks another registry; `None` if it has certainly not written it, so that it may be tried again.
+    async fn pass_on<C: Change>(
+        &self,
+        endpoint: &str,
+        metadata: &MetadataMap,
+        request: C,
+    ) -> Option<Result<Response<C::Answer>, Status>> {
+        let peer = self.peers.reach(endpoint).await?;
+        let mut request = Request::new(request);
+        revisions::pass_on(metadata, request.metadata_mut());
+        // It waits its own turn, then for Kafka, then to read it back.
+        let longest = self.patience * 3;
+        match timeout(longest, C::pass_on(request, peer)).await {
+            Ok(Ok(answer)) => {
+                // The caller sees its own write here too; if this registry is slow, the revision tells the caller.
+                let places = revisions::places(answer.metadata()).unwrap_or_default();
+                self.reached(places).await.ok();
+                Some(Ok(answer))
+            }
+            Ok(Err(status)) if is_not_writer(&status) => None,
+            Ok(Err(status)) if was_not_sent(&status) => {
+                self.peers.forget(endpoint);
+                None
+            }
+            Ok(Err(status)) if is_from_the_connection(&status) => {
+                self.peers.forget(endpoint);
+                Some(Err(Refusal::Unknown.into()))
+            }
+            Ok(Err(status)) => Some(Err(status)),
+            Err(_elapsed) => {
+                self.peers.forget(endpoint);
+                Some(Err(Refusal::Unknown.into()))
+            }
+        }
+    }
+
+    /// Waits until this registry has read as far.
+    pub(crate) async fn reached(&self, places: Vec<(i32, i64)>) -> Result<(), Refusal> {
+        let all = async {
+            for (partition, offset) in places {
+                self.store.reached(partition, offset).await;
+            }
+        };
+        timeout(self.patience, all)
+            .await
+            .map_err(|_elapsed| Refusal::Behind)
+    }
+}
+
+/// Whether the call never left this process.
+fn was_not_sent(status: &Status) -> bool {
+    let mut source = std::error::Error::source(status);
+    while let Some(error) = source {
+        if error.is::<ConnectError>() {
+            return true;
+        }
+        source = error.source();
+    }
+    false
+}
+
+/// Whether it is the connection that failed, and not the other registry that answered so.
+fn is_from_the_connection(status: &Status) -> bool {
+    let is_ours = matches!(
+        status.code(),
+        Code::Unknown | Code::Unavailable | Code::Cancelled | Code::Internal
+    );
+    is_ours && status.details().is_empty()
+}

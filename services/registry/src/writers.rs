@@ -1,0 +1,219 @@
+//! Who writes an account: a writer here, or another registry.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use angarium_kafka::{Connection, partition_of};
+use angarium_model::AccountId;
+use angarium_proto::convert::{Secrets, account_to_wire, webhook_to_wire};
+use angarium_proto::registry::v1;
+use angarium_runtime::Tasks;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::{Instant, sleep};
+
+use crate::Config;
+use crate::election::Mandate;
+use crate::plan::Write;
+use crate::record::Entity;
+use crate::refusal::Refusal;
+use crate::store::Store;
+use crate::writer::{Command, Writer};
+
+/// Cheap handle to the writers.
+#[derive(Clone, Debug)]
+pub(crate) struct Writers {
+    /// By partition.
+    doors: Arc<[Door]>,
+    store: Arc<Store>,
+    /// Where other registries reach this one.
+    endpoint: Arc<str>,
+    partitions: NonZeroU32,
+}
+
+/// Where writes of a partition are taken, if here.
+#[derive(Clone, Debug)]
+pub(crate) struct Door(Arc<watch::Sender<Option<mpsc::Sender<Command>>>>);
+
+/// Watches where writes of a partition are taken.
+#[derive(Debug)]
+pub(crate) struct Moves {
+    door: Option<watch::Receiver<Option<mpsc::Sender<Command>>>>,
+    applied: watch::Receiver<u64>,
+}
+
+/// Before another registry is asked again whether it takes writes.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
+/// Where writes of an account are taken.
+#[derive(Debug)]
+pub(crate) enum Route {
+    Here(mpsc::Sender<Command>),
+    /// By another registry, reached there.
+    There(String),
+    /// By nobody at the moment.
+    Nowhere,
+}
+
+/// What a write left behind; nothing after a deletion.
+#[derive(Debug)]
+pub(crate) struct Stored {
+    pub(crate) entity: Option<Entity>,
+    /// Whether this write set the secret.
+    pub(crate) new_secret: bool,
+    /// The partition and offset from which on it can be read.
+    pub(crate) place: (i32, i64),
+}
+
+impl Stored {
+    pub(crate) fn account(&self) -> Option<v1::Account> {
+        match &self.entity {
+            Some(Entity::Account(account)) => Some(account_to_wire(account)),
+            _ => None,
+        }
+    }
+
+    /// The webhook, with its secret if this write set it.
+    pub(crate) fn webhook(&self) -> Option<v1::Webhook> {
+        let secrets = if self.new_secret {
+            Secrets::Include
+        } else {
+            Secrets::Omit
+        };
+        match &self.entity {
+            Some(Entity::Webhook(webhook)) => Some(webhook_to_wire(webhook, secrets)),
+            _ => None,
+        }
+    }
+}
+
+impl Door {
+    fn new() -> Self {
+        Self(Arc::new(watch::Sender::new(None)))
+    }
+
+    pub(crate) fn open(&self, queue: mpsc::Sender<Command>) {
+        self.0.send_replace(Some(queue));
+    }
+
+    pub(crate) fn close(&self) {
+        self.0.send_replace(None);
+    }
+}
+
+impl Writers {
+    /// Starts a writer for each mandate that comes.
+    pub(crate) fn start(
+        config: &Config,
+        endpoint: &str,
+        (connection, topic, partitions): (&Connection, &str, NonZeroU32),
+        mut mandates: mpsc::Receiver<Mandate>,
+        store: &Arc<Store>,
+        tasks: &Tasks,
+    ) -> Self {
+        let doors: Arc<[Door]> = (0..partitions.get()).map(|_| Door::new()).collect();
+        let writers = Self {
+            doors,
+            store: Arc::clone(store),
+            endpoint: endpoint.into(),
+            partitions,
+        };
+        let (config, connection, topic) = (config.clone(), connection.clone(), topic.to_owned());
+        let (this, writing) = (writers.clone(), tasks.clone());
+        // Its end is the end of the membership: reads and followers are served all the same, and others write.
+        tasks.spawn("registry mandates", async move {
+            while let Some(mandate) = mandates.recv().await {
+                let Some(door) = this.door(mandate.partition) else {
+                    tracing::error!(
+                        partition = mandate.partition,
+                        "the registry topic has got more partitions: start the registry again"
+                    );
+                    continue;
+                };
+                let writer = Writer {
+                    connection: connection.clone(),
+                    topic: topic.clone(),
+                    client_id: format!("{}-writer", crate::CLIENT_ID),
+                    endpoint: this.endpoint.to_string(),
+                    timeout: config.write_timeout,
+                    max_waiting: config.max_waiting.get(),
+                    store: Arc::clone(&this.store),
+                    door: door.clone(),
+                };
+                writing.spawn("registry writer", writer.run(mandate));
+            }
+        });
+        writers
+    }
+
+    fn door(&self, partition: i32) -> Option<&Door> {
+        self.doors.get(usize::try_from(partition).ok()?)
+    }
+
+    /// The partition that holds an account.
+    pub(crate) fn partition_of(&self, account: AccountId) -> i32 {
+        partition_of(account.to_string().as_bytes(), self.partitions)
+    }
+
+    /// Where writes of a partition are taken now.
+    pub(crate) fn route(&self, partition: i32) -> Route {
+        let queue = self.door(partition).and_then(|door| door.0.borrow().clone());
+        if let Some(queue) = queue {
+            return Route::Here(queue);
+        }
+        let writer = self.store.read(|state| state.writer(partition).cloned());
+        match writer {
+            Some((claim, _)) if *claim.endpoint != *self.endpoint => Route::There(claim.endpoint),
+            _ => Route::Nowhere,
+        }
+    }
+
+    /// Tells of changes of the route of a partition from now on.
+    pub(crate) fn moves(&self, partition: i32) -> Moves {
+        Moves {
+            door: self.door(partition).map(|door| door.0.subscribe()),
+            applied: self.store.applied(),
+        }
+    }
+
+    /// Hands a write to a writer of this registry, and answers once it is read back. What has been handed over happens
+    /// even if the caller goes away.
+    pub(crate) async fn write(
+        queue: &mpsc::Sender<Command>,
+        write: Write,
+        deadline: Instant,
+    ) -> Result<Stored, Refusal> {
+        let (reply, answer) = oneshot::channel();
+        let command = Command {
+            write,
+            deadline,
+            reply,
+        };
+        match queue.try_send(command) {
+            Ok(()) => {}
+            Err(mpsc::error::TrySendError::Full(_)) => return Err(Refusal::Busy),
+            Err(mpsc::error::TrySendError::Closed(_)) => return Err(Refusal::NotWriter),
+        }
+        // A writer that ended in the middle of it has told nobody how far it got.
+        answer.await.unwrap_or(Err(Refusal::Unknown))
+    }
+}
+
+impl Moves {
+    /// Resolves once writes may be taken elsewhere than when it was made, or told so last. Another registry may open its
+    /// door without a sign of it here: so it is only a short time if nothing is heard.
+    pub(crate) async fn next(&mut self) {
+        let opened = async {
+            match &mut self.door {
+                Some(door) => door.changed().await.ok(),
+                None => std::future::pending().await,
+            }
+        };
+        // Neither sender ends before the service does.
+        tokio::select! {
+            _ = opened => {}
+            _ = self.applied.changed() => {}
+            () = sleep(LOOK_AGAIN) => {}
+        }
+    }
+}
