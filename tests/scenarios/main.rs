@@ -12,6 +12,7 @@ mod dev;
 mod frozen;
 mod kafka_away;
 mod kill;
+mod known_at_once;
 mod load;
 mod memory;
 mod redis_away;

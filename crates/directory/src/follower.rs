@@ -7,22 +7,30 @@ use std::time::Duration;
 use angarium_model::{AccountId, WebhookId};
 use angarium_proto::convert::{Secrets, account_from_wire, webhook_from_wire};
 use angarium_proto::registry::v1::registry_service_client::RegistryServiceClient;
-use angarium_proto::registry::v1::{Change, PartitionRevision, WatchRequest, WatchResponse, change};
+use angarium_proto::registry::v1::{
+    Change, Confirmation, PartitionRevision, WatchRequest, WatchResponse, change,
+};
 use angarium_proto::{FieldError, InvalidWire};
-use angarium_runtime::{Clock, Shutdown, chain, grpc};
-use tokio::time::{Instant, sleep, timeout};
+use angarium_runtime::{Clock, Shutdown, chain, grpc, uptime};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout, timeout_at};
+use tokio_stream::wrappers::ReceiverStream;
 use tokio_stream::{Stream, StreamExt};
 use tracing::Level;
 
-use crate::Shared;
 use crate::view::{Edit, Revisions, View};
+use crate::{Confirmations, Shared};
 
-/// The registry speaks every 2 s; after five times that the connection is taken for dead.
-const SILENCE: Duration = Duration::from_secs(10);
+/// The registry answers each confirmation at once; after fifteen times as long the connection is taken for dead.
+const SILENCE: Duration = Duration::from_millis(1_500);
+/// How often the registry is told how far the view has come, beside each change.
+const CONFIRM_EVERY: Duration = Duration::from_millis(100);
+/// Confirmations that may wait for the connection; who has more is not heard anyway.
+const WAITING: usize = 16;
 /// The pause after the first failure; it doubles with each that follows.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
-/// The longest pause.
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// The longest pause. A registry that has been away answers no write for 1.5 s, so that followers come back before.
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 /// A registry that starts is away for a few seconds, and that is no trouble; longer is.
 const TROUBLE_AFTER: Duration = Duration::from_secs(5);
 
@@ -34,6 +42,8 @@ pub(crate) struct Follower {
     clock: Clock,
     /// A snapshot whose last part has not come yet.
     snapshot: Option<View>,
+    /// Whether the registry has said anything in this call of `Watch`.
+    heard: bool,
     /// Since the registry was last understood, if it could not be followed.
     outage: Option<Outage>,
 }
@@ -69,6 +79,7 @@ impl Follower {
             secrets,
             clock,
             snapshot: None,
+            heard: false,
             outage: None,
         }
     }
@@ -79,7 +90,12 @@ impl Follower {
             RegistryServiceClient::new(registry).max_decoding_message_size(grpc::MAX_MESSAGE_BYTES);
         let follow = async {
             loop {
+                let began = uptime();
+                self.heard = false;
                 let Err(broken) = self.session(registry.clone()).await;
+                if !self.heard {
+                    self.shared.standing.found_nobody(began);
+                }
                 self.pause_after(&broken).await;
             }
         };
@@ -94,10 +110,12 @@ impl Follower {
         &mut self,
         mut registry: RegistryServiceClient<grpc::Client>,
     ) -> Result<Infallible, Broken> {
-        let request = self.request();
-        let call = timeout(SILENCE, registry.watch(request)).await;
+        let (requests, waiting) = mpsc::channel(WAITING);
+        // There is room for the first.
+        requests.try_send(self.request()).ok();
+        let call = timeout(SILENCE, registry.watch(ReceiverStream::new(waiting))).await;
         let stream = call.map_err(|_elapsed| Broken::Silent)??.into_inner();
-        self.listen(stream).await
+        self.listen(stream, requests).await
     }
 
     fn request(&self) -> WatchRequest {
@@ -106,19 +124,57 @@ impl Follower {
         WatchRequest {
             resume_from,
             include_secrets: self.secrets == Secrets::Include,
+            ..WatchRequest::default()
         }
+    }
+
+    /// Says how far the view has come, once there is one. If the connection takes nothing it is not heard: then the
+    /// lease ends.
+    fn confirm(&self, requests: &mpsc::Sender<WatchRequest>, confirmations: &mut Confirmations) {
+        if !self.shared.is_ready() {
+            return;
+        }
+        let confirmation = Some(Confirmation {
+            number: confirmations.next(),
+            revisions: self.request().resume_from,
+        });
+        let request = WatchRequest {
+            confirmation,
+            ..WatchRequest::default()
+        };
+        requests.try_send(request).ok();
     }
 
     async fn listen(
         &mut self,
         mut stream: impl Stream<Item = Result<WatchResponse, tonic::Status>> + Unpin,
+        requests: mpsc::Sender<WatchRequest>,
     ) -> Result<Infallible, Broken> {
         self.snapshot = None;
+        let mut confirmations = Confirmations::default();
+        let mut due = interval(CONFIRM_EVERY);
+        due.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut silent_at = Instant::now() + SILENCE;
         loop {
-            let next = timeout(SILENCE, stream.next())
-                .await
-                .map_err(|_elapsed| Broken::Silent)?;
-            self.take(next.ok_or(Broken::Ended)??)?;
+            let next = tokio::select! {
+                _ = due.tick() => {
+                    self.confirm(&requests, &mut confirmations);
+                    continue;
+                }
+                next = timeout_at(silent_at, stream.next()) => next.map_err(|_elapsed| Broken::Silent)?,
+            };
+            let response = next.ok_or(Broken::Ended)??;
+            silent_at = Instant::now() + SILENCE;
+            self.heard = true;
+            self.shared.standing.is_followed_again();
+            if let Some(lease) = response.lease {
+                if let Some(until) = confirmations.answered(lease) {
+                    self.shared.standing.lasts_until(until);
+                }
+            } else {
+                self.take(response)?;
+                self.confirm(&requests, &mut confirmations);
+            }
             self.shared.heard(self.clock.now_ms());
             if let Some(Outage { failures, .. }) = self.outage.take() {
                 tracing::info!(failures, "the registry is followed again");
@@ -219,10 +275,20 @@ mod tests {
     use tokio_stream::iter;
 
     use super::*;
-    use crate::NEVER;
+    use crate::{NEVER, Standing};
+
+    /// Listens, and tells the registry nothing.
+    async fn listen(
+        follower: &mut Follower,
+        stream: impl Stream<Item = Result<WatchResponse, tonic::Status>> + Unpin,
+    ) -> Broken {
+        let (requests, _heard) = mpsc::channel(1);
+        let Err(broken) = follower.listen(stream, requests).await;
+        broken
+    }
 
     fn follower() -> Follower {
-        let shared = Arc::new(Shared::new(View::default(), NEVER, 0));
+        let shared = Arc::new(Shared::new(View::default(), NEVER, 0, Standing::new()));
         Follower::new(shared, Secrets::Omit, Clock::manual(1_000).0)
     }
 
@@ -241,6 +307,7 @@ mod tests {
             reset,
             changes: accounts.iter().map(account).collect(),
             revisions: revision.map(place).into_iter().collect(),
+            lease: None,
         }
     }
 
@@ -276,10 +343,10 @@ mod tests {
             Ok(response(true, &[2], None)),
             Err(tonic::Status::unavailable("gone")),
         ]);
-        assert!(matches!(follower.listen(parts).await, Err(Broken::Status(_))));
+        assert!(matches!(listen(&mut follower, parts).await, Broken::Status(_)));
         assert!(knows(&follower, 1) && !knows(&follower, 2));
         let deltas = iter([Ok(response(false, &[3], Some(8)))]);
-        assert!(matches!(follower.listen(deltas).await, Err(Broken::Ended)));
+        assert!(matches!(listen(&mut follower, deltas).await, Broken::Ended));
         assert!(knows(&follower, 1) && !knows(&follower, 2) && knows(&follower, 3));
     }
 
@@ -310,11 +377,11 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn ten_seconds_of_silence_are_a_broken_stream() {
+    async fn a_second_and_a_half_of_silence_is_a_broken_stream() {
         let mut follower = follower();
         let begun = tokio::time::Instant::now();
         let silent = Box::pin(iter([Ok(response(true, &[1], Some(7)))]).chain(tokio_stream::pending()));
-        assert!(matches!(follower.listen(silent).await, Err(Broken::Silent)));
+        assert!(matches!(listen(&mut follower, silent).await, Broken::Silent));
         assert_eq!(begun.elapsed(), SILENCE);
     }
 
@@ -333,22 +400,22 @@ mod tests {
             assert_eq!(told, [(0, Level::INFO), (5_100, Level::WARN)]);
             follower.pause_after(&Broken::Ended).await;
             let understood = iter([Ok(response(true, &[], Some(0)))]);
-            assert!(follower.listen(understood).await.is_err());
+            assert!(matches!(listen(&mut follower, understood).await, Broken::Ended));
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn pauses_double_from_100_ms_to_5_s_and_start_over_once_the_registry_is_understood() {
+    async fn pauses_double_from_100_ms_to_500_ms_and_start_over_once_the_registry_is_understood() {
         let mut follower = follower();
         let mut pauses = Vec::new();
-        for _ in 0..8 {
+        for _ in 0..4 {
             let begun = tokio::time::Instant::now();
             follower.pause_after(&Broken::Ended).await;
             pauses.push(u64::try_from(begun.elapsed().as_millis()).unwrap());
         }
-        assert_eq!(pauses, [100, 200, 400, 800, 1_600, 3_200, 5_000, 5_000]);
+        assert_eq!(pauses, [100, 200, 400, 500]);
         let understood = iter([Ok(response(true, &[], Some(0)))]);
-        assert!(follower.listen(understood).await.is_err());
+        assert!(matches!(listen(&mut follower, understood).await, Broken::Ended));
         let begun = tokio::time::Instant::now();
         follower.pause_after(&Broken::Ended).await;
         assert_eq!(begun.elapsed(), FIRST_PAUSE);

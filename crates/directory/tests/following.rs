@@ -35,6 +35,7 @@ mod tests {
         async fn start() -> Self {
             let broker = MockBroker::start(&Layout::default()).unwrap();
             let mut config = Config::new(SocketAddr::from(([127, 0, 0, 1], 0)), OperatorKey::generate());
+            config.followers_return = Duration::ZERO;
             let tasks = Tasks::new(Shutdown::new());
             config.listen = serve(&broker, &config, &tasks).await;
             let client = grpc::client(&format!("http://{}", config.listen), &config.key).unwrap();

@@ -6,7 +6,8 @@
 //! again, by another producer. So what delivery reads may repeat, and never skips. `producers` tells who shares a
 //! producer with whom, and why that is safe.
 //!
-//! A partition's events are matched against one view of the registry. A newer one is taken only when everything that
+//! An event is matched only while the view is in force: so it goes to every webhook whose creation was acknowledged
+//! before the event was published. A partition's events are matched against one view of the registry. A newer one is taken only when everything that
 //! was decided under the old one is committed, and the commit accepted: else a fanout that freezes between two views,
 //! or starts again there, would lose events of a webhook that was changed (docs/model-findings.md, 1).
 //!
@@ -216,6 +217,8 @@ impl Actor<'_> {
                     if count == 0 {
                         return Ok(());
                     }
+                    // Asked behind what was received: every write that was answered before is in the view then.
+                    self.shared.directory.in_force().await;
                     self.renew_sight().await?;
                     if is_idle {
                         self.seat.take()?;

@@ -96,6 +96,8 @@ async fn publish(
     events: Vec<v1::Event>,
     trace: Option<&TraceParent>,
 ) -> Result<Vec<Accepted>, (Status, Reason)> {
+    // What it says is seen below.
+    core.knows_accounts().await;
     let account = known_account(core, account)?;
     let invalid = |problems: Problems| {
         (
@@ -119,7 +121,7 @@ async fn publish(
         })
 }
 
-/// The account, if it exists.
+/// The account, if it exists. Ask [`Core::knows_accounts`] first.
 fn known_account(core: &Core, account: u64) -> Result<AccountId, (Status, Reason)> {
     let account = AccountId::new(account).map_err(|error| {
         (
@@ -127,7 +129,7 @@ fn known_account(core: &Core, account: u64) -> Result<AccountId, (Status, Reason
             Reason::Invalid,
         )
     })?;
-    if !core.directory.is_ready() {
+    if !core.directory.is_ready() || !core.directory.is_in_force() {
         let details = ErrorDetails::with_retry_info(Some(refusal::RETRY_BUSY));
         let status = Status::with_error_details(Code::Unavailable, refusal::NOT_READY, details);
         return Err((status, Reason::Unavailable));

@@ -69,7 +69,7 @@ async fn accept(core: &Core, account: &str, request: Request) -> Result<Response
     let account: AccountId = account
         .parse()
         .map_err(|error: angarium_model::InvalidId| Refusal::NotFound(error.to_string()))?;
-    if !core.directory.is_ready() {
+    if !core.knows_accounts().await {
         return Err(Refusal::NotReady);
     }
     if core.directory.account(account).is_none() {

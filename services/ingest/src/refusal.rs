@@ -54,8 +54,8 @@ pub(crate) fn no_account(account: AccountId) -> String {
 }
 
 /// What to say while the registry has not been heard of.
-pub(crate) const NOT_READY: &str =
-    "this ingest has just started and does not know the accounts yet: send the request again";
+pub(crate) const NOT_READY: &str = "this ingest does not know the accounts as they are now: it has just started, or hears nothing of the registry; send \
+     the request again";
 
 /// What to say while the budget of requests is spent.
 pub(crate) const TOO_MANY: &str = "too many requests are under way: send the request again later";

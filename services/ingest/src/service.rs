@@ -2,12 +2,14 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use angarium_directory::Directory;
 use angarium_kafka::{Connection, topics};
 use angarium_runtime::grpc::Server;
 use angarium_runtime::{Clock, Tasks};
 use tokio::net::TcpListener;
+use tokio::time::timeout;
 
 use crate::accept::Acceptor;
 use crate::budget::Budget;
@@ -42,7 +44,17 @@ pub(crate) struct Core {
     pub(crate) streams: Budget,
 }
 
+/// How long a request waits for the accounts to be those that the registry has now.
+const ACCOUNTS_WITHIN: Duration = Duration::from_secs(1);
+
 impl Core {
+    /// Whether every account is known whose creation was acknowledged before this is asked; all that are known while
+    /// the registry is away.
+    pub(crate) async fn knows_accounts(&self) -> bool {
+        let in_force = timeout(ACCOUNTS_WITHIN, self.directory.in_force());
+        self.directory.is_ready() && in_force.await.is_ok()
+    }
+
     /// What is still missing before requests can be answered well.
     pub(crate) fn not_ready(&self) -> Option<&'static str> {
         match (self.directory.is_ready(), self.acceptor.outlet.is_ready()) {

@@ -1,37 +1,35 @@
 //! The gRPC service.
 
 use std::pin::Pin;
-use std::sync::Arc;
 
 use angarium_model::{AccountId, Catalogue, EventType, Lane, WebhookId};
 use angarium_proto::convert::{Secrets, account_to_wire, webhook_to_wire};
 use angarium_proto::registry::v1::registry_service_server::RegistryService;
 use angarium_proto::registry::v1::{self, EventClass};
 use angarium_proto::{FieldError, InvalidWire};
-use angarium_runtime::Shutdown;
 use futures::Stream;
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response, Status, Streaming};
 
+use crate::following::Followers;
 use crate::page::Page;
 use crate::refusal::Refusal;
 use crate::request;
 use crate::revisions;
 use crate::routing::Routing;
 use crate::state::State;
-use crate::watch::Watcher;
 
 /// Answers calls: reads from the store, has writes written.
 #[derive(Debug)]
 pub(crate) struct Api {
     routing: Routing,
-    shutdown: Shutdown,
+    followers: Followers,
 }
 
 type Answer<T> = Result<Response<T>, Status>;
 
 impl Api {
-    pub(crate) const fn new(routing: Routing, shutdown: Shutdown) -> Self {
-        Self { routing, shutdown }
+    pub(crate) const fn new(routing: Routing, followers: Followers) -> Self {
+        Self { routing, followers }
     }
 
     /// What this registry has read, at least up to the revision that came with the request.
@@ -196,12 +194,8 @@ impl RegistryService for Api {
         Ok(Response::new(v1::ListEventTypesResponse { event_types }))
     }
 
-    async fn watch(&self, request: Request<v1::WatchRequest>) -> Answer<Self::WatchStream> {
-        let watcher = Watcher::new(
-            Arc::clone(&self.routing.store),
-            request.into_inner(),
-            self.shutdown.clone(),
-        );
-        Ok(Response::new(Box::pin(watcher.into_stream())))
+    async fn watch(&self, request: Request<Streaming<v1::WatchRequest>>) -> Answer<Self::WatchStream> {
+        let following = self.followers.follow(request.into_inner()).await?;
+        Ok(Response::new(Box::pin(following)))
     }
 }

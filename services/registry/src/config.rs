@@ -7,6 +7,7 @@ use std::time::Duration;
 use angarium_runtime::access::OperatorKey;
 
 use crate::election::Election;
+use crate::sessions::RETURN;
 
 /// Settings of the registry.
 #[derive(Clone, Debug)]
@@ -17,6 +18,9 @@ pub struct Config {
     pub advertise: Option<String>,
     /// How it is settled who writes.
     pub election: Election,
+    /// How long followers that went on without a registry have to come back before writes are answered: from a start, or
+    /// from when this registry begins to write a partition. Zero if there can be none.
+    pub followers_return: Duration,
     /// The key that every call carries.
     pub key: OperatorKey,
     /// How long Kafka may take to acknowledge a write, and the reader to meet it; each.
@@ -39,6 +43,7 @@ impl Config {
             listen,
             advertise: None,
             election: Election::Alone,
+            followers_return: RETURN,
             key,
             write_timeout: Self::DEFAULT_WRITE_TIMEOUT,
             max_waiting: Self::DEFAULT_MAX_WAITING,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use angarium_kafka::{Connection, Error, GroupConfig, GroupConsumer, Owned};
+use angarium_kafka::{Connection, Error, GroupConfig, GroupConsumer, Lease, Owned};
 use angarium_runtime::{Shutdown, Tasks};
 use tokio::sync::mpsc;
 
@@ -36,6 +36,11 @@ const BUFFERED_RECORDS: usize = 256;
 const BUFFERED_BYTES: usize = 1 << 20;
 
 impl Mandate {
+    /// How long nobody else can have it.
+    pub(crate) fn lease(&self) -> Lease {
+        self.owned.as_ref().map_or_else(Lease::endless, Owned::lease)
+    }
+
     /// Resolves when another may be given the partition, or has it already, or the process ends. Safe in `select!`.
     pub(crate) async fn ended(&mut self) {
         let Some(owned) = &mut self.owned else {

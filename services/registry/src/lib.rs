@@ -16,6 +16,8 @@
 //! - `request` checks what callers send, `plan` and `patch` decide what is written, `writer` writes it.
 //! - `store` holds the `state` and the `feed` of recent changes, fed by `reader`.
 //! - `watch` sends followers a snapshot and then the feed; nobody waits for a slow one.
+//! - `sessions` knows how far each follower has come: a write is answered once all have it that may act. `following` is
+//!   one of them, and `upstream` is this registry as a follower of the others.
 
 mod api;
 mod changes;
@@ -23,6 +25,7 @@ mod config;
 mod election;
 mod error;
 mod feed;
+mod following;
 mod page;
 mod patch;
 mod peers;
@@ -33,8 +36,10 @@ mod refusal;
 mod request;
 mod revisions;
 mod routing;
+mod sessions;
 mod state;
 mod store;
+mod upstream;
 mod watch;
 mod writer;
 mod writers;
@@ -55,9 +60,12 @@ pub use error::Error;
 pub use record::UnreadableRecord;
 
 use crate::api::Api;
+use crate::following::Followers;
 use crate::peers::Peers;
 use crate::routing::Routing;
+use crate::sessions::Sessions;
 use crate::store::Store;
+use crate::upstream::Upstream;
 use crate::writers::Writers;
 
 /// Name in the brokers' logs.
@@ -122,15 +130,31 @@ impl Service {
         let count = i32::try_from(partitions.get()).unwrap_or(i32::MAX);
         let mandates = election::stand(&config.election, connection, topic, count, tasks)?;
         let kafka = (connection, topic, partitions);
-        let writers = Writers::start(&config, &endpoint, kafka, mandates, &store, tasks);
+        let sessions = Arc::new(Sessions::new(config.followers_return));
+        let shutdown = tasks.shutdown();
+        tasks.spawn(
+            "registry sessions",
+            Arc::clone(&sessions).keep_time(shutdown.clone()),
+        );
+        let writers = Writers::start(&config, &endpoint, kafka, mandates, (&store, &sessions), tasks);
+        let peers = Peers::new(config.key.clone());
+        let upstream = Upstream::new(&store, &sessions, &writers, &peers);
+        tasks.spawn("registry upstreams", upstream.clone().follow(tasks.clone()));
+        let followers = Followers {
+            store: Arc::clone(&store),
+            sessions: Arc::clone(&sessions),
+            upstream,
+            shutdown: shutdown.clone(),
+        };
         let routing = Routing {
             store,
             writers,
-            peers: Peers::new(config.key.clone()),
+            sessions,
+            peers,
             clock,
             patience: config.write_timeout,
         };
-        let api = Api::new(routing, tasks.shutdown().clone());
+        let api = Api::new(routing, followers);
         let service = RegistryServiceServer::new(api).max_decoding_message_size(grpc::MAX_MESSAGE_BYTES);
         let server = grpc::Server::new(config.key)
             .reflection(FILE_DESCRIPTOR_SET)?

@@ -12,6 +12,7 @@ use crate::changes::Change;
 use crate::peers::Peers;
 use crate::refusal::{Refusal, is_not_writer};
 use crate::revisions;
+use crate::sessions::Sessions;
 use crate::store::Store;
 use crate::writers::{Route, Writers};
 
@@ -20,6 +21,7 @@ use crate::writers::{Route, Writers};
 pub(crate) struct Routing {
     pub(crate) store: Arc<Store>,
     pub(crate) writers: Writers,
+    pub(crate) sessions: Arc<Sessions>,
     pub(crate) peers: Peers,
     pub(crate) clock: Clock,
     /// How long a request waits for a writer, and then as long again for Kafka, and for the reader.
@@ -44,6 +46,7 @@ impl Routing {
                         Err(Refusal::NotWriter) => None,
                         Err(refusal) => return Err(refusal.into()),
                         Ok(stored) => {
+                            self.confirmed(stored.place).await?;
                             let mut response = Response::new(C::answer(&stored));
                             revisions::tell(stored.place, response.metadata_mut());
                             return Ok(response);
@@ -102,6 +105,14 @@ impl Routing {
                 Some(Err(Refusal::Unknown.into()))
             }
         }
+    }
+
+    /// Waits until every follower knows of a write that may act. Bounded by itself: more would be a mistake of ours.
+    async fn confirmed(&self, (partition, offset): (i32, i64)) -> Result<(), Refusal> {
+        let confirmed = self.sessions.confirmed(partition, offset);
+        timeout(self.patience, confirmed)
+            .await
+            .map_err(|_elapsed| Refusal::Unknown)
     }
 
     /// Waits until this registry has read as far.

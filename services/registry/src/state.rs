@@ -19,8 +19,8 @@ pub(crate) struct State {
     owners: HashMap<WebhookId, AccountId>,
     /// By partition: the offset below which everything is known.
     next: Vec<i64>,
-    /// By partition: who writes it, and where it said so.
-    writers: Vec<Option<(Claim, Revision)>>,
+    /// By partition: who writes it.
+    writers: Vec<Option<Claim>>,
 }
 
 /// An account and its webhooks. Shared with snapshots that are being sent: a change copies it if one is.
@@ -118,13 +118,13 @@ impl State {
     fn put_writer(&mut self, record: &Record, claim: Option<Claim>) -> Option<Delta> {
         let writer = usize::try_from(record.partition).ok();
         if let Some(writer) = writer.and_then(|at| self.writers.get_mut(at)) {
-            *writer = claim.map(|claim| (claim, Revision::from_offset(record.offset)));
+            *writer = claim;
         }
         None
     }
 
-    /// Who writes a partition, and the revision at which it said so.
-    pub(crate) fn writer(&self, partition: i32) -> Option<&(Claim, Revision)> {
+    /// Who writes a partition.
+    pub(crate) fn writer(&self, partition: i32) -> Option<&Claim> {
         self.writers.get(usize::try_from(partition).ok()?)?.as_ref()
     }
 

@@ -14,11 +14,9 @@ use angarium_proto::registry::v1::{
     Change, DeletedWebhook, PartitionRevision, WatchRequest, WatchResponse, change,
 };
 use angarium_runtime::Shutdown;
-use futures::{Stream, stream};
 use prost::Message;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
-use tonic::Status;
 
 use crate::feed::Entry;
 use crate::state::{Delta, Holdings};
@@ -102,16 +100,8 @@ impl Watcher {
         }
     }
 
-    /// The responses, until the shutdown begins.
-    pub(crate) fn into_stream(self) -> impl Stream<Item = Result<WatchResponse, Status>> + Send {
-        stream::unfold(self, |mut watcher| async {
-            let response = watcher.next().await?;
-            Some((Ok(response), watcher))
-        })
-    }
-
-    /// The next response; `None` once the shutdown has begun.
-    async fn next(&mut self) -> Option<WatchResponse> {
+    /// The next response; `None` once the shutdown has begun. Safe in `select!`.
+    pub(crate) async fn next(&mut self) -> Option<WatchResponse> {
         while !self.shutdown.has_begun() {
             // Marked as seen before the feed is read: a change in between then ends the wait below.
             self.applied.borrow_and_update();
@@ -225,6 +215,7 @@ impl Watcher {
             reset: false,
             changes,
             revisions,
+            lease: None,
         }
     }
 }
@@ -271,7 +262,7 @@ impl Changes {
 }
 
 /// By partition, in order; what is not a complete list stands for nothing known.
-fn places(mut wire: Vec<PartitionRevision>) -> Vec<i64> {
+pub(crate) fn places(mut wire: Vec<PartitionRevision>) -> Vec<i64> {
     wire.sort_by_key(|known| known.partition);
     let complete = (0_i32..)
         .zip(&wire)
@@ -321,7 +312,7 @@ mod tests {
         let resume_from = (0..).zip(resume_from).map(place).collect();
         let request = WatchRequest {
             resume_from,
-            include_secrets: false,
+            ..WatchRequest::default()
         };
         Watcher::new(Arc::clone(store), request, Shutdown::new())
     }

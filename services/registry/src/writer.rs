@@ -23,6 +23,7 @@ use crate::election::Mandate;
 use crate::plan::{Plan, Write};
 use crate::record::{Claim, Entity, Key};
 use crate::refusal::Refusal;
+use crate::sessions::Sessions;
 use crate::store::Store;
 use crate::writers::{Door, Stored};
 
@@ -53,6 +54,7 @@ pub(crate) struct Writer {
     /// How many writes may wait.
     pub(crate) max_waiting: usize,
     pub(crate) store: Arc<Store>,
+    pub(crate) sessions: Arc<Sessions>,
     pub(crate) door: Door,
 }
 
@@ -112,6 +114,8 @@ impl Writer {
             timeout: self.timeout,
         };
         let begun = Instant::now();
+        // Before the claim, by which others learn to follow this registry.
+        self.sessions.answers_for_more();
         let producer = TransactionalProducer::fence(&self.connection, &config).await?;
         let claim = Entity::Writer(Claim {
             endpoint: self.endpoint.clone(),
@@ -134,7 +138,7 @@ impl Writer {
         mandate: &mut Mandate,
     ) -> Result<(), Interrupted> {
         let (sender, mut queue) = mpsc::channel(self.max_waiting);
-        self.door.open(sender);
+        self.door.open(sender, mandate.lease());
         let mut waiting = VecDeque::new();
         let outcome = loop {
             if waiting.is_empty() {

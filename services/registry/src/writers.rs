@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use angarium_kafka::{Connection, partition_of};
+use angarium_kafka::{Connection, Lease, partition_of};
 use angarium_model::AccountId;
 use angarium_proto::convert::{Secrets, account_to_wire, webhook_to_wire};
 use angarium_proto::registry::v1;
@@ -17,6 +17,7 @@ use crate::election::Mandate;
 use crate::plan::Write;
 use crate::record::Entity;
 use crate::refusal::Refusal;
+use crate::sessions::Sessions;
 use crate::store::Store;
 use crate::writer::{Command, Writer};
 
@@ -33,12 +34,32 @@ pub(crate) struct Writers {
 
 /// Where writes of a partition are taken, if here.
 #[derive(Clone, Debug)]
-pub(crate) struct Door(Arc<watch::Sender<Option<mpsc::Sender<Command>>>>);
+pub(crate) struct Door(Arc<watch::Sender<Option<Open>>>);
+
+/// Writes are taken.
+#[derive(Clone, Debug)]
+struct Open {
+    queue: mpsc::Sender<Command>,
+    /// As long as it lasts nobody else can be the writer.
+    lease: Lease,
+}
+
+/// Who writes a partition, as far as this registry knows.
+#[derive(Debug)]
+pub(crate) enum Author {
+    /// It was never written.
+    Nobody,
+    This(Lease),
+    /// Another registry, reached there.
+    Other(String),
+    /// This registry did, and does not now.
+    Unknown,
+}
 
 /// Watches where writes of a partition are taken.
 #[derive(Debug)]
 pub(crate) struct Moves {
-    door: Option<watch::Receiver<Option<mpsc::Sender<Command>>>>,
+    door: Option<watch::Receiver<Option<Open>>>,
     applied: watch::Receiver<u64>,
 }
 
@@ -92,8 +113,8 @@ impl Door {
         Self(Arc::new(watch::Sender::new(None)))
     }
 
-    pub(crate) fn open(&self, queue: mpsc::Sender<Command>) {
-        self.0.send_replace(Some(queue));
+    pub(crate) fn open(&self, queue: mpsc::Sender<Command>, lease: Lease) {
+        self.0.send_replace(Some(Open { queue, lease }));
     }
 
     pub(crate) fn close(&self) {
@@ -108,7 +129,7 @@ impl Writers {
         endpoint: &str,
         (connection, topic, partitions): (&Connection, &str, NonZeroU32),
         mut mandates: mpsc::Receiver<Mandate>,
-        store: &Arc<Store>,
+        (store, sessions): (&Arc<Store>, &Arc<Sessions>),
         tasks: &Tasks,
     ) -> Self {
         let doors: Arc<[Door]> = (0..partitions.get()).map(|_| Door::new()).collect();
@@ -119,7 +140,7 @@ impl Writers {
             partitions,
         };
         let (config, connection, topic) = (config.clone(), connection.clone(), topic.to_owned());
-        let (this, writing) = (writers.clone(), tasks.clone());
+        let (this, sessions, writing) = (writers.clone(), Arc::clone(sessions), tasks.clone());
         // Its end is the end of the membership: reads and followers are served all the same, and others write.
         tasks.spawn("registry mandates", async move {
             while let Some(mandate) = mandates.recv().await {
@@ -138,6 +159,7 @@ impl Writers {
                     timeout: config.write_timeout,
                     max_waiting: config.max_waiting.get(),
                     store: Arc::clone(&this.store),
+                    sessions: Arc::clone(&sessions),
                     door: door.clone(),
                 };
                 writing.spawn("registry writer", writer.run(mandate));
@@ -157,15 +179,28 @@ impl Writers {
 
     /// Where writes of a partition are taken now.
     pub(crate) fn route(&self, partition: i32) -> Route {
-        let queue = self.door(partition).and_then(|door| door.0.borrow().clone());
-        if let Some(queue) = queue {
+        let open = self.door(partition).and_then(|door| door.0.borrow().clone());
+        if let Some(Open { queue, .. }) = open {
             return Route::Here(queue);
         }
-        let writer = self.store.read(|state| state.writer(partition).cloned());
-        match writer {
-            Some((claim, _)) if *claim.endpoint != *self.endpoint => Route::There(claim.endpoint),
+        match self.store.read(|state| state.writer(partition).cloned()) {
+            Some(claim) if *claim.endpoint != *self.endpoint => Route::There(claim.endpoint),
             _ => Route::Nowhere,
         }
+    }
+
+    /// Who writes, by partition.
+    pub(crate) fn authors(&self) -> Vec<Author> {
+        let author = |(partition, door): (i32, &Door)| {
+            let open = door.0.borrow().clone();
+            match (open, self.store.read(|state| state.writer(partition).cloned())) {
+                (Some(Open { lease, .. }), _) => Author::This(lease),
+                (None, None) => Author::Nobody,
+                (None, Some(claim)) if *claim.endpoint == *self.endpoint => Author::Unknown,
+                (None, Some(claim)) => Author::Other(claim.endpoint),
+            }
+        };
+        (0_i32..).zip(self.doors.iter()).map(author).collect()
     }
 
     /// Tells of changes of the route of a partition from now on.

@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroUsize;
+use std::time::Duration;
 
 use angarium_delivery::{Checkpoints, Memory};
 use angarium_directory::{Directory, Secrets};
@@ -142,7 +143,9 @@ pub(super) async fn start<T>(
     set_up: impl AsyncFnOnce(RegistryClient) -> anyhow::Result<T>,
 ) -> anyhow::Result<(Running, T)> {
     let (clock, connection, names) = (Clock::system(), &kafka.connection, &kafka.topics);
-    let config = angarium_registry::Config::new(loopback(ports.registry), key.clone());
+    let mut config = angarium_registry::Config::new(loopback(ports.registry), key.clone());
+    // Nobody follows yet who could have gone on without it: it begins together with them.
+    config.followers_return = Duration::ZERO;
     let starting = angarium_registry::Service::start(config, connection, names, clock.clone(), tasks);
     let registry = starting.await.context("cannot start the registry")?.address();
     let set_up = set_up(super::setup::client(registry, key)?).await?;

@@ -62,15 +62,19 @@ impl Actor {
 
     /// Whether the lease lasts for an answer: what connecting takes of it is looked at right before the first byte, and
     /// that is what counts (ADR 6). Who waits for it holds no place: the calls of the other lane, whose lease may be
-    /// fine, share the budget.
+    /// fine, share the budget. Webhooks are called as the registry has them now: what it has answered is known here.
     fn may_begin(&mut self) -> bool {
         if self.waits.lease.is_some() {
             return false;
         }
         let mut lease = self.owned.lease();
-        let lasts = lease.left() >= Patience::D1.answer;
+        let lasts = lease.left() >= Patience::D1.answer && self.shared.directory.is_in_force();
         if !lasts {
-            self.waits.lease = Some(Box::pin(async move { lease.lasts(Patience::D1.answer).await }));
+            let directory = self.shared.directory.clone();
+            self.waits.lease = Some(Box::pin(async move {
+                directory.in_force().await;
+                lease.lasts(Patience::D1.answer).await;
+            }));
         }
         lasts
     }

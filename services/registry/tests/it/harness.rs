@@ -35,7 +35,8 @@ pub(crate) struct Registry {
 impl Registry {
     pub(crate) async fn start() -> Self {
         let broker = MockBroker::start(&Layout::default()).unwrap();
-        let config = Config::new(SocketAddr::from(([127, 0, 0, 1], 0)), OperatorKey::generate());
+        let mut config = Config::new(SocketAddr::from(([127, 0, 0, 1], 0)), OperatorKey::generate());
+        config.followers_return = Duration::ZERO;
         Self::serve(broker, config).await
     }
 

@@ -16,8 +16,14 @@ impl Registry {
         let request = WatchRequest {
             resume_from,
             include_secrets,
+            ..WatchRequest::default()
         };
-        self.client.clone().watch(request).await.unwrap().into_inner()
+        self.client
+            .clone()
+            .watch(futures::stream::iter([request]))
+            .await
+            .unwrap()
+            .into_inner()
     }
 
     /// The secret of a webhook, as delivery learns it.

@@ -1,0 +1,258 @@
+//! This registry as a follower of those that write: its followers' confirmations are passed on to them, and its leases
+//! bound those that it gives.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use angarium_directory::{Confirmations, Standing};
+use angarium_proto::registry::v1::{Confirmation, PartitionRevision, WatchRequest, WatchResponse};
+use angarium_runtime::{Shutdown, Tasks, uptime};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout, timeout_at};
+use tokio_stream::StreamExt;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Status, Streaming};
+
+use crate::peers::Peers;
+use crate::sessions::{LEASE, Sessions};
+use crate::store::Store;
+use crate::writers::{Author, Writers};
+
+/// As for every follower: the writer answers each confirmation at once.
+const SILENCE: Duration = Duration::from_millis(1_500);
+const CONFIRM_EVERY: Duration = Duration::from_millis(100);
+const WAITING: usize = 16;
+/// Before one that cannot be followed is tried again.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// The registries that write what this one does not, and what each allows.
+#[derive(Clone, Debug)]
+pub(crate) struct Upstream {
+    /// By endpoint.
+    standings: Arc<Mutex<HashMap<String, Arc<Standing>>>>,
+    store: Arc<Store>,
+    sessions: Arc<Sessions>,
+    writers: Writers,
+    peers: Peers,
+    /// Since when no follower may have a lease, by [`uptime`].
+    none_since: Arc<Mutex<Option<Duration>>>,
+}
+
+/// Who cannot say for so long that followers may act is as good as away.
+const BLIND: Duration = Duration::from_secs(3);
+
+impl Upstream {
+    pub(crate) fn new(
+        store: &Arc<Store>,
+        sessions: &Arc<Sessions>,
+        writers: &Writers,
+        peers: &Peers,
+    ) -> Self {
+        Self {
+            standings: Arc::default(),
+            store: Arc::clone(store),
+            sessions: Arc::clone(sessions),
+            writers: writers.clone(),
+            peers: peers.clone(),
+            none_since: Arc::default(),
+        }
+    }
+
+    /// The longest lease that a follower may have now: whoever writes waits for this registry, or is this registry, as
+    /// long.
+    pub(crate) fn longest_lease(&self) -> Duration {
+        let standings = self.standings();
+        let allowed = |author: Author| match author {
+            Author::Nobody => LEASE,
+            Author::This(lease) => lease.left(),
+            // It has lost the partition, and has not read yet to whom.
+            Author::Unknown => Duration::ZERO,
+            Author::Other(endpoint) => match standings.get(&endpoint) {
+                Some(standing) => standing.left().unwrap_or(LEASE),
+                // It has just said that it writes.
+                None => Duration::ZERO,
+            },
+        };
+        let longest = self
+            .writers
+            .authors()
+            .into_iter()
+            .map(allowed)
+            .min()
+            .unwrap_or(LEASE);
+        drop(standings);
+        let mut none_since = self.none_since();
+        *none_since = longest.is_zero().then(|| none_since.unwrap_or_else(uptime));
+        longest
+    }
+
+    /// Refuses followers while this registry does not know for long who writes: they go to another, or on with what they
+    /// know.
+    pub(crate) fn check(&self) -> Result<(), Status> {
+        let since = *self.none_since();
+        match since {
+            Some(since) if self.longest_lease().is_zero() && uptime().saturating_sub(since) > BLIND => {
+                let message = "this registry does not hear who writes its partitions: is Kafka away?";
+                Err(Status::unavailable(message))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Follows every other registry for as long as it writes, until the shutdown begins.
+    pub(crate) async fn follow(self, tasks: Tasks) {
+        let shutdown = tasks.shutdown().clone();
+        let mut applied = self.store.applied();
+        loop {
+            self.follow_new(&tasks);
+            tokio::select! {
+                () = shutdown.begun() => return,
+                // The sender lives as long as the store.
+                _ = applied.changed() => {}
+            }
+        }
+    }
+
+    /// Begins to follow those that write from now on; those that do no more are left.
+    fn follow_new(&self, tasks: &Tasks) {
+        let others = self.others();
+        let mut standings = self.standings();
+        standings.retain(|endpoint, _| others.contains(endpoint));
+        for endpoint in others {
+            standings.entry(endpoint.clone()).or_insert_with(|| {
+                let standing = Arc::new(Standing::new());
+                let following =
+                    self.clone()
+                        .follow_one(endpoint, Arc::clone(&standing), tasks.shutdown().clone());
+                tasks.spawn("registry upstream", following);
+                standing
+            });
+        }
+    }
+
+    /// The other registries that write a partition.
+    fn others(&self) -> Vec<String> {
+        let other = |author| match author {
+            Author::Other(endpoint) => Some(endpoint),
+            Author::Nobody | Author::This(_) | Author::Unknown => None,
+        };
+        let mut endpoints: Vec<String> = self.writers.authors().into_iter().filter_map(other).collect();
+        endpoints.sort_unstable();
+        endpoints.dedup();
+        endpoints
+    }
+
+    async fn follow_one(self, endpoint: String, standing: Arc<Standing>, shutdown: Shutdown) {
+        let is_followed = || {
+            self.standings()
+                .get(&endpoint)
+                .is_some_and(|known| Arc::ptr_eq(known, &standing))
+        };
+        let following = async {
+            while is_followed() {
+                let began = uptime();
+                if !self.session(&endpoint, &standing).await {
+                    standing.found_nobody(began);
+                }
+                self.peers.forget(&endpoint);
+                sleep(PAUSE).await;
+            }
+        };
+        tokio::select! {
+            () = shutdown.begun() => {}
+            () = following => {}
+        }
+    }
+
+    /// Confirms until the connection ends; whether anything was heard.
+    async fn session(&self, endpoint: &str, standing: &Standing) -> bool {
+        let Ok(Some(mut peer)) = timeout(SILENCE, self.peers.reach(endpoint)).await else {
+            return false;
+        };
+        let (requests, waiting) = mpsc::channel(WAITING);
+        let first = WatchRequest {
+            leases_only: true,
+            ..WatchRequest::default()
+        };
+        // There is room for the first.
+        requests.try_send(first).ok();
+        let Ok(Ok(stream)) = timeout(SILENCE, peer.watch(ReceiverStream::new(waiting))).await else {
+            return false;
+        };
+        self.listen(stream.into_inner(), &requests, standing).await
+    }
+
+    async fn listen(
+        &self,
+        mut stream: Streaming<WatchResponse>,
+        requests: &mpsc::Sender<WatchRequest>,
+        standing: &Standing,
+    ) -> bool {
+        let mut heard = false;
+        let mut confirmations = Confirmations::default();
+        let mut due = interval(CONFIRM_EVERY);
+        due.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut moves = self.sessions.moves();
+        let mut sent = Vec::new();
+        let mut silent_at = Instant::now() + SILENCE;
+        loop {
+            let next: Result<Option<Result<WatchResponse, Status>>, _> = tokio::select! {
+                _ = due.tick() => {
+                    sent = self.confirm(requests, &mut confirmations);
+                    continue;
+                }
+                // The sender lives as long as the sessions.
+                _ = moves.changed() => {
+                    if self.confirmed() != sent {
+                        sent = self.confirm(requests, &mut confirmations);
+                    }
+                    continue;
+                }
+                next = timeout_at(silent_at, stream.next()) => next,
+            };
+            let Ok(Some(Ok(response))) = next else {
+                return heard;
+            };
+            heard = true;
+            silent_at = Instant::now() + SILENCE;
+            standing.is_followed_again();
+            if let Some(until) = response.lease.and_then(|lease| confirmations.answered(lease)) {
+                standing.lasts_until(until);
+            }
+        }
+    }
+
+    /// How far everyone has come that follows this registry.
+    fn confirmed(&self) -> Vec<i64> {
+        let ends = self.store.read(|state| state.next().to_vec());
+        self.sessions.confirmed_of(&ends)
+    }
+
+    fn confirm(&self, requests: &mpsc::Sender<WatchRequest>, confirmations: &mut Confirmations) -> Vec<i64> {
+        let confirmed = self.confirmed();
+        let revision = |(partition, next): (i32, &i64)| PartitionRevision {
+            partition,
+            revision: *next,
+        };
+        let request = WatchRequest {
+            confirmation: Some(Confirmation {
+                number: confirmations.next(),
+                revisions: (0_i32..).zip(&confirmed).map(revision).collect(),
+            }),
+            ..WatchRequest::default()
+        };
+        // If the connection takes nothing it is not heard: then the lease ends.
+        requests.try_send(request).ok();
+        confirmed
+    }
+
+    fn none_since(&self) -> MutexGuard<'_, Option<Duration>> {
+        self.none_since.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn standings(&self) -> MutexGuard<'_, HashMap<String, Arc<Standing>>> {
+        // Nothing panics while it is held, so a poisoned map is still whole.
+        self.standings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
