@@ -16,6 +16,7 @@ pub use ids::{AccountId, EventId, EventInfo, EventName, InvalidId, WebhookId};
 pub use lane::Lane;
 pub use webhook::{
     Account, Authentication, Bounded, DeadLetter, DetailTooLong, Disabled, DisabledReason, InvalidWebhook,
-    Limits, MaxAttempts, MaxGroupBytes, MaxGroupEvents, MaxInFlight, MaxRequestsPerSecond, Ordering,
-    OutOfBounds, PayloadFormat, Revision, SecretText, TargetUrl, TimetableSpec, TypePattern, Webhook,
+    Limits, MaxAttempts, MaxGroupBytes, MaxGroupEvents, MaxInFlight, MaxRequestsPerSecond, MaxWebhooks,
+    Ordering, OutOfBounds, PayloadFormat, Revision, SecretText, TargetUrl, TimetableSpec, TypePattern,
+    Webhook,
 };

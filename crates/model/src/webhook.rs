@@ -10,7 +10,7 @@ use crate::{AccountId, EventName, InvalidId, WebhookId};
 pub use disabled::{DetailTooLong, Disabled, DisabledReason};
 pub use settings::{
     Bounded, DeadLetter, Limits, MaxAttempts, MaxGroupBytes, MaxGroupEvents, MaxInFlight,
-    MaxRequestsPerSecond, Ordering, OutOfBounds, PayloadFormat,
+    MaxRequestsPerSecond, MaxWebhooks, Ordering, OutOfBounds, PayloadFormat,
 };
 
 /// How far a partition of the registry topic is known, and the version of what a record in it says: an offset.
@@ -45,6 +45,8 @@ pub struct Account {
     pub id: AccountId,
     /// For people.
     pub name: String,
+    /// The most webhooks that it may have (W3); `None` for what the installation allows.
+    pub max_webhooks: Option<MaxWebhooks>,
     /// The version of this account.
     pub revision: Revision,
     /// Unix milliseconds.

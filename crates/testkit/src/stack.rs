@@ -114,6 +114,8 @@ impl Stack {
             ("ANGARIUM_OPERATOR_KEY", key.expose()),
             ("ANGARIUM_REGISTRY_LISTEN", &at(registry)),
             ("ANGARIUM_REGISTRY_ENDPOINT", &registry_endpoint),
+            // Scenarios of few accounts have many webhooks each.
+            ("ANGARIUM_REGISTRY_WEBHOOKS_PER_ACCOUNT", "100000"),
             ("ANGARIUM_INGEST_LISTEN", &at(http)),
             ("ANGARIUM_INGEST_GRPC_LISTEN", &at(grpc)),
             // Nobody tests webhooks there; another stack on this machine may have the default port.

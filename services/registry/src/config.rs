@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
+use angarium_model::MaxWebhooks;
 use angarium_runtime::access::OperatorKey;
 
 use crate::election::Election;
@@ -23,6 +24,8 @@ pub struct Config {
     pub followers_return: Duration,
     /// The key that every call carries.
     pub key: OperatorKey,
+    /// The most webhooks of an account that has no number of its own (W3).
+    pub webhooks_per_account: MaxWebhooks,
     /// How long Kafka may take to acknowledge a write, and the reader to meet it; each.
     pub write_timeout: Duration,
     /// How many writes may wait, per partition; more are refused.
@@ -32,11 +35,16 @@ pub struct Config {
 }
 
 impl Config {
+    /// W3.
+    const DEFAULT_WEBHOOKS_PER_ACCOUNT: MaxWebhooks = match MaxWebhooks::new(5) {
+        Ok(five) => five,
+        Err(_) => unreachable!(),
+    };
     const DEFAULT_WRITE_TIMEOUT: Duration = Duration::from_secs(5);
     const DEFAULT_MAX_WAITING: NonZeroUsize = NonZeroUsize::new(256).unwrap();
     const DEFAULT_RECENT_CHANGES: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
 
-    /// The defaults: no other registry, writes time out after 5 s, 256 may wait, 10,000 changes are kept.
+    /// The defaults: no other registry, 5 webhooks an account, writes time out after 5 s, 256 may wait, 10,000 changes are kept.
     #[must_use]
     pub const fn new(listen: SocketAddr, key: OperatorKey) -> Self {
         Self {
@@ -45,6 +53,7 @@ impl Config {
             election: Election::Alone,
             followers_return: RETURN,
             key,
+            webhooks_per_account: Self::DEFAULT_WEBHOOKS_PER_ACCOUNT,
             write_timeout: Self::DEFAULT_WRITE_TIMEOUT,
             max_waiting: Self::DEFAULT_MAX_WAITING,
             recent_changes: Self::DEFAULT_RECENT_CHANGES,

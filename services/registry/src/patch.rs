@@ -1,13 +1,29 @@
 //! What a change makes of a webhook.
 
 use angarium_model::{
-    Authentication, DeadLetter, MaxGroupBytes, MaxGroupEvents, MaxInFlight, MaxRequestsPerSecond, Ordering,
-    PayloadFormat, SecretText, TargetUrl, TimetableSpec, TypePattern, Webhook,
+    Account, Authentication, DeadLetter, MaxGroupBytes, MaxGroupEvents, MaxInFlight, MaxRequestsPerSecond,
+    MaxWebhooks, Ordering, PayloadFormat, SecretText, TargetUrl, TimetableSpec, TypePattern, Webhook,
 };
 use angarium_proto::FieldError;
 use angarium_proto::convert::in_flight_of_an_ordered_webhook;
 
 use crate::refusal::Refusal;
+
+/// The fields of an account that change; `None` leaves one as it is.
+#[derive(Debug, Default)]
+pub(crate) struct AccountPatch {
+    pub(crate) name: Option<String>,
+    pub(crate) max_webhooks: Option<Option<MaxWebhooks>>,
+}
+
+impl AccountPatch {
+    /// The account as it will be.
+    pub(crate) fn apply(self, mut account: Account) -> Account {
+        account.name = self.name.unwrap_or(account.name);
+        account.max_webhooks = self.max_webhooks.unwrap_or(account.max_webhooks);
+        account
+    }
+}
 
 /// The fields of a webhook that change; `None` leaves one as it is, and `Some(None)` gives it its default.
 #[derive(Debug, Default)]

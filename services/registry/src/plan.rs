@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
-use angarium_model::{Account, AccountId, Authentication, Disabled, Revision, Webhook, WebhookId};
+use angarium_model::{
+    Account, AccountId, Authentication, Disabled, MaxWebhooks, Revision, Webhook, WebhookId,
+};
 
-use crate::patch::WebhookPatch;
+use crate::patch::{AccountPatch, WebhookPatch};
 use crate::record::{Entity, Key};
 use crate::refusal::Refusal;
 use crate::state::State;
@@ -16,7 +18,7 @@ pub(crate) enum Write {
     UpdateAccount {
         id: AccountId,
         expected: Expected,
-        name: Option<String>,
+        patch: AccountPatch,
     },
     DeleteAccount {
         id: AccountId,
@@ -45,6 +47,13 @@ pub(crate) enum Write {
         account: AccountId,
         webhook: Option<WebhookId>,
     },
+}
+
+/// What the installation allows, where an account says nothing else.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rules {
+    /// W3.
+    pub(crate) webhooks_per_account: MaxWebhooks,
 }
 
 /// The revision that a caller believes to be current.
@@ -79,18 +88,16 @@ impl Write {
     }
 
     /// Checks the write against the state, which must be all that there is of its account.
-    pub(crate) fn plan(self, state: &State) -> Result<Plan, Refusal> {
+    pub(crate) fn plan(self, state: &State, rules: Rules) -> Result<Plan, Refusal> {
         match self {
             Self::CreateAccount(account) if state.account(account.id).is_some() => {
                 Err(Refusal::AccountExists(account.id))
             }
             Self::CreateAccount(account) => Ok(Plan::account(account)),
-            Self::UpdateAccount { id, expected, name } => {
+            Self::UpdateAccount { id, expected, patch } => {
                 let current = state.account(id).ok_or(Refusal::NoAccount(id))?;
                 expected.check(Key::Account(id), current.revision)?;
-                let mut account = Account::clone(current);
-                account.name = name.unwrap_or(account.name);
-                Ok(Plan::account(account))
+                Ok(Plan::account(patch.apply(Account::clone(current))))
             }
             Self::DeleteAccount { id, expected } => {
                 let current = state.account(id).ok_or(Refusal::NoAccount(id))?;
@@ -101,8 +108,12 @@ impl Write {
                 }
             }
             Self::CreateWebhook(webhook) => {
-                let account = webhook.account;
-                state.account(account).ok_or(Refusal::NoAccount(account))?;
+                let id = webhook.account;
+                let account = state.account(id).ok_or(Refusal::NoAccount(id))?;
+                let most = account.max_webhooks.unwrap_or(rules.webhooks_per_account);
+                if state.webhook_count(id) >= usize::try_from(most.get().get()).unwrap_or(usize::MAX) {
+                    return Err(Refusal::TooManyWebhooks { account: id, most });
+                }
                 let new_secret = webhook.authentication != Authentication::None;
                 Ok(Plan::webhook(webhook, new_secret))
             }

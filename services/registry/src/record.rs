@@ -183,6 +183,7 @@ pub(crate) mod tests {
         Entity::Account(Account {
             id: AccountId::new(id).unwrap(),
             name: name.to_owned(),
+            max_webhooks: None,
             revision: Revision::default(),
             created_at_ms: 1,
         })

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use angarium_model::{AccountId, Revision, WebhookId};
+use angarium_model::{AccountId, MaxWebhooks, Revision, WebhookId};
 use angarium_proto::{FieldError, InvalidWire, invalid_argument};
 use angarium_signing::SecretError;
 use tonic::{Code, Status};
@@ -35,6 +35,8 @@ pub(crate) enum Refusal {
     Stale { key: Key, current: Revision, given: i64 },
     #[error("account {account} still has {count} {}; delete them first with DeleteWebhook", webhooks(*.count))]
     HasWebhooks { account: AccountId, count: usize },
+    #[error("account {account} has {most} webhooks, as many as it may have (W3); delete one, or have max_webhooks of the account raised", most = .most.get())]
+    TooManyWebhooks { account: AccountId, most: MaxWebhooks },
     #[error("too many writes are waiting for Kafka; try again later")]
     Busy,
     #[error(
@@ -72,7 +74,7 @@ impl Refusal {
             Self::NoAccount(_) | Self::NoWebhook { .. } => Code::NotFound,
             Self::Stale { .. } => Code::Aborted,
             Self::HasWebhooks { .. } => Code::FailedPrecondition,
-            Self::Busy => Code::ResourceExhausted,
+            Self::TooManyWebhooks { .. } | Self::Busy => Code::ResourceExhausted,
             Self::NotWritten | Self::NotWriter | Self::Behind | Self::Unknown => Code::Unavailable,
             Self::NoSecret(_) => Code::Internal,
         }
@@ -94,6 +96,9 @@ impl Refusal {
             Self::HasWebhooks { account, .. } => {
                 let subject = Key::Account(*account).to_string();
                 ErrorDetails::with_precondition_failure_violation("HAS_WEBHOOKS", subject, message)
+            }
+            Self::TooManyWebhooks { account, .. } => {
+                ErrorDetails::with_quota_failure_violation(Key::Account(*account).to_string(), message)
             }
             Self::NotWriter => ErrorDetails::with_error_info(NOT_WRITER, DOMAIN, HashMap::new()),
             Self::Busy | Self::NotWritten | Self::Behind => ErrorDetails::with_retry_info(Some(RETRY_AFTER)),
@@ -146,6 +151,10 @@ mod tests {
                 given: 1,
             },
             Refusal::HasWebhooks { account, count: 1 },
+            Refusal::TooManyWebhooks {
+                account,
+                most: MaxWebhooks::new(5).unwrap(),
+            },
             Refusal::Busy,
             Refusal::NotWritten,
             Refusal::NotWriter,

@@ -8,6 +8,7 @@ use angarium_proto::convert::{account_from_wire, disabled_from_wire};
 use angarium_proto::registry::v1;
 use angarium_proto::{FieldError, InvalidWire, under};
 
+use crate::patch::AccountPatch;
 use crate::plan::{Expected, Write};
 use crate::refusal::Refusal;
 
@@ -26,19 +27,28 @@ pub(crate) fn create_account(request: v1::CreateAccountRequest, now_ms: i64) -> 
 
 pub(crate) fn update_account(request: v1::UpdateAccountRequest) -> Result<Write, Refusal> {
     const NAME: &str = "name";
+    const MAX_WEBHOOKS: &str = "max_webhooks";
     let wire = request.account.ok_or_else(|| required("account"))?;
     let expected = Expected::from_wire(wire.revision);
     let mut errors = Vec::new();
     let paths = request.update_mask.map(|mask| mask.paths).unwrap_or_default();
-    check_mask(&paths, &[NAME], &mut errors);
-    let named = paths.is_empty() || paths.iter().any(|path| path == NAME);
-    // A name that is not to be changed is not looked at.
-    let name = if named { wire.name } else { String::new() };
-    match account_from_wire(v1::Account { name, ..wire }) {
+    check_mask(&paths, &[NAME, MAX_WEBHOOKS], &mut errors);
+    let is_named = |field: &str| paths.is_empty() || paths.iter().any(|path| path == field);
+    // What is not to be changed is not looked at.
+    let name = if is_named(NAME) { wire.name } else { String::new() };
+    let max_webhooks = wire.max_webhooks.filter(|_| is_named(MAX_WEBHOOKS));
+    match account_from_wire(v1::Account {
+        name,
+        max_webhooks,
+        ..wire
+    }) {
         Ok(account) if errors.is_empty() => Ok(Write::UpdateAccount {
             id: account.id,
             expected,
-            name: named.then_some(account.name),
+            patch: AccountPatch {
+                name: is_named(NAME).then_some(account.name),
+                max_webhooks: is_named(MAX_WEBHOOKS).then_some(account.max_webhooks),
+            },
         }),
         Ok(_) => Err(InvalidWire(errors).into()),
         Err(more) => {

@@ -20,7 +20,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::election::Mandate;
-use crate::plan::{Plan, Write};
+use crate::plan::{Plan, Rules, Write};
 use crate::record::{Claim, Entity, Key};
 use crate::refusal::Refusal;
 use crate::sessions::Sessions;
@@ -53,6 +53,7 @@ pub(crate) struct Writer {
     pub(crate) timeout: Duration,
     /// How many writes may wait.
     pub(crate) max_waiting: usize,
+    pub(crate) rules: Rules,
     pub(crate) store: Arc<Store>,
     pub(crate) sessions: Arc<Sessions>,
     pub(crate) door: Door,
@@ -183,7 +184,7 @@ impl Writer {
                     command.reply.send(Err(Refusal::NotWritten)).ok();
                 } else if batch.len() < MAX_BATCH && accounts.insert(command.write.account()) {
                     batch.push(Planned {
-                        plan: command.write.plan(state),
+                        plan: command.write.plan(state, self.rules),
                         reply: command.reply,
                     });
                 } else {

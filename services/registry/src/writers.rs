@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::Config;
 use crate::election::Mandate;
-use crate::plan::Write;
+use crate::plan::{Rules, Write};
 use crate::record::Entity;
 use crate::refusal::Refusal;
 use crate::sessions::Sessions;
@@ -158,6 +158,9 @@ impl Writers {
                     endpoint: this.endpoint.to_string(),
                     timeout: config.write_timeout,
                     max_waiting: config.max_waiting.get(),
+                    rules: Rules {
+                        webhooks_per_account: config.webhooks_per_account,
+                    },
                     store: Arc::clone(&this.store),
                     sessions: Arc::clone(&sessions),
                     door: door.clone(),

@@ -43,6 +43,8 @@ impl<const MIN: u32, const MAX: u32> Bounded<MIN, MAX> {
     }
 }
 
+/// The most webhooks of an account (W3).
+pub type MaxWebhooks = Bounded<1, 100_000>;
 /// The most events of a group. A webhook's queue holds 256.
 pub type MaxGroupEvents = Bounded<1, 256>;
 /// The most bytes of a group's events, 1 KiB to 1 MiB; an event that is larger goes alone.

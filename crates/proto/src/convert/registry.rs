@@ -43,10 +43,12 @@ pub fn account_from_wire(wire: v1::Account) -> Result<Account, Vec<FieldError>> 
     let mut errors = Vec::new();
     let id = take(AccountId::new(wire.id), "id", &mut errors);
     check_name(&wire.name, 0, &mut errors);
+    let max_webhooks = settings::bounded(wire.max_webhooks, "max_webhooks", &mut errors);
     match id {
         Some(id) if errors.is_empty() => Ok(Account {
             id,
             name: wire.name,
+            max_webhooks,
             revision: Revision::from_offset(wire.revision),
             created_at_ms: wire.created_at_ms,
         }),
@@ -60,6 +62,7 @@ pub fn account_to_wire(account: &Account) -> v1::Account {
     v1::Account {
         id: account.id.get(),
         name: account.name.clone(),
+        max_webhooks: account.max_webhooks.map(|most| most.get().get()),
         revision: account.revision.offset(),
         created_at_ms: account.created_at_ms,
     }

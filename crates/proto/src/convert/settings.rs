@@ -82,7 +82,7 @@ pub(super) fn dead_letter_from_wire(
     after_attempts.map(|after_attempts| DeadLetter { after_attempts })
 }
 
-fn bounded<const MIN: u32, const MAX: u32>(
+pub(super) fn bounded<const MIN: u32, const MAX: u32>(
     given: Option<u32>,
     field: &str,
     errors: &mut Vec<FieldError>,

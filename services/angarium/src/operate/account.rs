@@ -1,6 +1,9 @@
 //! `angarium account …`
 
-use angarium_proto::registry::v1::{Account, CreateAccountRequest, ListAccountsRequest};
+use angarium_proto::registry::v1::{
+    Account, CreateAccountRequest, ListAccountsRequest, UpdateAccountRequest,
+};
+use anyhow::bail;
 use serde_json::json;
 
 use super::call::present;
@@ -21,6 +24,7 @@ pub(crate) async fn run(command: AccountCommand) -> anyhow::Result<()> {
             let account = Account {
                 id: create.id,
                 name: create.name,
+                max_webhooks: create.max_webhooks,
                 ..Account::default()
             };
             let sent = registry
@@ -31,6 +35,35 @@ pub(crate) async fn run(command: AccountCommand) -> anyhow::Result<()> {
                 .await;
             let account = present(registry.answer(sent)?.account)?;
             print(&one(create.at.reach.output, &HEADERS, row(account)))
+        }
+        AccountCommand::Update(update) => {
+            let mut registry = Registry::at(&update.at)?;
+            let named = [
+                ("name", update.name.is_some()),
+                ("max_webhooks", update.max_webhooks.is_some()),
+            ];
+            let paths: Vec<String> = named
+                .iter()
+                .filter(|(_, named)| *named)
+                .map(|(path, _)| (*path).to_owned())
+                .collect();
+            if paths.is_empty() {
+                bail!("nothing is to be changed: give --name or --max-webhooks");
+            }
+            let account = Account {
+                id: update.id,
+                name: update.name.unwrap_or_default(),
+                max_webhooks: update.max_webhooks.filter(|most| *most > 0),
+                ..Account::default()
+            };
+            let mut change = UpdateAccountRequest {
+                account: Some(account),
+                update_mask: None,
+            };
+            change.update_mask.get_or_insert_default().paths = paths;
+            let sent = registry.calls.update_account(request(change)).await;
+            let account = present(registry.answer(sent)?.account)?;
+            print(&one(update.at.reach.output, &HEADERS, row(account)))
         }
         AccountCommand::List(at) => {
             let mut registry = Registry::at(&at)?;
@@ -57,6 +90,7 @@ fn row(account: Account) -> Row {
     let json = json!({
         "id": account.id,
         "name": account.name,
+        "maxWebhooks": account.max_webhooks,
         "revision": account.revision,
         "createdAtMs": account.created_at_ms,
     });

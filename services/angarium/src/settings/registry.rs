@@ -1,8 +1,9 @@
 //! Settings of the registry, and of those who call it.
 
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
+use angarium_model::MaxWebhooks;
 use angarium_registry::{Config, Election};
 use angarium_runtime::access::OperatorKey;
 use angarium_runtime::config::Reader;
@@ -10,6 +11,7 @@ use angarium_runtime::grpc::check_endpoint;
 
 use super::shared::Kafka;
 
+const MOST_WEBHOOKS: NonZeroU32 = NonZeroU32::new(MaxWebhooks::MAX).unwrap();
 const MOST_WAITING: NonZeroUsize = NonZeroUsize::new(100_000).unwrap();
 const MOST_CHANGES: NonZeroUsize = NonZeroUsize::new(10_000_000).unwrap();
 
@@ -68,6 +70,17 @@ pub(super) fn read(reader: &mut Reader, name: &str, kafka: &Kafka, key: &Operato
             NonZeroUsize::MIN..=MOST_CHANGES,
             "How many of the latest changes are kept in memory for followers that reconnect; one that missed more gets everything anew",
         ),
+        webhooks_per_account: MaxWebhooks::new(
+            section
+                .integer(
+                    "webhooks_per_account",
+                    default.webhooks_per_account.get(),
+                    NonZeroU32::MIN..=MOST_WEBHOOKS,
+                    "The most webhooks of an account that has no max_webhooks of its own",
+                )
+                .get(),
+        )
+        .unwrap_or(default.webhooks_per_account),
         ..default
     };
     (endpoint, config)

@@ -112,6 +112,7 @@ fn account(id: u64) -> Account {
     Account {
         id: AccountId::new(id).unwrap(),
         name: String::new(),
+        max_webhooks: None,
         revision: Revision::default(),
         created_at_ms: 0,
     }

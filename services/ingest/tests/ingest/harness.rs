@@ -99,6 +99,7 @@ impl Ingest {
         let account = |id| Account {
             id: AccountId::new(id).unwrap(),
             name: String::new(),
+            max_webhooks: None,
             revision: Revision::from_offset(1),
             created_at_ms: 0,
         };

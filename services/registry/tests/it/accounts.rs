@@ -1,8 +1,8 @@
 //! Accounts are written and read.
 
 use angarium_proto::registry::v1::{
-    Account, CreateAccountRequest, DeleteAccountRequest, EventClass, GetAccountRequest, ListAccountsRequest,
-    ListEventTypesRequest, UpdateAccountRequest,
+    Account, CreateAccountRequest, CreateWebhookRequest, DeleteAccountRequest, DeleteWebhookRequest,
+    EventClass, GetAccountRequest, ListAccountsRequest, ListEventTypesRequest, UpdateAccountRequest,
 };
 use tonic::Code;
 use tonic_types::StatusExt;
@@ -127,6 +127,66 @@ async fn an_account_with_webhooks_is_not_deleted() {
     let refused = refused.unwrap_err();
     assert_eq!(refused.code(), Code::FailedPrecondition);
     assert!(refused.message().contains("2 webhooks"), "{refused}");
+}
+
+#[tokio::test]
+async fn w3_an_account_has_five_webhooks_at_most_unless_it_is_allowed_more() {
+    let registry = Registry::with_quota(None).await;
+    let account = registry.create_account(1234, "Acme").await;
+    let create = async || {
+        let webhook = Some(webhook());
+        registry
+            .client
+            .clone()
+            .create_webhook(CreateWebhookRequest { webhook })
+            .await
+    };
+    let mut last = None;
+    for _ in 0..5 {
+        last = Some(create().await.unwrap().into_inner().webhook.unwrap());
+    }
+    let refused = create().await.unwrap_err();
+    assert_eq!(refused.code(), Code::ResourceExhausted);
+    assert!(refused.message().contains("has 5 webhooks"), "{refused}");
+    assert!(refused.get_details_quota_failure().is_some());
+
+    let allow = |most: Option<u32>| {
+        let mut request = UpdateAccountRequest {
+            account: Some(Account {
+                name: "not looked at".into(),
+                max_webhooks: most,
+                revision: 0,
+                ..account.clone()
+            }),
+            update_mask: None,
+        };
+        request.update_mask.get_or_insert_default().paths = vec!["max_webhooks".into()];
+        request
+    };
+    let mut client = registry.client.clone();
+    let allowed = client.update_account(allow(Some(6))).await.unwrap();
+    let allowed = allowed.into_inner().account.unwrap();
+    assert_eq!((allowed.max_webhooks, &*allowed.name), (Some(6), "Acme"));
+    create().await.unwrap();
+    assert_eq!(create().await.unwrap_err().code(), Code::ResourceExhausted);
+
+    // Fewer than there are: none goes, and none comes until there are fewer.
+    client.update_account(allow(Some(5))).await.unwrap();
+    let delete = DeleteWebhookRequest {
+        account_id: 1234,
+        id: last.unwrap().id,
+        revision: 0,
+    };
+    client.delete_webhook(delete).await.unwrap();
+    assert_eq!(create().await.unwrap_err().code(), Code::ResourceExhausted);
+    client.update_account(allow(None)).await.unwrap();
+    assert_eq!(
+        create().await.unwrap_err().code(),
+        Code::ResourceExhausted,
+        "five again"
+    );
+    let wrong = client.update_account(allow(Some(0))).await.unwrap_err();
+    assert_eq!(wrong_fields(&wrong), ["account.max_webhooks"]);
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use angarium_kafka::MockBroker;
 use angarium_kafka::topics::Layout;
+use angarium_model::MaxWebhooks;
 use angarium_proto::registry::v1::registry_service_client::RegistryServiceClient;
 use angarium_proto::registry::v1::{
     Account, Authentication, CreateAccountRequest, CreateWebhookRequest, GetWebhookRequest, NoAuthentication,
@@ -34,9 +35,15 @@ pub(crate) struct Registry {
 
 impl Registry {
     pub(crate) async fn start() -> Self {
+        Self::with_quota(MaxWebhooks::new(1_000).ok()).await
+    }
+
+    /// With so many webhooks an account; with the default if it is not given.
+    pub(crate) async fn with_quota(webhooks_per_account: Option<MaxWebhooks>) -> Self {
         let broker = MockBroker::start(&Layout::default()).unwrap();
         let mut config = Config::new(SocketAddr::from(([127, 0, 0, 1], 0)), OperatorKey::generate());
         config.followers_return = Duration::ZERO;
+        config.webhooks_per_account = webhooks_per_account.unwrap_or(config.webhooks_per_account);
         Self::serve(broker, config).await
     }
 
