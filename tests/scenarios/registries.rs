@@ -11,7 +11,7 @@ use angarium_proto::registry::v1::registry_service_client::RegistryServiceClient
 use angarium_runtime::access::OperatorKey;
 use angarium_runtime::grpc;
 use angarium_testkit::process::{self, Process};
-use angarium_testkit::stack::{Backends, has_writer};
+use angarium_testkit::stack::{Backends, SEAL_KEYS, has_writer};
 use rustix::process::Signal;
 use tokio::sync::watch;
 
@@ -41,6 +41,7 @@ impl Registries {
             ("ANGARIUM_KAFKA_BOOTSTRAP", backends.kafka.as_str()),
             ("ANGARIUM_KAFKA_PREFIX", &prefix),
             ("ANGARIUM_OPERATOR_KEY", key.expose()),
+            ("ANGARIUM_SEAL_KEYS", SEAL_KEYS),
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into();

@@ -29,6 +29,9 @@ const FANOUT_SESSION: &str = "6s";
 /// The shortest that delivery allows, whose calls must end within it: a killed worker's partitions are free after it.
 pub const DELIVERY_SESSION: Duration = Duration::from_secs(20);
 
+/// What seals secrets in the registry topic.
+pub const SEAL_KEYS: &str = "k1:QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE=";
+
 /// Where Kafka and Redis are.
 #[derive(Clone, Debug)]
 pub struct Backends {
@@ -114,6 +117,7 @@ impl Stack {
             ("ANGARIUM_OPERATOR_KEY", key.expose()),
             ("ANGARIUM_REGISTRY_LISTEN", &at(registry)),
             ("ANGARIUM_REGISTRY_ENDPOINT", &registry_endpoint),
+            ("ANGARIUM_SEAL_KEYS", SEAL_KEYS),
             // Scenarios of few accounts have many webhooks each.
             ("ANGARIUM_REGISTRY_WEBHOOKS_PER_ACCOUNT", "100000"),
             ("ANGARIUM_INGEST_LISTEN", &at(http)),

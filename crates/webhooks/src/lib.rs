@@ -126,7 +126,10 @@ mod tests {
             name: "HR".into(),
             target_url: "ftp://example.com".into(),
             authentication: Some(v1::Authentication {
-                method: Some(Method::Signature(v1::Signature { secret: "s".into() })),
+                method: Some(Method::Signature(v1::Signature {
+                    secret: "s".into(),
+                    ..v1::Signature::default()
+                })),
             }),
             event_types: vec!["CI_STATS".into(), "CI_STAT".into(), "CI_STATS_*".into()],
             timetable: Some(v1::Timetable {

@@ -171,6 +171,13 @@ impl RegistryService for Api {
         self.routing.write(request).await
     }
 
+    async fn reseal_webhook(
+        &self,
+        request: Request<v1::ResealWebhookRequest>,
+    ) -> Answer<v1::ResealWebhookResponse> {
+        self.routing.write(request).await
+    }
+
     async fn delete_webhook(
         &self,
         request: Request<v1::DeleteWebhookRequest>,

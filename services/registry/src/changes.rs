@@ -68,6 +68,9 @@ change!(DisableWebhookRequest => DisableWebhookResponse, disable_webhook,
     request::disable_webhook, |stored| v1::DisableWebhookResponse { webhook: stored.webhook() });
 change!(DeleteWebhookRequest => DeleteWebhookResponse, delete_webhook,
     |request, _now| request::delete_webhook(&request), |_stored| v1::DeleteWebhookResponse {});
+change!(ResealWebhookRequest => ResealWebhookResponse, reseal_webhook,
+    |request, _now| request::reseal_webhook(&request),
+    |stored| v1::ResealWebhookResponse { resealed: stored.is_new });
 // Reads of what is current, whatever this registry has read of it.
 change!(GetAccountRequest => GetAccountResponse, get_account,
     |request, _now| request::read_account(&request),

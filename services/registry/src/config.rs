@@ -8,6 +8,7 @@ use angarium_model::MaxWebhooks;
 use angarium_runtime::access::OperatorKey;
 
 use crate::election::Election;
+use crate::seal::SealKeys;
 use crate::sessions::RETURN;
 
 /// Settings of the registry.
@@ -24,6 +25,8 @@ pub struct Config {
     pub followers_return: Duration,
     /// The key that every call carries.
     pub key: OperatorKey,
+    /// What seals secrets in the topic.
+    pub seal_keys: SealKeys,
     /// The most webhooks of an account that has no number of its own (W3).
     pub webhooks_per_account: MaxWebhooks,
     /// How long Kafka may take to acknowledge a write, and the reader to meet it; each.
@@ -44,15 +47,16 @@ impl Config {
     const DEFAULT_MAX_WAITING: NonZeroUsize = NonZeroUsize::new(256).unwrap();
     const DEFAULT_RECENT_CHANGES: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
 
-    /// The defaults: no other registry, 5 webhooks an account, writes time out after 5 s, 256 may wait, 10,000 changes are kept.
+    /// The defaults: no other registry, secrets are not sealed, 5 webhooks an account, writes time out after 5 s, 256 may wait, 10,000 changes are kept.
     #[must_use]
-    pub const fn new(listen: SocketAddr, key: OperatorKey) -> Self {
+    pub fn new(listen: SocketAddr, key: OperatorKey) -> Self {
         Self {
             listen,
             advertise: None,
             election: Election::Alone,
             followers_return: RETURN,
             key,
+            seal_keys: SealKeys::none(),
             webhooks_per_account: Self::DEFAULT_WEBHOOKS_PER_ACCOUNT,
             write_timeout: Self::DEFAULT_WRITE_TIMEOUT,
             max_waiting: Self::DEFAULT_MAX_WAITING,

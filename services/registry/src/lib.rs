@@ -36,6 +36,7 @@ mod refusal;
 mod request;
 mod revisions;
 mod routing;
+mod seal;
 mod sessions;
 mod state;
 mod store;
@@ -58,6 +59,7 @@ pub use config::Config;
 pub use election::Election;
 pub use error::Error;
 pub use record::UnreadableRecord;
+pub use seal::{InvalidKeys, SealKeys};
 
 use crate::api::Api;
 use crate::following::Followers;
@@ -104,7 +106,11 @@ impl Service {
     ) -> Result<Handle, Error> {
         let topic = names.registry();
         let partitions = topics::partitions(connection, topic, config.write_timeout).await?;
-        let store = Arc::new(Store::new(partitions, config.recent_changes));
+        let store = Arc::new(Store::new(
+            partitions,
+            config.recent_changes,
+            config.seal_keys.clone(),
+        ));
         let (_tail, events) = Tail::open(connection, topic, From::Beginning, CLIENT_ID, tasks)?;
         let (caught_up, reached_end) = oneshot::channel();
         let reading = reader::run(events, Arc::clone(&store), caught_up, tasks.shutdown().clone());

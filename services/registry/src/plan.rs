@@ -42,6 +42,11 @@ pub(crate) enum Write {
         id: WebhookId,
         expected: Expected,
     },
+    /// Seals its secret anew, if that makes a difference.
+    ResealWebhook {
+        account: AccountId,
+        id: WebhookId,
+    },
     /// Writes nothing: says how the account, or a webhook of it, is once all writes that were answered are in.
     Read {
         account: AccountId,
@@ -83,6 +88,7 @@ impl Write {
             Self::UpdateWebhook { account, .. }
             | Self::DisableWebhook { account, .. }
             | Self::DeleteWebhook { account, .. }
+            | Self::ResealWebhook { account, .. }
             | Self::Read { account, .. } => *account,
         }
     }
@@ -140,6 +146,14 @@ impl Write {
             } => {
                 current_webhook(state, account, id, expected)?;
                 Ok(Plan::removal(Key::Webhook(id)))
+            }
+            Self::ResealWebhook { account, id } => {
+                let webhook = Webhook::clone(current_webhook(state, account, id, Expected::ANY)?);
+                Ok(if state.has_outdated_seal(id) {
+                    Plan::webhook(webhook, false)
+                } else {
+                    Plan::Unchanged(Entity::Webhook(Box::new(webhook)))
+                })
             }
             Self::Read { account, webhook } => state.read(account, webhook).map(Plan::Unchanged),
         }

@@ -25,7 +25,7 @@ pub(crate) async fn run(
         match event {
             TailEvent::Record(record) => store.apply(&record)?,
             TailEvent::CaughtUp => {
-                store.loaded();
+                store.loaded()?;
                 // Nobody waits for it when the start was given up.
                 caught_up.take().and_then(|waiting| waiting.send(()).ok());
             }

@@ -8,9 +8,12 @@ use angarium_model::{Account, AccountId, Revision, Webhook, WebhookId};
 use angarium_proto::convert::{
     Secrets, account_from_wire, account_to_wire, webhook_from_wire, webhook_to_wire,
 };
+use angarium_proto::registry::v1::authentication::Method;
 use angarium_proto::registry::v1::{self, RegistryRecord, registry_record::Entry};
 use angarium_proto::{FieldError, InvalidWire};
 use prost::Message;
+
+use crate::seal::{SealError, SealKeys};
 
 /// What a record is about; its key, as text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +41,8 @@ pub(crate) enum Entity {
 pub(crate) struct Claim {
     /// Where other registries reach it.
     pub(crate) endpoint: String,
+    /// Which start of a registry it is.
+    pub(crate) incarnation: String,
 }
 
 /// A record that this version does not understand.
@@ -79,8 +84,11 @@ impl FromStr for Key {
 }
 
 impl Entity {
-    /// The value of its record. The revision is left out: it is the offset, which is not known yet.
-    pub(crate) fn encode(&self) -> Vec<u8> {
+    /// The value of its record, its secret sealed. The revision is left out: it is the offset, which is not known yet.
+    ///
+    /// # Errors
+    /// When the secret cannot be sealed.
+    pub(crate) fn encode(&self, keys: &SealKeys) -> Result<Vec<u8>, SealError> {
         let entry = match self {
             Self::Account(account) => {
                 let mut wire = account_to_wire(account);
@@ -90,13 +98,20 @@ impl Entity {
             Self::Webhook(webhook) => {
                 let mut wire = webhook_to_wire(webhook, Secrets::Include);
                 wire.revision = 0;
+                if let Some(signature) = signature(&mut wire)
+                    && let Some(sealed) = keys.seal(webhook.id, &signature.secret)?
+                {
+                    signature.secret.clear();
+                    signature.sealed = Some(sealed);
+                }
                 Entry::Webhook(wire)
             }
             Self::Writer(claim) => Entry::Writer(v1::Writer {
                 endpoint: claim.endpoint.clone(),
+                incarnation: claim.incarnation.clone(),
             }),
         };
-        RegistryRecord { entry: Some(entry) }.encode_to_vec()
+        Ok(RegistryRecord { entry: Some(entry) }.encode_to_vec())
     }
 
     /// The same at a revision.
@@ -127,46 +142,102 @@ impl Entity {
     }
 }
 
-/// Reads a record: its key, and what it says (nothing when it removes the key).
-pub(crate) fn decode(record: &Record) -> Result<(Key, Option<Entity>), UnreadableRecord> {
-    read(record).map_err(|problem| UnreadableRecord {
-        partition: record.partition,
-        offset: record.offset,
-        key: String::from_utf8_lossy(&record.key).into_owned(),
-        problem,
-    })
+/// What a record says.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Said {
+    pub(crate) key: Key,
+    /// Nothing when it removes the key.
+    pub(crate) entity: Option<Entity>,
+    /// Whether it has a secret that would be sealed in another way today.
+    pub(crate) is_sealed_with_another_key: bool,
+    /// Why its secret does not open, if it does not; it is left out then.
+    pub(crate) locked: Option<SealError>,
 }
 
-fn read(record: &Record) -> Result<(Key, Option<Entity>), String> {
+fn signature(webhook: &mut v1::Webhook) -> Option<&mut v1::Signature> {
+    match webhook.authentication.as_mut()?.method.as_mut()? {
+        Method::Signature(signature) => Some(signature),
+        Method::None(_) => None,
+    }
+}
+
+/// Reads a record.
+pub(crate) fn decode(record: &Record, keys: &SealKeys) -> Result<Said, UnreadableRecord> {
+    read(record, keys).map_err(|problem| UnreadableRecord::of(record, problem))
+}
+
+fn read(record: &Record, keys: &SealKeys) -> Result<Said, String> {
     let text = std::str::from_utf8(&record.key).map_err(|error| error.to_string())?;
     let key = text.parse::<Key>()?;
     let Some(value) = &record.value else {
-        return Ok((key, None));
+        return Ok(Said {
+            key,
+            entity: None,
+            is_sealed_with_another_key: false,
+            locked: None,
+        });
     };
+    let mut is_sealed_with_another_key = false;
+    let mut locked = None;
     let value = RegistryRecord::decode(value.clone()).map_err(|error| error.to_string())?;
     let wrong = |errors: Vec<FieldError>| InvalidWire(errors).to_string();
     let entity = match value.entry {
         Some(Entry::Account(account)) => Entity::Account(account_from_wire(account).map_err(wrong)?),
-        Some(Entry::Webhook(webhook)) => {
+        Some(Entry::Webhook(mut webhook)) => {
+            let id = webhook.id.parse::<WebhookId>();
+            if let (Ok(id), Some(signature)) = (id, signature(&mut webhook)) {
+                is_sealed_with_another_key = !keys.is_current(signature.sealed.as_ref());
+                if let Some(sealed) = signature.sealed.take() {
+                    match keys.open(id, &sealed) {
+                        Ok(secret) => signature.secret = secret,
+                        Err(error) => locked = Some(error),
+                    }
+                }
+            }
             Entity::Webhook(Box::new(webhook_from_wire(webhook).map_err(wrong)?))
         }
         Some(Entry::Writer(writer)) => Entity::Writer(Claim {
             endpoint: writer.endpoint,
+            incarnation: writer.incarnation,
         }),
         None => return Err("its value is neither an account nor a webhook nor a writer".to_owned()),
     };
     if entity.key() != key {
         return Err(format!("its value is {}", entity.key()));
     }
-    Ok((key, Some(entity.at(Revision::from_offset(record.offset)))))
+    Ok(Said {
+        key,
+        entity: Some(entity.at(Revision::from_offset(record.offset))),
+        is_sealed_with_another_key,
+        locked,
+    })
+}
+
+impl UnreadableRecord {
+    /// A record whose secret does not open.
+    pub(crate) fn locked(record: &Record, error: &SealError) -> Self {
+        Self::of(record, error.to_string())
+    }
+
+    fn of(record: &Record, problem: String) -> Self {
+        Self {
+            partition: record.partition,
+            offset: record.offset,
+            key: String::from_utf8_lossy(&record.key).into_owned(),
+            problem,
+        }
+    }
 }
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use angarium_model::{Disabled, DisabledReason, Limits, Ordering, PayloadFormat};
+    use angarium_model::{
+        Authentication, Disabled, DisabledReason, Limits, Ordering, PayloadFormat, SecretText,
+    };
     use bytes::Bytes;
 
     use super::*;
+    use crate::seal::tests::keys;
 
     pub(crate) fn record(partition: i32, offset: i64, key: Key, entity: Option<&Entity>) -> Record {
         Record {
@@ -174,7 +245,7 @@ pub(crate) mod tests {
             offset,
             timestamp_ms: 0,
             key: Bytes::from(key.to_string()),
-            value: entity.map(|entity| Bytes::from(entity.encode())),
+            value: entity.map(|entity| Bytes::from(entity.encode(&SealKeys::none()).unwrap())),
             headers: Vec::new(),
         }
     }
@@ -192,9 +263,47 @@ pub(crate) mod tests {
     #[test]
     fn what_a_record_says_is_read_at_its_offset() {
         let (key, entity) = (Key::Account(AccountId::new(1234).unwrap()), account(1234, "Acme"));
-        let decoded = decode(&record(0, 7, key, Some(&entity))).unwrap();
-        assert_eq!(decoded, (key, Some(entity.at(Revision::from_offset(7)))));
-        assert_eq!(decode(&record(0, 8, key, None)).unwrap(), (key, None));
+        let said = read_plain(&record(0, 7, key, Some(&entity))).unwrap();
+        assert_eq!(
+            (said.key, said.entity),
+            (key, Some(entity.at(Revision::from_offset(7))))
+        );
+        let said = read_plain(&record(0, 8, key, None)).unwrap();
+        assert_eq!((said.key, said.entity), (key, None));
+    }
+
+    fn read_plain(record: &Record) -> Result<Said, UnreadableRecord> {
+        decode(record, &SealKeys::none())
+    }
+
+    /// A webhook that signs with this secret.
+    fn signing(secret: &str) -> Entity {
+        let mut webhook = old_webhook();
+        webhook.authentication = Authentication::Signature(Some(SecretText::new(secret.to_owned())));
+        Entity::Webhook(Box::new(webhook))
+    }
+
+    #[test]
+    fn w2_a_secret_is_sealed_in_its_record_and_another_key_is_told_from_damage() {
+        let entity = signing("whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz");
+        let mut sealed = record(0, 4, entity.key(), None);
+        let value = entity.encode(&keys("a")).unwrap();
+        assert!(!String::from_utf8_lossy(&value).contains("whsec_"));
+        sealed.value = Some(value.into());
+        let said = decode(&sealed, &keys("ab")).unwrap();
+        assert!(!said.is_sealed_with_another_key);
+        assert_eq!(said.entity, Some(entity.clone().at(Revision::from_offset(4))));
+        assert!(decode(&sealed, &keys("ba")).unwrap().is_sealed_with_another_key);
+        let locked = decode(&sealed, &keys("b")).unwrap().locked.unwrap();
+        let told = UnreadableRecord::locked(&sealed, &locked).to_string();
+        assert!(
+            told.contains("sealed with the key \"a\", which seal.keys does not have"),
+            "{told}"
+        );
+
+        let plain = record(0, 4, entity.key(), Some(&entity));
+        assert!(decode(&plain, &keys("a")).unwrap().is_sealed_with_another_key);
+        assert!(!read_plain(&plain).unwrap().is_sealed_with_another_key);
     }
 
     /// A webhook's record as versions wrote it that knew nothing of the fields behind `created_at_ms`, byte by byte.
@@ -224,8 +333,8 @@ pub(crate) mod tests {
         let (key, value) = old_record();
         let mut old = record(0, 3, key, None);
         old.value = Some(value);
-        match decode(&old).unwrap() {
-            (_, Some(Entity::Webhook(webhook))) => *webhook,
+        match read_plain(&old).unwrap().entity {
+            Some(Entity::Webhook(webhook)) => *webhook,
             other => panic!("it is no webhook: {other:?}"),
         }
     }
@@ -246,14 +355,17 @@ pub(crate) mod tests {
         webhook.disable(Disabled::new(DisabledReason::Gone, "410".into(), 5).unwrap());
         let key = Key::Webhook(webhook.id);
         let entity = Entity::Webhook(Box::new(webhook));
-        let decoded = decode(&record(0, 4, key, Some(&entity))).unwrap();
-        assert_eq!(decoded, (key, Some(entity.at(Revision::from_offset(4)))));
+        let said = read_plain(&record(0, 4, key, Some(&entity))).unwrap();
+        assert_eq!(
+            (said.key, said.entity),
+            (key, Some(entity.at(Revision::from_offset(4))))
+        );
     }
 
     #[test]
     fn a_record_that_is_not_understood_is_named_and_never_guessed() {
         let key = Key::Account(AccountId::new(1234).unwrap());
-        let other = decode(&record(2, 9, key, Some(&account(1, "Acme"))))
+        let other = read_plain(&record(2, 9, key, Some(&account(1, "Acme"))))
             .unwrap_err()
             .to_string();
         assert!(other.contains("2-9") && other.contains("account/1234"), "{other}");
@@ -261,7 +373,7 @@ pub(crate) mod tests {
             let mut odd = record(0, 0, Key::Barrier, None);
             odd.key = Bytes::from(key);
             odd.value = Some(Bytes::from_static(value));
-            assert!(decode(&odd).is_err(), "{key} was taken");
+            assert!(read_plain(&odd).is_err(), "{key} was taken");
         }
     }
 }

@@ -10,6 +10,7 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
 use crate::record::Key;
+use crate::seal::SealError;
 
 /// When a caller may try again that was refused for a passing reason.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -53,6 +54,8 @@ pub(crate) enum Refusal {
         "Kafka did not acknowledge in time; the write may yet come into force: look before you try again"
     )]
     Unknown,
+    #[error("the webhook's secret could not be sealed; nothing was written, try again")]
+    NotSealed(#[source] SealError),
     #[error("no secret could be made; give one along, or try again")]
     NoSecret(#[source] SecretError),
 }
@@ -76,7 +79,7 @@ impl Refusal {
             Self::HasWebhooks { .. } => Code::FailedPrecondition,
             Self::TooManyWebhooks { .. } | Self::Busy => Code::ResourceExhausted,
             Self::NotWritten | Self::NotWriter | Self::Behind | Self::Unknown => Code::Unavailable,
-            Self::NoSecret(_) => Code::Internal,
+            Self::NoSecret(_) | Self::NotSealed(_) => Code::Internal,
         }
     }
 
@@ -103,6 +106,7 @@ impl Refusal {
             Self::NotWriter => ErrorDetails::with_error_info(NOT_WRITER, DOMAIN, HashMap::new()),
             Self::Busy | Self::NotWritten | Self::Behind => ErrorDetails::with_retry_info(Some(RETRY_AFTER)),
             Self::Unknown => ErrorDetails::with_error_info("OUTCOME_UNKNOWN", DOMAIN, HashMap::new()),
+            Self::NotSealed(_) => ErrorDetails::with_error_info("NOT_SEALED", DOMAIN, HashMap::new()),
             Self::NoSecret(_) => ErrorDetails::with_error_info("NO_SECRET", DOMAIN, HashMap::new()),
             Self::Invalid(_) => ErrorDetails::new(),
         }
@@ -120,10 +124,10 @@ impl From<Refusal> for Status {
         if let Refusal::Invalid(InvalidWire(errors)) = &refusal {
             return invalid_argument(errors);
         }
-        if matches!(refusal, Refusal::NoSecret(_)) {
+        if matches!(refusal, Refusal::NoSecret(_) | Refusal::NotSealed(_)) {
             tracing::error!(
                 error = angarium_runtime::chain(&refusal),
-                "a signing secret could not be made"
+                "a signing secret could not be made or sealed"
             );
         }
         Self::with_error_details(refusal.code(), refusal.to_string(), refusal.details())
@@ -160,6 +164,7 @@ mod tests {
             Refusal::NotWriter,
             Refusal::Behind,
             Refusal::Unknown,
+            Refusal::NotSealed(SealError::NoRandom),
             Refusal::NoSecret("whsec_".parse::<angarium_signing::Secret>().unwrap_err()),
         ];
         for refusal in refusals {

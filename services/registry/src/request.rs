@@ -66,6 +66,11 @@ pub(crate) fn delete_account(request: &v1::DeleteAccountRequest) -> Result<Write
     })
 }
 
+pub(crate) fn reseal_webhook(request: &v1::ResealWebhookRequest) -> Result<Write, Refusal> {
+    let (account, id) = webhook_key(request.account_id, &request.id)?;
+    Ok(Write::ResealWebhook { account, id })
+}
+
 pub(crate) fn read_account(request: &v1::GetAccountRequest) -> Result<Write, Refusal> {
     let account = account_id("id", request.id)?;
     Ok(Write::Read {

@@ -1,6 +1,6 @@
 //! Everything that the topic says.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::num::NonZeroU32;
 use std::ops::Bound;
 use std::sync::Arc;
@@ -8,8 +8,9 @@ use std::sync::Arc;
 use angarium_kafka::Record;
 use angarium_model::{Account, AccountId, Revision, Webhook, WebhookId};
 
-use crate::record::{Claim, Entity, Key, UnreadableRecord, decode};
+use crate::record::{Claim, Entity, Key, Said, UnreadableRecord, decode};
 use crate::refusal::Refusal;
+use crate::seal::SealKeys;
 
 /// Accounts and webhooks, and how far each partition has been read.
 #[derive(Debug)]
@@ -17,6 +18,12 @@ pub(crate) struct State {
     accounts: BTreeMap<AccountId, Arc<Holdings>>,
     /// A record that removes a webhook names no account.
     owners: HashMap<WebhookId, AccountId>,
+    /// Webhooks whose record has a secret that would be sealed in another way today.
+    outdated_seals: HashSet<WebhookId>,
+    /// While the topic is loaded: webhooks whose secret does not open. A later record may take the place of such a one:
+    /// compaction leaves both for a while.
+    locked: Option<BTreeMap<WebhookId, UnreadableRecord>>,
+    keys: SealKeys,
     /// By partition: the offset below which everything is known.
     next: Vec<i64>,
     /// By partition: who writes it.
@@ -45,10 +52,13 @@ pub(crate) enum Delta {
 }
 
 impl State {
-    pub(crate) fn new(partitions: NonZeroU32) -> Self {
+    pub(crate) fn new(partitions: NonZeroU32, keys: SealKeys) -> Self {
         Self {
             accounts: BTreeMap::new(),
             owners: HashMap::new(),
+            outdated_seals: HashSet::new(),
+            locked: Some(BTreeMap::new()),
+            keys,
             next: (0..partitions.get()).map(|_| 0).collect(),
             writers: (0..partitions.get()).map(|_| None).collect(),
         }
@@ -56,7 +66,21 @@ impl State {
 
     /// Takes in the next record of its partition; says what it changed.
     pub(crate) fn apply(&mut self, record: &Record) -> Result<Option<Delta>, UnreadableRecord> {
-        let delta = match decode(record)? {
+        let Said {
+            key,
+            entity,
+            is_sealed_with_another_key,
+            locked,
+        } = decode(record, &self.keys)?;
+        if let Key::Webhook(id) = key {
+            self.note_lock(id, locked.map(|error| UnreadableRecord::locked(record, &error)))?;
+            if is_sealed_with_another_key {
+                self.outdated_seals.insert(id);
+            } else {
+                self.outdated_seals.remove(&id);
+            }
+        }
+        let delta = match (key, entity) {
             (_, Some(Entity::Account(account))) => Some(self.put_account(account)),
             (_, Some(Entity::Webhook(webhook))) => Some(self.put_webhook(*webhook)),
             (Key::Account(id), None) => self.drop_account(id),
@@ -72,6 +96,22 @@ impl State {
             *next = record.offset + 1;
         }
         Ok(delta)
+    }
+
+    fn note_lock(&mut self, id: WebhookId, locked: Option<UnreadableRecord>) -> Result<(), UnreadableRecord> {
+        match (&mut self.locked, locked) {
+            (Some(all), Some(locked)) => drop(all.insert(id, locked)),
+            (Some(all), None) => drop(all.remove(&id)),
+            (None, Some(locked)) => return Err(locked),
+            (None, None) => {}
+        }
+        Ok(())
+    }
+
+    /// All there was is read: what is locked now would stay so.
+    pub(crate) fn loaded(&mut self) -> Result<(), UnreadableRecord> {
+        let locked = self.locked.take().unwrap_or_default();
+        locked.into_values().next().map_or(Ok(()), Err)
     }
 
     fn put_account(&mut self, account: Account) -> Delta {
@@ -156,6 +196,11 @@ impl State {
         }
     }
 
+    /// Whether the secret of a webhook would be sealed in another way today.
+    pub(crate) fn has_outdated_seal(&self, webhook: WebhookId) -> bool {
+        self.outdated_seals.contains(&webhook)
+    }
+
     /// How many webhooks an account has.
     pub(crate) fn webhook_count(&self, account: AccountId) -> usize {
         self.accounts
@@ -210,7 +255,7 @@ mod tests {
 
     #[test]
     fn a_tombstone_removes_and_every_record_moves_the_place_of_its_partition() {
-        let mut state = State::new(NonZeroU32::new(2).unwrap());
+        let mut state = State::new(NonZeroU32::new(2).unwrap(), SealKeys::none());
         let id = AccountId::new(7).unwrap();
         assert!(state.apply(&record(1, 0, Key::Barrier, None)).unwrap().is_none());
         state

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 
 use crate::feed::{Entry, Feed};
 use crate::record::UnreadableRecord;
+use crate::seal::SealKeys;
 use crate::state::{Holdings, State};
 
 /// What was read so far. Only the reader changes it; the lock is held briefly and never across an await.
@@ -38,9 +39,9 @@ pub(crate) struct Start {
 }
 
 impl Store {
-    pub(crate) fn new(partitions: NonZeroU32, recent_changes: NonZeroUsize) -> Self {
+    pub(crate) fn new(partitions: NonZeroU32, recent_changes: NonZeroUsize, keys: SealKeys) -> Self {
         let inner = Inner {
-            state: State::new(partitions),
+            state: State::new(partitions, keys),
             feed: None,
             recent_changes,
         };
@@ -67,9 +68,14 @@ impl Store {
     }
 
     /// The topic is loaded: from here on followers may stand in the feed.
-    pub(crate) fn loaded(&self) {
+    ///
+    /// # Errors
+    /// When there is a secret that does not open.
+    pub(crate) fn loaded(&self) -> Result<(), UnreadableRecord> {
         let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
+        inner.state.loaded()?;
         inner.feed = Some(Feed::new(inner.recent_changes, inner.state.next()));
+        Ok(())
     }
 
     fn inner(&self) -> RwLockReadGuard<'_, Inner> {

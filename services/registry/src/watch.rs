@@ -283,15 +283,20 @@ mod tests {
     use super::*;
     use crate::record::Key;
     use crate::record::tests::{account, record};
+    use crate::seal::SealKeys;
 
     /// One partition, loaded with so many accounts at the offsets from 1 on.
     fn store(accounts: u64, recent_changes: usize) -> Arc<Store> {
-        let store = Store::new(NonZeroU32::MIN, NonZeroUsize::new(recent_changes).unwrap());
+        let store = Store::new(
+            NonZeroU32::MIN,
+            NonZeroUsize::new(recent_changes).unwrap(),
+            SealKeys::none(),
+        );
         store.apply(&record(0, 0, Key::Barrier, None)).unwrap();
         for id in 1..=accounts {
             put(&store, id);
         }
-        store.loaded();
+        store.loaded().unwrap();
         Arc::new(store)
     }
 

@@ -23,6 +23,7 @@ use crate::election::Mandate;
 use crate::plan::{Plan, Rules, Write};
 use crate::record::{Claim, Entity, Key};
 use crate::refusal::Refusal;
+use crate::seal::{SealError, SealKeys};
 use crate::sessions::Sessions;
 use crate::store::Store;
 use crate::writers::{Door, Stored};
@@ -47,13 +48,14 @@ pub(crate) struct Writer {
     pub(crate) connection: Connection,
     pub(crate) topic: String,
     pub(crate) client_id: String,
-    /// Where other registries reach this one.
-    pub(crate) endpoint: String,
+    /// What this registry says of itself.
+    pub(crate) claim: Claim,
     /// How long Kafka has for a transaction, and then the reader to meet it.
     pub(crate) timeout: Duration,
     /// How many writes may wait.
     pub(crate) max_waiting: usize,
     pub(crate) rules: Rules,
+    pub(crate) keys: SealKeys,
     pub(crate) store: Arc<Store>,
     pub(crate) sessions: Arc<Sessions>,
     pub(crate) door: Door,
@@ -72,6 +74,8 @@ enum Interrupted {
     NotFenced(#[from] angarium_kafka::Error),
     #[error("a transaction failed")]
     Transaction(#[from] TransactionError),
+    #[error("a secret cannot be sealed")]
+    NotSealed(#[from] SealError),
     #[error("what was written is not read back")]
     NotReadBack,
 }
@@ -118,10 +122,8 @@ impl Writer {
         // Before the claim, by which others learn to follow this registry.
         self.sessions.answers_for_more();
         let producer = TransactionalProducer::fence(&self.connection, &config).await?;
-        let claim = Entity::Writer(Claim {
-            endpoint: self.endpoint.clone(),
-        });
-        let claim = [(Key::Writer.to_string(), Some(claim.encode()))];
+        let claim = Entity::Writer(self.claim.clone());
+        let claim = [(Key::Writer.to_string(), Some(claim.encode(&self.keys)?))];
         let places = self.append(&producer, partition, &claim).await?;
         tracing::info!(
             partition,
@@ -201,18 +203,24 @@ impl Writer {
         &self,
         producer: &TransactionalProducer,
         partition: i32,
-        batch: Vec<Planned>,
+        mut batch: Vec<Planned>,
     ) -> Result<(), Interrupted> {
         if batch.is_empty() {
             return Ok(());
         }
-        let record = |planned: &Planned| match &planned.plan {
-            Ok(Plan::Record { key, entity, .. }) => {
-                Some((key.to_string(), entity.as_ref().map(Entity::encode)))
+        let mut records = Vec::new();
+        for planned in &mut batch {
+            if let Ok(Plan::Record { key, entity, .. }) = &planned.plan {
+                match entity
+                    .as_ref()
+                    .map(|entity| entity.encode(&self.keys))
+                    .transpose()
+                {
+                    Ok(value) => records.push((key.to_string(), value)),
+                    Err(error) => planned.plan = Err(Refusal::NotSealed(error)),
+                }
             }
-            Ok(Plan::Unchanged(_)) | Err(_) => None,
-        };
-        let mut records: Vec<_> = batch.iter().filter_map(record).collect();
+        }
         if records.is_empty() {
             records.push((Key::Barrier.to_string(), None));
         }
@@ -279,6 +287,7 @@ fn stored(plan: Plan, partition: i32, places: &mut impl Iterator<Item = i64>) ->
             Ok(Stored {
                 entity,
                 new_secret,
+                is_new: true,
                 place: (partition, offset),
             })
         }
@@ -287,6 +296,7 @@ fn stored(plan: Plan, partition: i32, places: &mut impl Iterator<Item = i64>) ->
             Ok(Stored {
                 entity: Some(entity),
                 new_secret: false,
+                is_new: false,
                 place: (partition, offset),
             })
         }
@@ -297,7 +307,9 @@ impl Interrupted {
     /// What the caller of a write is told that was under way.
     fn refusal(&self, plan: &Result<Plan, Refusal>) -> Refusal {
         let may_be_written = match self {
-            Self::NotFenced(_) | Self::Transaction(TransactionError::NotWritten(_)) => false,
+            Self::NotFenced(_) | Self::NotSealed(_) | Self::Transaction(TransactionError::NotWritten(_)) => {
+                false
+            }
             Self::Transaction(TransactionError::Unknown(_)) | Self::NotReadBack => true,
         };
         match plan {

@@ -11,11 +11,12 @@ use angarium_proto::registry::v1;
 use angarium_runtime::Tasks;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep};
+use uuid::Uuid;
 
 use crate::Config;
 use crate::election::Mandate;
 use crate::plan::{Rules, Write};
-use crate::record::Entity;
+use crate::record::{Claim, Entity};
 use crate::refusal::Refusal;
 use crate::sessions::Sessions;
 use crate::store::Store;
@@ -27,8 +28,8 @@ pub(crate) struct Writers {
     /// By partition.
     doors: Arc<[Door]>,
     store: Arc<Store>,
-    /// Where other registries reach this one.
-    endpoint: Arc<str>,
+    /// What this registry says of itself where it writes.
+    claim: Claim,
     partitions: NonZeroU32,
 }
 
@@ -47,7 +48,7 @@ struct Open {
 /// Who writes a partition, as far as this registry knows.
 #[derive(Debug)]
 pub(crate) enum Author {
-    /// It was never written.
+    /// It was never written, or by one that has ended.
     Nobody,
     This(Lease),
     /// Another registry, reached there.
@@ -82,6 +83,8 @@ pub(crate) struct Stored {
     pub(crate) entity: Option<Entity>,
     /// Whether this write set the secret.
     pub(crate) new_secret: bool,
+    /// Whether anything was written.
+    pub(crate) is_new: bool,
     /// The partition and offset from which on it can be read.
     pub(crate) place: (i32, i64),
 }
@@ -136,7 +139,10 @@ impl Writers {
         let writers = Self {
             doors,
             store: Arc::clone(store),
-            endpoint: endpoint.into(),
+            claim: Claim {
+                endpoint: endpoint.to_owned(),
+                incarnation: Uuid::new_v4().simple().to_string(),
+            },
             partitions,
         };
         let (config, connection, topic) = (config.clone(), connection.clone(), topic.to_owned());
@@ -155,12 +161,13 @@ impl Writers {
                     connection: connection.clone(),
                     topic: topic.clone(),
                     client_id: format!("{}-writer", crate::CLIENT_ID),
-                    endpoint: this.endpoint.to_string(),
+                    claim: this.claim.clone(),
                     timeout: config.write_timeout,
                     max_waiting: config.max_waiting.get(),
                     rules: Rules {
                         webhooks_per_account: config.webhooks_per_account,
                     },
+                    keys: config.seal_keys.clone(),
                     store: Arc::clone(&this.store),
                     sessions: Arc::clone(&sessions),
                     door: door.clone(),
@@ -187,7 +194,7 @@ impl Writers {
             return Route::Here(queue);
         }
         match self.store.read(|state| state.writer(partition).cloned()) {
-            Some(claim) if *claim.endpoint != *self.endpoint => Route::There(claim.endpoint),
+            Some(claim) if claim.endpoint != self.claim.endpoint => Route::There(claim.endpoint),
             _ => Route::Nowhere,
         }
     }
@@ -199,7 +206,9 @@ impl Writers {
             match (open, self.store.read(|state| state.writer(partition).cloned())) {
                 (Some(Open { lease, .. }), _) => Author::This(lease),
                 (None, None) => Author::Nobody,
-                (None, Some(claim)) if *claim.endpoint == *self.endpoint => Author::Unknown,
+                (None, Some(claim)) if claim.incarnation == self.claim.incarnation => Author::Unknown,
+                // What this registry was before it was started again is no more.
+                (None, Some(claim)) if claim.endpoint == self.claim.endpoint => Author::Nobody,
                 (None, Some(claim)) => Author::Other(claim.endpoint),
             }
         };

@@ -62,6 +62,7 @@ impl System {
             ("ANGARIUM_OPERATOR_KEY", key.expose().to_owned()),
             ("ANGARIUM_REGISTRY_LISTEN", registry.to_string()),
             ("ANGARIUM_REGISTRY_ENDPOINT", registry_endpoint.clone()),
+            ("ANGARIUM_SEAL_KEYS", "none".to_owned()),
             ("ANGARIUM_REGISTRY_WEBHOOKS_PER_ACCOUNT", "100000".to_owned()),
             ("ANGARIUM_INGEST_LISTEN", ingest_http.to_string()),
             ("ANGARIUM_INGEST_GRPC_LISTEN", ingest_grpc.to_string()),

@@ -174,6 +174,7 @@ pub fn webhook_to_wire(webhook: &Webhook, secrets: Secrets) -> v1::Webhook {
             let shown = secret.as_ref().filter(|_| secrets == Secrets::Include);
             Method::Signature(v1::Signature {
                 secret: shown.map(|s| s.expose().to_owned()).unwrap_or_default(),
+                sealed: None,
             })
         }
     };
@@ -220,6 +221,7 @@ mod tests {
             authentication: Some(v1::Authentication {
                 method: Some(Method::Signature(v1::Signature {
                     secret: "whsec_abc".into(),
+                    sealed: None,
                 })),
             }),
             event_types: vec!["COURSE_*".into()],

@@ -37,6 +37,8 @@ pub(crate) enum WebhookCommand {
     Resend(Resend),
     /// List the events that were refused for good and put aside; they can be sent again until their 7 days end
     DeadLetters(DeadLetters),
+    /// Seal every secret with the first of the registry's seal.keys: after a change of keys, before the old one is taken away
+    Reseal(AtRegistry),
     /// Delete a webhook; what is pending for it is not sent
     Delete(WebhookName),
 }

@@ -166,6 +166,7 @@ fn wanted(hook: Hook, receiver: SocketAddr, secret: &Secret) -> Webhook {
         target_url: format!("http://{receiver}{}", hook.path()),
         authentication: Some(Authentication {
             method: Some(Method::Signature(Signature {
+                sealed: None,
                 secret: secret.expose().to_string(),
             })),
         }),

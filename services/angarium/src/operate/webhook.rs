@@ -1,5 +1,6 @@
 //! `angarium webhook …`
 
+mod reseal;
 mod sending;
 
 use std::process::ExitCode;
@@ -59,6 +60,7 @@ pub(crate) async fn run(command: WebhookCommand) -> anyhow::Result<ExitCode> {
         WebhookCommand::ReplayCancel(asked) => replay::cancel(asked).await,
         WebhookCommand::Resend(asked) => replay::resend(asked).await,
         WebhookCommand::DeadLetters(asked) => replay::dead_letters(asked).await,
+        WebhookCommand::Reseal(at) => reseal::run(&at).await,
         WebhookCommand::Delete(name) => delete(name).await,
     }
     .map(|()| ExitCode::SUCCESS)
@@ -214,7 +216,7 @@ fn authentication(method: Method) -> Option<Authentication> {
         Method { no_auth: true, .. } => Proof::None(NoAuthentication {}),
         Method {
             secret: Some(secret), ..
-        } => Proof::Signature(Signature { secret }),
+        } => Proof::Signature(Signature { secret, sealed: None }),
         // The registry generates a secret, or keeps the one there is.
         Method { signature: true, .. } => Proof::Signature(Signature::default()),
         Method {

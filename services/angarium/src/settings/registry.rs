@@ -4,10 +4,11 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
 use angarium_model::MaxWebhooks;
-use angarium_registry::{Config, Election};
+use angarium_registry::{Config, Election, SealKeys};
 use angarium_runtime::access::OperatorKey;
 use angarium_runtime::config::Reader;
 use angarium_runtime::grpc::check_endpoint;
+use angarium_runtime::host_name;
 
 use super::shared::Kafka;
 
@@ -17,6 +18,11 @@ const MOST_CHANGES: NonZeroUsize = NonZeroUsize::new(10_000_000).unwrap();
 
 /// Where others find it, and its own settings.
 pub(super) fn read(reader: &mut Reader, name: &str, kafka: &Kafka, key: &OperatorKey) -> (String, Config) {
+    let seal_keys = reader.section("seal").secret(
+        "keys",
+        "What seals the secrets of webhooks in Kafka: name:base64 of 32 bytes, several separated by commas, of which the first seals and all open; `none` stores secrets as they are. To change the key give the new one behind the old one to every registry, then put it first, run `angarium webhook reseal`, and take the old one away",
+        SealKeys::parse,
+    );
     let mut section = reader.section("registry");
     let endpoint = section.text(
         "endpoint",
@@ -33,11 +39,12 @@ pub(super) fn read(reader: &mut Reader, name: &str, kafka: &Kafka, key: &Operato
     );
     let advertise = section.optional_text(
         "advertise",
-        "Where other registries reach this one: http://host:port; by default the address that it listens on, which must then be one that others can reach",
+        "Where other registries reach this one: http://host:port; by default the address that it listens on, or the name of the machine if it listens on all",
     );
     if let Some(Err(error)) = advertise.as_deref().map(check_endpoint) {
         section.reject("advertise", error);
     }
+    let listens_on_all = listen.ip().is_unspecified() && listen.port() != 0;
     let session_timeout = section.duration(
         "session_timeout",
         Duration::from_secs(6),
@@ -46,7 +53,7 @@ pub(super) fn read(reader: &mut Reader, name: &str, kafka: &Kafka, key: &Operato
     );
     let default = Config::new(listen, key.clone());
     let config = Config {
-        advertise,
+        advertise: advertise.or_else(|| listens_on_all.then(|| format!("http://{}:{}", host_name(), listen.port()))),
         election: Election::Group {
             group: format!("{}.registry", kafka.prefix),
             name: format!("angarium-registry-{name}"),
@@ -70,6 +77,7 @@ pub(super) fn read(reader: &mut Reader, name: &str, kafka: &Kafka, key: &Operato
             NonZeroUsize::MIN..=MOST_CHANGES,
             "How many of the latest changes are kept in memory for followers that reconnect; one that missed more gets everything anew",
         ),
+        seal_keys: seal_keys.unwrap_or_else(SealKeys::none),
         webhooks_per_account: MaxWebhooks::new(
             section
                 .integer(

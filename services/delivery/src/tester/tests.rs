@@ -160,6 +160,7 @@ fn draft(url: String, secret: &str) -> registry::Webhook {
         target_url: url,
         authentication: Some(registry::Authentication {
             method: Some(Method::Signature(registry::Signature {
+                sealed: None,
                 secret: secret.into(),
             })),
         }),

@@ -4,17 +4,17 @@ use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use angarium_kafka::MockBroker;
 use angarium_kafka::topics::Layout;
+use angarium_kafka::{From, MockBroker, Tail, TailEvent};
 use angarium_model::MaxWebhooks;
 use angarium_proto::registry::v1::registry_service_client::RegistryServiceClient;
 use angarium_proto::registry::v1::{
     Account, Authentication, CreateAccountRequest, CreateWebhookRequest, GetWebhookRequest, NoAuthentication,
     Ordering, PayloadFormat, Signature, UpdateWebhookRequest, Webhook, authentication::Method,
 };
-use angarium_registry::{Config, Service};
+use angarium_registry::{Config, SealKeys, Service};
 use angarium_runtime::access::OperatorKey;
-use angarium_runtime::{Clock, Shutdown, Tasks, grpc};
+use angarium_runtime::{Clock, Shutdown, Tasks, chain, grpc};
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
@@ -75,6 +75,42 @@ impl Registry {
         self.tasks.shutdown().begin();
         self.tasks.join(DEADLINE).await.unwrap();
         Self::serve(self.broker.take().unwrap(), self.config.clone()).await
+    }
+
+    /// The same with these keys for secrets.
+    pub(crate) async fn with_keys(mut self, keys: &str) -> Self {
+        self.config.seal_keys = SealKeys::parse(keys).unwrap();
+        self.restart().await
+    }
+
+    /// Why it does not start with these keys.
+    pub(crate) async fn fails_with_keys(mut self, keys: &str) -> String {
+        self.tasks.shutdown().begin();
+        self.tasks.join(DEADLINE).await.unwrap();
+        self.config.seal_keys = SealKeys::parse(keys).unwrap();
+        let tasks = Tasks::new(Shutdown::new());
+        let connection = self.broker.as_ref().unwrap().connection();
+        let (clock, _) = Clock::manual(NOW_MS);
+        let names = Layout::default().names();
+        let started = Service::start(self.config.clone(), &connection, &names, clock, &tasks).await;
+        assert!(started.is_err());
+        // The reader has failed, and says why.
+        chain(&tasks.join(DEADLINE).await.unwrap_err())
+    }
+
+    /// Every value of the registry topic, as Kafka holds them.
+    pub(crate) async fn topic(&self) -> Vec<u8> {
+        let tasks = Tasks::new(Shutdown::new());
+        let connection = self.broker.as_ref().unwrap().connection();
+        let names = Layout::default().names();
+        let (_tail, mut events) =
+            Tail::open(&connection, names.registry(), From::Beginning, "test", &tasks).unwrap();
+        let mut all = Vec::new();
+        while let Some(TailEvent::Record(record)) = events.recv().await {
+            all.extend(record.value.unwrap_or_default());
+        }
+        tasks.shutdown().begin();
+        all
     }
 
     /// The same with writes that time out soon, of which one may wait.
@@ -181,6 +217,7 @@ pub(crate) fn webhook() -> Webhook {
 pub(crate) fn signature(secret: &str) -> Option<Authentication> {
     Some(Authentication {
         method: Some(Method::Signature(Signature {
+            sealed: None,
             secret: secret.into(),
         })),
     })

@@ -11,6 +11,8 @@ mod harness;
 #[cfg(test)]
 mod reflection;
 #[cfg(test)]
+mod sealing;
+#[cfg(test)]
 mod settings;
 #[cfg(test)]
 mod watching;
