@@ -7,6 +7,10 @@ pub enum What {
     FanoutRepeats,
     /// A report of fanout's failed, and it went back to its commit under the view that it had.
     ReportFails,
+    /// Fanout died with a part of an event handed over.
+    FanoutDiesInEvent,
+    /// A newer view waited for reports, or for its commit.
+    NewViewWaits,
     /// A frozen fanout wrote behind its follower, under the same view.
     LateUnderSameView,
     /// A frozen fanout wrote behind its follower, under an older view.
@@ -59,9 +63,11 @@ pub enum What {
 
 impl What {
     /// All of it.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 28] = [
         Self::FanoutRepeats,
         Self::ReportFails,
+        Self::FanoutDiesInEvent,
+        Self::NewViewWaits,
         Self::LateUnderSameView,
         Self::LateUnderOldView,
         Self::QueueOverflows,

@@ -28,7 +28,7 @@ use self::few::Few;
 use self::scale::Scale;
 use self::unordered::Unordered;
 use super::cursors::Topic;
-use super::fanout::Fanout;
+use super::fanout::{self as events, Fanout};
 use super::fixtures::webhook;
 use super::happened::What;
 use super::owner::{Owner, Stage};
@@ -41,8 +41,6 @@ use crate::partition::Incoming;
 const START_MS: i64 = 1_727_414_643_000;
 /// Steps with faults.
 const STEPS: usize = 600;
-/// Webhooks that a world may come to have.
-const MOST_WEBHOOKS: usize = 6;
 
 pub(super) struct World {
     seed: u64,
@@ -93,14 +91,21 @@ impl World {
     pub(super) fn new(seed: u64) -> Self {
         let mut rng = SmallRng::seed_from_u64(seed);
         let lane = Lane::ALL[usize::from(rng.random_bool(0.4))];
-        let mut webhooks: Vec<Webhook> = (1..=rng.random_range(1..5))
-            .map(|number| settings(webhook(number, true, number.into()), &mut rng))
+        let mut fanout = Fanout::new(seed, lane);
+        let mut webhooks: Vec<Webhook> = (0..rng.random_range(1..5))
+            .filter_map(events::number)
+            .zip(1..)
+            .map(|(number, revision)| settings(webhook(number, true, revision), &mut rng))
             .collect();
+        for webhook in &mut webhooks {
+            webhook.event_types = fanout.taste();
+        }
         let unordered = Unordered::new(seed, &mut webhooks);
         let has_room = rng.random_bool(0.5).then(|| rng.random_range(0.1..1.0));
         let scale = Scale::any(&mut rng);
         let is_long = rng.random_bool(0.08);
         let few = Few::new(&webhooks, &mut rng);
+        fanout.begin(&webhooks);
         Self {
             seed,
             rng,
@@ -110,7 +115,7 @@ impl World {
             step: 0,
             now_ms: START_MS,
             changes: webhooks.clone(),
-            fanout: Fanout::new(seed, webhooks.len()),
+            fanout,
             webhooks,
             created: BTreeSet::new(),
             log: Vec::new(),
@@ -176,7 +181,7 @@ impl World {
         for step in 0..STEPS {
             self.step = step;
             if self.cut.is_due(step) {
-                self.cut_log();
+                self.cut_log()?;
             }
             self.step()?;
         }
@@ -187,7 +192,7 @@ impl World {
         match self.rng.random_range(0..1_000) {
             0..100 => self.publish(),
             100..170 if self.cut.is_open => {}
-            100..160 => self.fan_out(),
+            100..160 => self.fan_out()?,
             160..165 => self.order(),
             165..170 => self.resend(),
             170..330 => {

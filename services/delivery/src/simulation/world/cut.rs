@@ -8,7 +8,7 @@ use rand::rngs::SmallRng;
 use rand::{RngExt as _, SeedableRng as _};
 
 use super::super::happened::What;
-use super::{STEPS, World};
+use super::{Checked, STEPS, World};
 
 /// Whether, when and how.
 #[derive(Debug)]
@@ -44,7 +44,7 @@ impl Cut {
 }
 
 impl World {
-    pub(super) fn cut_log(&mut self) {
+    pub(super) fn cut_log(&mut self) -> Checked {
         let keep = if self.cut.is_anew {
             0
         } else {
@@ -70,7 +70,7 @@ impl World {
         self.orders.retain(|at, _| *at < end);
         // What fanout has written, lost or not, lies behind it, and no frozen one goes on from there.
         self.fanout.settle();
-        self.fanout.commit();
+        self.fanout.all_is_known(&self.changes)?;
         self.fanout.log_ends_at(end, &self.log);
         for (webhook, owed) in &mut self.owed {
             let named: BTreeSet<i64> = self.fanout.named(*webhook).map(|(source, _)| source).collect();
@@ -82,6 +82,7 @@ impl World {
         self.owners.clear();
         self.cut.is_open = true;
         self.take_over(None);
+        Ok(())
     }
 
     /// An owner acts. Its first checkpoint is taken before anything else fails.

@@ -4,6 +4,7 @@ use angarium_model::WebhookId;
 use angarium_policy::Verdict;
 use rand::RngExt as _;
 
+use super::super::fanout::Step;
 use super::super::happened::What;
 use super::super::owner::Stage;
 use super::{Checked, World};
@@ -70,7 +71,7 @@ impl World {
                 }
             }
             self.learn();
-            self.fanout_ends();
+            self.fanout_ends()?;
             let last = self.owners.len() - 1;
             self.read_live(last);
             self.perform()?;
@@ -131,10 +132,18 @@ impl World {
         self.perform()
     }
 
-    /// Fanout writes what it has not written yet.
-    fn fanout_ends(&mut self) {
+    /// Fanout learns what there is to learn, and writes what it has not written yet.
+    fn fanout_ends(&mut self) -> Checked {
         let owner = self.fanout.owner();
-        while self.fanout.decide(owner, &self.changes) || self.record_lands(owner) {}
+        self.fanout.learn(&self.changes, self.changes.len());
+        loop {
+            let went = self.fanout.step(owner)? == Step::Went;
+            while self.record_lands(owner)? {}
+            self.fanout.all_is_known(&self.changes)?;
+            if !went && !self.fanout.accept_awaited(&self.changes)? {
+                return Ok(());
+            }
+        }
     }
 
     /// It was given up as it may be, or has left Kafka. What fanout repeated of it may be there still, and is passed when
