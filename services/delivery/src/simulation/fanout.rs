@@ -302,6 +302,11 @@ impl Fanout {
         self.commit_lands(changes)
     }
 
+    /// Whether all that was ever written is committed.
+    pub(super) fn has_repeated_all(&self) -> bool {
+        self.committed > self.written.newest()
+    }
+
     /// The view of the owner.
     pub(super) fn view(&self) -> Revision {
         self.processes[self.owner()].view()

@@ -16,7 +16,9 @@ pub(super) struct Written {
     here: Views,
     /// To the other one, of which a webhook wants everything.
     elsewhere: Views,
-    /// The newest event that was written there.
+    /// The newest event that was written here.
+    newest: i64,
+    /// The newest that was written there.
     newest_elsewhere: i64,
 }
 
@@ -37,6 +39,11 @@ impl Written {
         Ok(())
     }
 
+    /// The newest event that was written anywhere.
+    pub(super) fn newest(&self) -> i64 {
+        self.newest.max(self.newest_elsewhere)
+    }
+
     /// A record is written to the partition that is simulated. It names who wants it under its view.
     pub(super) fn here(
         &mut self,
@@ -51,6 +58,7 @@ impl Written {
                 record.delivery.source.offset, record.webhooks
             ));
         }
+        self.newest = record.delivery.source.offset.max(self.newest);
         if !is_late {
             add(&mut self.here, record);
         }

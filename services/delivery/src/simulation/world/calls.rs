@@ -40,11 +40,11 @@ impl World {
                     self.is_not_sent(index, &post, 0.5);
                     break;
                 }
+                let epoch = self.owners[index].epoch;
+                self.tell(|| format!("[{epoch}] POST to {} begins: {:?}", post.webhook, post.offsets()));
                 self.check_halved(index, &post)?;
                 self.check_post(&self.owners[index], &post)?;
                 self.summary.calls += 1;
-                let epoch = self.owners[index].epoch;
-                self.tell(|| format!("[{epoch}] POST to {} begins: {:?}", post.webhook, post.offsets()));
                 let owner = &mut self.owners[index];
                 owner.heads.begin(&post);
                 owner.posts.push(post);

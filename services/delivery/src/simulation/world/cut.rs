@@ -45,6 +45,11 @@ impl Cut {
 
 impl World {
     pub(super) fn cut_log(&mut self) -> Checked {
+        // What fanout has written, lost or not, lies behind it, and no frozen one goes on from there.
+        self.fanout.settle();
+        while !self.fanout.has_repeated_all() {
+            self.fanout_goes_on_alone()?;
+        }
         let keep = if self.cut.is_anew {
             0
         } else {
@@ -68,9 +73,6 @@ impl World {
         self.appended.truncate(keep);
         let end = self.end();
         self.orders.retain(|at, _| *at < end);
-        // What fanout has written, lost or not, lies behind it, and no frozen one goes on from there.
-        self.fanout.settle();
-        self.fanout.all_is_known(&self.changes)?;
         self.fanout.log_ends_at(end, &self.log);
         for (webhook, owed) in &mut self.owed {
             let named: BTreeSet<i64> = self.fanout.named(*webhook).map(|(source, _)| source).collect();

@@ -134,16 +134,18 @@ impl World {
 
     /// Fanout learns what there is to learn, and writes what it has not written yet.
     fn fanout_ends(&mut self) -> Checked {
-        let owner = self.fanout.owner();
         self.fanout.learn(&self.changes, self.changes.len());
-        loop {
-            let went = self.fanout.step(owner)? == Step::Went;
-            while self.record_lands(owner)? {}
-            self.fanout.all_is_known(&self.changes)?;
-            if !went && !self.fanout.accept_awaited(&self.changes)? {
-                return Ok(());
-            }
-        }
+        while self.fanout_goes_on_alone()? {}
+        Ok(())
+    }
+
+    /// All that it has handed over is written and known, and what it awaits is accepted. Whether it went on.
+    pub(super) fn fanout_goes_on_alone(&mut self) -> Result<bool, String> {
+        let owner = self.fanout.owner();
+        let went = self.fanout.step(owner)? == Step::Went;
+        while self.record_lands(owner)? {}
+        self.fanout.all_is_known(&self.changes)?;
+        Ok(went || self.fanout.accept_awaited(&self.changes)?)
     }
 
     /// It was given up as it may be, or has left Kafka. What fanout repeated of it may be there still, and is passed when
