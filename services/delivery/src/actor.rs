@@ -8,6 +8,7 @@ mod beginning;
 mod budget;
 mod calls;
 mod journal;
+mod losses;
 mod memory;
 mod reading;
 mod takeover;
@@ -15,16 +16,14 @@ mod telling;
 mod told;
 mod writing;
 
-use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use angarium_directory::Directory;
 use angarium_kafka::{LogReader, Owned, Record};
-use angarium_model::{AccountId, Lane, WebhookId};
+use angarium_model::Lane;
 use angarium_policy::{Answer as Answered, classify};
-use angarium_proto::journal::v1::Expired;
 use angarium_runtime::{Clock, millis};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
@@ -32,6 +31,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout, timeout
 
 use self::beginning::Waits;
 use self::calls::{CallEnd, Ended};
+use self::losses::Losses;
 use self::memory::Held;
 use self::reading::ReadEnd;
 use self::telling::PutAside;
@@ -99,8 +99,7 @@ struct Actor {
     /// Whether our clock and the broker's were last seen too far apart.
     clocks_disagree: bool,
     told: Told,
-    /// Events that were too old, by webhook, and not yet told of.
-    expired: BTreeMap<WebhookId, (AccountId, Expired)>,
+    losses: Losses,
     ending: Option<Ending>,
 }
 
@@ -137,7 +136,7 @@ pub(crate) async fn work(mut owned: Owned, shared: Shared) -> Result<(), Error> 
             redis_is_away: false,
             clocks_disagree: false,
             told: Told::default(),
-            expired: BTreeMap::new(),
+            losses: Losses::default(),
             ending: None,
         };
         match actor.run().await {
@@ -174,7 +173,7 @@ impl Actor {
         loop {
             self.perform();
             if let Some(ending) = self.ending.take() {
-                self.tell_expired();
+                self.tell_losses();
                 return (ending, self.owned);
             }
             self.begin_calls();
@@ -209,7 +208,7 @@ impl Actor {
                 _ = place.tick() => self.append_place(),
                 _ = progress.tick() => {
                     self.partition.record_progress();
-                    self.tell_expired();
+                    self.tell_losses();
                 }
             }
         }
@@ -235,6 +234,11 @@ impl Actor {
                     let entry = journal::state_changed(self.shared.lane, webhook, before, now);
                     self.shared.journal.write(account, entry);
                 }
+                Effect::Removed {
+                    webhook,
+                    account,
+                    what,
+                } => self.note_removed((account, webhook), what),
                 Effect::Expired { webhook, events } => self.note_expired(webhook, &events),
             }
         }
@@ -338,7 +342,7 @@ impl Actor {
             self.on_saved(saved);
         }
         let checkpoint = self.partition.take_checkpoint();
-        self.tell_expired();
+        self.tell_losses();
         if !checkpoint.is_empty() {
             let (_, saved) = self.save(checkpoint).await;
             if let Err(error) = saved {

@@ -39,7 +39,7 @@ use crate::checkpoint::First;
 use crate::clocks::Clocks;
 use crate::cursor::Cursor;
 use crate::group::{Group, GroupLimit};
-use crate::hook::{Expired, Order, Remembered, State};
+use crate::hook::{Expired, Order, Remembered, Removed, State};
 use crate::record::Delivery;
 use crate::target::Subscription;
 
@@ -75,6 +75,12 @@ pub(crate) enum Effect {
         account: AccountId,
         before: State,
         now: State,
+    },
+    /// Note that Kafka had removed what waited for a webhook (D5).
+    Removed {
+        webhook: WebhookId,
+        account: AccountId,
+        what: Removed,
     },
     /// Note that events were too old to be sent (D5).
     Expired {

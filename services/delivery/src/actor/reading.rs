@@ -57,7 +57,7 @@ impl Actor {
                 self.partition.read_back(from, chunk.next, &records, now_ms);
             }
             Err(ReadError::OutOfRange { offset, low, .. }) if offset < low => {
-                tracing::warn!(lane = %self.shared.lane, offset, low, "events that waited are no longer in Kafka");
+                tracing::debug!(lane = %self.shared.lane, offset, low, "events that waited are no longer in Kafka");
                 self.partition.log_starts_at(low, now_ms);
             }
             Err(ReadError::OutOfRange { low, high, .. }) => {

@@ -6,6 +6,7 @@ mod cut;
 mod eager;
 mod giving_up;
 mod marks;
+mod removed;
 mod replay;
 mod settings;
 mod unordered;

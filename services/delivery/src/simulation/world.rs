@@ -8,6 +8,7 @@ mod faults;
 mod few;
 mod orders;
 mod reading;
+mod removed;
 mod scale;
 mod settling;
 mod unordered;
@@ -25,6 +26,7 @@ use rand::{RngExt as _, SeedableRng as _};
 use self::calm::Calm;
 use self::cut::Cut;
 use self::few::Few;
+use self::removed::Told;
 use self::scale::Scale;
 use self::unordered::Unordered;
 use super::cursors::Topic;
@@ -78,6 +80,8 @@ pub(super) struct World {
     /// Webhooks whose receivers are down.
     down: BTreeSet<WebhookId>,
     owed: BTreeMap<WebhookId, BTreeSet<i64>>,
+    /// What was told to have left Kafka.
+    told: Told,
     /// What was put aside on record, or was too old to be sent.
     given_up: BTreeMap<WebhookId, BTreeSet<i64>>,
     summary: Summary,
@@ -134,6 +138,7 @@ impl World {
             calm: Calm::new(seed),
             down: BTreeSet::new(),
             owed: BTreeMap::new(),
+            told: Told::default(),
             given_up: BTreeMap::new(),
             summary: Summary::default(),
             story: None,
@@ -159,6 +164,7 @@ impl World {
         let ran = self.run_steps().and_then(|()| self.settle());
         let checked = ran
             .and_then(|()| self.check_all_arrived())
+            .and_then(|()| self.check_removed_is_told())
             .and_then(|()| self.check_replays());
         match checked {
             Ok(()) => Ok(Summary {

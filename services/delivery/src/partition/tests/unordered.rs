@@ -103,7 +103,7 @@ impl World {
                 match effect {
                     Effect::Append { cursor, .. } => self.cursors.extend(cursor),
                     Effect::PutAside { group, .. } => self.aside.push(group),
-                    Effect::Stands { .. } | Effect::Expired { .. } => {}
+                    Effect::Stands { .. } | Effect::Expired { .. } | Effect::Removed { .. } => {}
                 }
             }
             let Some(from) = self.partition.wanted_read(self.now_ms) else {

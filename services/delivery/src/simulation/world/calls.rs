@@ -19,6 +19,7 @@ impl World {
         for index in 0..self.owners.len() {
             self.owners[index].perform();
             self.look_at_expired()?;
+            self.look_at_removed()?;
             self.begin(index)?;
         }
         let queued = self.owner().partition.queued_bytes();

@@ -103,6 +103,9 @@ impl World {
         };
         self.tell(|| format!("[{epoch}] takes over: {found:?}, {memories:?}"));
         self.note_if(skew_ms != 0, What::WrongClock);
+        if let Some(found) = &found {
+            self.told.unread(found.place..self.low());
+        }
         let mut clocks = Clocks::default();
         clocks.compare(self.now_ms + skew_ms, Some(self.now_ms));
         let start = Start {
@@ -132,6 +135,7 @@ impl World {
             posts: Vec::new(),
             putting_aside: VecDeque::new(),
             expired: Vec::new(),
+            removed: Vec::new(),
             heads,
             is_frozen: false,
             is_superseded: false,

@@ -39,7 +39,11 @@ impl World {
         for _ in 0..self.rng.random_range(1..5) * self.scale.stride() {
             let owner = &mut self.owners[index];
             // What has left Kafka before it was read is passed.
-            owner.live = owner.live.max(low);
+            if owner.live < low {
+                let places = [owner.live, low].map(|place| i64::try_from(place).unwrap_or(i64::MAX));
+                self.told.unread(places[0]..places[1]);
+                owner.live = low;
+            }
             if owner.stage == Stage::Acting && owner.live < self.log.len() {
                 self.live_record(index);
             }
