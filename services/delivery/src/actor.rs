@@ -45,7 +45,7 @@ use crate::disabling::Disabling;
 use crate::error::Error;
 use crate::metrics::Metrics;
 use crate::notices::Notices;
-use crate::partition::{Answer, Effect, Partition};
+use crate::partition::{Answer, Effect, Kept, Partition};
 use crate::record::{self, Read};
 
 pub(crate) use self::budget::Budget;
@@ -93,6 +93,8 @@ struct Actor {
     appends: Appends,
     putting_aside: FuturesUnordered<Pin<Box<dyn Future<Output = PutAside> + Send>>>,
     reading: Work<ReadEnd>,
+    /// Reads in a row that found their place beyond the log's end.
+    beyond_end: u32,
     saving: Work<(Checkpoint, Result<Saved, CheckpointError>)>,
     /// Whether the last checkpoint was not taken.
     redis_is_away: bool,
@@ -109,6 +111,8 @@ enum Ending {
     Gone,
     /// A cursor could not be written: it is taken over again.
     StartOver,
+    /// Its log was cut or created anew: it is taken over again, with this.
+    Cut(Kept),
     /// Another worker has it.
     Superseded,
 }
@@ -118,7 +122,8 @@ enum Ending {
 /// # Errors
 /// When the process is to end.
 pub(crate) async fn work(mut owned: Owned, shared: Shared) -> Result<(), Error> {
-    while let Some(taken) = takeover::take_over(&owned, &shared).await? {
+    let mut cut = None;
+    while let Some(taken) = takeover::take_over(&owned, &shared, cut.take()).await? {
         owned.start(taken.place);
         owned.commit(taken.place);
         let actor = Actor {
@@ -131,6 +136,7 @@ pub(crate) async fn work(mut owned: Owned, shared: Shared) -> Result<(), Error> 
             waits: Waits::default(),
             held: shared.memory.share(),
             reading: None,
+            beyond_end: 0,
             saving: None,
             putting_aside: FuturesUnordered::new(),
             redis_is_away: false,
@@ -149,6 +155,10 @@ pub(crate) async fn work(mut owned: Owned, shared: Shared) -> Result<(), Error> 
                     lane = %shared.lane, partition = owned.partition(), gone,
                     "another worker's epoch was higher; claiming the partition again unless it is gone"
                 );
+            }
+            (Ending::Cut(kept), left) => {
+                owned = left;
+                cut = Some(kept);
             }
             (Ending::StartOver, left) => {
                 owned = left;
@@ -249,6 +259,9 @@ impl Actor {
         let now_ms = self.shared.clock.now_ms();
         for record in records.drain(..) {
             let offset = record.offset;
+            if self.partition.goes_back(offset) {
+                return self.log_was_cut();
+            }
             match self.read(record) {
                 Some(Read::Event(incoming)) => self.partition.live(&incoming, now_ms),
                 Some(Read::Order { webhook, of, order }) => {

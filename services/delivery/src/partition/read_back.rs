@@ -200,12 +200,4 @@ impl Partition {
         self.effects.extend(removed);
         self.read_back(i64::MIN, low, &[], now_ms);
     }
-
-    /// Kafka has less than it had: the topic was cut or created anew. What waited beyond its end is looked for from the
-    /// start; what was done is known by its mark.
-    pub(crate) fn log_was_cut(&mut self, low: i64) {
-        for id in self.entries.ids() {
-            self.entries.change(id, |entry| entry.hook.rescan(low));
-        }
-    }
 }

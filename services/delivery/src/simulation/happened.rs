@@ -45,6 +45,8 @@ pub enum What {
     LogIsCut,
     /// The log was created anew.
     LogIsAnew,
+    /// The same, or cut, under a worker that saw it.
+    CutUnderWorker,
     /// An event was too old to be sent.
     Expires,
     /// An event was put aside.
@@ -63,7 +65,7 @@ pub enum What {
 
 impl What {
     /// All of it.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 29] = [
         Self::FanoutRepeats,
         Self::ReportFails,
         Self::FanoutDiesInEvent,
@@ -85,6 +87,7 @@ impl What {
         Self::StartPassesHead,
         Self::LogIsCut,
         Self::LogIsAnew,
+        Self::CutUnderWorker,
         Self::Expires,
         Self::PutAside,
         Self::SwitchedOff,

@@ -197,19 +197,20 @@ impl World {
     fn step(&mut self) -> Checked {
         match self.rng.random_range(0..1_000) {
             0..100 => self.publish(),
+            100..160 if self.cut.is_unseen => self.cut_log_grows()?,
             100..170 if self.cut.is_open => {}
             100..160 => self.fan_out()?,
             160..165 => self.order(),
             165..170 => self.resend(),
             170..330 => {
                 let index = self.anyone_reading();
-                self.read_live(index);
+                self.read_live(index)?;
             }
             330..440 => return self.arrive(),
             440..560 => self.answer(true),
             560..640 => {
                 let index = self.anyone_reading();
-                self.read_back(index);
+                self.read_back(index)?;
             }
             640..720 => self.land(),
             720..800 => return self.acknowledge(),

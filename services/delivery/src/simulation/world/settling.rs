@@ -73,11 +73,11 @@ impl World {
             self.learn();
             self.fanout_ends()?;
             let last = self.owners.len() - 1;
-            self.read_live(last);
+            self.read_live(last)?;
             self.perform()?;
             self.all_arrive()?;
             self.answer(false);
-            self.read_back(last);
+            self.read_back(last)?;
             self.put_aside_lands();
             self.land();
             self.acknowledge()?;
