@@ -8,6 +8,7 @@ mod beginning;
 mod budget;
 mod calls;
 mod journal;
+mod losses;
 mod memory;
 mod reading;
 mod takeover;
@@ -15,16 +16,14 @@ mod telling;
 mod told;
 mod writing;
 
-use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use angarium_directory::Directory;
 use angarium_kafka::{LogReader, Owned, Record};
-use angarium_model::{AccountId, Lane, WebhookId};
+use angarium_model::Lane;
 use angarium_policy::{Answer as Answered, classify};
-use angarium_proto::journal::v1::Expired;
 use angarium_runtime::{Clock, millis};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
@@ -32,6 +31,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout, timeout
 
 use self::beginning::Waits;
 use self::calls::{CallEnd, Ended};
+use self::losses::Losses;
 use self::memory::Held;
 use self::reading::ReadEnd;
 use self::telling::PutAside;
@@ -45,7 +45,7 @@ use crate::disabling::Disabling;
 use crate::error::Error;
 use crate::metrics::Metrics;
 use crate::notices::Notices;
-use crate::partition::{Answer, Effect, Partition};
+use crate::partition::{Answer, Effect, Kept, Partition};
 use crate::record::{self, Read};
 
 pub(crate) use self::budget::Budget;
@@ -93,14 +93,15 @@ struct Actor {
     appends: Appends,
     putting_aside: FuturesUnordered<Pin<Box<dyn Future<Output = PutAside> + Send>>>,
     reading: Work<ReadEnd>,
+    /// Reads in a row that found their place beyond the log's end.
+    beyond_end: u32,
     saving: Work<(Checkpoint, Result<Saved, CheckpointError>)>,
     /// Whether the last checkpoint was not taken.
     redis_is_away: bool,
     /// Whether our clock and the broker's were last seen too far apart.
     clocks_disagree: bool,
     told: Told,
-    /// Events that were too old, by webhook, and not yet told of.
-    expired: BTreeMap<WebhookId, (AccountId, Expired)>,
+    losses: Losses,
     ending: Option<Ending>,
 }
 
@@ -110,6 +111,8 @@ enum Ending {
     Gone,
     /// A cursor could not be written: it is taken over again.
     StartOver,
+    /// Its log was cut or created anew: it is taken over again, with this.
+    Cut(Kept),
     /// Another worker has it.
     Superseded,
 }
@@ -119,7 +122,8 @@ enum Ending {
 /// # Errors
 /// When the process is to end.
 pub(crate) async fn work(mut owned: Owned, shared: Shared) -> Result<(), Error> {
-    while let Some(taken) = takeover::take_over(&owned, &shared).await? {
+    let mut cut = None;
+    while let Some(taken) = takeover::take_over(&owned, &shared, cut.take()).await? {
         owned.start(taken.place);
         owned.commit(taken.place);
         let actor = Actor {
@@ -132,12 +136,13 @@ pub(crate) async fn work(mut owned: Owned, shared: Shared) -> Result<(), Error> 
             waits: Waits::default(),
             held: shared.memory.share(),
             reading: None,
+            beyond_end: 0,
             saving: None,
             putting_aside: FuturesUnordered::new(),
             redis_is_away: false,
             clocks_disagree: false,
             told: Told::default(),
-            expired: BTreeMap::new(),
+            losses: Losses::default(),
             ending: None,
         };
         match actor.run().await {
@@ -150,6 +155,10 @@ pub(crate) async fn work(mut owned: Owned, shared: Shared) -> Result<(), Error> 
                     lane = %shared.lane, partition = owned.partition(), gone,
                     "another worker's epoch was higher; claiming the partition again unless it is gone"
                 );
+            }
+            (Ending::Cut(kept), left) => {
+                owned = left;
+                cut = Some(kept);
             }
             (Ending::StartOver, left) => {
                 owned = left;
@@ -174,7 +183,7 @@ impl Actor {
         loop {
             self.perform();
             if let Some(ending) = self.ending.take() {
-                self.tell_expired();
+                self.tell_losses();
                 return (ending, self.owned);
             }
             self.begin_calls();
@@ -209,7 +218,7 @@ impl Actor {
                 _ = place.tick() => self.append_place(),
                 _ = progress.tick() => {
                     self.partition.record_progress();
-                    self.tell_expired();
+                    self.tell_losses();
                 }
             }
         }
@@ -235,6 +244,11 @@ impl Actor {
                     let entry = journal::state_changed(self.shared.lane, webhook, before, now);
                     self.shared.journal.write(account, entry);
                 }
+                Effect::Removed {
+                    webhook,
+                    account,
+                    what,
+                } => self.note_removed((account, webhook), what),
                 Effect::Expired { webhook, events } => self.note_expired(webhook, &events),
             }
         }
@@ -245,6 +259,9 @@ impl Actor {
         let now_ms = self.shared.clock.now_ms();
         for record in records.drain(..) {
             let offset = record.offset;
+            if self.partition.goes_back(offset) {
+                return self.log_was_cut();
+            }
             match self.read(record) {
                 Some(Read::Event(incoming)) => self.partition.live(&incoming, now_ms),
                 Some(Read::Order { webhook, of, order }) => {
@@ -338,7 +355,7 @@ impl Actor {
             self.on_saved(saved);
         }
         let checkpoint = self.partition.take_checkpoint();
-        self.tell_expired();
+        self.tell_losses();
         if !checkpoint.is_empty() {
             let (_, saved) = self.save(checkpoint).await;
             if let Err(error) = saved {

@@ -12,6 +12,7 @@ pub(crate) struct Metrics {
     attempts: Counter<u64>,
     delivered: Counter<u64>,
     expired: Counter<u64>,
+    removed: Counter<u64>,
     put_aside: Counter<u64>,
     notices_dropped: Counter<u64>,
     poison: Counter<u64>,
@@ -41,6 +42,13 @@ impl Metrics {
                 "angarium.delivery.expired",
                 "{event}",
                 "Events that were not sent because they were older than 7 days (D5), by lane",
+            ),
+            removed: counter(
+                &meter,
+                "angarium.delivery.removed",
+                "{event}",
+                "Events that Kafka's retention took before they were read to be sent (D5), at most: what is gone cannot be \
+                 looked at, and some of it was for other webhooks; by lane",
             ),
             put_aside: counter(
                 &meter,
@@ -87,6 +95,10 @@ impl Metrics {
 
     pub(crate) fn expired(&self, lane: Lane, events: usize) {
         self.expired.add(count(events), &[label(lane)]);
+    }
+
+    pub(crate) fn removed(&self, lane: Lane, at_most: u64) {
+        self.removed.add(at_most, &[label(lane)]);
     }
 
     pub(crate) fn put_aside(&self, lane: Lane) {

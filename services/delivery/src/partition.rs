@@ -14,6 +14,7 @@ mod entries;
 mod entry;
 #[cfg(any(test, feature = "simulation"))]
 mod inspect;
+mod kept;
 mod progress;
 mod read_back;
 mod takeover;
@@ -32,6 +33,7 @@ pub(crate) use self::answered::{Answer, Failed, Settled, Turn};
 pub(crate) use self::begin::Call;
 use self::entries::Entries;
 use self::entry::Entry;
+pub(crate) use self::kept::Kept;
 use self::read_back::Reading;
 pub(crate) use self::takeover::Start;
 use self::turns::Turns;
@@ -39,7 +41,7 @@ use crate::checkpoint::First;
 use crate::clocks::Clocks;
 use crate::cursor::Cursor;
 use crate::group::{Group, GroupLimit};
-use crate::hook::{Expired, Order, Remembered, State};
+use crate::hook::{Expired, Order, Remembered, Removed, State};
 use crate::record::Delivery;
 use crate::target::Subscription;
 
@@ -75,6 +77,12 @@ pub(crate) enum Effect {
         account: AccountId,
         before: State,
         now: State,
+    },
+    /// Note that Kafka had removed what waited for a webhook (D5).
+    Removed {
+        webhook: WebhookId,
+        account: AccountId,
+        what: Removed,
     },
     /// Note that events were too old to be sent (D5).
     Expired {
@@ -136,7 +144,7 @@ impl Partition {
     /// A record of the live stream. It is offered to all its webhooks before any of them goes on: a join in between
     /// would take the record for passed.
     pub(crate) fn live(&mut self, record: &Incoming, now_ms: i64) {
-        self.live_is_at(record.offset);
+        self.reading.look_again = true;
         for id in &record.webhooks {
             self.offer_live(*id, record, now_ms);
         }
@@ -155,7 +163,7 @@ impl Partition {
         order: Order,
         now_ms: i64,
     ) {
-        self.live_is_at(order.at);
+        self.reading.look_again = true;
         let is_deleted = self.meet(id, (account, view), order.at, now_ms, |entry| {
             entry.hook.order(order);
         });
@@ -165,13 +173,10 @@ impl Partition {
         }
     }
 
-    /// Reading goes back only when the log does not have the place any more.
-    fn live_is_at(&mut self, offset: i64) {
-        self.reading.look_again = true;
-        if offset < self.live_next {
-            self.log_was_cut(offset);
-            self.live_next = offset;
-        }
+    /// Whether the live stream goes back with this record. It does so only when the log was cut or created anew: then the
+    /// partition is to be taken over again, with what is [kept](Partition::kept) of this one.
+    pub(crate) fn goes_back(&self, offset: i64) -> bool {
+        offset < self.live_next
     }
 
     /// A record of the live stream that is none of ours: it is passed.

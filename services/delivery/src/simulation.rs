@@ -1,14 +1,20 @@
-//! A simulation of the delivery protocol (DESIGN §7): the partition that decides, unchanged, in a world whose every
-//! step is chosen by a seed.
+//! A simulation of the delivery protocol (DESIGN §7): what fanout and the partition decide, their code unchanged, in a
+//! world whose every step is chosen by a seed.
 //!
 //! All I/O of the partition actor is an effect that the world carries out when it likes, or never: an append to the
 //! cursors topic lands and is acknowledged in two steps, a checkpoint reaches Redis late or not at all, a POST arrives,
 //! and its answer may be lost, or it is not sent at all. Between any two steps the owner may crash, or be frozen and
 //! followed by another; what a frozen one has under way still lands, and one that does not know goes on reading and
 //! writing. Some webhooks are unordered; receivers refuse one event for long, or hang on it, or take few at once. Events are
-//! small, or larger than any queue, or come by hundreds. Redis is wiped, rolled back, away. Fanout restarts and repeats,
-//! and when it was frozen writes late what it matched under an old view. Webhooks are created, edited, switched off and
-//! on, and an owner learns it late. The log is cut, or created anew. [`What`] lists what must happen somewhere; `tests/sim` counts it.
+//! small, or larger than any queue, or come by hundreds. Redis is wiped, rolled back, away. Webhooks are created, edited,
+//! switched off and on, and an owner learns it late. The log is cut, or created anew, under a worker too. [`What`] lists what must happen
+//! somewhere; `tests/sim` counts it.
+//!
+//! Fanout reads events of all types of a lane and writes them to two partitions, of which this is one (`fanout`). A record
+//! is handed over, lands and is acknowledged in three steps; between any two of them fanout may die, in the middle of an event too,
+//! hear that a report is bad, learn of a change and have to wait for a commit, or be frozen, and write late what it
+//! matched under an old view. Its producer and its consumer group are the world's: that a producer writes nothing
+//! behind what has failed, and that the group takes a commit from the owner alone, is not looked into here.
 //!
 //! In the end the faults stop. [`run`] fails when a promise was broken; the same seed does the same again.
 

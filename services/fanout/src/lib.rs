@@ -13,12 +13,13 @@
 //! 1,000 webhooks, and an account with more of them in a partition gets several. An `eventInfo` that the producer
 //! left out is made of the event's place in the events topic, so it is the same in every attempt and replay.
 //!
-//! What must hold: deliveries of a partition repeat after a failure or a crash, and never skip (DESIGN §3). `source`
-//! and `producers` tell how. Order per webhook follows: an account's events are in one events partition, and one actor
-//! forwards it.
+//! What must hold: deliveries of a partition repeat after a failure or a crash, and never skip (DESIGN §3).
+//! `forwarding` decides; `source` and `producers` tell how it is carried out. Order per webhook follows: an account's
+//! events are in one events partition, and one actor forwards it.
 
 mod config;
 mod error;
+mod forwarding;
 mod journal;
 mod matching;
 mod metrics;
@@ -26,6 +27,8 @@ mod producers;
 mod reports;
 mod service;
 mod sight;
+#[cfg(feature = "simulation")]
+pub mod simulation;
 mod source;
 
 pub use config::Config;

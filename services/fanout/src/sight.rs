@@ -36,10 +36,12 @@ impl Sight {
     }
 
     /// Resolves when there is a newer view.
-    pub(crate) async fn outdated(&self) {
+    pub(crate) fn outdated(&self) -> impl Future<Output = ()> + use<> {
         let mut changes = self.changes.clone();
-        if changes.changed().await.is_err() {
-            std::future::pending().await
+        async move {
+            if changes.changed().await.is_err() {
+                std::future::pending().await
+            }
         }
     }
 

@@ -1,10 +1,10 @@
 //! One partition of the events topic, from assignment to release.
 //!
-//! A source actor forwards its partition's events in order and keeps the promises that make fanout safe
-//! (DESIGN §3): all records of an event are produced before any of the next one; the offset is committed only
-//! behind every delivery report; and after a failure everything from the last acknowledged event on is produced
-//! again, by another producer. So what delivery reads may repeat, and never skips. `producers` tells who shares a
-//! producer with whom, and why that is safe.
+//! A source actor carries out what `forwarding` decides: it forwards its partition's events in order and keeps the
+//! promises that make fanout safe (DESIGN §3): all records of an event are produced before any of the next one; the
+//! offset is committed only behind every delivery report; and after a failure everything from the last acknowledged
+//! event on is produced again, by another producer. So what delivery reads may repeat, and never skips. `producers`
+//! tells who shares a producer with whom, and why that is safe.
 //!
 //! An event is matched only while the view is in force: so it goes to every webhook whose creation was acknowledged
 //! before the event was published. A partition's events are matched against one view of the registry. A newer one is taken only when everything that
@@ -26,12 +26,11 @@ use angarium_runtime::{Tasks, chain};
 use tokio::time::{Interval, MissedTickBehavior, interval, sleep, timeout};
 
 use crate::config::Config;
+use crate::forwarding::{Forwarding, Limits, Renewal};
 use crate::journal::entry;
 use crate::matching::{Delivery, Fanned, Matcher};
 use crate::metrics::Metrics;
 use crate::producers::{Producers, Refusal, Seat};
-use crate::reports::Reports;
-use crate::sight::Sight;
 
 /// Events taken from the consumer at once; between two batches the actor commits.
 const BATCH: usize = 256;
@@ -82,20 +81,18 @@ pub(crate) async fn run(mut owned: Owned, shared: Arc<Shared>) {
         () = shared.directory.ready() => {}
         () = revoked => return owned.release(),
     }
-    let mut next = first_offset(owned.partition(), owned.committed(), owned.watermarks());
+    let next = first_offset(owned.partition(), owned.committed(), owned.watermarks());
     tracing::debug!(
         partition = owned.partition(),
         next,
         "fanout begins with an events partition"
     );
     let mut seat = Seat::new(Arc::clone(&shared.producers));
-    // Kept over failures: what is not committed was decided under it.
-    let mut sight = Sight::of(shared.directory.clone());
+    let mut forwarding = Forwarding::new(shared.directory.clone(), Limits::of(&shared.config), next);
     let mut pause = FIRST_PAUSE;
     loop {
-        let mut reports = Reports::new(next);
-        let Err(failure) = forward(&mut owned, &shared, &mut seat, &mut sight, &mut reports).await else {
-            let next = reports.acknowledged();
+        let Err(failure) = forward(&mut owned, &shared, &mut seat, &mut forwarding).await else {
+            let next = forwarding.done();
             tracing::debug!(
                 partition = owned.partition(),
                 next,
@@ -103,12 +100,12 @@ pub(crate) async fn run(mut owned: Owned, shared: Arc<Shared>) {
             );
             break;
         };
-        pause = if reports.acknowledged() > next {
+        pause = if forwarding.has_got_on() {
             FIRST_PAUSE
         } else {
             (pause * 2).min(LONGEST_PAUSE)
         };
-        next = reports.acknowledged();
+        let next = forwarding.go_back();
         shared.metrics.restarted();
         tracing::error!(
             partition = owned.partition(),
@@ -155,24 +152,20 @@ fn first_offset(partition: i32, committed: Option<i64>, log: Watermarks) -> i64 
     }
 }
 
-/// Forwards from where `reports` begins until the partition is handed back or lost.
+/// Forwards from where `forwarding` stands until the partition is handed back or lost.
 async fn forward(
     owned: &mut Owned,
     shared: &Shared,
     seat: &mut Seat,
-    sight: &mut Sight,
-    reports: &mut Reports<Ack>,
+    forwarding: &mut Forwarding<Ack>,
 ) -> Result<(), Failure> {
     let revoked = owned.revoked();
-    owned.start(reports.acknowledged());
+    owned.start(forwarding.done());
     let mut actor = Actor {
-        began: reports.acknowledged(),
-        committed: reports.acknowledged(),
         owned,
         shared,
         seat,
-        sight,
-        reports,
+        forwarding,
     };
     let mut outcome = tokio::select! {
         outcome = actor.forward() => outcome,
@@ -192,10 +185,7 @@ struct Actor<'a> {
     owned: &'a mut Owned,
     shared: &'a Shared,
     seat: &'a mut Seat,
-    sight: &'a mut Sight,
-    reports: &'a mut Reports<Ack>,
-    began: i64,
-    committed: i64,
+    forwarding: &'a mut Forwarding<Ack>,
 }
 
 impl Actor<'_> {
@@ -204,15 +194,16 @@ impl Actor<'_> {
         let mut commits = ticks(self.shared.config.commit_interval);
         let mut batch = Vec::with_capacity(BATCH);
         loop {
-            let is_idle = self.reports.is_empty();
-            let takes_more = is_idle || (self.has_room() && !self.seat.is_returning());
+            let is_idle = self.forwarding.is_idle();
+            let takes_more = is_idle || (self.forwarding.has_room() && !self.seat.is_returning());
+            let outdated = self.forwarding.outdated();
             tokio::select! {
-                settled = self.reports.settle(), if !is_idle => {
+                settled = self.forwarding.settle(), if !is_idle => {
                     settled?;
                     self.tell_seat(None);
                 }
                 _ = commits.tick() => self.commit(),
-                () = self.sight.outdated() => self.renew_sight().await?,
+                () = outdated => self.renew_sight().await?,
                 count = self.owned.recv_many(&mut batch, BATCH), if takes_more => {
                     if count == 0 {
                         return Ok(());
@@ -231,38 +222,29 @@ impl Actor<'_> {
         }
     }
 
-    /// Goes over to the newest view, if there is one, behind the accepted commit of all that was decided before.
+    /// Goes over to the newest view, if there is one and when it may be.
     async fn renew_sight(&mut self) -> Result<(), Failure> {
-        if self.sight.is_current() {
-            return Ok(());
+        while let Some(renewal) = self.forwarding.renewal() {
+            match renewal {
+                Renewal::Reports => self.forwarding.settle().await?,
+                Renewal::Commit(offset) => {
+                    self.owned.commit_accepted(offset).await;
+                    self.forwarding.accepted(offset);
+                }
+            }
         }
-        while !self.reports.is_empty() {
-            self.reports.settle().await?;
-        }
-        self.owned.commit_accepted(self.reports.acknowledged()).await;
-        self.sight.renew();
         Ok(())
     }
 
-    fn has_room(&self) -> bool {
-        let Config {
-            max_pending_events,
-            max_pending_bytes,
-            ..
-        } = self.shared.config;
-        self.reports.has_room(max_pending_events, max_pending_bytes)
-    }
-
     async fn forward_record(&mut self, record: &Record) -> Result<(), Failure> {
-        while !self.has_room() {
-            self.reports.settle().await?;
+        while !self.forwarding.has_room() {
+            self.forwarding.settle().await?;
         }
-        let next_offset = record.offset + 1;
         let Fanned {
             summary,
             deliveries,
             known_type,
-        } = match self.shared.matcher.fan_out(record, self.sight.view()) {
+        } = match self.forwarding.fan_out(&self.shared.matcher, record) {
             Ok(fanned) => fanned,
             Err(poison) => {
                 // No producer of ours wrote it, and no later version of fanout could read it.
@@ -273,7 +255,6 @@ impl Actor<'_> {
                     error = chain(&poison),
                     "a record of the events topic cannot be read; it is passed over"
                 );
-                self.reports.end_event(next_offset, 0);
                 return Ok(());
             }
         };
@@ -289,7 +270,7 @@ impl Actor<'_> {
             self.produce(topic, delivery, headers.as_slice()).await?;
             bytes += delivery.value.len();
         }
-        self.reports.end_event(next_offset, bytes);
+        self.forwarding.end_event(record.offset, bytes);
         self.shared.metrics.matched(summary.lane, deliveries.len());
         self.shared.journal.write(summary.account, entry(&summary));
         Ok(())
@@ -312,13 +293,13 @@ impl Actor<'_> {
             });
             match sent {
                 Ok(report) => {
-                    self.reports.push(report);
+                    self.forwarding.handed_over(report);
                     return Ok(());
                 }
                 Err(Refusal::Full) => {
-                    let is_idle = self.reports.is_empty();
+                    let is_idle = self.forwarding.is_idle();
                     tokio::select! {
-                        settled = self.reports.settle(), if !is_idle => settled?,
+                        settled = self.forwarding.settle(), if !is_idle => settled?,
                         () = sleep(QUEUE_FULL_PAUSE) => {}
                     }
                 }
@@ -329,10 +310,10 @@ impl Actor<'_> {
 
     /// Waits for the reports under way. An event of which not all records were handed over does not count.
     async fn drain(&mut self) -> Result<(), Failure> {
-        let reports = &mut *self.reports;
+        let forwarding = &mut *self.forwarding;
         let settled = timeout(DRAIN, async {
-            while !reports.is_empty() {
-                reports.settle().await?;
+            while !forwarding.is_idle() {
+                forwarding.settle().await?;
             }
             Ok::<_, ProduceError>(())
         });
@@ -351,7 +332,7 @@ impl Actor<'_> {
 
     /// Whether the actor gets on decides which producer it is to use.
     fn tell_seat(&mut self, failure: Option<&Failure>) {
-        if self.reports.acknowledged() > self.began {
+        if self.forwarding.has_got_on() {
             self.seat.progress();
         }
         match failure {
@@ -362,10 +343,8 @@ impl Actor<'_> {
     }
 
     fn commit(&mut self) {
-        let acknowledged = self.reports.acknowledged();
-        if acknowledged > self.committed {
-            self.owned.commit(acknowledged);
-            self.committed = acknowledged;
+        if let Some(offset) = self.forwarding.commit() {
+            self.owned.commit(offset);
         }
     }
 }

@@ -118,6 +118,10 @@ impl Story {
                 self.delivered(&attempt)
             }
             Happening::Attempted(attempt, at_ms) => self.failed(&attempt, at_ms).into_iter().collect(),
+            Happening::Expired(expired) if expired.removed.is_some() => vec![Row::Removed {
+                webhook: expired.webhook_id,
+                at_most: expired.count,
+            }],
             Happening::Expired(expired) => vec![Row::Expired {
                 webhook: expired.webhook_id,
                 count: expired.count,

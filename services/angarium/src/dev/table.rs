@@ -78,6 +78,10 @@ pub(super) enum Row {
         webhook: String,
         count: u64,
     },
+    Removed {
+        webhook: String,
+        at_most: u64,
+    },
 }
 
 /// The row as text, with colours.
@@ -146,6 +150,9 @@ pub(super) fn render(row: &Row) -> String {
         }
         Row::Expired { webhook, count } => aside(&format!(
             "{count} events of {webhook} were older than 7 days and are not sent"
+        )),
+        Row::Removed { webhook, at_most } => aside(&format!(
+            "events of {webhook}, at most {at_most}, are no longer in Kafka and are not sent"
         )),
     }
 }

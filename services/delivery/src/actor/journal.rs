@@ -1,12 +1,10 @@
 //! What delivery writes into the journal.
 
-use std::sync::Arc;
-
 use angarium_model::{AccountId, Lane, WebhookId};
 use angarium_policy::ErrorClass;
 use angarium_proto::convert::lane_to_wire;
 use angarium_proto::journal::v1::journal_record::Entry;
-use angarium_proto::journal::v1::{Attempt, DeliveryState, Expired, PutAside, StateChanged};
+use angarium_proto::journal::v1::{Attempt, DeliveryState, PutAside, StateChanged};
 
 use super::calls::CallEnd;
 use crate::hook::State;
@@ -40,17 +38,6 @@ pub(super) fn attempt(
         accepted_at_ms: first.accepted_at.unix_ms(),
     });
     Some((first.account, entry))
-}
-
-/// Events that were too old to be sent.
-pub(super) fn expired(lane: Lane, webhook: WebhookId, events: &[Arc<Delivery>]) -> Option<Expired> {
-    Some(Expired {
-        webhook_id: webhook.to_string(),
-        lane: lane_to_wire(lane).into(),
-        count: u64::try_from(events.len()).unwrap_or(u64::MAX),
-        first: Some(events.first()?.reference()),
-        last: Some(events.last()?.reference()),
-    })
 }
 
 /// An event that was refused for good.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use angarium_kafka::{Chunk, Limit, ReadError, Record};
 use tokio::time::sleep;
 
-use super::Actor;
+use super::{Actor, Ending};
 use crate::partition::Incoming;
 use crate::record::{self, Read};
 
@@ -13,6 +13,10 @@ use crate::record::{self, Read};
 const MOST_BYTES: usize = 1024 * 1024;
 /// Wait after a read back that failed.
 const READ_PAUSE: Duration = Duration::from_secs(1);
+
+/// So many reads in a row that find their place beyond the log's end: then it was cut. A new leader may say for a moment
+/// that its log ends before what was read of it.
+const CERTAIN: u32 = 5;
 
 /// How a read back ended.
 pub(super) enum ReadEnd {
@@ -42,6 +46,8 @@ impl Actor {
     pub(super) fn on_read(&mut self, end: ReadEnd) {
         let now_ms = self.shared.clock.now_ms();
         let ReadEnd::Read(from, chunk) = end else { return };
+        let is_beyond = matches!(chunk, Err(ReadError::OutOfRange { offset, high, .. }) if offset > high);
+        self.beyond_end = if is_beyond { self.beyond_end + 1 } else { 0 };
         match chunk {
             Ok(chunk) => {
                 let records: Vec<Incoming> = chunk
@@ -57,20 +63,26 @@ impl Actor {
                 self.partition.read_back(from, chunk.next, &records, now_ms);
             }
             Err(ReadError::OutOfRange { offset, low, .. }) if offset < low => {
-                tracing::warn!(lane = %self.shared.lane, offset, low, "events that waited are no longer in Kafka");
+                tracing::debug!(lane = %self.shared.lane, offset, low, "events that waited are no longer in Kafka");
                 self.partition.log_starts_at(low, now_ms);
             }
-            Err(ReadError::OutOfRange { low, high, .. }) => {
-                tracing::error!(lane = %self.shared.lane, low, high, "the deliveries topic was cut or created anew");
-                self.partition.log_was_cut(low);
-                self.rest();
-            }
+            Err(_) if self.beyond_end >= CERTAIN => self.log_was_cut(),
             Err(error) => {
                 let error = &error as &dyn std::error::Error;
                 tracing::warn!(lane = %self.shared.lane, error, "cannot read back from Kafka; trying again");
                 self.rest();
             }
         }
+    }
+
+    /// Nothing that is on record of places says anything any more.
+    pub(super) fn log_was_cut(&mut self) {
+        let (lane, partition) = (self.shared.lane, self.owned.partition());
+        tracing::error!(
+            %lane, partition,
+            "the deliveries topic was cut or created anew: taking the partition over again, and reading from its start"
+        );
+        self.ending = Some(Ending::Cut(self.partition.kept()));
     }
 
     /// Most records are for webhooks that are not behind. One that cannot be read was told of by the live stream.

@@ -16,7 +16,7 @@ use crate::clocks::Clocks;
 use crate::cursor::{Found, Key};
 use crate::cursors::TakeoverError;
 use crate::error::Error;
-use crate::partition::{Effect, Partition, Rules, Start};
+use crate::partition::{Effect, Kept, Partition, Rules, Start};
 
 /// Before a takeover that failed is tried again.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -31,14 +31,18 @@ pub(super) struct Taken {
     pub(super) place: i64,
 }
 
-/// Takes the partition over; `None` when it is revoked before.
+/// Takes the partition over; `None` when it is revoked before. `cut`: its log is known to have been cut.
 ///
 /// # Errors
 /// When the cursors cannot be written any more: the process is to end, and to be started again.
-pub(super) async fn take_over(owned: &Owned, shared: &Shared) -> Result<Option<Taken>, Error> {
+pub(super) async fn take_over(
+    owned: &Owned,
+    shared: &Shared,
+    cut: Option<Kept>,
+) -> Result<Option<Taken>, Error> {
     let insist = async {
         loop {
-            match try_once(owned, shared).await {
+            match try_once(owned, shared, cut.as_ref()).await {
                 Ok(Some(taken)) => return Ok(Some(taken)),
                 // Its claim may be of one that has lost the partition to us, and came late. If it is we who have lost
                 // it, the group tells within its heartbeats.
@@ -64,7 +68,11 @@ fn tell_failed(error: &TakeoverError, shared: &Shared, partition: i32) {
 }
 
 /// `None`: another worker has claimed it since.
-async fn try_once(owned: &Owned, shared: &Shared) -> Result<Option<Taken>, TakeoverError> {
+async fn try_once(
+    owned: &Owned,
+    shared: &Shared,
+    cut: Option<&Kept>,
+) -> Result<Option<Taken>, TakeoverError> {
     let (lane, number, begun) = (shared.lane, owned.partition(), Instant::now());
     let claim = shared.cursors.claim(lane, number, shared.clock.now_ms()).await?;
     let epoch = claim.offset;
@@ -91,6 +99,7 @@ async fn try_once(owned: &Owned, shared: &Shared) -> Result<Option<Taken>, Takeo
         found,
         memories: if is_anew { Memories::default() } else { memories },
         is_anew,
+        cut: cut.cloned(),
         ends,
         clocks,
         now_ms: shared.clock.now_ms(),

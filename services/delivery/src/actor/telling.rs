@@ -1,6 +1,5 @@
 //! What the actor tells people: journal, notices and log; and what it asks the registry for in their stead.
 
-use std::collections::btree_map;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
@@ -12,9 +11,11 @@ use angarium_proto::notice::v1::{DeadLetter, Failing, Recovered};
 use angarium_runtime::millis;
 
 use super::calls::CallEnd;
+use super::losses::{self, Losses};
 use super::{Actor, journal};
 use crate::disabling::Ask;
 use crate::group::Group;
+use crate::hook::Removed;
 use crate::notices::{About, NotRecorded};
 use crate::partition::{Failed, Settled, Turn};
 use crate::record::Delivery;
@@ -71,18 +72,24 @@ impl Actor {
         }
     }
 
-    /// Tells of events that were too old since it was last told: all of a webhook at once, for there may be millions.
-    pub(super) fn tell_expired(&mut self) {
-        let lane = self.shared.lane;
-        let expired = std::mem::take(&mut self.expired);
-        let events: u64 = expired.values().map(|(_, expired)| expired.count).sum();
+    /// Tells of what was lost since it was last told.
+    pub(super) fn tell_losses(&mut self) {
+        let (lane, partition) = (self.shared.lane, self.owned.partition());
+        let Losses { expired, removed } = std::mem::take(&mut self.losses);
         if let Some(webhook) = expired.keys().next() {
             tracing::warn!(
-                %lane, events, webhooks = expired.len(), one_of_them = %webhook,
+                %lane, events = losses::events(&expired), webhooks = expired.len(), one_of_them = %webhook,
                 "events older than 7 days were not sent (D5): their webhooks failed, or were off, for too long"
             );
         }
-        for (webhook, (account, expired)) in expired {
+        if let Some((webhook, (_, what))) = removed.first_key_value() {
+            tracing::warn!(
+                %lane, partition, at_most = losses::events(&removed), webhooks = removed.len(), one_of_them = %webhook,
+                places = ?what.removed,
+                "events that waited are no longer in Kafka (D5): their webhooks failed, or were off, for too long"
+            );
+        }
+        for (webhook, (account, expired)) in expired.into_iter().chain(removed) {
             let about = self.about(account, webhook);
             self.shared.notices.tell(about, Notice::Expired(expired.clone()));
             self.shared.journal.write(account, Entry::Expired(expired));
@@ -92,19 +99,13 @@ impl Actor {
     pub(super) fn note_expired(&mut self, webhook: WebhookId, events: &[Arc<Delivery>]) {
         let lane = self.shared.lane;
         self.shared.metrics.expired(lane, events.len());
-        let (Some(first), Some(expired)) = (events.first(), journal::expired(lane, webhook, events)) else {
-            return;
-        };
-        match self.expired.entry(webhook) {
-            btree_map::Entry::Vacant(none) => {
-                none.insert((first.account, expired));
-            }
-            btree_map::Entry::Occupied(mut before) => {
-                let (_, before) = before.get_mut();
-                before.count = before.count.saturating_add(expired.count);
-                before.last = expired.last;
-            }
-        }
+        self.losses.expired(lane, webhook, events);
+    }
+
+    pub(super) fn note_removed(&mut self, of: (AccountId, WebhookId), what: Removed) {
+        let lane = self.shared.lane;
+        self.shared.metrics.removed(lane, what.at_most);
+        self.losses.removed(lane, of, what);
     }
 
     /// Puts on record that the only event of a group was refused for good.

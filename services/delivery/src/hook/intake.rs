@@ -322,6 +322,17 @@ impl Hook {
         }
     }
 
+    /// The last event done, if it says in another log too what was done: what is parked does not lie below a mark.
+    pub(crate) fn done_in_any_log(&self) -> Option<Mark> {
+        let done = self.replay.map_or(self.done, |replay| replay.then_done);
+        done.filter(|_| self.parked.is_empty())
+    }
+
+    /// It has all up to this event, whatever its cursor says.
+    pub(crate) fn has(&mut self, done: Mark) {
+        (self.seen, self.done) = (Some(done), Some(done));
+    }
+
     /// The group that waits for its retry.
     fn awaited_head(&self) -> Head {
         match &self.phase {

@@ -1,11 +1,12 @@
 //! Webhooks that have fallen behind: what is read back from Kafka for them.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use angarium_model::WebhookId;
 
-use super::{Entry, Incoming, Partition};
-use crate::hook::{MayRead, Stream, Wanted};
+use super::{Effect, Entry, Incoming, Partition};
+use crate::hook::{Hook, MayRead, Stream, Wanted};
 
 /// How reading back goes on.
 #[derive(Debug)]
@@ -107,20 +108,22 @@ impl Partition {
         }
     }
 
+    /// Webhooks that wait for one of these places.
+    fn waiting(&self, places: Range<i64>, now_ms: i64) -> impl Iterator<Item = (WebhookId, &Hook, Wanted)> {
+        let may = self.may_keep();
+        self.behind.iter().filter_map(move |id| {
+            let hook = &self.entries.get(*id)?.hook;
+            let wanted = hook.wants_read(now_ms, self.live_next, may)?;
+            places.contains(&wanted.from()).then_some((*id, hook, wanted))
+        })
+    }
+
     /// Records `[start, next)` that were read back: offered to every webhook that waits for one of these places.
     pub(crate) fn read_back(&mut self, start: i64, next: i64, records: &[Incoming], now_ms: i64) {
-        let (group, may) = (self.rules.group, self.may_keep());
-        let wants = |id: &WebhookId| {
-            let hook = &self.entries.get(*id)?.hook;
-            Some((*id, hook.wants_read(now_ms, self.live_next, may)?))
-        };
-        let mut taking: BTreeMap<WebhookId, (Wanted, bool)> = self
-            .behind
-            .iter()
-            .filter_map(wants)
-            .filter(|(_, wanted)| (start..next.max(start.saturating_add(1))).contains(&wanted.from()))
-            .map(|(id, wanted)| (id, (wanted, true)))
-            .collect();
+        let group = self.rules.group;
+        let waiting = self.waiting(start..next.max(start.saturating_add(1)), now_ms);
+        let mut taking: BTreeMap<WebhookId, (Wanted, bool)> =
+            waiting.map(|(id, _, wanted)| (id, (wanted, true))).collect();
         self.reading.to = next;
         let (mut paused, mut used) = (false, start);
         for record in records.iter().filter(|record| record.offset < next) {
@@ -184,14 +187,17 @@ impl Partition {
 
     /// Kafka no longer has what is below `low`: its retention is over (D5), and reading goes on from there.
     pub(crate) fn log_starts_at(&mut self, low: i64, now_ms: i64) {
+        let removed = self
+            .waiting(i64::MIN..low, now_ms)
+            .filter_map(|(webhook, hook, wanted)| {
+                Some(Effect::Removed {
+                    webhook,
+                    account: hook.account(),
+                    what: hook.removed(wanted, low)?,
+                })
+            });
+        let removed: Vec<Effect> = removed.collect();
+        self.effects.extend(removed);
         self.read_back(i64::MIN, low, &[], now_ms);
-    }
-
-    /// Kafka has less than it had: the topic was cut or created anew. What waited beyond its end is looked for from the
-    /// start; what was done is known by its mark.
-    pub(crate) fn log_was_cut(&mut self, low: i64) {
-        for id in self.entries.ids() {
-            self.entries.change(id, |entry| entry.hook.rescan(low));
-        }
     }
 }

@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 
 use angarium_directory::Directory;
 use angarium_kafka::Watermarks;
-use angarium_model::Lane;
+use angarium_model::{Lane, WebhookId};
 
 use super::agenda::Agenda;
 use super::entries::Entries;
 use super::entry::Entry;
 use super::read_back::Reading;
 use super::turns::Turns;
-use super::{Effect, Partition, Rules};
+use super::{Effect, Kept, Partition, Rules};
 use crate::checkpoint::{First, Memories};
 use crate::clocks::Clocks;
 use crate::cursor::{Cursor, Found};
@@ -29,6 +29,8 @@ pub(crate) struct Start {
     pub(crate) memories: Memories,
     /// What Redis has is of a cursors topic that is no more.
     pub(crate) is_anew: bool,
+    /// Set when the log is known to have been cut or created anew, with what is known of the webhooks.
+    pub(crate) cut: Option<Kept>,
     /// The ends of the deliveries log.
     pub(crate) ends: Watermarks,
     /// As they were compared with the claim.
@@ -50,7 +52,7 @@ impl Partition {
         // Nothing that is known of a log can lie beyond its end.
         let reached = found.cursors.values().map(Cursor::reaches);
         let reached = reached.chain(start.memories.webhooks.values().map(|entry| entry.resume));
-        let was_cut = reached.max().max(Some(found.place)) > Some(ends.high);
+        let was_cut = start.cut.is_some() || reached.max().max(Some(found.place)) > Some(ends.high);
         let place = if was_cut {
             ends.low
         } else {
@@ -100,20 +102,26 @@ impl Partition {
             if was_cut {
                 entry.hook.rescan(ends.low);
             }
-            // Not written under the own epoch, its cursor goes with the set.
-            if matches!(entry.subscription, Subscription::Deleted) {
-                continue;
-            }
-            if let Some(cursor) = entry.hook.reassert(place) {
-                partition.effects.push(Effect::Append {
-                    webhook: id,
-                    cursor: Some(cursor),
-                });
-            }
-            partition.changed.insert(id);
-            partition.entries.ensure(id, || entry);
-            partition.schedule(id, start.now_ms);
+            partition.assert(id, entry, start.now_ms);
         }
+        partition.keep(start.cut.unwrap_or_default(), start.now_ms);
         partition
+    }
+
+    /// Takes a webhook in that has a cursor, and writes what is still needed of that under the own epoch. Of one that was
+    /// deleted nothing is: its cursor goes with the set.
+    fn assert(&mut self, id: WebhookId, mut entry: Entry, now_ms: i64) {
+        if matches!(entry.subscription, Subscription::Deleted) {
+            return;
+        }
+        if let Some(cursor) = entry.hook.reassert(self.place) {
+            self.effects.push(Effect::Append {
+                webhook: id,
+                cursor: Some(cursor),
+            });
+        }
+        self.changed.insert(id);
+        self.entries.ensure(id, || entry);
+        self.schedule(id, now_ms);
     }
 }

@@ -6,6 +6,7 @@ mod cut;
 mod eager;
 mod giving_up;
 mod marks;
+mod removed;
 mod replay;
 mod settings;
 mod unordered;
@@ -77,6 +78,7 @@ fn start() -> Start {
         found: None,
         memories: Memories::default(),
         is_anew: false,
+        cut: None,
         ends: NOTHING,
         clocks: agreeing(START_MS),
         now_ms: START_MS,

@@ -142,6 +142,7 @@ impl Crowd {
             found: None,
             memories: Memories::default(),
             is_anew: false,
+            cut: None,
             ends: Watermarks { low: 0, high: 0 },
             clocks,
             now_ms: START_MS,

@@ -1,112 +1,105 @@
 //! Fanout: it matches events under one view of the registry, writes them in order, repeats, and is sometimes frozen while
-//! another goes on.
-//!
-//! It keeps the rules that nothing would be safe without: a new view is taken only behind an accepted commit of all that was
-//! decided before (docs/model-findings.md, 1), and when the report of a record fails nothing behind it is written by the
-//! same producer (`services/fanout/src/producers.rs`). One that is frozen keeps its view for all that it writes late.
+//! another goes on. What it decides is its own code (`process`); what it writes is looked at (`written`).
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+mod process;
+mod written;
 
-use angarium_model::{Revision, Webhook, WebhookId};
+use std::collections::{BTreeMap, BTreeSet};
 
+use angarium_kafka::Record;
+use angarium_model::{Catalogue, EventName, Lane, Revision, TypePattern, Webhook, WebhookId};
+use rand::rngs::SmallRng;
+use rand::{RngExt as _, SeedableRng as _};
+
+pub(super) use self::process::Step;
+use self::process::{PARTITIONS, Process};
+use self::written::{Written, wanting};
+use super::fixtures;
 use crate::partition::Incoming;
+use crate::record::{self, Read};
 
-/// An event of the events topic.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Event {
-    pub(super) accepted_ms: i64,
-    /// Of its data, in bytes.
-    pub(super) size: usize,
-}
+/// The partition of the deliveries topic that is simulated.
+const HERE: usize = 1;
+/// Webhooks of it by their numbers: Kafka's hash leads their ids there, of two partitions.
+const NUMBERS_HERE: [u8; 6] = [1, 2, 3, 4, 6, 8];
+/// One of the other partition.
+const NUMBER_ELSEWHERE: u8 = 5;
 
-/// What was decided of an event.
-#[derive(Clone, Debug)]
-pub(super) struct Decided {
-    pub(super) source: i64,
-    pub(super) webhooks: Vec<WebhookId>,
-    pub(super) view: Revision,
-}
-
-/// One process on the partition of `events`.
-#[derive(Clone, Debug)]
-pub(super) struct Process {
-    /// The next event that it matches.
-    next: i64,
-    view: Revision,
-    /// With the producer.
-    pending: VecDeque<Decided>,
-}
-
-/// The owner of the partition of `events`, and those that it has followed.
+/// The partition of `events`: its owner, and those that it has followed.
 #[derive(Debug)]
 pub(super) struct Fanout {
-    seed: u64,
+    /// Of its own: what is chosen here changes nothing else.
+    rng: SmallRng,
+    /// Of the world's lane.
+    types: Vec<EventName>,
     /// By their offsets, from 1.
-    events: Vec<Event>,
-    /// By revision, from 1: what a webhook wants from that change of it on.
-    tastes: Vec<i64>,
+    events: Vec<Record>,
+    names: Vec<EventName>,
     /// The last one owns the partition; the others are frozen, or thaw.
     processes: Vec<Process>,
     committed: i64,
+    written: Written,
     /// Records that were written late.
     late: BTreeSet<i64>,
     /// What records that were not late name, and the oldest view that one of them was made under.
     named: BTreeMap<WebhookId, BTreeMap<i64, Revision>>,
 }
 
-impl Process {
-    fn new(next: i64, view: Revision) -> Self {
-        Self {
-            next,
-            view,
-            pending: VecDeque::new(),
-        }
-    }
+/// What a webhook of this number is called, of those that a world may have.
+pub(super) fn number(index: usize) -> Option<u8> {
+    NUMBERS_HERE.get(index).copied()
+}
 
-    /// All below is written.
-    fn written(&self) -> i64 {
-        self.pending.front().map_or(self.next, |decided| decided.source)
+fn elsewhere() -> Webhook {
+    Webhook {
+        event_types: vec![TypePattern::Any],
+        ..fixtures::webhook(NUMBER_ELSEWHERE, true, 0)
     }
 }
 
 impl Fanout {
-    pub(super) fn new(seed: u64, webhooks: usize) -> Self {
-        let view = Revision::from_offset(i64::try_from(webhooks).unwrap_or(0));
+    pub(super) fn new(seed: u64, lane: Lane) -> Self {
+        let types = Catalogue.types().filter(|known| known.lane == lane);
         Self {
-            seed,
+            rng: SmallRng::seed_from_u64(seed.rotate_left(7)),
+            types: types
+                .filter_map(|known| EventName::new(known.name).ok())
+                .collect(),
             events: Vec::new(),
-            tastes: (1..).take(webhooks).collect(),
-            processes: vec![Process::new(1, view)],
+            names: Vec::new(),
+            processes: Vec::new(),
             committed: 1,
+            written: Written::default(),
             late: BTreeSet::new(),
             named: BTreeMap::new(),
         }
     }
 
-    pub(super) fn accept(&mut self, event: Event) {
-        self.events.push(event);
+    /// The first process comes, and knows these changes.
+    pub(super) fn begin(&mut self, changes: &[Webhook]) {
+        self.processes.push(Process::new(1, elsewhere(), changes));
+    }
+
+    /// What a webhook may want.
+    pub(super) fn taste(&mut self) -> Vec<TypePattern> {
+        if self.rng.random_bool(0.1) {
+            return vec![TypePattern::Any];
+        }
+        let chosen = self.types.iter().filter(|_| self.rng.random_bool(0.6));
+        chosen.cloned().map(TypePattern::Exact).collect()
+    }
+
+    pub(super) fn accept(&mut self, accepted_ms: i64, size: usize) {
+        let source = self.last() + 1;
+        let name = self.types[self.rng.random_range(0..self.types.len())].clone();
+        self.events
+            .push(fixtures::event(source, name.clone(), accepted_ms, size));
+        self.names.push(name);
     }
 
     /// The offset of the last event.
     pub(super) fn last(&self) -> i64 {
         i64::try_from(self.events.len()).unwrap_or(i64::MAX)
-    }
-
-    pub(super) fn event(&self, source: i64) -> Option<Event> {
-        let index = usize::try_from(source).ok()?.checked_sub(1)?;
-        self.events.get(index).copied()
-    }
-
-    /// A webhook was changed; it wants what it has wanted since that change of it, or something else.
-    pub(super) fn changed(&mut self, still_as: Option<Revision>) {
-        let revision = i64::try_from(self.tastes.len()).unwrap_or(i64::MAX) + 1;
-        let before = still_as.and_then(|revision| self.taste(revision));
-        self.tastes.push(before.unwrap_or(revision));
-    }
-
-    fn taste(&self, revision: Revision) -> Option<i64> {
-        let index = usize::try_from(revision.offset()).ok()?.checked_sub(1)?;
-        self.tastes.get(index).copied()
     }
 
     /// The process that owns the partition of `events`.
@@ -123,58 +116,66 @@ impl Fanout {
         &mut self.processes[owner]
     }
 
-    /// A process matches its next event; whether there is one. `changes` are all that were made, by revision from 1.
-    pub(super) fn decide(&mut self, index: usize, changes: &[Webhook]) -> bool {
-        let Process {
-            next: source, view, ..
-        } = self.processes[index];
-        if source > self.last() {
-            return false;
-        }
-        let known = usize::try_from(view.offset()).unwrap_or(0);
-        let known = changes.iter().take(known);
-        let newest: BTreeMap<WebhookId, &Webhook> = known.map(|webhook| (webhook.id, webhook)).collect();
-        let wanting = newest
-            .into_values()
-            .filter(|webhook| self.is_wanted(webhook, source));
-        let webhooks: Vec<WebhookId> = wanting.map(|webhook| webhook.id).collect();
-        let process = &mut self.processes[index];
-        process.next += 1;
-        if !webhooks.is_empty() {
-            process.pending.push_back(Decided {
-                source,
-                webhooks,
-                view,
-            });
-        }
-        true
+    /// A process goes on by a step; whether it could.
+    pub(super) fn step(&mut self, index: usize) -> Result<Step, String> {
+        let batch = self.rng.random_range(1..8);
+        self.processes[index].step(&self.events, batch)
     }
 
-    fn is_wanted(&self, webhook: &Webhook, source: i64) -> bool {
-        let taste = self.taste(webhook.revision).unwrap_or_default();
-        let numbers = [taste, source].map(i64::unsigned_abs);
-        let dice = numbers
-            .into_iter()
-            .fold(self.seed, |hash, number| mix(hash ^ number));
-        webhook.active && dice % 10 < 6
+    /// Who wants an event under a view.
+    fn wanting(&self, changes: &[Webhook], source: i64, view: Revision) -> Vec<WebhookId> {
+        let index = usize::try_from(source - 1).unwrap_or(usize::MAX);
+        let name = self.names.get(index);
+        name.map_or_else(Vec::new, |name| wanting(changes, view, name))
     }
 
-    /// Takes the next record that a process has written.
-    pub(super) fn land(&mut self, index: usize) -> Option<Decided> {
-        self.processes[index].pending.pop_front()
+    /// The next record of a process is written to the other partition; whether there was one.
+    pub(super) fn land_elsewhere(&mut self, index: usize) -> Result<bool, String> {
+        let Some(value) = self.processes[index].land(1 - HERE) else {
+            return Ok(false);
+        };
+        let record = read(0, value)?;
+        self.processes[index].wrote = record.delivery.source.offset + 1;
+        self.written.elsewhere(&record, index != self.owner())?;
+        Ok(true)
     }
 
-    /// A record stands in the log, written by that process.
-    pub(super) fn wrote(&mut self, index: usize, offset: i64, decided: &Decided) {
+    /// The next record of a process is written, at this offset; `changes` are all that were made, by revision from 1.
+    pub(super) fn land(
+        &mut self,
+        index: usize,
+        offset: i64,
+        changes: &[Webhook],
+    ) -> Result<Option<Incoming>, String> {
+        let Some(value) = self.processes[index].land(HERE) else {
+            return Ok(None);
+        };
+        let record = read(offset, value)?;
+        let (source, view) = (record.delivery.source.offset, record.delivery.revision);
+        self.processes[index].wrote = source + 1;
+        let wanting = self.wanting(changes, source, view);
+        self.written.here(&record, &wanting, index != self.owner())?;
+        self.wrote(index, &record);
+        Ok(Some(record))
+    }
+
+    fn wrote(&mut self, index: usize, record: &Incoming) {
         if index != self.owner() {
-            self.late.insert(offset);
+            self.late.insert(record.offset);
             return;
         }
-        for webhook in &decided.webhooks {
+        for webhook in &record.webhooks {
             let named = self.named.entry(*webhook).or_default();
-            let oldest = named.entry(decided.source).or_insert(decided.view);
-            *oldest = decided.view.min(*oldest);
+            let view = record.delivery.revision;
+            let oldest = named.entry(record.delivery.source.offset).or_insert(view);
+            *oldest = view.min(*oldest);
         }
+    }
+
+    /// Some of what a process has written is acknowledged.
+    pub(super) fn acknowledge(&mut self, index: usize) {
+        let partition = self.rng.random_range(0..PARTITIONS);
+        self.processes[index].acknowledge(partition);
     }
 
     /// Whether a record was written late.
@@ -184,7 +185,7 @@ impl Fanout {
 
     /// Whether a process is late under an older view than its follower's.
     pub(super) fn has_old_view(&self, index: usize) -> bool {
-        self.processes[index].view < self.processes[self.owner()].view
+        self.processes[index].view() < self.view()
     }
 
     /// The events that records name which were not late, and the oldest view that one of those was made under.
@@ -208,38 +209,70 @@ impl Fanout {
         }
     }
 
+    /// The owner learns changes, up to so many.
+    pub(super) fn learn(&mut self, changes: &[Webhook], known: usize) {
+        self.process().learn(changes, known);
+    }
+
+    /// A frozen one learns all there is, when it thaws.
+    pub(super) fn learn_late(&mut self, index: usize, changes: &[Webhook]) {
+        self.processes[index].learn(changes, changes.len());
+    }
+
+    /// It is time to ask for a commit.
     pub(super) fn commit(&mut self) {
-        self.committed = self.process().written();
+        self.process().commit();
     }
 
-    /// Takes a newer view, if all that was decided before is written; its commit is accepted.
-    pub(super) fn renew(&mut self, newest: Revision) -> bool {
-        let process = self.process();
-        let may = process.pending.is_empty() && process.view < newest;
-        if may {
-            process.view = newest;
-            self.commit();
+    /// What the owner asked for is committed: the group takes it from nobody else.
+    pub(super) fn commit_lands(&mut self, changes: &[Webhook]) -> Result<(), String> {
+        let offset = self.process().commit_lands();
+        offset.map_or(Ok(()), |offset| self.committed(offset, changes))
+    }
+
+    /// The commit that the owner's newer view waits for is accepted; whether it takes that view.
+    pub(super) fn accept_awaited(&mut self, changes: &[Webhook]) -> Result<bool, String> {
+        let Some(offset) = self.process().awaited_commit() else {
+            return Ok(false);
+        };
+        self.committed(offset, changes)?;
+        self.process().accepted(offset);
+        Ok(true)
+    }
+
+    /// All below is written, whoever commits it.
+    fn committed(&mut self, offset: i64, changes: &[Webhook]) -> Result<(), String> {
+        for source in self.committed..offset {
+            let wanting = |view| self.wanting(changes, source, view);
+            self.written.check_committed(source, wanting)?;
         }
-        may
+        self.committed = offset;
+        Ok(())
     }
 
-    /// The producer has failed: what is still with it is gone, and the owner goes back to its commit, under the view that
-    /// it has. Whether anything that is written comes again.
-    pub(super) fn start_over(&mut self) -> bool {
-        let view = self.process().view;
-        self.restart(view)
+    /// The producer of the owner fails, and it goes back. Whether anything that is written comes again.
+    pub(super) fn producer_fails(&mut self) -> bool {
+        let process = self.process();
+        process.producer_fails();
+        process.done() < process.wrote
     }
 
-    /// It died, and another follows. Whether anything that is written comes again.
-    pub(super) fn restart(&mut self, view: Revision) -> bool {
-        let repeats = self.committed < self.process().written();
-        *self.process() = Process::new(self.committed, view);
+    /// It died, and another follows that knows so many changes. Whether anything that is written comes again.
+    pub(super) fn restart(&mut self, known: &[Webhook]) -> bool {
+        let repeats = self.committed < self.process().wrote;
+        *self.process() = Process::new(self.committed, elsewhere(), known);
         repeats
     }
 
     /// It is frozen, and another follows.
-    pub(super) fn freeze(&mut self, view: Revision) {
-        self.processes.push(Process::new(self.committed, view));
+    pub(super) fn freeze(&mut self, known: &[Webhook]) {
+        self.processes
+            .push(Process::new(self.committed, elsewhere(), known));
+    }
+
+    /// Whether the owner has handed over a part of an event.
+    pub(super) fn is_in_event(&self) -> bool {
+        self.processes[self.owner()].is_in_event()
     }
 
     /// A frozen one is no more.
@@ -253,21 +286,42 @@ impl Fanout {
         self.processes.drain(..owner);
     }
 
-    /// The view of the owner.
-    pub(super) fn view(&self) -> Revision {
-        self.processes[self.owner()].view
+    /// The owner hears of all that is written, and it is committed.
+    pub(super) fn all_is_known(&mut self, changes: &[Webhook]) -> Result<(), String> {
+        let owner = self.owner();
+        while self.is_in_event() {
+            self.step(owner)?;
+        }
+        while self.land_elsewhere(owner)? {}
+        for partition in 0..PARTITIONS {
+            while self.process().acknowledge(partition) {}
+        }
+        // Nothing is new: it hears of what was acknowledged.
+        self.process().hear();
+        self.commit();
+        self.commit_lands(changes)
     }
 
-    /// Whether all is written.
+    /// Whether all that was ever written is committed.
+    pub(super) fn has_repeated_all(&self) -> bool {
+        self.committed > self.written.newest()
+    }
+
+    /// The view of the owner.
+    pub(super) fn view(&self) -> Revision {
+        self.processes[self.owner()].view()
+    }
+
+    /// Whether all is written, and the owner knows.
     pub(super) fn is_done(&self) -> bool {
-        self.processes[self.owner()].written() > self.last()
+        self.processes[self.owner()].done() > self.last()
     }
 }
 
-/// A number as good as any other (`SplitMix64`).
-fn mix(number: u64) -> u64 {
-    let number = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    number ^ (number >> 31)
+/// Reads a record as delivery does.
+fn read(offset: i64, value: Vec<u8>) -> Result<Incoming, String> {
+    match record::read(fixtures::record(offset, value)) {
+        Ok(Read::Event(record)) => Ok(record),
+        other => Err(format!("fanout wrote what delivery cannot read: {other:?}")),
+    }
 }

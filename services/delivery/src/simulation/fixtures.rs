@@ -1,10 +1,13 @@
 //! Webhooks and events, as far as the protocol looks at them.
 
+use angarium_kafka::{Headers, Record};
 use angarium_model::{
     AcceptedAt, AccountId, Authentication, EventName, Limits, Ordering, PayloadFormat, Position, Revision,
     TargetUrl, TimetableSpec, TypePattern, Webhook, WebhookId,
 };
+use angarium_proto::event::v1::EventRecord;
 use bytes::Bytes;
+use prost::Message as _;
 
 use crate::record::Delivery;
 
@@ -44,6 +47,53 @@ pub(crate) fn webhook(number: u8, active: bool, revision: i64) -> Webhook {
     }
 }
 
+/// An event as ingest writes it.
+pub(super) fn event(offset: i64, name: EventName, accepted_ms: i64, size: usize) -> Record {
+    let event = EventRecord {
+        account_id: ACCOUNT,
+        event_id: offset.to_string(),
+        event_name: name.into_string(),
+        data: space(size),
+        ..EventRecord::default()
+    };
+    Record {
+        timestamp_ms: accepted_ms,
+        ..record(offset, event.encode_to_vec())
+    }
+}
+
+/// A record of a topic with one partition.
+pub(super) fn record(offset: i64, value: Vec<u8>) -> Record {
+    Record {
+        partition: 0,
+        offset,
+        timestamp_ms: 0,
+        key: Bytes::new(),
+        value: Some(value.into()),
+        headers: Headers::default(),
+    }
+}
+
+fn space(size: usize) -> Bytes {
+    Bytes::from_static(SPACE.get(..size).unwrap_or(&SPACE))
+}
+
+/// The same event, that someone has asked for.
+pub(super) fn resent(event: &Delivery, revision: Revision) -> Delivery {
+    Delivery {
+        account: event.account,
+        event_id: event.event_id.clone(),
+        event_name: event.event_name.clone(),
+        timestamp: event.timestamp,
+        event_info: event.event_info.clone(),
+        data: event.data.clone(),
+        source: event.source,
+        accepted_at: event.accepted_at,
+        revision,
+        resent: true,
+    }
+}
+
 /// An event with `size` bytes of data.
 pub(super) fn delivery(source: i64, now_ms: i64, size: usize, revision: Revision) -> Delivery {
     Delivery {
@@ -52,7 +102,7 @@ pub(super) fn delivery(source: i64, now_ms: i64, size: usize, revision: Revision
         event_name: "CI_STATS".into(),
         timestamp: 0,
         event_info: String::new(),
-        data: Bytes::from_static(SPACE.get(..size).unwrap_or(&SPACE)),
+        data: space(size),
         source: Position {
             partition: 0,
             offset: source,

@@ -7,6 +7,10 @@ pub enum What {
     FanoutRepeats,
     /// A report of fanout's failed, and it went back to its commit under the view that it had.
     ReportFails,
+    /// Fanout died with a part of an event handed over.
+    FanoutDiesInEvent,
+    /// A newer view waited for reports, or for its commit.
+    NewViewWaits,
     /// A frozen fanout wrote behind its follower, under the same view.
     LateUnderSameView,
     /// A frozen fanout wrote behind its follower, under an older view.
@@ -41,6 +45,8 @@ pub enum What {
     LogIsCut,
     /// The log was created anew.
     LogIsAnew,
+    /// The same, or cut, under a worker that saw it.
+    CutUnderWorker,
     /// An event was too old to be sent.
     Expires,
     /// An event was put aside.
@@ -59,9 +65,11 @@ pub enum What {
 
 impl What {
     /// All of it.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 29] = [
         Self::FanoutRepeats,
         Self::ReportFails,
+        Self::FanoutDiesInEvent,
+        Self::NewViewWaits,
         Self::LateUnderSameView,
         Self::LateUnderOldView,
         Self::QueueOverflows,
@@ -79,6 +87,7 @@ impl What {
         Self::StartPassesHead,
         Self::LogIsCut,
         Self::LogIsAnew,
+        Self::CutUnderWorker,
         Self::Expires,
         Self::PutAside,
         Self::SwitchedOff,

@@ -10,7 +10,7 @@ use super::cursors::Append;
 use super::heads::Heads;
 use crate::checkpoint::Checkpoint;
 use crate::group::Group;
-use crate::hook::Class;
+use crate::hook::{Class, Removed};
 use crate::partition::{Effect, Partition};
 use crate::record::Delivery;
 
@@ -63,6 +63,8 @@ pub(super) struct Owner {
     pub(super) putting_aside: VecDeque<(WebhookId, Arc<Group>)>,
     /// Events that were given up as too old, and are to be looked at.
     pub(super) expired: Vec<(WebhookId, Arc<Delivery>)>,
+    /// What it tells that Kafka had removed.
+    pub(super) removed: Vec<(WebhookId, Removed)>,
     /// The groups that its set named as failed: the first POST that has any of it has all of it.
     pub(super) heads: Heads,
     /// It was followed: it begins no POST any more.
@@ -91,6 +93,7 @@ impl Owner {
                     self.expired
                         .extend(events.into_iter().map(|event| (webhook, event)));
                 }
+                Effect::Removed { webhook, what, .. } => self.removed.push((webhook, what)),
                 Effect::Stands { .. } => {}
             }
         }

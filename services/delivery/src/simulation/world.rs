@@ -8,6 +8,7 @@ mod faults;
 mod few;
 mod orders;
 mod reading;
+mod removed;
 mod scale;
 mod settling;
 mod unordered;
@@ -25,10 +26,11 @@ use rand::{RngExt as _, SeedableRng as _};
 use self::calm::Calm;
 use self::cut::Cut;
 use self::few::Few;
+use self::removed::Told;
 use self::scale::Scale;
 use self::unordered::Unordered;
 use super::cursors::Topic;
-use super::fanout::Fanout;
+use super::fanout::{self as events, Fanout};
 use super::fixtures::webhook;
 use super::happened::What;
 use super::owner::{Owner, Stage};
@@ -41,8 +43,6 @@ use crate::partition::Incoming;
 const START_MS: i64 = 1_727_414_643_000;
 /// Steps with faults.
 const STEPS: usize = 600;
-/// Webhooks that a world may come to have.
-const MOST_WEBHOOKS: usize = 6;
 
 pub(super) struct World {
     seed: u64,
@@ -80,6 +80,8 @@ pub(super) struct World {
     /// Webhooks whose receivers are down.
     down: BTreeSet<WebhookId>,
     owed: BTreeMap<WebhookId, BTreeSet<i64>>,
+    /// What was told to have left Kafka.
+    told: Told,
     /// What was put aside on record, or was too old to be sent.
     given_up: BTreeMap<WebhookId, BTreeSet<i64>>,
     summary: Summary,
@@ -93,14 +95,21 @@ impl World {
     pub(super) fn new(seed: u64) -> Self {
         let mut rng = SmallRng::seed_from_u64(seed);
         let lane = Lane::ALL[usize::from(rng.random_bool(0.4))];
-        let mut webhooks: Vec<Webhook> = (1..=rng.random_range(1..5))
-            .map(|number| settings(webhook(number, true, number.into()), &mut rng))
+        let mut fanout = Fanout::new(seed, lane);
+        let mut webhooks: Vec<Webhook> = (0..rng.random_range(1..5))
+            .filter_map(events::number)
+            .zip(1..)
+            .map(|(number, revision)| settings(webhook(number, true, revision), &mut rng))
             .collect();
+        for webhook in &mut webhooks {
+            webhook.event_types = fanout.taste();
+        }
         let unordered = Unordered::new(seed, &mut webhooks);
         let has_room = rng.random_bool(0.5).then(|| rng.random_range(0.1..1.0));
         let scale = Scale::any(&mut rng);
         let is_long = rng.random_bool(0.08);
         let few = Few::new(&webhooks, &mut rng);
+        fanout.begin(&webhooks);
         Self {
             seed,
             rng,
@@ -110,7 +119,7 @@ impl World {
             step: 0,
             now_ms: START_MS,
             changes: webhooks.clone(),
-            fanout: Fanout::new(seed, webhooks.len()),
+            fanout,
             webhooks,
             created: BTreeSet::new(),
             log: Vec::new(),
@@ -129,6 +138,7 @@ impl World {
             calm: Calm::new(seed),
             down: BTreeSet::new(),
             owed: BTreeMap::new(),
+            told: Told::default(),
             given_up: BTreeMap::new(),
             summary: Summary::default(),
             story: None,
@@ -154,6 +164,7 @@ impl World {
         let ran = self.run_steps().and_then(|()| self.settle());
         let checked = ran
             .and_then(|()| self.check_all_arrived())
+            .and_then(|()| self.check_removed_is_told())
             .and_then(|()| self.check_replays());
         match checked {
             Ok(()) => Ok(Summary {
@@ -176,7 +187,7 @@ impl World {
         for step in 0..STEPS {
             self.step = step;
             if self.cut.is_due(step) {
-                self.cut_log();
+                self.cut_log()?;
             }
             self.step()?;
         }
@@ -186,19 +197,20 @@ impl World {
     fn step(&mut self) -> Checked {
         match self.rng.random_range(0..1_000) {
             0..100 => self.publish(),
+            100..160 if self.cut.is_unseen => self.cut_log_grows()?,
             100..170 if self.cut.is_open => {}
-            100..160 => self.fan_out(),
+            100..160 => self.fan_out()?,
             160..165 => self.order(),
             165..170 => self.resend(),
             170..330 => {
                 let index = self.anyone_reading();
-                self.read_live(index);
+                self.read_live(index)?;
             }
             330..440 => return self.arrive(),
             440..560 => self.answer(true),
             560..640 => {
                 let index = self.anyone_reading();
-                self.read_back(index);
+                self.read_back(index)?;
             }
             640..720 => self.land(),
             720..800 => return self.acknowledge(),

@@ -51,6 +51,10 @@ impl World {
 
     /// The next owner, who finds the last cursor and what Redis remembers.
     fn followed(self, webhook: Webhook, resume: Option<i64>) -> Self {
+        self.followed_by(webhook, resume, None)
+    }
+
+    fn followed_by(self, webhook: Webhook, resume: Option<i64>, cut: Option<Kept>) -> Self {
         let cursor = self.cursors.last().cloned().expect("a cursor was written");
         let remembered = resume.map(|resume| Remembered {
             epoch: 5,
@@ -73,6 +77,7 @@ impl World {
                     .collect(),
             },
             ends: Watermarks { low: 0, high: 1_000 },
+            cut,
             clocks: agreeing(self.now_ms),
             now_ms: self.now_ms,
             ..start()
@@ -103,7 +108,7 @@ impl World {
                 match effect {
                     Effect::Append { cursor, .. } => self.cursors.extend(cursor),
                     Effect::PutAside { group, .. } => self.aside.push(group),
-                    Effect::Stands { .. } | Effect::Expired { .. } => {}
+                    Effect::Stands { .. } | Effect::Expired { .. } | Effect::Removed { .. } => {}
                 }
             }
             let Some(from) = self.partition.wanted_read(self.now_ms) else {
@@ -421,8 +426,13 @@ fn d6_what_is_parked_is_looked_for_in_a_log_that_was_created_anew() {
     world.answer(0, FAILED);
     world.answer(1, FAILED);
     world.acknowledge();
-    world.partition.log_was_cut(0);
+    let kept = world.partition.kept();
+    let mut world = world.followed_by(unordered(2), None, Some(kept));
+    world.perform();
     world.acknowledge();
+    for record in &world.log {
+        world.partition.live(record, world.now_ms);
+    }
     world.wait();
     world.take_all_but(&[]);
     for _ in 0..10 {

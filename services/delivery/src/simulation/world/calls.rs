@@ -19,6 +19,7 @@ impl World {
         for index in 0..self.owners.len() {
             self.owners[index].perform();
             self.look_at_expired()?;
+            self.look_at_removed()?;
             self.begin(index)?;
         }
         let queued = self.owner().partition.queued_bytes();
@@ -40,11 +41,11 @@ impl World {
                     self.is_not_sent(index, &post, 0.5);
                     break;
                 }
+                let epoch = self.owners[index].epoch;
+                self.tell(|| format!("[{epoch}] POST to {} begins: {:?}", post.webhook, post.offsets()));
                 self.check_halved(index, &post)?;
                 self.check_post(&self.owners[index], &post)?;
                 self.summary.calls += 1;
-                let epoch = self.owners[index].epoch;
-                self.tell(|| format!("[{epoch}] POST to {} begins: {:?}", post.webhook, post.offsets()));
                 let owner = &mut self.owners[index];
                 owner.heads.begin(&post);
                 owner.posts.push(post);

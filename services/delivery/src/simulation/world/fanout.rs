@@ -3,11 +3,11 @@
 use angarium_model::{Lane, Revision};
 use rand::RngExt as _;
 
-use super::super::fanout::{Decided, Event};
-use super::super::fixtures::{delivery, webhook};
+use super::super::fanout::{self, Step};
+use super::super::fixtures::webhook;
 use super::super::happened::What;
 use super::super::owner::Stage;
-use super::{MOST_WEBHOOKS, World, settings};
+use super::{Checked, World, settings};
 
 /// Fanouts that were followed and still write.
 const MAX_FROZEN: usize = 2;
@@ -16,113 +16,134 @@ impl World {
     pub(super) fn publish(&mut self) {
         for _ in 0..self.scale.burst(&mut self.rng) {
             let size = self.scale.size(&mut self.rng);
-            self.fanout.accept(Event {
-                accepted_ms: self.now_ms,
-                size,
-            });
+            self.fanout.accept(self.now_ms, size);
         }
     }
 
     /// Fanout goes on, or fails.
-    pub(super) fn fan_out(&mut self) {
+    pub(super) fn fan_out(&mut self) -> Checked {
         match self.rng.random_range(0..100) {
-            0..75 => self.fanout_goes_on(),
-            75..85 => self.fanout.commit(),
-            85..92 => {
-                let view = self.newest();
-                if self.fanout.renew(view) {
-                    self.tell(|| format!("fanout goes over to {view}"));
-                }
-            }
-            92..94 => {
-                let view = self.view_of_a_follower();
-                let repeats = self.fanout.restart(view);
-                self.tell(|| format!("fanout starts again under {view}"));
+            0..64 => self.fanout_goes_on()?,
+            64..69 => self.fanout.commit(),
+            69..74 => self.fanout.commit_lands(&self.changes)?,
+            74..84 => self.fanout_learns()?,
+            84..88 => {
+                let known = self.known_to_a_follower();
+                let is_in_event = self.fanout.is_in_event();
+                let repeats = self.fanout.restart(&self.changes[..known]);
+                self.tell(|| format!("fanout starts again under {known}"));
                 self.note_if(repeats, What::FanoutRepeats);
+                self.note_if(is_in_event, What::FanoutDiesInEvent);
             }
-            94..96 => {
-                let repeats = self.fanout.start_over();
+            88..92 => {
+                let repeats = self.fanout.producer_fails();
                 self.tell(|| "a report of fanout's fails".to_owned());
                 self.note_if(repeats, What::ReportFails);
             }
-            96..98 if self.fanout.frozen() < MAX_FROZEN => {
-                let view = self.view_of_a_follower();
-                self.fanout.freeze(view);
-                self.tell(|| format!("fanout is frozen, and followed by one under {view}"));
+            92..95 if self.fanout.frozen() < MAX_FROZEN => {
+                let known = self.known_to_a_follower();
+                self.fanout.freeze(&self.changes[..known]);
+                self.tell(|| format!("fanout is frozen, and followed by one under {known}"));
             }
-            _ => self.fanout_thaws(),
+            _ => self.fanout_thaws()?,
         }
+        Ok(())
     }
 
-    /// Mostly the newest: a follower's is never older than that of the one before.
-    fn view_of_a_follower(&mut self) -> Revision {
-        let (own, newest) = (self.fanout.view().offset(), self.newest().offset());
-        let is_late = self.rng.random_bool(0.2);
-        Revision::from_offset(if is_late {
-            self.rng.random_range(own..=newest)
+    /// How many changes: mostly all. A follower's view is never older than that of the one before.
+    fn known_to_a_follower(&mut self) -> usize {
+        let own = usize::try_from(self.fanout.view().offset()).unwrap_or(0);
+        let all = self.changes.len();
+        if self.rng.random_bool(0.2) {
+            self.rng.random_range(own..=all)
         } else {
-            newest
-        })
+            all
+        }
     }
 
-    /// It matches what has come, and some of what it has written lands.
-    fn fanout_goes_on(&mut self) {
+    /// Its owner learns what was changed, or goes over to what it has learnt.
+    fn fanout_learns(&mut self) -> Checked {
+        if self.rng.random_bool(0.5) {
+            let known = self.known_to_a_follower();
+            self.fanout.learn(&self.changes, known);
+        } else if self.fanout.accept_awaited(&self.changes)? {
+            let view = self.fanout.view();
+            self.tell(|| format!("fanout goes over to {view}"));
+        }
+        Ok(())
+    }
+
+    /// It matches what has come, some of what it has written lands, and some of that is acknowledged.
+    fn fanout_goes_on(&mut self) -> Checked {
         let owner = self.fanout.owner();
-        for _ in 0..self.rng.random_range(1..6) * self.scale.stride() {
-            self.fanout.decide(owner, &self.changes);
+        for _ in 0..self.rng.random_range(1..12) * self.scale.stride() {
+            let step = self.fanout.step(owner)?;
+            self.note_if(step == Step::AwaitsView, What::NewViewWaits);
+            if step != Step::Went {
+                break;
+            }
         }
-        for _ in 0..self.rng.random_range(0..6) * self.scale.stride() {
-            self.record_lands(owner);
+        for _ in 0..self.rng.random_range(0..12) * self.scale.stride() {
+            if self.rng.random_bool(0.5) {
+                self.record_lands(owner)?;
+            } else {
+                self.fanout.land_elsewhere(owner)?;
+            }
         }
+        for _ in 0..self.rng.random_range(0..12) * self.scale.stride() {
+            self.fanout.acknowledge(owner);
+        }
+        Ok(())
     }
 
     /// A frozen one thaws, and writes in order what it decides under its old view. It may stop anywhere.
-    fn fanout_thaws(&mut self) {
+    fn fanout_thaws(&mut self) -> Checked {
         if self.fanout.frozen() == 0 {
-            return;
+            return Ok(());
         }
         let index = self.rng.random_range(0..self.fanout.frozen());
-        for _ in 0..self.rng.random_range(1..8) {
-            self.fanout.decide(index, &self.changes);
-            self.record_lands(index);
+        if self.rng.random_bool(0.1) {
+            self.fanout.learn_late(index, &self.changes);
+        }
+        for _ in 0..self.rng.random_range(1..24) {
+            self.fanout.step(index)?;
+            self.fanout.acknowledge(index);
+            self.fanout.land_elsewhere(index)?;
+            self.record_lands(index)?;
         }
         if self.rng.random_bool(0.3) {
             self.fanout.bury(index);
         }
+        Ok(())
     }
 
-    pub(super) fn record_lands(&mut self, index: usize) -> bool {
-        let Some(decided) = self.fanout.land(index) else {
-            return false;
+    /// The next record of a fanout is written; whether there was one.
+    pub(super) fn record_lands(&mut self, index: usize) -> Result<bool, String> {
+        let Some(record) = self.fanout.land(index, self.end(), &self.changes)? else {
+            return Ok(false);
         };
-        let offset = self.end();
+        let (source, view) = (record.delivery.source.offset, record.delivery.revision);
         let is_late = index != self.fanout.owner();
-        self.fanout.wrote(index, offset, &decided);
         if is_late {
             let has_old_view = self.fanout.has_old_view(index);
             self.note_if(has_old_view, What::LateUnderOldView);
             self.note_if(!has_old_view, What::LateUnderSameView);
         } else {
-            for id in &decided.webhooks {
+            for id in &record.webhooks {
                 let is_new = !self.owed.contains_key(id) && self.lane == Lane::Batch;
                 let is_created = self.created.contains(id);
                 self.note_if(is_new && is_created, What::NewWebhookInBatch);
-                self.owed.entry(*id).or_default().insert(decided.source);
+                self.owed.entry(*id).or_default().insert(source);
             }
         }
-        let Decided {
-            source,
-            webhooks,
-            view,
-        } = decided;
-        let Some(event) = self.fanout.event(source) else {
-            return false;
-        };
-        self.unordered.published(&webhooks, source);
+        self.unordered.published(&record.webhooks, source);
         let late = if is_late { ", late" } else { "" };
-        self.tell(|| format!("record {offset}: event {source} for {webhooks:?} under {view}{late}"));
-        self.push(webhooks, delivery(source, event.accepted_ms, event.size, view));
-        true
+        self.tell(|| {
+            let (offset, webhooks) = (record.offset, &record.webhooks);
+            format!("record {offset}: event {source} for {webhooks:?} under {view}{late}")
+        });
+        self.append(record);
+        Ok(true)
     }
 
     /// The newest view.
@@ -138,15 +159,13 @@ impl World {
     }
 
     pub(super) fn create_webhook(&mut self) {
-        let number = self.webhooks.len() + 1;
-        if number > MOST_WEBHOOKS {
+        let Some(number) = fanout::number(self.webhooks.len()) else {
             return;
-        }
+        };
         let revision = i64::try_from(self.changes.len()).unwrap_or(i64::MAX) + 1;
-        let created = webhook(u8::try_from(number).unwrap_or(u8::MAX), true, revision);
-        let mut created = settings(created, &mut self.rng);
+        let mut created = settings(webhook(number, true, revision), &mut self.rng);
         self.unordered.change(&mut created);
-        self.fanout.changed(None);
+        created.event_types = self.fanout.taste();
         self.created.insert(created.id);
         self.tell(|| format!("webhook {} is created, revision {revision}", created.id));
         self.changes.push(created.clone());
@@ -157,8 +176,9 @@ impl World {
         let revision = i64::try_from(self.changes.len()).unwrap_or(i64::MAX) + 1;
         let wants_the_same = self.rng.random_bool(0.5);
         let webhook = &mut self.webhooks[number];
-        self.fanout
-            .changed(Some(webhook.revision).filter(|_| wants_the_same));
+        if !wants_the_same {
+            webhook.event_types = self.fanout.taste();
+        }
         webhook.active = active;
         webhook.revision = Revision::from_offset(revision);
         self.unordered.change(webhook);

@@ -14,7 +14,7 @@ use super::super::owner::{Owner, Stage};
 use super::World;
 use crate::checkpoint::{Memories, Stored};
 use crate::clocks::Clocks;
-use crate::partition::{Partition, Start};
+use crate::partition::{Kept, Partition, Start};
 
 /// How far a clock is off that is wrong: further than events are kept.
 const WRONG_MS: i64 = 8 * 24 * 60 * 60 * 1_000;
@@ -84,7 +84,13 @@ impl World {
 
     /// Someone takes the partition over; perhaps a worker that is here already, with what it knows and its clock.
     pub(super) fn take_over(&mut self, by: Option<(Directory, i64)>) {
+        self.take_over_cut(by, None);
+    }
+
+    /// The same, of a log that is known to have been cut.
+    pub(super) fn take_over_cut(&mut self, by: Option<(Directory, i64)>, cut: Option<Kept>) {
         self.summary.takeovers += 1;
+        self.cut.is_unseen = false;
         let epoch = self.topic.claim();
         let found = self.topic.found();
         let memories = if self.redis_is_away {
@@ -97,12 +103,16 @@ impl World {
         let learnt = usize::try_from(known).unwrap_or(0);
         let heads = if self.cut.is_open {
             // They were of another log.
+            self.topic.forget_told();
             Heads::default()
         } else {
             Heads::new(found.as_ref(), &memories)
         };
         self.tell(|| format!("[{epoch}] takes over: {found:?}, {memories:?}"));
         self.note_if(skew_ms != 0, What::WrongClock);
+        if let Some(found) = &found {
+            self.told.unread(found.place..self.low());
+        }
         let mut clocks = Clocks::default();
         clocks.compare(self.now_ms + skew_ms, Some(self.now_ms));
         let start = Start {
@@ -110,6 +120,7 @@ impl World {
             found,
             memories,
             is_anew: false,
+            cut,
             ends: Watermarks {
                 low: self.low(),
                 high: i64::try_from(self.log.len()).unwrap_or(i64::MAX),
@@ -132,6 +143,7 @@ impl World {
             posts: Vec::new(),
             putting_aside: VecDeque::new(),
             expired: Vec::new(),
+            removed: Vec::new(),
             heads,
             is_frozen: false,
             is_superseded: false,

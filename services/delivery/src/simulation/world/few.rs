@@ -14,8 +14,9 @@ use super::{Checked, World};
 #[derive(Debug)]
 pub(super) struct Few {
     most: BTreeMap<WebhookId, usize>,
-    /// The last group that was too large, of this owner: it must not come as it was.
-    too_large: BTreeMap<WebhookId, (i64, String)>,
+    /// The last group that was too large, of this owner: it must not come as it was. By its places too: what fanout has
+    /// repeated may be another group of the same events, and has the same id.
+    too_large: BTreeMap<WebhookId, (i64, String, Vec<i64>)>,
 }
 
 impl Few {
@@ -41,8 +42,8 @@ impl Few {
     /// A group was too large.
     pub(super) fn refused(&mut self, epoch: i64, post: &Post) {
         if post.group.items.len() > 1 {
-            self.too_large
-                .insert(post.webhook, (epoch, post.group.id.clone()));
+            let group = (epoch, post.group.id.clone(), post.offsets());
+            self.too_large.insert(post.webhook, group);
         }
     }
 }
@@ -52,11 +53,15 @@ impl World {
     pub(super) fn check_halved(&mut self, index: usize, post: &Post) -> Checked {
         let owner: &Owner = &self.owners[index];
         let most = Self::most_at_once(owner, post.webhook);
-        let Some((epoch, id)) = self.few.too_large.remove(&post.webhook) else {
+        let Some(too_large) = self.few.too_large.remove(&post.webhook) else {
             return Ok(());
         };
-        if epoch == owner.epoch && id == post.group.id && most == 1 {
-            return Err(format!("{} gets {id} again, which was too large", post.webhook));
+        if too_large == (owner.epoch, post.group.id.clone(), post.offsets()) && most == 1 {
+            return Err(format!(
+                "{} gets {:?} again, which was too large",
+                post.webhook,
+                post.offsets()
+            ));
         }
         self.note(What::Halved);
         Ok(())

@@ -6,7 +6,7 @@ use angarium_model::WebhookId;
 use angarium_policy::expired;
 use rand::RngExt as _;
 
-use super::super::fixtures::delivery;
+use super::super::fixtures::{delivery, resent};
 use super::{Checked, World};
 use crate::hook::{Order, Ordered};
 use crate::partition::Incoming;
@@ -42,14 +42,7 @@ impl World {
         let Some(webhook) = record.webhooks.first().copied() else {
             return;
         };
-        let event = &record.delivery;
-        let mut again = delivery(
-            event.source.offset,
-            event.accepted_at.unix_ms(),
-            event.data.len(),
-            self.newest(),
-        );
-        again.resent = true;
+        let again = resent(&record.delivery, self.newest());
         let at = self.end();
         self.tell(|| {
             format!(
@@ -65,13 +58,16 @@ impl World {
     }
 
     pub(super) fn push(&mut self, webhooks: Vec<WebhookId>, delivery: crate::record::Delivery) {
-        let offset = self.end();
-        self.appended.push(self.now_ms);
-        self.log.push(Incoming {
-            offset,
+        self.append(Incoming {
+            offset: self.end(),
             delivery: delivery.into(),
             webhooks,
         });
+    }
+
+    pub(super) fn append(&mut self, record: Incoming) {
+        self.appended.push(self.now_ms);
+        self.log.push(record);
     }
 
     /// What the last order for a webhook asked for was received since it was taken.

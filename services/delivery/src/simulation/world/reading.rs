@@ -5,7 +5,7 @@ use rand::RngExt as _;
 
 use super::super::happened::What;
 use super::super::owner::Stage;
-use super::World;
+use super::{Checked, World};
 use crate::hook::Full;
 use crate::partition::{Incoming, Partition};
 
@@ -34,16 +34,25 @@ impl World {
         offset < self.low() || source.is_some_and(given_up)
     }
 
-    pub(super) fn read_live(&mut self, index: usize) {
+    pub(super) fn read_live(&mut self, index: usize) -> Checked {
         let low = usize::try_from(self.low()).unwrap_or(0);
         for _ in 0..self.rng.random_range(1..5) * self.scale.stride() {
             let owner = &mut self.owners[index];
             // What has left Kafka before it was read is passed.
-            owner.live = owner.live.max(low);
-            if owner.stage == Stage::Acting && owner.live < self.log.len() {
-                self.live_record(index);
+            if owner.live < low {
+                let places = [owner.live, low].map(|place| i64::try_from(place).unwrap_or(i64::MAX));
+                self.told.unread(places[0]..places[1]);
+                owner.live = low;
             }
+            let Some(record) = self.log.get(owner.live).filter(|_| owner.stage == Stage::Acting) else {
+                continue;
+            };
+            if owner.partition.goes_back(record.offset) {
+                return self.cut_is_seen(index);
+            }
+            self.live_record(index);
         }
+        Ok(())
     }
 
     fn live_record(&mut self, index: usize) {
@@ -68,13 +77,13 @@ impl World {
         self.tell(|| format!("[{index}] the live position is {live}"));
     }
 
-    pub(super) fn read_back(&mut self, index: usize) {
+    pub(super) fn read_back(&mut self, index: usize) -> Checked {
         let count = self.rng.random_range(1..20) * self.scale.stride();
-        let low = self.low();
+        let (low, end) = (self.low(), self.end());
         let owner = &mut self.owners[index];
         let now_ms = owner.clock(self.now_ms);
         if owner.stage != Stage::Acting {
-            return;
+            return Ok(());
         }
         match owner.partition.wanted_read(now_ms) {
             Some(from) if from < low => {
@@ -85,6 +94,7 @@ impl World {
                 self.note_if(has_head && !still_has, What::StartPassesHead);
                 self.tell(|| format!("{from} is read back, and the log starts at {low}"));
             }
+            Some(from) if from > end => return self.cut_is_seen(index),
             Some(from) => {
                 let start = usize::try_from(from).unwrap_or(0).min(self.log.len());
                 let end = (start + count).min(self.log.len());
@@ -96,6 +106,7 @@ impl World {
             }
             None => {}
         }
+        Ok(())
     }
 }
 

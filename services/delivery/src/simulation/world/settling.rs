@@ -4,6 +4,7 @@ use angarium_model::WebhookId;
 use angarium_policy::Verdict;
 use rand::RngExt as _;
 
+use super::super::fanout::Step;
 use super::super::happened::What;
 use super::super::owner::Stage;
 use super::{Checked, World};
@@ -70,13 +71,13 @@ impl World {
                 }
             }
             self.learn();
-            self.fanout_ends();
+            self.fanout_ends()?;
             let last = self.owners.len() - 1;
-            self.read_live(last);
+            self.read_live(last)?;
             self.perform()?;
             self.all_arrive()?;
             self.answer(false);
-            self.read_back(last);
+            self.read_back(last)?;
             self.put_aside_lands();
             self.land();
             self.acknowledge()?;
@@ -131,10 +132,20 @@ impl World {
         self.perform()
     }
 
-    /// Fanout writes what it has not written yet.
-    fn fanout_ends(&mut self) {
+    /// Fanout learns what there is to learn, and writes what it has not written yet.
+    fn fanout_ends(&mut self) -> Checked {
+        self.fanout.learn(&self.changes, self.changes.len());
+        while self.fanout_goes_on_alone()? {}
+        Ok(())
+    }
+
+    /// All that it has handed over is written and known, and what it awaits is accepted. Whether it went on.
+    pub(super) fn fanout_goes_on_alone(&mut self) -> Result<bool, String> {
         let owner = self.fanout.owner();
-        while self.fanout.decide(owner, &self.changes) || self.record_lands(owner) {}
+        let went = self.fanout.step(owner)? == Step::Went;
+        while self.record_lands(owner)? {}
+        self.fanout.all_is_known(&self.changes)?;
+        Ok(went || self.fanout.accept_awaited(&self.changes)?)
     }
 
     /// It was given up as it may be, or has left Kafka. What fanout repeated of it may be there still, and is passed when
