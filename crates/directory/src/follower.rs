@@ -25,11 +25,17 @@ use crate::{Confirmations, Shared};
 const SILENCE: Duration = Duration::from_millis(1_500);
 /// How often the registry is told how far the view has come, beside each change.
 const CONFIRM_EVERY: Duration = Duration::from_millis(100);
+/// How long a registry may take to take a connection.
+const CONNECT_WITHIN: Duration = Duration::from_millis(500);
+/// So many attempts in a row that reach nobody say that there is nobody: one of several registries would have answered.
+const ALONE_AFTER: u32 = 3;
+/// How long it may take to answer then, for the first time.
+const ANSWER_WITHIN: Duration = Duration::from_millis(700);
 /// Confirmations that may wait for the connection; who has more is not heard anyway.
 const WAITING: usize = 16;
 /// The pause after the first failure; it doubles with each that follows.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
-/// The longest pause. A registry that has been away answers no write for 1.5 s, so that followers come back before.
+/// The longest pause. A registry that has been away answers no write for 2.5 s, so that followers come back before.
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 /// A registry that starts is away for a few seconds, and that is no trouble; longer is.
 const TROUBLE_AFTER: Duration = Duration::from_secs(5);
@@ -62,6 +68,8 @@ struct Outage {
 pub(crate) enum Broken {
     #[error("the registry answered with an error")]
     Status(#[from] tonic::Status),
+    #[error("the registry cannot be connected to")]
+    NotConnected(#[from] grpc::NotConnected),
     #[error("the registry ended the stream")]
     Ended,
     #[error("the registry was silent for {SILENCE:?}")]
@@ -85,15 +93,16 @@ impl Follower {
     }
 
     /// Follows until the shutdown begins. Nothing is lost when it is cut off: the view moves in whole steps.
-    pub(crate) async fn run(mut self, registry: grpc::Client, shutdown: Shutdown) {
-        let registry =
-            RegistryServiceClient::new(registry).max_decoding_message_size(grpc::MAX_MESSAGE_BYTES);
+    pub(crate) async fn run(mut self, registry: grpc::Address, shutdown: Shutdown) {
         let follow = async {
+            let mut unheard = 0_u32;
             loop {
                 let began = uptime();
                 self.heard = false;
-                let Err(broken) = self.session(registry.clone()).await;
-                if !self.heard {
+                // A connection of its own: the one before may lead to one that is frozen.
+                let Err(broken) = self.session(&registry).await;
+                unheard = if self.heard { 0 } else { unheard + 1 };
+                if unheard >= ALONE_AFTER {
                     self.shared.standing.found_nobody(began);
                 }
                 self.pause_after(&broken).await;
@@ -106,14 +115,15 @@ impl Follower {
     }
 
     /// One call of `Watch`, from where the view stands.
-    async fn session(
-        &mut self,
-        mut registry: RegistryServiceClient<grpc::Client>,
-    ) -> Result<Infallible, Broken> {
+    async fn session(&mut self, registry: &grpc::Address) -> Result<Infallible, Broken> {
+        let connected = timeout(CONNECT_WITHIN, registry.connect()).await;
+        let connection = connected.map_err(|_elapsed| Broken::Silent)??;
+        let mut registry =
+            RegistryServiceClient::new(connection).max_decoding_message_size(grpc::MAX_MESSAGE_BYTES);
         let (requests, waiting) = mpsc::channel(WAITING);
         // There is room for the first.
         requests.try_send(self.request()).ok();
-        let call = timeout(SILENCE, registry.watch(ReceiverStream::new(waiting))).await;
+        let call = timeout(ANSWER_WITHIN, registry.watch(ReceiverStream::new(waiting))).await;
         let stream = call.map_err(|_elapsed| Broken::Silent)??.into_inner();
         self.listen(stream, requests).await
     }
@@ -219,7 +229,7 @@ impl Follower {
                 error,
                 failures,
                 "the registry cannot be followed for more than {TROUBLE_AFTER:?}: is it running, and is \
-                 registry.endpoint its address? The last view stays in use, trying again"
+                 registry.endpoint its address? Trying again; meanwhile the last view is in use, unless one answers and gives no lease"
             ),
             Level::INFO => tracing::info!(error, "the registry cannot be followed yet, trying again"),
             _ => tracing::debug!(error, failures, "the registry still cannot be followed"),

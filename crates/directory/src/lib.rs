@@ -62,12 +62,12 @@ struct Shared {
 }
 
 impl Directory {
-    /// Follows the registry that `registry` leads to until the shutdown of `tasks` begins.
+    /// Follows the registry at this address, or one of several behind it, until the shutdown of `tasks` begins.
     ///
     /// The view is empty until [`Directory::ready`]. A lost connection is made again with a growing pause (0.1 s to
     /// 0.5 s) and goes on where it was.
     #[must_use]
-    pub fn follow(registry: grpc::Client, secrets: Secrets, clock: Clock, tasks: &Tasks) -> Self {
+    pub fn follow(registry: grpc::Address, secrets: Secrets, clock: Clock, tasks: &Tasks) -> Self {
         let shared = Arc::new(Shared::new(View::default(), NEVER, 0, Standing::new()));
         let follower = Follower::new(Arc::clone(&shared), secrets, clock);
         tasks.spawn("directory", follower.run(registry, tasks.shutdown().clone()));

@@ -121,8 +121,8 @@ pub struct Confirmations {
     sent: VecDeque<(u64, Duration)>,
 }
 
-/// More than are sent in the time that silence is borne.
-const MAX_ON_THEIR_WAY: usize = 64;
+/// The newest count: a lease for an older one is short anyway.
+const MAX_ON_THEIR_WAY: usize = 256;
 
 impl Confirmations {
     /// The number of the next one, which is sent now.
@@ -137,13 +137,12 @@ impl Confirmations {
 
     /// Until when this lease lasts; `None` if nothing was asked for that it answers, or it gives no time.
     pub fn answered(&mut self, lease: Lease) -> Option<Duration> {
-        while let Some((number, sent)) = self.sent.pop_front() {
-            if number == lease.number {
-                let length = Duration::from_millis(lease.milliseconds.into());
-                return (!length.is_zero()).then_some(sent + length);
-            }
+        let mut answered = None;
+        while let Some((number, sent)) = self.sent.pop_front_if(|(number, _)| *number <= lease.number) {
+            answered = (number == lease.number).then_some(sent);
         }
-        None
+        let length = Duration::from_millis(lease.milliseconds.into());
+        answered.filter(|_| !length.is_zero()).map(|sent| sent + length)
     }
 }
 

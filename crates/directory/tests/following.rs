@@ -110,7 +110,8 @@ mod tests {
         }
 
         async fn follow(&self, secrets: Secrets, tasks: &Tasks) -> Directory {
-            let directory = Directory::follow(self.client.clone(), secrets, Clock::system(), tasks);
+            let address = grpc::Address::new(&format!("http://{}", self.config.listen), &self.config.key);
+            let directory = Directory::follow(address.unwrap(), secrets, Clock::system(), tasks);
             tokio::time::timeout(DEADLINE, directory.ready()).await.unwrap();
             directory
         }

@@ -114,21 +114,40 @@ impl TransactionalProducer {
         let left = deadline.saturating_duration_since(Instant::now());
         match spawn_blocking(move || client.commit_transaction(left)).await {
             Ok(Ok(())) => Ok(acked),
-            Ok(Err(error)) if requires_abort(&error) => Err(self.take_back(Reason::of(error)).await),
+            // It was flushed before it was to be committed: the commit was not tried.
+            Ok(Err(error @ KafkaError::Flush(_))) => Err(self.take_back(Reason::of(error)).await),
+            Ok(Err(error)) if requires_abort(&error) => Err(self.take_back_commit(Reason::of(error)).await),
             Ok(Err(error)) => Err(TransactionError::Unknown(Reason::of(error))),
             Err(_unfinished) => Err(TransactionError::Unknown(Reason::Ending)),
         }
     }
 
-    /// Aborts what was not committed. If even that fails, the next one that fences does it.
+    /// Aborts what was not to be committed yet. If even that fails, the next one that fences does it.
     async fn take_back(&self, reason: Reason) -> TransactionError {
+        self.abort().await;
+        TransactionError::NotWritten(reason)
+    }
+
+    /// Aborts what was to be committed, and failed: unless that is done it may have been committed all the same.
+    async fn take_back_commit(&self, reason: Reason) -> TransactionError {
+        if self.abort().await {
+            TransactionError::NotWritten(reason)
+        } else {
+            TransactionError::Unknown(reason)
+        }
+    }
+
+    async fn abort(&self) -> bool {
         let client = self.producer.client().clone();
         let timeout = self.timeout;
-        let aborted = spawn_blocking(move || client.abort_transaction(timeout)).await;
-        if let Ok(Err(error)) = aborted {
-            tracing::debug!(%error, "a transaction was not aborted; the next writer does it");
+        match spawn_blocking(move || client.abort_transaction(timeout)).await {
+            Ok(Ok(())) => true,
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "a transaction was not aborted; the next writer does it");
+                false
+            }
+            Err(_unfinished) => false,
         }
-        TransactionError::NotWritten(reason)
     }
 }
 
@@ -158,10 +177,5 @@ impl Reason {
 }
 
 fn requires_abort(error: &KafkaError) -> bool {
-    match error {
-        KafkaError::Transaction(error) => error.txn_requires_abort(),
-        // It was flushed before it was to be committed.
-        KafkaError::Flush(_) => true,
-        _ => false,
-    }
+    matches!(error, KafkaError::Transaction(error) if error.txn_requires_abort())
 }

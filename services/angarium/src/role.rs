@@ -161,7 +161,7 @@ async fn start(role: Role, settings: Settings, tasks: &Tasks) -> anyhow::Result<
 /// Only delivery needs secrets.
 fn directory(settings: &Settings, secrets: Secrets, tasks: &Tasks) -> anyhow::Result<Directory> {
     Ok(Directory::follow(
-        registry(settings)?,
+        grpc::Address::new(&settings.registry_endpoint, &settings.key).context("registry.endpoint")?,
         secrets,
         Clock::system(),
         tasks,

@@ -27,6 +27,7 @@ use angarium_policy::{Answer as Answered, classify};
 use angarium_runtime::{Clock, millis};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
+use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout, timeout_at};
 
 use self::beginning::Waits;
@@ -100,6 +101,8 @@ struct Actor {
     redis_is_away: bool,
     /// Whether our clock and the broker's were last seen too far apart.
     clocks_disagree: bool,
+    /// Of the registry's view.
+    changes: watch::Receiver<u64>,
     told: Told,
     losses: Losses,
     ending: Option<Ending>,
@@ -141,6 +144,7 @@ pub(crate) async fn work(mut owned: Owned, shared: Shared) -> Result<(), Error> 
             putting_aside: FuturesUnordered::new(),
             redis_is_away: false,
             clocks_disagree: false,
+            changes: shared.directory.changes(),
             told: Told::default(),
             losses: Losses::default(),
             ending: None,
@@ -174,7 +178,6 @@ impl Actor {
     async fn run(mut self) -> (Ending, Owned) {
         let revoked = self.owned.revoked();
         let mut revoked = std::pin::pin!(revoked);
-        let mut changes = self.shared.directory.changes();
         let mut checkpoint = every(self.shared.config.checkpoint_interval);
         let mut place = every(self.shared.config.commit_interval);
         let mut progress = every(PROGRESS);
@@ -208,7 +211,7 @@ impl Actor {
                     self.on_live(&mut records);
                 }
                 // The sender lives as long as the directory that this actor holds.
-                Ok(()) = changes.changed() => self.partition.refresh(self.shared.clock.now_ms()),
+                Ok(()) = self.changes.changed() => self.partition.refresh(self.shared.clock.now_ms()),
                 () = sleep(due) => self.partition.tick(self.shared.clock.now_ms()),
                 _ = checkpoint.tick() => {
                     self.start_saving();

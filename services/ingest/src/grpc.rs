@@ -96,8 +96,7 @@ async fn publish(
     events: Vec<v1::Event>,
     trace: Option<&TraceParent>,
 ) -> Result<Vec<Accepted>, (Status, Reason)> {
-    // What it says is seen below.
-    core.knows_accounts().await;
+    core.look_for([account]).await;
     let account = known_account(core, account)?;
     let invalid = |problems: Problems| {
         (
@@ -121,7 +120,7 @@ async fn publish(
         })
 }
 
-/// The account, if it exists. Ask [`Core::knows_accounts`] first.
+/// The account, if it exists. Call [`Core::look_for`] first.
 fn known_account(core: &Core, account: u64) -> Result<AccountId, (Status, Reason)> {
     let account = AccountId::new(account).map_err(|error| {
         (
@@ -129,15 +128,15 @@ fn known_account(core: &Core, account: u64) -> Result<AccountId, (Status, Reason
             Reason::Invalid,
         )
     })?;
+    if core.directory.account(account).is_some() {
+        return Ok(account);
+    }
     if !core.directory.is_ready() || !core.directory.is_in_force() {
         let details = ErrorDetails::with_retry_info(Some(refusal::RETRY_BUSY));
         let status = Status::with_error_details(Code::Unavailable, refusal::NOT_READY, details);
         return Err((status, Reason::Unavailable));
     }
-    match core.directory.account(account) {
-        Some(_) => Ok(account),
-        None => Err((not_found(account), Reason::NotFound)),
-    }
+    Err((not_found(account), Reason::NotFound))
 }
 
 fn not_found(account: AccountId) -> Status {

@@ -69,11 +69,13 @@ async fn accept(core: &Core, account: &str, request: Request) -> Result<Response
     let account: AccountId = account
         .parse()
         .map_err(|error: angarium_model::InvalidId| Refusal::NotFound(error.to_string()))?;
-    if !core.knows_accounts().await {
-        return Err(Refusal::NotReady);
-    }
     if core.directory.account(account).is_none() {
-        return Err(Refusal::NotFound(refusal::no_account(account)));
+        if !core.knows_accounts().await {
+            return Err(Refusal::NotReady);
+        }
+        if core.directory.account(account).is_none() {
+            return Err(Refusal::NotFound(refusal::no_account(account)));
+        }
     }
     let format = body::format(request.headers())?;
     let trace = request

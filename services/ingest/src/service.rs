@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use angarium_directory::Directory;
 use angarium_kafka::{Connection, topics};
+use angarium_model::AccountId;
 use angarium_runtime::grpc::Server;
 use angarium_runtime::{Clock, Tasks};
 use tokio::net::TcpListener;
@@ -44,7 +45,7 @@ pub(crate) struct Core {
     pub(crate) streams: Budget,
 }
 
-/// How long a request waits for the accounts to be those that the registry has now.
+/// How long a request of an account that is not known waits for it to be seen whether the registry has it now.
 const ACCOUNTS_WITHIN: Duration = Duration::from_secs(1);
 
 impl Core {
@@ -53,6 +54,15 @@ impl Core {
     pub(crate) async fn knows_accounts(&self) -> bool {
         let in_force = timeout(ACCOUNTS_WITHIN, self.directory.in_force());
         self.directory.is_ready() && in_force.await.is_ok()
+    }
+
+    /// Waits, for a bounded time, until it can be said whether these accounts exist.
+    pub(crate) async fn look_for(&self, accounts: impl IntoIterator<Item = u64>) {
+        let is_unknown = |id| AccountId::new(id).is_ok_and(|id| self.directory.account(id).is_none());
+        if accounts.into_iter().any(is_unknown) {
+            // What it says is seen with each account.
+            self.knows_accounts().await;
+        }
     }
 
     /// What is still missing before requests can be answered well.

@@ -31,6 +31,11 @@ pub(crate) struct Mandate {
     shutdown: Shutdown,
 }
 
+/// The membership ended by itself.
+#[derive(Debug, thiserror::Error)]
+#[error("the registry is no member of its consumer group any more; the log says why")]
+struct LeftGroup;
+
 /// The topic is followed in another way: what the group's own consumer reads of it is dropped.
 const BUFFERED_RECORDS: usize = 256;
 const BUFFERED_BYTES: usize = 1 << 20;
@@ -97,11 +102,18 @@ pub(crate) fn stand(
                 max_buffered_bytes: BUFFERED_BYTES,
             };
             let (_member, mut partitions) = GroupConsumer::start(connection, config, tasks)?;
-            tasks.spawn("registry election", async move {
+            let shutdown = tasks.shutdown().clone();
+            // Without its membership the process would live on and write nothing: it ends, and is started again.
+            tasks.spawn_critical("registry election", async move {
                 while let Some(mut owned) = partitions.recv().await {
                     // A member's lease lives on the commits of what it reads, and it reads only what comes from now on.
                     owned.start(owned.watermarks().high);
                     mandates.send(mandate(owned.partition(), Some(owned))).await.ok();
+                }
+                if shutdown.has_begun() {
+                    Ok(())
+                } else {
+                    Err(LeftGroup)
                 }
             });
         }

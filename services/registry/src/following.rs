@@ -51,7 +51,6 @@ impl Followers {
         &self,
         mut requests: Streaming<WatchRequest>,
     ) -> Result<impl Stream<Item = Result<WatchResponse, Status>> + Send + use<>, Status> {
-        self.upstream.check()?;
         let silent = || Status::deadline_exceeded("nothing was asked for within 5 s of the call's begin");
         let first = timeout(FIRST_WITHIN, requests.message())
             .await
@@ -62,6 +61,7 @@ impl Followers {
         let (kind, watcher) = if first.leases_only {
             (Kind::Registry, None)
         } else {
+            self.upstream.check()?;
             let watcher = Watcher::new(Arc::clone(&store), first, shutdown.clone());
             (Kind::Service, Some(watcher))
         };
@@ -111,9 +111,14 @@ impl Following {
     }
 
     fn lease(&self, confirmation: Confirmation) -> Result<WatchResponse, Status> {
-        self.upstream.check()?;
+        let longest = match self.watcher {
+            Some(_) => {
+                self.upstream.check()?;
+                self.upstream.longest_lease()
+            }
+            None => self.upstream.longest_lease_of_registries(),
+        };
         let ends = self.store.read(|state| state.next().to_vec());
-        let longest = self.upstream.longest_lease();
         let length = self
             .member
             .confirm(places(confirmation.revisions), &ends, longest);

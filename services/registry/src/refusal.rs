@@ -51,7 +51,7 @@ pub(crate) enum Refusal {
     )]
     Behind,
     #[error(
-        "Kafka did not acknowledge in time; the write may yet come into force: look before you try again"
+        "Kafka, or those who follow, did not answer in time; the write may yet come into force: look before you try again"
     )]
     Unknown,
     #[error("the webhook's secret could not be sealed; nothing was written, try again")]

@@ -2,10 +2,11 @@
 //!
 //! A follower confirms what it knows, ten times a second, and gets a lease for it. A write is answered once every
 //! follower whose lease lasts has confirmed it: whoever has not is frozen, cut off or behind, does nothing until it
-//! has, and holds up a write at most for [`GRACE`] and [`LEASE`] and the time between two confirmations.
+//! has, and holds up a write at most for [`GRACE`] and [`LEASE`] and the time between two confirmations. The grace makes
+//! an unbroken lease longer: one that has none, or lost it, gets it for what was answered meanwhile only.
 //!
-//! A follower that reaches no registry goes on without a lease. So who starts, or was frozen, or begins to write a
-//! partition, answers no write until followers have had time to come back ([`RETURN`]).
+//! A follower that reaches no registry goes on without a lease. So who starts, was frozen, begins to write a partition
+//! or turns followers away answers no write until they have had time to come back ([`RETURN`]).
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,8 +22,8 @@ pub(crate) const LEASE: Duration = Duration::from_millis(500);
 const GRACE: Duration = Duration::from_millis(300);
 /// The same of another registry, whose followers must have confirmed, or lost their lease, before it does.
 const GRACE_OF_REGISTRIES: Duration = Duration::from_millis(1_000);
-/// A follower tries again at least every 500 ms, and then has to be answered once.
-pub(crate) const RETURN: Duration = Duration::from_millis(1_500);
+/// A follower tries again within 500 ms, and gives an attempt up within 1.2 s.
+pub(crate) const RETURN: Duration = Duration::from_millis(2_500);
 /// Who was not looked at for so long was frozen.
 const FROZEN: Duration = Duration::from_secs(1);
 /// How often it is looked at.
@@ -46,15 +47,19 @@ struct Inner {
     looked_at: Duration,
     /// Until then there may be some that are not known.
     complete_from: Duration,
+    /// By partition: the same, where this registry has begun to write it.
+    complete_of: Vec<Duration>,
+    /// By partition: up to where it was answered, or told to a writer, that everyone who may act has come.
+    promised: Vec<i64>,
 }
 
 #[derive(Debug)]
 struct Session {
+    kind: Kind,
     confirmed: Vec<i64>,
     /// By [`uptime`].
     until: Duration,
     behind: Option<Behind>,
-    grace: Duration,
     /// Its connection has ended: it is forgotten with its lease.
     has_gone: bool,
 }
@@ -91,6 +96,8 @@ impl Sessions {
             sessions: BTreeMap::new(),
             looked_at: now,
             complete_from: now + returning,
+            complete_of: Vec::new(),
+            promised: Vec::new(),
         };
         Self {
             inner: Mutex::new(inner),
@@ -105,13 +112,10 @@ impl Sessions {
         let number = inner.next;
         inner.next += 1;
         let session = Session {
+            kind,
             confirmed: Vec::new(),
             until: Duration::ZERO,
             behind: None,
-            grace: match kind {
-                Kind::Service => GRACE,
-                Kind::Registry => GRACE_OF_REGISTRIES,
-            },
             has_gone: false,
         };
         inner.sessions.insert(number, session);
@@ -122,11 +126,25 @@ impl Sessions {
         }
     }
 
-    /// From now on this registry answers for more than before: some may follow that it has not heard of.
-    pub(crate) fn answers_for_more(&self) {
+    /// This registry writes a partition from now on: some may go on without one that have not heard of it.
+    pub(crate) fn begins_to_write(&self, partition: i32) {
+        let Ok(at) = usize::try_from(partition) else {
+            return;
+        };
         let now = uptime();
         let mut inner = self.inner(now);
-        inner.complete_from = inner.complete_from.max(now + self.returning);
+        if inner.complete_of.len() <= at {
+            inner.complete_of.resize(at + 1, Duration::ZERO);
+        }
+        if let Some(complete) = inner.complete_of.get_mut(at) {
+            *complete = now + self.returning;
+        }
+    }
+
+    /// This registry turns a follower away, which may go on without one.
+    pub(crate) fn turns_away(&self) {
+        let now = uptime();
+        self.inner(now).complete_from = now + self.returning;
     }
 
     /// Resolves once everyone that may act has confirmed what is at this place.
@@ -144,15 +162,14 @@ impl Sessions {
         }
     }
 
-    /// How far all have come that may act, of these ends; nowhere as long as some may not be known.
+    /// How far all services have come that may act, of these ends.
     pub(crate) fn confirmed_of(&self, ends: &[i64]) -> Vec<i64> {
         let now = uptime();
-        let inner = self.inner(now);
-        if inner.complete_from > now {
-            return vec![0; ends.len()];
-        }
+        let mut inner = self.inner(now);
         let mut lowest = ends.to_vec();
-        for session in inner.sessions.values().filter(|session| session.until > now) {
+        // Another registry tells the writer itself: two that write would else wait for one another.
+        let acts = |session: &&Session| session.until > now && session.kind == Kind::Service;
+        for session in inner.sessions.values().filter(acts) {
             for (at, low) in lowest.iter_mut().enumerate() {
                 *low = session
                     .confirmed
@@ -160,6 +177,9 @@ impl Sessions {
                     .map_or(0, |confirmed| *confirmed)
                     .min(*low);
             }
+        }
+        for (at, low) in lowest.iter().enumerate() {
+            inner.promise(at, *low);
         }
         lowest
     }
@@ -199,13 +219,27 @@ impl Sessions {
 
 impl Inner {
     /// For how long somebody may have to be waited for that has not confirmed this place; `None`: for nobody.
-    fn wait(&self, now: Duration, partition: i32, offset: i64) -> Option<Duration> {
+    fn wait(&mut self, now: Duration, partition: i32, offset: i64) -> Option<Duration> {
         let at = usize::try_from(partition).ok()?;
         let confirmed = |session: &Session| session.confirmed.get(at).is_some_and(|next| *next > offset);
         let missing = self.sessions.values().filter(|session| !confirmed(session));
-        let unknown = self.complete_from.saturating_sub(now);
         let leases = missing.map(|session| session.until.saturating_sub(now));
-        leases.chain([unknown]).max().filter(|wait| !wait.is_zero())
+        let of_partition = self.complete_of.get(at).copied().unwrap_or_default();
+        let unknown = self.complete_from.max(of_partition).saturating_sub(now);
+        let wait = leases.chain([unknown]).max().filter(|wait| !wait.is_zero());
+        if wait.is_none() {
+            self.promise(at, offset.saturating_add(1));
+        }
+        wait
+    }
+
+    fn promise(&mut self, at: usize, next: i64) {
+        if self.promised.len() <= at {
+            self.promised.resize(at + 1, 0);
+        }
+        if let Some(promised) = self.promised.get_mut(at) {
+            *promised = next.max(*promised);
+        }
     }
 }
 
@@ -215,6 +249,7 @@ impl Member {
     pub(crate) fn confirm(&self, confirmed: Vec<i64>, ends: &[i64], longest: Duration) -> Duration {
         let now = uptime();
         let mut inner = self.sessions.inner(now);
+        let promised = inner.promised.clone();
         let Some(session) = inner.sessions.get_mut(&self.number) else {
             return Duration::ZERO;
         };
@@ -229,11 +264,21 @@ impl Member {
                 of: ends.to_vec(),
             });
         }
+        let grace = match session.kind {
+            Kind::Service => GRACE,
+            Kind::Registry => GRACE_OF_REGISTRIES,
+        };
         let is_recent = session
             .behind
             .as_ref()
-            .is_none_or(|behind| now.saturating_sub(behind.since) < session.grace);
-        let lease = if is_recent {
+            .is_none_or(|behind| now.saturating_sub(behind.since) < grace);
+        // What was answered while it had no lease was answered without it.
+        let is_unbroken = session.until > now;
+        let knows_all = promised
+            .iter()
+            .enumerate()
+            .all(|(at, next)| confirmed.get(at) >= Some(next));
+        let lease = if is_recent && (is_unbroken || knows_all) {
             longest.min(LEASE)
         } else {
             Duration::ZERO
@@ -271,9 +316,9 @@ mod tests {
     #[test]
     fn a_write_waits_for_those_with_a_lease_that_have_not_confirmed_it() {
         let sessions = sessions();
-        assert!(is_answered(&sessions, 9), "nobody follows");
+        assert!(is_answered(&sessions, 8), "nobody follows");
         let (one, other) = (sessions.open(Kind::Service), sessions.open(Kind::Service));
-        assert!(is_answered(&sessions, 9), "nobody has a lease");
+        assert!(is_answered(&sessions, 8), "nobody has a lease");
         assert_eq!(one.confirm(vec![9], &[9], LEASE), LEASE);
         assert!(!is_answered(&sessions, 9));
         other.confirm(vec![10], &[10], LEASE);
@@ -309,7 +354,7 @@ mod tests {
         assert_eq!(
             member.confirm(vec![9], &[10], LEASE),
             LEASE,
-            "it has just been sent"
+            "nobody was told that all have come further"
         );
         let long_ago = |by: Duration| {
             let mut inner = sessions.inner(uptime());
@@ -338,13 +383,57 @@ mod tests {
         );
     }
 
+    #[test]
+    fn one_whose_lease_is_over_gets_another_once_it_knows_what_was_answered_without_it() {
+        let sessions = sessions();
+        let member = sessions.open(Kind::Service);
+        assert_eq!(member.confirm(vec![9], &[9], LEASE), LEASE);
+        sessions
+            .inner(uptime())
+            .sessions
+            .get_mut(&member.number)
+            .unwrap()
+            .until = Duration::ZERO;
+        assert!(is_answered(&sessions, 9));
+        assert_eq!(
+            member.confirm(vec![9], &[10], LEASE),
+            Duration::ZERO,
+            "it does not know what was answered"
+        );
+        assert_eq!(
+            member.confirm(vec![10], &[11], LEASE),
+            LEASE,
+            "it does, and is behind since a moment"
+        );
+    }
+
+    #[test]
+    fn two_registries_that_write_do_not_wait_for_one_another() {
+        let sessions = sessions();
+        let (service, registry) = (sessions.open(Kind::Service), sessions.open(Kind::Registry));
+        service.confirm(vec![10], &[10], LEASE);
+        registry.confirm(vec![9], &[10], LEASE);
+        assert_eq!(
+            sessions.confirmed_of(&[10]),
+            [10],
+            "what is told to another writer"
+        );
+        assert!(
+            !is_answered(&sessions, 9),
+            "what this one has written waits for both"
+        );
+    }
+
     #[tokio::test]
     async fn who_starts_answers_for_more_or_was_frozen_waits_for_those_that_may_come_back() {
         const SHORT: Duration = Duration::from_millis(50);
         let sessions = Arc::new(Sessions::new(SHORT));
         assert!(!is_answered(&sessions, 9));
         sessions.confirmed(0, 9).await;
-        sessions.answers_for_more();
+        sessions.begins_to_write(0);
+        assert!(!is_answered(&sessions, 9));
+        sessions.confirmed(0, 9).await;
+        sessions.turns_away();
         assert!(!is_answered(&sessions, 9));
         sessions.confirmed(0, 9).await;
         sessions.inner(uptime()).looked_at = uptime().saturating_sub(FROZEN * 2);

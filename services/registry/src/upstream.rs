@@ -39,6 +39,13 @@ pub(crate) struct Upstream {
     none_since: Arc<Mutex<Option<Duration>>>,
 }
 
+/// How an attempt to follow another registry ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// Nobody listens there.
+    Refused,
+}
+
 /// Who cannot say for so long that followers may act is as good as away.
 const BLIND: Duration = Duration::from_secs(3);
 
@@ -59,7 +66,23 @@ impl Upstream {
         }
     }
 
-    /// The longest lease that a follower may have now: whoever writes waits for this registry, or is this registry, as
+    /// The longest lease that another registry may have of this one: as long as nobody else can write what this one does.
+    /// Of the others that write it has leases itself: were they to count here, two that write would shorten one another's.
+    pub(crate) fn longest_lease_of_registries(&self) -> Duration {
+        let allowed = |author: Author| match author {
+            Author::This(lease) => lease.left(),
+            Author::Unknown => Duration::ZERO,
+            Author::Nobody | Author::Other(_) => LEASE,
+        };
+        self.writers
+            .authors()
+            .into_iter()
+            .map(allowed)
+            .min()
+            .unwrap_or(LEASE)
+    }
+
+    /// The longest lease that a service may have now: whoever writes waits for this registry, or is this registry, as
     /// long.
     pub(crate) fn longest_lease(&self) -> Duration {
         let standings = self.standings();
@@ -93,7 +116,10 @@ impl Upstream {
         let since = *self.none_since();
         match since {
             Some(since) if self.longest_lease().is_zero() && uptime().saturating_sub(since) > BLIND => {
-                let message = "this registry does not hear who writes its partitions: is Kafka away?";
+                // Whoever is turned away may go on alone.
+                self.sessions.turns_away();
+                let message =
+                    "this registry does not hear of those that write: is Kafka away, or one of them frozen?";
                 Err(Status::unavailable(message))
             }
             _ => Ok(()),
@@ -152,7 +178,8 @@ impl Upstream {
         let following = async {
             while is_followed() {
                 let began = uptime();
-                if !self.session(&endpoint, &standing).await {
+                // One that is silent may only be slow: it is waited for until another takes its partitions over.
+                if self.session(&endpoint, &standing, &is_followed).await == Some(End::Refused) {
                     standing.found_nobody(began);
                 }
                 self.peers.forget(&endpoint);
@@ -165,10 +192,17 @@ impl Upstream {
         }
     }
 
-    /// Confirms until the connection ends; whether anything was heard.
-    async fn session(&self, endpoint: &str, standing: &Standing) -> bool {
-        let Ok(Some(mut peer)) = timeout(SILENCE, self.peers.reach(endpoint)).await else {
-            return false;
+    /// Confirms until the connection ends, or there is nothing to follow any more.
+    async fn session(
+        &self,
+        endpoint: &str,
+        standing: &Standing,
+        is_followed: &(impl Fn() -> bool + Sync),
+    ) -> Option<End> {
+        let mut peer = match timeout(SILENCE, self.peers.reach(endpoint)).await {
+            Ok(Some(peer)) => peer,
+            Ok(None) => return Some(End::Refused),
+            Err(_elapsed) => return None,
         };
         let (requests, waiting) = mpsc::channel(WAITING);
         let first = WatchRequest {
@@ -178,9 +212,11 @@ impl Upstream {
         // There is room for the first.
         requests.try_send(first).ok();
         let Ok(Ok(stream)) = timeout(SILENCE, peer.watch(ReceiverStream::new(waiting))).await else {
-            return false;
+            return None;
         };
-        self.listen(stream.into_inner(), &requests, standing).await
+        self.listen(stream.into_inner(), &requests, standing, is_followed)
+            .await;
+        None
     }
 
     async fn listen(
@@ -188,8 +224,8 @@ impl Upstream {
         mut stream: Streaming<WatchResponse>,
         requests: &mpsc::Sender<WatchRequest>,
         standing: &Standing,
-    ) -> bool {
-        let mut heard = false;
+        is_followed: &(impl Fn() -> bool + Sync),
+    ) {
         let mut confirmations = Confirmations::default();
         let mut due = interval(CONFIRM_EVERY);
         due.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -199,6 +235,9 @@ impl Upstream {
         loop {
             let next: Result<Option<Result<WatchResponse, Status>>, _> = tokio::select! {
                 _ = due.tick() => {
+                    if !is_followed() {
+                        return;
+                    }
                     sent = self.confirm(requests, &mut confirmations);
                     continue;
                 }
@@ -212,9 +251,8 @@ impl Upstream {
                 next = timeout_at(silent_at, stream.next()) => next,
             };
             let Ok(Some(Ok(response))) = next else {
-                return heard;
+                return;
             };
-            heard = true;
             silent_at = Instant::now() + SILENCE;
             standing.is_followed_again();
             if let Some(until) = response.lease.and_then(|lease| confirmations.answered(lease)) {

@@ -22,7 +22,7 @@ use crate::feed::Entry;
 use crate::state::{Delta, Holdings};
 use crate::store::{Start, Store};
 
-/// Followers take five times this long a silence for a broken connection.
+/// Beside the answers to confirmations, so that a follower that sends none knows how old its view is.
 const HEARTBEAT: Duration = Duration::from_secs(2);
 /// The most changes in one response.
 const MAX_CHANGES: usize = 500;

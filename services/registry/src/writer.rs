@@ -119,8 +119,6 @@ impl Writer {
             timeout: self.timeout,
         };
         let begun = Instant::now();
-        // Before the claim, by which others learn to follow this registry.
-        self.sessions.answers_for_more();
         let producer = TransactionalProducer::fence(&self.connection, &config).await?;
         let claim = Entity::Writer(self.claim.clone());
         let claim = [(Key::Writer.to_string(), Some(claim.encode(&self.keys)?))];
@@ -141,15 +139,17 @@ impl Writer {
         mandate: &mut Mandate,
     ) -> Result<(), Interrupted> {
         let (sender, mut queue) = mpsc::channel(self.max_waiting);
+        // Behind the claim, by which others have learnt to follow this registry.
+        self.sessions.begins_to_write(mandate.partition);
         self.door.open(sender, mandate.lease());
         let mut waiting = VecDeque::new();
         let outcome = loop {
-            if waiting.is_empty() {
-                tokio::select! {
-                    biased;
-                    () = mandate.ended() => break Ok(()),
-                    command = queue.recv() => waiting.extend(command),
-                }
+            tokio::select! {
+                biased;
+                () = mandate.ended() => break Ok(()),
+                // What waits has its turn at once.
+                () = std::future::ready(()), if !waiting.is_empty() => {}
+                command = queue.recv() => waiting.extend(command),
             }
             while waiting.len() < self.max_waiting
                 && let Ok(command) = queue.try_recv()

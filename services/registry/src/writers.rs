@@ -61,7 +61,6 @@ pub(crate) enum Author {
 #[derive(Debug)]
 pub(crate) struct Moves {
     door: Option<watch::Receiver<Option<Open>>>,
-    applied: watch::Receiver<u64>,
 }
 
 /// Before another registry is asked again whether it takes writes.
@@ -219,7 +218,6 @@ impl Writers {
     pub(crate) fn moves(&self, partition: i32) -> Moves {
         Moves {
             door: self.door(partition).map(|door| door.0.subscribe()),
-            applied: self.store.applied(),
         }
     }
 
@@ -247,8 +245,8 @@ impl Writers {
 }
 
 impl Moves {
-    /// Resolves once writes may be taken elsewhere than when it was made, or told so last. Another registry may open its
-    /// door without a sign of it here: so it is only a short time if nothing is heard.
+    /// Resolves once writes are taken here, or it is time to look again: of another registry's door there is no sign
+    /// here.
     pub(crate) async fn next(&mut self) {
         let opened = async {
             match &mut self.door {
@@ -256,10 +254,9 @@ impl Moves {
                 None => std::future::pending().await,
             }
         };
-        // Neither sender ends before the service does.
+        // The sender does not end before the service does.
         tokio::select! {
             _ = opened => {}
-            _ = self.applied.changed() => {}
             () = sleep(LOOK_AGAIN) => {}
         }
     }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use angarium_proto::registry::v1::{Account, CreateAccountRequest, GetAccountRequest, UpdateAccountRequest};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tonic::metadata::MetadataValue;
+use tonic::metadata::{AsciiMetadataValue, MetadataValue};
 use tonic::{Code, Request, Status};
 use tonic_types::StatusExt;
 
@@ -43,6 +43,8 @@ struct Shared {
     calls: Mutex<BTreeMap<u64, Vec<Call>>>,
     count: watch::Sender<Count>,
     stopped: watch::Sender<bool>,
+    /// By account: the highest revision that was answered, and as what it was told.
+    tokens: Mutex<BTreeMap<u64, (i64, AsciiMetadataValue)>>,
     /// Gives each write a value of its own.
     next: AtomicUsize,
 }
@@ -51,6 +53,7 @@ struct Shared {
 pub(crate) struct Seen {
     calls: BTreeMap<u64, Vec<Call>>,
     count: Count,
+    tokens: BTreeMap<u64, (i64, AsciiMetadataValue)>,
 }
 
 impl Callers {
@@ -60,6 +63,7 @@ impl Callers {
             calls: Mutex::default(),
             count: watch::Sender::default(),
             stopped: watch::Sender::new(false),
+            tokens: Mutex::default(),
             next: AtomicUsize::new(0),
         });
         for account in 1..=ACCOUNTS {
@@ -81,7 +85,8 @@ impl Callers {
         self.tasks.join_all().await;
         let calls = std::mem::take(&mut *self.shared.calls.lock().unwrap());
         let count = *self.shared.count.borrow();
-        Seen { calls, count }
+        let tokens = std::mem::take(&mut *self.shared.tokens.lock().unwrap());
+        Seen { calls, count, tokens }
     }
 }
 
@@ -160,13 +165,21 @@ impl Shared {
         };
         self.note(id, Asked::Write { value: name, over }, at, answer.clone());
         if let (Answer::Written { revision }, Some(token)) = (&answer, token) {
+            self.remember(id, *revision, &token);
             self.see_own(id, *revision, token).await;
         }
         answer
     }
 
+    fn remember(&self, id: u64, revision: i64, token: &AsciiMetadataValue) {
+        let mut tokens = self.tokens.lock().unwrap();
+        if tokens.get(&id).is_none_or(|(highest, _)| revision > *highest) {
+            tokens.insert(id, (revision, token.clone()));
+        }
+    }
+
     /// Whoever gives back the revision of its write sees it, at whichever registry.
-    async fn see_own(&self, id: u64, revision: i64, token: tonic::metadata::AsciiMetadataValue) {
+    async fn see_own(&self, id: u64, revision: i64, token: AsciiMetadataValue) {
         let other = usize::try_from(revision).unwrap() % self.clients.len();
         let mut request = Request::new(GetAccountRequest { id });
         request.metadata_mut().insert("angarium-revision", token);
@@ -257,26 +270,45 @@ impl Seen {
             refused,
             own,
         } = self.count;
+        let mut took: Vec<Duration> = self
+            .calls
+            .values()
+            .flatten()
+            .filter(|call| matches!(call.answer, Answer::Written { .. }))
+            .map(|call| call.answered_at - call.at)
+            .collect();
+        took.sort_unstable();
+        let at = |share: usize| {
+            took.get(took.len().saturating_sub(1) * share / 100)
+                .copied()
+                .unwrap_or_default()
+                .as_millis()
+        };
         format!(
-            "{written} writes acknowledged, {read} reads, {refused} refused, {unknown} without an answer; {own} own \
-             writes were seen on another registry"
+            "writes took p50 {} ms, p90 {} ms, most {} ms; {written} writes acknowledged, {read} reads, {refused} refused, {unknown} without an answer; {own} own \
+             writes were seen on another registry",
+            at(50),
+            at(90),
+            at(100)
         )
     }
 
     pub(crate) fn check(&self) -> Result<(), String> {
+        if self.count.own == 0 {
+            return Err("nobody has seen its own write on another registry".to_owned());
+        }
         for (account, calls) in &self.calls {
             history::check(calls).map_err(|problem| format!("account {account}: {problem}"))?;
         }
         Ok(())
     }
 
-    /// In the end every registry has all that was acknowledged.
+    /// In the end every registry has read all that was acknowledged itself.
     pub(crate) async fn assert_is_read(&self, client: &Client) {
-        for (id, calls) in &self.calls {
+        for (id, (revision, token)) in &self.tokens {
+            let calls = &self.calls[id];
             let mut request = Request::new(GetAccountRequest { id: *id });
-            request
-                .metadata_mut()
-                .insert("angarium-read", MetadataValue::from_static("latest"));
+            request.metadata_mut().insert("angarium-revision", token.clone());
             let at = Instant::now();
             let account = client
                 .clone()
@@ -286,6 +318,10 @@ impl Seen {
                 .into_inner()
                 .account
                 .unwrap();
+            assert!(
+                account.revision >= *revision,
+                "{account:?} is older than {revision}"
+            );
             let mut calls = calls.clone();
             calls.push(Call {
                 asked: Asked::Read,

@@ -63,13 +63,41 @@ pub fn client(endpoint: &str, key: &OperatorKey) -> Result<Client, InvalidEndpoi
     Ok(InterceptedService::new(channel, WithKey::new(key)))
 }
 
+/// Where a service is, and the key to it: makes connections.
+#[derive(Clone, Debug)]
+pub struct Address {
+    endpoint: Endpoint,
+    key: WithKey,
+}
+
+impl Address {
+    /// Of the service at `http://host:port`.
+    ///
+    /// # Errors
+    /// When the text is not such an address.
+    pub fn new(endpoint: &str, key: &OperatorKey) -> Result<Self, InvalidEndpoint> {
+        Ok(Self {
+            endpoint: configured(endpoint)?,
+            key: WithKey::new(key),
+        })
+    }
+
+    /// A new connection, which is there.
+    ///
+    /// # Errors
+    /// When nobody takes it within 5 s.
+    pub async fn connect(&self) -> Result<Client, NotConnected> {
+        let channel = self.endpoint.connect().await?;
+        Ok(InterceptedService::new(channel, self.key.clone()))
+    }
+}
+
 /// The same, connected already: whoever has it knows that its first call was not sent in vain.
 ///
 /// # Errors
 /// When the text is no such address, or nobody takes the connection within 5 s.
 pub async fn connect(endpoint: &str, key: &OperatorKey) -> Result<Client, NotConnected> {
-    let channel = configured(endpoint)?.connect().await?;
-    Ok(InterceptedService::new(channel, WithKey::new(key)))
+    Address::new(endpoint, key)?.connect().await
 }
 
 /// Why a service is not connected to.

@@ -153,7 +153,7 @@ pub(super) async fn start<T>(
     let endpoint = format!("http://{registry}");
     let follow = |secrets| -> anyhow::Result<Directory> {
         Ok(Directory::follow(
-            grpc::client(&endpoint, key)?,
+            grpc::Address::new(&endpoint, key)?,
             secrets,
             clock.clone(),
             tasks,

@@ -79,6 +79,15 @@ impl Actor {
         lasts
     }
 
+    /// Behind the look at whether the registry's view is in force: so a call is made as the registry has its webhook.
+    fn take_changes(&mut self, now_ms: i64) {
+        // An error would mean that the directory is gone, which is held here.
+        if self.changes.has_changed().unwrap_or(false) {
+            self.changes.mark_unchanged();
+            self.partition.refresh(now_ms);
+        }
+    }
+
     /// Makes calls of this class, the first at `place`, until nobody has anything to send or there is no room. Whether
     /// it made any.
     fn begin_calls_of(&mut self, class: Class, mut place: Option<OwnedSemaphorePermit>) -> bool {
@@ -87,6 +96,7 @@ impl Actor {
             return begun;
         }
         let now_ms = self.shared.clock.now_ms();
+        self.take_changes(now_ms);
         let room = self.shared.calls.budget.room(class).clone();
         // From before anyone is asked, so that no end of a call is missed.
         let freed = room.freed();

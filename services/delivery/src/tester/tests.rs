@@ -466,7 +466,7 @@ async fn w5_a_webhook_whose_secret_is_not_known_is_our_trouble_and_not_called() 
 #[tokio::test]
 async fn w5_before_the_registry_was_heard_from_callers_are_told_to_come_back() {
     let tasks = Tasks::new(Shutdown::new());
-    let nowhere = grpc::client("http://127.0.0.1:1", &OperatorKey::generate()).unwrap();
+    let nowhere = grpc::Address::new("http://127.0.0.1:1", &OperatorKey::generate()).unwrap();
     let directory = Directory::follow(nowhere, Secrets::Include, Clock::system(), &tasks);
     let receiver = Receiver::start().await.unwrap();
     let world = World::over(receiver, directory, Rules::this_machine(), PATIENCE).await;

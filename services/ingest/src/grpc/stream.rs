@@ -101,8 +101,8 @@ impl PublishStream {
                         share = self.core.budget.wait(self.core.config.produce_timeout).await;
                     }
                     let (refused, groups) = if share.is_some() {
-                        // What it says is seen with each account.
-                        self.core.knows_accounts().await;
+                        let accounts = requests.iter().map(|request| request.account_id);
+                        self.core.look_for(accounts).await;
                         self.checked(requests)
                     } else {
                         (self.overloaded(requests), Vec::new())
