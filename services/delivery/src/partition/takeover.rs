@@ -88,32 +88,41 @@ impl Partition {
             now_ms: start.now_ms,
             dice: start.dice,
         };
+        partition.restore(found, by, was_cut.then_some(ends.low));
+        // Without the cursor that lists what was parked nobody knows what that was.
+        partition
+            .remembered
+            .retain(|_, remembered| remembered.parked == 0);
+        partition
+    }
+
+    /// Takes each webhook up as its cursor has it. `cut`: the log is another one, and starts there.
+    fn restore(&mut self, found: Found, by: Restoring, cut: Option<i64>) {
         for (id, cursor) in found.cursors {
-            let remembered = partition.remembered.remove(&id);
+            let remembered = self.remembered.remove(&id);
             let mut entry = Entry::restored(
-                (id, lane, &partition.directory),
+                (id, self.lane, &self.directory),
                 (found.epoch, &cursor),
                 remembered,
                 by,
-                place,
+                self.place,
             );
-            if was_cut {
-                entry.hook.rescan(ends.low);
+            if let Some(low) = cut {
+                entry.hook.rescan(low);
             }
             // Not written under the own epoch, its cursor goes with the set.
             if matches!(entry.subscription, Subscription::Deleted) {
                 continue;
             }
-            if let Some(cursor) = entry.hook.reassert(place) {
-                partition.effects.push(Effect::Append {
+            if let Some(cursor) = entry.hook.reassert(self.place) {
+                self.effects.push(Effect::Append {
                     webhook: id,
                     cursor: Some(cursor),
                 });
             }
-            partition.changed.insert(id);
-            partition.entries.ensure(id, || entry);
-            partition.schedule(id, start.now_ms);
+            self.changed.insert(id);
+            self.entries.ensure(id, || entry);
+            self.schedule(id, by.now_ms);
         }
-        partition
     }
 }
