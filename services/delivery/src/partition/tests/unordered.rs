@@ -315,6 +315,30 @@ fn d2_a_receiver_that_is_down_gets_one_post_a_back_off() {
     assert!(world.is_at_rest(20), "{}", world.partition.waits());
 }
 
+#[test]
+fn d6_what_was_parked_and_taken_is_not_sent_with_the_stream_that_comes_to_it_later() {
+    let mut world = World::new(unordered(4));
+    world.publish(3);
+    world.answer(1, FAILED);
+    world.answer(2, Verdict::Delivered);
+    world.acknowledge();
+    assert_eq!(world.parked().len(), 1, "event 0 is under way still");
+
+    // The retry comes before anything is read for the stream, which begins with event 0.
+    let mut next = world.followed(unordered(4), None);
+    next.now_ms = next.partition.next_due().unwrap();
+    next.partition.tick(next.now_ms);
+    assert_eq!(next.partition.wanted_read(next.now_ms), Some(1));
+    let (parked, now_ms) = (&next.log[1..2], next.now_ms);
+    next.partition.read_back(1, 2, parked, now_ms);
+    let retry = next.partition.take_calls().into_iter().map(|call| call.group);
+    next.calls.extend(retry);
+    assert_eq!(next.under_way(), [1]);
+    next.answer(1, Verdict::Delivered);
+    next.take_all_but(&[0, 1]);
+    assert_eq!(next.under_way(), [0], "event 1 was taken");
+}
+
 fn parked_at(offset: i64) -> Parked {
     Parked {
         head: Head::new([offset]),
