@@ -213,6 +213,7 @@ impl From<Stored> for Memories {
                     resume: webhook.resume,
                     done: webhook.done.map(Into::into),
                     retry: None,
+                    parked: 0,
                 };
                 Some((id, remembered))
             })
@@ -224,6 +225,7 @@ impl From<Stored> for Memories {
                 resume: state.resume,
                 done: state.done.map(Into::into),
                 retry: std::num::NonZeroU32::new(state.attempts).map(|attempts| (attempts, state.next_at_ms)),
+                parked: state.parked,
             };
             let order = |of: &Remembered| (of.generation, of.resume);
             match webhooks.get(&id) {

@@ -12,6 +12,7 @@ mod wire;
 use std::sync::Arc;
 
 use angarium_model::{AccountId, Revision};
+use sha2::{Digest as _, Sha256};
 
 pub(crate) use self::key::Key;
 pub(crate) use self::sets::{Found, Sets};
@@ -75,6 +76,13 @@ impl Standing {
     pub(crate) fn is_live(&self) -> bool {
         *self == Self::Live
     }
+
+    pub(crate) fn parked(&self) -> &[Parked] {
+        match self {
+            Self::Behind { parked, .. } => parked,
+            Self::Live => &[],
+        }
+    }
 }
 
 /// A group of an unordered webhook that failed.
@@ -87,6 +95,26 @@ pub(crate) struct Parked {
     pub(crate) generation: i64,
     /// It was sent by a replay.
     pub(crate) is_replay: bool,
+}
+
+impl Parked {
+    /// Tells one list of them from another; 0: there is none.
+    pub(crate) fn digest<'a>(listed: impl IntoIterator<Item = &'a Self>) -> u64 {
+        let mut listed = listed.into_iter().peekable();
+        if listed.peek().is_none() {
+            return 0;
+        }
+        let mut hash = Sha256::new();
+        for parked in listed {
+            hash.update(parked.generation.to_be_bytes());
+            hash.update(parked.head.len().to_be_bytes());
+            for offset in parked.head.offsets() {
+                hash.update(offset.to_be_bytes());
+            }
+        }
+        let first = hash.finalize().into_iter().take(8);
+        first.fold(0, |digest, byte| digest << 8 | u64::from(byte))
+    }
 }
 
 /// The group that failed, by the offsets of its records; empty: none. It is kept as what it is, not computed again:

@@ -38,6 +38,7 @@ mod state;
 mod unordered;
 mod window;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use angarium_model::{AccountId, Lane, Revision, WebhookId};
@@ -131,6 +132,8 @@ pub(crate) struct Hook {
     /// The calls that may be under way at once, as it was last said; 1: ordered.
     most: usize,
     parked: Retries,
+    /// Offsets of what was parked and is over, while the stream may still come to them.
+    over_ahead: BTreeSet<i64>,
     /// The groups that were taken, since this owner began.
     successes: u64,
     /// The group that failed: the next call sends the same. Empty when it has expired or left Kafka since.
@@ -171,6 +174,7 @@ impl Hook {
             window: Window::default(),
             most: 1,
             parked: Retries::default(),
+            over_ahead: BTreeSet::new(),
             successes: 0,
             head: Head::default(),
             newest_view: Revision::default(),

@@ -1,7 +1,7 @@
 //! Small sets of small numbers: offsets of the log, events, webhooks.
 
 /// A set of numbers below 16, in one word, so that a state stays small.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Bits(u16);
 
 impl Bits {
@@ -42,6 +42,11 @@ impl Bits {
 
     pub(crate) fn without(self, other: Self) -> Self {
         Self(self.0 & !other.0)
+    }
+
+    /// What of it is not below a number.
+    pub(crate) fn from(self, first: u8) -> Self {
+        Self(self.0 >> first << first)
     }
 
     pub(crate) fn intersects(self, other: Self) -> bool {

@@ -8,6 +8,12 @@ pub const WEBHOOKS: usize = 2;
 pub(crate) const MAX_RECORDS: u8 = 14;
 /// The largest group.
 pub(crate) const MAX_GROUP: usize = 2;
+/// How many POSTs of an unordered webhook are under way at most.
+pub(crate) const MAX_CALLS: usize = 2;
+/// How many groups an unordered webhook has parked at most.
+pub(crate) const MAX_PARKED: usize = 2;
+/// How many orders a run has at most.
+pub(crate) const MAX_ORDERS: usize = 2;
 /// How many appends to `cursors` an owner has under way at most.
 pub(crate) const MAX_PENDING: usize = 3;
 
@@ -57,8 +63,10 @@ pub struct Faults {
     pub lost_answers: u8,
     /// A queue overflows.
     pub overflows: u8,
-    /// The first webhook is asked to be replayed from the start.
+    /// Someone orders a replay of the first webhook.
     pub replays: u8,
+    /// Someone cancels the replay of the first webhook, if there is one.
+    pub cancels: u8,
     /// Fanout dies and restarts from its commit.
     pub fanout_restarts: u8,
     /// Fanout's report of an event fails.
@@ -76,6 +84,8 @@ pub struct Bounds {
     pub webhooks: usize,
     /// The registry's revisions, the first one being there from the start.
     pub views: &'static [View],
+    /// Whether webhooks have several POSTs under way, and park what fails (ADR 7).
+    pub unordered: bool,
     /// Whether an owner may learn of a revision later than fanout.
     pub stale_owner: bool,
     /// What a superseded owner may still do.
@@ -97,6 +107,7 @@ impl Faults {
         lost_answers: 0,
         overflows: 0,
         replays: 0,
+        cancels: 0,
         fanout_restarts: 0,
         failed_reports: 0,
         fanout_freezes: 0,
@@ -111,11 +122,17 @@ impl Bounds {
             lane: Lane::Realtime,
             webhooks: 1,
             views,
+            unordered: false,
             stale_owner: false,
             zombie: Zombie::Dead,
             catch_up_cursors: false,
             faults,
         }
+    }
+
+    /// How many POSTs of a webhook are under way at most.
+    pub(crate) fn calls(&self) -> usize {
+        if self.unordered { MAX_CALLS } else { 1 }
     }
 
     pub(crate) fn events(&self) -> u8 {

@@ -1,5 +1,10 @@
 //! What is checked, by name.
 
+mod quick;
+mod thorough;
+
+pub use self::quick::QUICK;
+pub use self::thorough::THOROUGH;
 use crate::bits::Bits;
 use crate::bounds::{Bounds, Faults, Lane, View, Zombie};
 
@@ -75,6 +80,17 @@ pub const CRASHES: Faults = Faults {
     ..CRASH
 };
 
+const fn replay(faults: Faults) -> Faults {
+    Faults { replays: 1, ..faults }
+}
+
+const fn cancelled(faults: Faults) -> Faults {
+    Faults {
+        cancels: 1,
+        ..replay(faults)
+    }
+}
+
 /// A run of the checker.
 #[derive(Clone, Copy, Debug)]
 pub struct Configuration {
@@ -102,6 +118,17 @@ const fn batch(bounds: Bounds) -> Bounds {
     }
 }
 
+const fn unordered(bounds: Bounds) -> Bounds {
+    Bounds {
+        unordered: true,
+        ..bounds
+    }
+}
+
+const fn with_zombie(zombie: Zombie, bounds: Bounds) -> Bounds {
+    Bounds { zombie, ..bounds }
+}
+
 const fn named(name: &'static str, bounds: Bounds) -> Configuration {
     Configuration { name, bounds }
 }
@@ -112,266 +139,3 @@ const FREEZE: Faults = Faults {
     takeovers: 1,
     ..NONE
 };
-
-/// Small enough for every run of the tests.
-pub const QUICK: &[Configuration] = &[
-    named(
-        "crashes and a lost answer",
-        one(
-            THREE_EVENTS,
-            Faults {
-                lost_answers: 1,
-                ..CRASHES
-            },
-        ),
-    ),
-    named(
-        "redis is wiped",
-        one(
-            THREE_EVENTS,
-            Faults {
-                redis_wipes: 1,
-                ..CRASHES
-            },
-        ),
-    ),
-    named(
-        "redis is away",
-        one(
-            THREE_EVENTS,
-            Faults {
-                redis_away: 1,
-                ..CRASHES
-            },
-        ),
-    ),
-    named(
-        "redis is rolled back",
-        one(
-            THREE_EVENTS,
-            Faults {
-                redis_rollbacks: 1,
-                ..CRASH
-            },
-        ),
-    ),
-    named(
-        "queues overflow",
-        one(
-            THREE_EVENTS,
-            Faults {
-                overflows: 2,
-                ..CRASH
-            },
-        ),
-    ),
-    named(
-        "fanout restarts",
-        one(
-            TWO_EVENTS,
-            Faults {
-                fanout_restarts: 1,
-                ..CRASH
-            },
-        ),
-    ),
-    named(
-        "a report of fanout fails",
-        one(
-            THREE_EVENTS,
-            Faults {
-                failed_reports: 1,
-                takeovers: 1,
-                ..NONE
-            },
-        ),
-    ),
-    named(
-        "a replay",
-        one(
-            TWO_EVENTS,
-            Faults {
-                replays: 1,
-                ..CRASHES
-            },
-        ),
-    ),
-    named(
-        "two webhooks",
-        Bounds {
-            webhooks: 2,
-            ..one(MIXED, CRASH)
-        },
-    ),
-    named(
-        "a zombie posts",
-        Bounds {
-            zombie: Zombie::Posts,
-            ..one(TWO_EVENTS, CRASHES)
-        },
-    ),
-    named("fanout freezes, a webhook is widened", one(WIDENED_SHORT, FREEZE)),
-    named(
-        "fanout freezes, a webhook is narrowed",
-        one(NARROWED_SHORT, FREEZE),
-    ),
-    named(
-        "fanout freezes, the owner's view is old",
-        stale(one(WIDENED_SHORT, FREEZE)),
-    ),
-    named(
-        "fanout freezes, a webhook changes twice",
-        one(CHANGED_TWICE, FREEZE),
-    ),
-    named(
-        "a webhook is created, the owner's view is old",
-        stale(one(CREATED, CRASH)),
-    ),
-    named("batch", batch(one(THREE_EVENTS, CRASHES))),
-];
-
-/// Larger, for `--thorough`.
-pub const THOROUGH: &[Configuration] = &[
-    named(
-        "four events, failures and Redis wiped",
-        one(
-            FOUR_EVENTS,
-            Faults {
-                refusals: 2,
-                lost_answers: 1,
-                redis_wipes: 1,
-                ..CRASHES
-            },
-        ),
-    ),
-    named(
-        "fanout restarts, three events",
-        one(
-            THREE_EVENTS,
-            Faults {
-                fanout_restarts: 1,
-                ..CRASH
-            },
-        ),
-    ),
-    named(
-        "a report of fanout fails, and a receiver",
-        one(
-            THREE_EVENTS,
-            Faults {
-                failed_reports: 1,
-                ..CRASH
-            },
-        ),
-    ),
-    named(
-        "two webhooks, a zombie posts",
-        Bounds {
-            webhooks: 2,
-            zombie: Zombie::Posts,
-            ..one(
-                SHARED,
-                Faults {
-                    takeovers: 1,
-                    ..CRASH
-                },
-            )
-        },
-    ),
-    named(
-        "a zombie writes, three events",
-        Bounds {
-            zombie: Zombie::Writes,
-            ..one(THREE_EVENTS, CRASHES)
-        },
-    ),
-    named(
-        "a zombie posts, Redis is wiped",
-        Bounds {
-            zombie: Zombie::Posts,
-            ..one(
-                TWO_EVENTS,
-                Faults {
-                    redis_wipes: 1,
-                    ..CRASHES
-                },
-            )
-        },
-    ),
-    named(
-        "a zombie posts, a replay",
-        Bounds {
-            zombie: Zombie::Posts,
-            ..one(TWO_EVENTS, Faults { replays: 1, ..CRASH })
-        },
-    ),
-    named(
-        "catch-up writes its progress, a queue overflows",
-        Bounds {
-            catch_up_cursors: true,
-            ..one(
-                THREE_EVENTS,
-                Faults {
-                    overflows: 1,
-                    ..CRASHES
-                },
-            )
-        },
-    ),
-    named(
-        "fanout freezes, a webhook is widened, receivers fail",
-        one(
-            WIDENED_SHORT,
-            Faults {
-                refusals: 1,
-                ..FREEZE
-            },
-        ),
-    ),
-    named(
-        "fanout freezes, a webhook is narrowed, receivers fail",
-        one(
-            NARROWED_SHORT,
-            Faults {
-                refusals: 1,
-                ..FREEZE
-            },
-        ),
-    ),
-    named(
-        "fanout freezes, a webhook is widened, three events",
-        one(WIDENED, FREEZE),
-    ),
-    named(
-        "fanout freezes, a webhook changes twice, the owner's view is old",
-        stale(one(CHANGED_TWICE, FREEZE)),
-    ),
-    named(
-        "fanout restarts, another webhook changes",
-        stale(Bounds {
-            webhooks: 2,
-            ..one(
-                OTHER_CHANGED,
-                Faults {
-                    fanout_restarts: 1,
-                    takeovers: 1,
-                    ..NONE
-                },
-            )
-        }),
-    ),
-    named(
-        "batch, two webhooks",
-        batch(Bounds {
-            webhooks: 2,
-            ..one(MIXED, CRASH)
-        }),
-    ),
-    named(
-        "batch, a zombie posts",
-        batch(Bounds {
-            zombie: Zombie::Posts,
-            ..one(TWO_EVENTS, CRASH)
-        }),
-    ),
-];

@@ -3,6 +3,8 @@
 use crate::bits::Bits;
 use crate::bounds::WEBHOOKS;
 use crate::mark::Mark;
+use crate::orders::Replay;
+use crate::parked::Listed;
 
 /// What a cursor says of its webhook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -15,13 +17,17 @@ pub(crate) enum Standing {
         head: Bits,
         /// In the batch lane, within a slot: the high watermark at its start.
         slot_end: Option<u8>,
+        /// What was done is being sent again.
+        replay: Option<Replay>,
+        /// The groups that failed and that the webhook has passed.
+        parked: Listed,
     },
 }
 
 /// A durable cursor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Cursor {
-    /// The registry's counter of replays.
+    /// The offset of the last order that was taken; 0: none.
     pub generation: u8,
     /// The owner that wrote it.
     pub epoch: u8,
@@ -50,6 +56,22 @@ pub(crate) struct Cursors {
     sets: Vec<EpochSet>,
     /// Kafka's committed offset: the last P that anybody wrote.
     pub(crate) committed: u8,
+}
+
+impl Standing {
+    pub(crate) fn replay(&self) -> Option<Replay> {
+        match self {
+            Self::Live => None,
+            Self::Behind { replay, .. } => *replay,
+        }
+    }
+
+    pub(crate) fn parked(&self) -> Listed {
+        match self {
+            Self::Live => Listed::EMPTY,
+            Self::Behind { parked, .. } => *parked,
+        }
+    }
 }
 
 impl EpochSet {

@@ -49,7 +49,7 @@ impl Process {
         self.position += 1;
         let webhooks = protocol.bounds.wanted(self.position, self.view);
         if !webhooks.is_empty() {
-            log.append(Record {
+            log.append_event(Record {
                 source: self.position,
                 webhooks,
                 revision: self.view,

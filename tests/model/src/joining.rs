@@ -8,23 +8,30 @@ use crate::webhook::{Context, Join, Stage, State, Webhook};
 use crate::world::World;
 
 impl Webhook {
+    /// Nothing below is left to be sent, but for what is parked.
+    fn is_done_below(&mut self, at: u8) {
+        self.resume = self.resume.max(at);
+        self.taken_ahead = self.taken_ahead.from(self.resume);
+    }
+
     /// What was queued behind the join is compared with the mark as it is now.
     pub(crate) fn go_live(&mut self, queue: Bits, context: Context<'_>) {
         let queue = if context.protocol.keeps(Rule::CompareAtLive) {
-            self.unseen(queue, self.mark, context).0
+            self.unseen(queue, self.taken_ahead, self.mark, context).0
         } else {
             queue
         };
         self.state = State::Live { queue };
-        self.durably_behind = false;
     }
 }
 
 impl Owner {
     /// `join := R`; the live reader queues from here on.
     pub(crate) fn join(&mut self, id: u8) {
-        let at = self.read_to;
-        self.webhooks[usize::from(id)].state = State::Behind {
+        let webhook = &mut self.webhooks[usize::from(id)];
+        // Behind a restart a cursor may lie above what has been read so far.
+        let at = self.read_to.max(webhook.resume);
+        webhook.state = State::Behind {
             head: Bits::EMPTY,
             join: Join::Queueing {
                 at,
@@ -44,7 +51,7 @@ impl Owner {
         else {
             return;
         };
-        webhook.resume = webhook.resume.max(at);
+        webhook.is_done_below(at);
         if !protocol.keeps(Rule::CursorOnJoining) {
             webhook.go_live(queue, context);
             return;
@@ -78,8 +85,9 @@ impl Owner {
     pub(crate) fn end_slot(&mut self, id: u8, protocol: &Protocol) {
         let webhook = &mut self.webhooks[usize::from(id)];
         if let State::InSlot { end, stage, .. } = &mut webhook.state {
+            let end = *end;
             *stage = Stage::Ending;
-            webhook.resume = webhook.resume.max(*end);
+            webhook.is_done_below(end);
         }
         self.append_cursor(id, protocol);
     }

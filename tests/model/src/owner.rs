@@ -5,7 +5,8 @@ use crate::bounds::{Lane, MAX_PENDING, WEBHOOKS, Zombie};
 use crate::cursors::{Cursor, Standing};
 use crate::redis::Superseded;
 use crate::rules::Rule;
-use crate::webhook::{Context, Join, Stage, State, Webhook};
+use crate::takeover::Found;
+use crate::webhook::{Context, Join, Recorded, Stage, State, Webhook};
 use crate::world::World;
 
 /// How far a takeover has come.
@@ -13,7 +14,9 @@ use crate::world::World;
 pub(crate) enum Phase {
     /// The claim is written; its offset is the epoch.
     Claimed,
-    /// The highest valid set is read; the cursors still needed, then P, are being written under the own epoch.
+    /// This is the highest valid set; Redis was not asked yet.
+    Found(Found),
+    /// The cursors still needed, then P, are being written under the own epoch.
     Asserting,
     /// The own set is complete.
     Acting,
@@ -51,11 +54,22 @@ pub(crate) enum Who {
     Zombie,
 }
 
+/// Which POST of a webhook.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Call {
+    /// That of a group of the window.
+    New(u8),
+    /// That of a parked group.
+    Retry(u8),
+}
+
 /// What an owner does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Act {
-    /// Reads the highest valid set, and Redis if it is there.
-    Load {
+    /// Reads the highest valid set.
+    Load,
+    /// Reads Redis, if it is there, and takes up what is known.
+    Remember {
         /// Whether Redis is there.
         redis: bool,
     },
@@ -69,16 +83,20 @@ pub enum Act {
     Learn,
     /// Reads the next record of the live stream.
     Read,
-    /// Sees that a replay is asked for.
-    Replay(u8),
-    /// Begins a POST.
+    /// Begins a POST of a new group.
     Post(u8),
+    /// Begins a POST of this parked group.
+    Retry(u8, u8),
     /// The group reaches the receiver.
-    Arrive(u8),
+    Arrive(u8, Call),
     /// The answer comes: done.
-    Succeed(u8),
+    Succeed(u8, Call),
     /// The answer comes, or the time is up: not done.
-    Fail(u8),
+    Fail(u8, Call),
+    /// Writes what is parked.
+    ListParked(u8),
+    /// All that a replay had to send is done, or is parked.
+    EndReplay(u8),
     /// The queue overflows.
     Overflow(u8),
     /// `join := R`.
@@ -166,18 +184,20 @@ impl Owner {
 
     /// Everything that it could do now.
     pub(crate) fn acts(&self, who: Who, world: &World, protocol: &Protocol, acts: &mut Vec<Act>) {
-        if self.phase == Phase::Claimed {
-            acts.push(Act::Load { redis: true });
-            if world.left.redis_away > 0 {
-                acts.push(Act::Load { redis: false });
+        match self.phase {
+            Phase::Claimed => return acts.push(Act::Load),
+            Phase::Found(_) => {
+                let ways = if world.left.redis_away > 0 { 2 } else { 1 };
+                let ways = [true, false].into_iter().take(ways);
+                return acts.extend(ways.map(|redis| Act::Remember { redis }));
             }
-            return;
+            Phase::Asserting | Phase::Acting => {}
         }
         if !self.pending.is_empty() {
             acts.push(Act::Land);
         }
-        // Behind all appends: P relies on them.
-        if self.pending.is_empty() || !protocol.keeps(Rule::UndurableHoldsP) {
+        // A set is complete behind all its cursors.
+        if self.pending.is_empty() || self.phase == Phase::Acting {
             acts.push(Act::WriteP);
         }
         if self.phase == Phase::Asserting && protocol.keeps(Rule::CompleteBeforeActing) {
@@ -211,37 +231,36 @@ impl Owner {
     ) {
         let id = webhook.id;
         let context = self.context(world, protocol);
-        if let Some(post) = webhook.post {
-            acts.push(if post.arrived {
-                Act::Succeed(id)
-            } else {
-                Act::Arrive(id)
-            });
-            let may_fail = if post.arrived {
-                world.left.lost_answers
-            } else {
-                world.left.refusals
-            };
-            if may_fail > 0 && self.has_room() {
-                acts.push(Act::Fail(id));
-            }
-        }
-        let idle = webhook.post.is_none();
-        let nothing_left = idle && webhook.next_group(context).is_empty();
-        if idle && begins && !nothing_left && webhook.may_post() && webhook.is_known(context) {
+        self.acts_on_calls(webhook, world, protocol, acts);
+        let is_held = webhook.order.is_some() && protocol.keeps(Rule::OrderWaitsForCalls);
+        let begins = begins && !is_held && webhook.calls() < protocol.bounds.calls();
+        let idle = webhook.window.is_empty();
+        let nothing_new = webhook.next_group(context).is_empty();
+        let nothing_left = idle && nothing_new;
+        let has_room = webhook.window.has_room() && webhook.is_known(context);
+        if begins && !nothing_new && has_room && webhook.may_post() {
             acts.push(Act::Post(id));
         }
+        let waiting = (0..)
+            .zip(webhook.parked.iter())
+            .filter(|(_, retry)| retry.post.is_none());
+        acts.extend(waiting.filter(|_| begins).map(|(index, _)| Act::Retry(id, index)));
         if !self.has_room() {
             return;
         }
-        if idle && who == Who::Owner && webhook.generation < world.generation_of(id) {
-            acts.push(Act::Replay(id));
-        }
-        if idle && world.left.overflows > 0 && webhook.has_queue() {
+        if (idle || protocol.bounds.unordered) && world.left.overflows > 0 && webhook.has_queue() {
             acts.push(Act::Overflow(id));
         }
+        if self.must_list(webhook, protocol) {
+            acts.push(Act::ListParked(id));
+        }
+        let replays = webhook.replay.is_some();
+        let may_join = webhook.parked.is_empty() || !protocol.keeps(Rule::NothingParkedAtJoin);
         match webhook.state {
-            State::Behind { head, join: Join::No } if head.is_empty() && webhook.is_known(context) => {
+            State::Behind { .. } if replays && nothing_left => acts.push(Act::EndReplay(id)),
+            State::Behind { head, join: Join::No }
+                if head.is_empty() && !replays && may_join && webhook.is_known(context) =>
+            {
                 acts.push(Act::Join(id));
             }
             State::Behind {
@@ -261,6 +280,47 @@ impl Owner {
         }
     }
 
+    /// What may become of the POSTs under way.
+    fn acts_on_calls(&self, webhook: &Webhook, world: &World, protocol: &Protocol, acts: &mut Vec<Act>) {
+        let id = webhook.id;
+        let window = (0..)
+            .zip(webhook.window.iter())
+            .map(|(index, open)| (Call::New(index), open.post));
+        let parked = (0..).zip(webhook.parked.iter());
+        let retries = parked.map(|(index, retry)| (Call::Retry(index), retry.post));
+        for (call, post) in window.chain(retries) {
+            let Some(post) = post else { continue };
+            if !post.arrived {
+                acts.push(Act::Arrive(id, call));
+            } else if self.has_room() || webhook.order.is_none() {
+                acts.push(Act::Succeed(id, call));
+            }
+            let left = if post.arrived {
+                world.left.lost_answers
+            } else {
+                world.left.refusals
+            };
+            let has_place =
+                !protocol.bounds.unordered || matches!(call, Call::Retry(_)) || webhook.parked.has_room();
+            if left > 0 && self.has_room() && has_place {
+                acts.push(Act::Fail(id, call));
+            }
+        }
+    }
+
+    /// Whether a webhook that is behind has others parked than its cursor says. One such cursor is written at a time.
+    fn must_list(&self, webhook: &Webhook, protocol: &Protocol) -> bool {
+        let Recorded::Behind { parked, .. } = webhook.recorded else {
+            return false;
+        };
+        self.is_settled(webhook.id) && parked != webhook.listed(protocol)
+    }
+
+    /// Whether all that was written of a webhook is acknowledged.
+    pub(crate) fn is_settled(&self, id: u8) -> bool {
+        self.pending.iter().all(|append| append.webhook != id)
+    }
+
     /// Does it. An owner that learns from Redis that it is superseded ends.
     pub(crate) fn act(
         &mut self,
@@ -270,17 +330,20 @@ impl Owner {
         protocol: &Protocol,
     ) -> Result<(), Superseded> {
         match act {
-            Act::Load { redis } => self.load(redis, who, world, protocol),
+            Act::Load => self.load(world, protocol),
+            Act::Remember { redis } => self.remember(redis, who, world, protocol),
             Act::Land => self.land(who, world, protocol),
             Act::WriteP => self.write_p(who, world, protocol),
             Act::Checkpoint => return self.checkpoint(who, world, protocol),
             Act::Learn => self.view = world.revision,
             Act::Read => self.read(world, protocol),
-            Act::Replay(id) => self.replay(id, world, protocol),
             Act::Post(id) => self.post(id, who, world, protocol),
-            Act::Arrive(id) => self.arrive(id, world, protocol),
-            Act::Succeed(id) => self.succeed(id, who, world, protocol),
-            Act::Fail(id) => self.fail(id, world, protocol),
+            Act::Retry(id, index) => self.retry(id, index, who, world, protocol),
+            Act::Arrive(id, call) => self.arrive(id, call, world, protocol),
+            Act::Succeed(id, call) => self.succeed(id, call, who, world, protocol),
+            Act::Fail(id, call) => self.fail(id, call, world, protocol),
+            Act::ListParked(id) => self.append_cursor(id, protocol),
+            Act::EndReplay(id) => self.end_replay(id, protocol),
             Act::Overflow(id) => self.overflow(id, world, protocol),
             Act::Join(id) => self.join(id),
             Act::Announce(id) => self.announce(id, world, protocol),
@@ -304,11 +367,11 @@ impl Owner {
                     State::Unseen | State::Resting => protocol.bounds.lane == Lane::Batch,
                     State::Behind { .. } | State::InSlot { .. } => false,
                 };
-                let received = world.receivers[usize::from(webhook.id)].received(webhook.generation);
                 at_rest
-                    && webhook.post.is_none()
-                    && webhook.generation == world.generation_of(webhook.id)
-                    && world.log.owed(webhook.id).is_subset_of(received)
+                    && webhook.window.is_empty()
+                    && webhook.parked.is_empty()
+                    && webhook.order.is_none()
+                    && world.has_all(webhook.id)
             })
     }
 }

@@ -4,10 +4,9 @@ use stateright::{Model, Property};
 
 use crate::bounds::{Bounds, Lane, Zombie};
 use crate::fanout;
-use crate::owner::{Act, Owner, Phase, Who};
+use crate::log::Ordered;
+use crate::owner::{Act, Owner, Who};
 use crate::rules::Rule;
-use crate::takeover::Loaded;
-use crate::webhook::Context;
 use crate::world::{Breach, World};
 
 /// What must hold.
@@ -15,7 +14,9 @@ pub mod property {
     /// Every event that is owed was received, or is led to by the owner's memory, and by `cursors` with Redis and
     /// without.
     pub const NO_LOSS: &str = "nothing is lost";
-    /// First receipts come in order, per webhook.
+    /// Every event that the last order asks for was received since it was taken, or is led to, as above.
+    pub const REPLAY: &str = "what is ordered is sent again";
+    /// First receipts come in order, per webhook and order.
     pub const ORDER: &str = "first receipts in order";
     /// No owner repeats what a surviving fact says is done.
     pub const NO_REPEAT: &str = "no repeat below a fact";
@@ -49,8 +50,8 @@ pub enum Step {
     Fanout(fanout::Step),
     /// The registry goes to its next revision.
     ChangeWebhook,
-    /// The registry asks for a replay of the first webhook.
-    AskReplay,
+    /// Someone orders something of the first webhook.
+    Order(Ordered),
     /// The timetable says that the webhook's slot has come.
     SlotDue(u8),
     /// Another claims the partition. The owner was killed, or is a zombie from now on.
@@ -95,44 +96,6 @@ impl Protocol {
         state.world.fanout.is_done(self) && state.owner.is_done(&state.world, self)
     }
 
-    /// Whether each webhook is led to everything that it is owed and has not received.
-    fn loses_nothing(&self, state: &State) -> bool {
-        let world = &state.world;
-        let loaded = [Some(&world.redis), None].map(|redis| Loaded::from(&world.cursors, redis, self));
-        let view = if self.bounds.stale_owner {
-            0
-        } else {
-            world.revision
-        };
-        (0..self.bounds.webhooks).all(|index| {
-            let acting = state.owner.phase == Phase::Acting || !self.keeps(Rule::CompleteBeforeActing);
-            let owner = Some((
-                &state.owner.webhooks[index],
-                state.owner.read_to,
-                state.owner.filter,
-                state.owner.context(world, self),
-            ));
-            let owner = owner.filter(|_| acting && state.owner.phase != Phase::Claimed);
-            let context = Context {
-                log: &world.log,
-                view,
-                protocol: self,
-            };
-            let next = loaded
-                .iter()
-                .map(|l| (&l.webhooks[index], l.p, l.filter, context));
-            next.chain(owner).all(|(webhook, read_to, filter, context)| {
-                if webhook.generation < world.generation_of(webhook.id) {
-                    // The replay will start from the beginning.
-                    return true;
-                }
-                let received = world.receivers[index].received(webhook.generation);
-                let led_to = webhook.leads_to(read_to, filter, context);
-                world.log.owed(webhook.id).is_subset_of(received.union(led_to))
-            })
-        })
-    }
-
     fn world_steps(&self, state: &State, steps: &mut Vec<Step>) {
         let world = &state.world;
         let left = &world.left;
@@ -154,14 +117,14 @@ impl Protocol {
         let mut faults = [
             (left.redis_wipes, Step::WipeRedis),
             (left.redis_rollbacks, Step::RollBackRedis),
-            (left.replays, Step::AskReplay),
             (left.takeovers, Step::TakeOver { zombie: false }),
             (left.takeovers, Step::TakeOver { zombie: true }),
         ];
         if self.bounds.zombie == Zombie::Dead || state.zombie.is_some() {
-            faults[4].0 = 0;
+            faults[3].0 = 0;
         }
         steps.extend(faults.iter().filter(|(left, _)| *left > 0).map(|(_, step)| *step));
+        steps.extend(world.orders().map(Step::Order));
         if world.revision < self.bounds.last_revision() {
             steps.push(Step::ChangeWebhook);
         }
@@ -184,10 +147,7 @@ impl Protocol {
                 world.fanout.take(step, world.revision, &mut world.log, self);
             }
             Step::ChangeWebhook => world.revision += 1,
-            Step::AskReplay => {
-                world.left.replays -= 1;
-                world.ask_replay();
-            }
+            Step::Order(what) => world.order(what),
             Step::SlotDue(id) => world.due.insert(id),
             Step::TakeOver { zombie: stays } => {
                 world.left.takeovers -= 1;
@@ -263,6 +223,7 @@ impl Model for Protocol {
             Property::always(property::NO_LOSS, |model: &Self, state| {
                 model.loses_nothing(state)
             }),
+            Property::always(property::REPLAY, |model: &Self, state| model.sends_again(state)),
             Property::always(property::ORDER, |_, state| kept(state, Breach::OutOfOrder)),
             Property::always(property::NO_REPEAT, |_, state| kept(state, Breach::Repeated)),
             Property::always(property::HEAD, |_, state| kept(state, Breach::HeadChanged)),

@@ -2,21 +2,28 @@
 
 use crate::Protocol;
 use crate::bits::Bits;
+use crate::bounds::MAX_ORDERS;
 use crate::log::Log;
 
 /// The receiver of one webhook.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Receiver {
-    /// The events received, by generation: a replay starts with nothing.
-    received: [Bits; 2],
+    /// The events received since each order was taken, the first place being since ever.
+    received: [Bits; 1 + MAX_ORDERS],
 }
 
 impl Receiver {
-    pub(crate) fn received(&self, generation: u8) -> Bits {
-        self.received[usize::from(generation)]
+    /// The events received.
+    pub(crate) fn received(&self) -> Bits {
+        self.received[0]
     }
 
-    /// Takes a group. Whether each event came after all that must come before it.
+    /// The events received in this generation or a later one.
+    pub(crate) fn received_since(&self, webhook: u8, generation: u8, log: &Log) -> Bits {
+        self.received[log.rank(webhook, generation)]
+    }
+
+    /// Takes a group. Whether each event came after all that must come before it, in its generation too.
     pub(crate) fn receive(
         &mut self,
         group: Bits,
@@ -25,15 +32,19 @@ impl Receiver {
         log: &Log,
         protocol: &Protocol,
     ) -> bool {
+        let rank = log.rank(webhook, generation);
+        let order = log.order(generation).filter(|_| rank > 0);
+        let skipped = order.map(|order| log.owed(webhook).without(log.asked(order)));
         let mut in_order = true;
         for offset in group.iter() {
             let before = before(offset, webhook, log, protocol);
-            in_order &= before.is_subset_of(self.received(generation));
-            for of_generation in &mut self.received[..=usize::from(generation)] {
+            let since = self.received[rank].union(skipped.unwrap_or(Bits::EMPTY));
+            in_order &= before.is_subset_of(self.received()) && before.is_subset_of(since);
+            for of_generation in &mut self.received[..=rank] {
                 of_generation.insert(log.at(offset).source);
             }
         }
-        in_order
+        in_order || protocol.bounds.unordered
     }
 }
 

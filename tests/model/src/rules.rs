@@ -1,6 +1,6 @@
 //! The rules of the protocol, one by one, so that a test can leave one out.
 
-/// A rule of DESIGN §3 or §7. Leaving out any of them must be found by the checker; `tests/mistakes.rs` shows it.
+/// A rule of DESIGN §3 or §7, or of ADR 5 or 7. Leaving out any of them must be found by the checker; `tests/mistakes.rs` shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Rule {
     /// P does not pass a record that a live webhook has not done.
@@ -68,4 +68,46 @@ pub enum Rule {
     SlotEndInCursor,
     /// A slot's end is acknowledged before its first POST.
     SlotEndBeforePost,
+    /// An order that was met holds P until it is taken.
+    OrderHoldsP,
+    /// P does not pass an order before a cursor of its generation is acknowledged.
+    GenerationHoldsP,
+    /// Nor does it pass the place where a live webhook was when the order came.
+    ThenHoldsP,
+    /// An order is taken when no POST of the webhook is under way.
+    OrderWaitsForCalls,
+    /// An order that a cursor says was taken is passed.
+    OrderTakenOnce,
+    /// A cursor says up to where a replay goes, and where the webhook goes on then.
+    ReplayInCursor,
+    /// A replay ends at the latest where the webhook was: what lies above has never been sent.
+    ReplayEndsAtThen,
+    /// And it begins at the latest where it ends.
+    ReplayBeginsBelowItsEnd,
+    /// Another replay keeps where the webhook was before the first.
+    SecondReplayKeepsThen,
+    /// Behind a replay the webhook goes on under the mark that it had.
+    ThenKeepsItsMark,
+    /// A cancellation drops what its replay has parked.
+    CancelDropsParked,
+    /// What is done counts up to the first group that is not.
+    DoneUpToTheFirst,
+    /// A cursor lists what is parked.
+    ParkedInCursor,
+    /// P does not pass what is parked before a cursor lists it.
+    ParkedHoldsP,
+    /// A webhook joins the live stream with nothing parked.
+    NothingParkedAtJoin,
+    /// A group that is parked ends a join that is under way.
+    ParkingEndsJoin,
+    /// What is parked is not sent with the stream too.
+    ParkedLeavesStream,
+    /// Only what is parked in the same generation: another one is asked for by an order.
+    ParkedInGeneration,
+    /// What was parked, and was taken before the stream has come there, is not sent with it either.
+    TakenLeavesStream,
+    /// A live webhook takes nothing below its place: its mark may be that of an event before one that was parked.
+    NothingBelowResume,
+    /// What Redis says counts only beside the same list of parked groups, of which Redis itself knows nothing.
+    RedisOfTheSameParked,
 }

@@ -2,10 +2,11 @@
 
 use crate::Protocol;
 use crate::bits::Bits;
-use crate::mark::Mark;
-use crate::owner::{Owner, Who};
+use crate::owner::{Call, Owner, Who};
+use crate::parked::Parked;
 use crate::rules::Rule;
-use crate::webhook::{Context, Join, Post, Stage, State, Webhook};
+use crate::webhook::{Context, Join, Stage, State, Webhook};
+use crate::window::Post;
 use crate::world::{Breach, World};
 
 impl Webhook {
@@ -20,7 +21,7 @@ impl Webhook {
         }
     }
 
-    /// Whether its state lets it begin a POST.
+    /// Whether its state lets it begin a POST of a new group.
     pub(crate) fn may_post(&self) -> bool {
         match self.state {
             State::Live { .. } | State::Behind { .. } => true,
@@ -38,7 +39,9 @@ impl Webhook {
                 let mut queue = *queue;
                 let record = context.log.at(offset);
                 let seen = self.mark_behind(queue, context);
-                if record.source > filter && !seen.covers(record, self.id, context.view, protocol) {
+                let is_done = offset < self.resume && protocol.keeps(Rule::NothingBelowResume);
+                if !is_done && record.source > filter && !seen.covers(record, self.id, context.view, protocol)
+                {
                     queue.insert(offset);
                     self.state = State::Live { queue };
                 }
@@ -51,7 +54,11 @@ impl Webhook {
                 protocol.keeps(Rule::CursorForUnknown)
             }
             State::Behind { join, .. } => {
-                if let (Some(queue), true) = (join.queue_mut(), protocol.keeps(Rule::QueueFromJoin)) {
+                let is_behind_it = join.at().is_some_and(|at| offset >= at);
+                if let Some(queue) = join.queue_mut()
+                    && is_behind_it
+                    && protocol.keeps(Rule::QueueFromJoin)
+                {
                     queue.insert(offset);
                 }
                 false
@@ -73,15 +80,89 @@ impl Webhook {
             State::Live { .. } | State::Behind { .. } => State::Behind { head, join: Join::No },
         };
     }
+
+    /// A group as it is sent now.
+    fn sent(&self, group: Bits) -> Parked {
+        Parked {
+            generation: self.generation,
+            group,
+            is_replay: self.replay.is_some(),
+        }
+    }
+
+    /// What is under way, as it is sent, and how far it is.
+    fn call_mut(&mut self, call: Call) -> Option<(Parked, &mut Option<Post>)> {
+        match call {
+            Call::New(index) => self.window.get_mut(index).map(|open| (open.what, &mut open.post)),
+            Call::Retry(index) => self
+                .parked
+                .get_mut(index)
+                .map(|retry| (retry.what, &mut retry.post)),
+        }
+    }
+
+    /// Everything of the group is done, or is parked.
+    fn is_over(&mut self, group: Bits, context: Context<'_>) {
+        self.mark = self.mark_behind(group, context);
+        self.resume = group.last().map_or(self.resume, |last| last + 1);
+        self.taken_ahead = self.taken_ahead.from(self.resume);
+        match &mut self.state {
+            State::Live { queue } => *queue = queue.without(group),
+            State::Behind { head, .. } | State::InSlot { head, .. } => *head = Bits::EMPTY,
+            State::Unseen | State::Resting => {}
+        }
+    }
+
+    /// A group of the window was answered. The webhook moves on over what is done, up to the first that is not.
+    fn move_on(&mut self, index: u8, context: Context<'_>) {
+        if !context.protocol.keeps(Rule::DoneUpToTheFirst) {
+            let over = self.window.remove(index);
+            return self.is_over(over.map_or(Bits::EMPTY, |over| over.what.group), context);
+        }
+        if let Some(open) = self.window.get_mut(index) {
+            open.post = None;
+        }
+        while let Some(group) = self.window.pop_done() {
+            self.is_over(group, context);
+        }
+    }
+
+    fn retry_was_taken(&mut self, what: Parked, protocol: &Protocol) {
+        self.parked.forget(what);
+        if what.generation == self.generation && protocol.keeps(Rule::TakenLeavesStream) {
+            let ahead = what.group.from(self.resume);
+            self.taken_ahead = self.taken_ahead.union(ahead);
+        }
+    }
+
+    /// A new group failed: it is parked, and the stream goes on, read back from Kafka.
+    fn park(&mut self, index: u8, read_to: u8, context: Context<'_>) {
+        let Some(open) = self.window.get_mut(index) else {
+            return;
+        };
+        let what = open.what;
+        self.parked.park(what);
+        self.move_on(index, context);
+        match &mut self.state {
+            State::Live { .. } => self.fall_behind(self.done_below(read_to), Bits::EMPTY),
+            State::Behind { join, .. } if context.protocol.keeps(Rule::ParkingEndsJoin) => *join = Join::No,
+            _ => {}
+        }
+    }
 }
 
 impl Owner {
     pub(crate) fn read(&mut self, world: &World, protocol: &Protocol) {
         let offset = self.read_to;
-        let record = *world.log.at(offset);
         let context = self.context(world, protocol);
-        for id in record
-            .webhooks
+        if let Some(order) = world.log.order(offset) {
+            self.read_to += 1;
+            self.webhooks[usize::from(order.webhook)].meet(order, protocol);
+            self.take_order(order.webhook, protocol);
+            return;
+        }
+        let webhooks = world.log.at(offset).webhooks;
+        for id in webhooks
             .iter()
             .filter(|id| usize::from(*id) < protocol.bounds.webhooks)
         {
@@ -92,59 +173,87 @@ impl Owner {
         self.read_to += 1;
     }
 
+    /// Begins a POST of a new group.
     pub(crate) fn post(&mut self, id: u8, who: Who, world: &mut World, protocol: &Protocol) {
         let webhook = self.webhooks[usize::from(id)];
-        let group = webhook.next_group(self.context(world, protocol));
+        let what = webhook.sent(webhook.next_group(self.context(world, protocol)));
         if who == Who::Owner {
-            check(&webhook, group, world, protocol);
+            world.check(id, what, protocol);
+            world.check_slot(&webhook, what.group);
         }
-        self.webhooks[usize::from(id)].post = Some(Post {
-            group,
-            arrived: false,
-        });
+        self.webhooks[usize::from(id)].window.begin(what);
     }
 
-    pub(crate) fn arrive(&mut self, id: u8, world: &mut World, protocol: &Protocol) {
+    /// Begins a POST of a parked group.
+    pub(crate) fn retry(&mut self, id: u8, index: u8, who: Who, world: &mut World, protocol: &Protocol) {
         let webhook = &mut self.webhooks[usize::from(id)];
-        let Some(post) = &mut webhook.post else { return };
-        post.arrived = true;
+        let Some((what, post)) = webhook.call_mut(Call::Retry(index)) else {
+            return;
+        };
+        *post = Some(Post::BEGUN);
+        if who == Who::Owner {
+            world.check(id, what, protocol);
+        }
+    }
+
+    pub(crate) fn arrive(&mut self, id: u8, call: Call, world: &mut World, protocol: &Protocol) {
+        let webhook = &mut self.webhooks[usize::from(id)];
+        let Some((what, post)) = webhook.call_mut(call) else {
+            return;
+        };
+        *post = Some(Post { arrived: true });
         let receiver = &mut world.receivers[usize::from(id)];
-        if !receiver.receive(post.group, id, webhook.generation, &world.log, protocol) {
+        if !receiver.receive(what.group, id, what.generation, &world.log, protocol) {
             world.breach = Some(Breach::OutOfOrder);
         }
     }
 
-    pub(crate) fn succeed(&mut self, id: u8, who: Who, world: &mut World, protocol: &Protocol) {
+    pub(crate) fn succeed(&mut self, id: u8, call: Call, who: Who, world: &mut World, protocol: &Protocol) {
         let context = self.context(world, protocol);
         let webhook = &mut self.webhooks[usize::from(id)];
-        let Some(Post { group, .. }) = webhook.post.take() else {
+        let Some((what, _)) = webhook.call_mut(call) else {
             return;
         };
-        webhook.mark = webhook.mark_behind(group, context);
-        webhook.resume = group.last().map_or(webhook.resume, |last| last + 1);
-        match &mut webhook.state {
-            State::Live { queue } => *queue = queue.without(group),
-            State::Behind { head, .. } | State::InSlot { head, .. } => *head = Bits::EMPTY,
-            State::Unseen | State::Resting => {}
+        match call {
+            Call::New(index) => webhook.move_on(index, context),
+            Call::Retry(_) => webhook.retry_was_taken(what, protocol),
         }
         if who == Who::Owner {
-            world.ledgers[usize::from(id)].head = Bits::EMPTY;
+            world.ledgers[usize::from(id)].note_taken(what);
         }
+        self.take_order(id, protocol);
     }
 
-    /// The outcome of the POST is known, and it is not done: the webhook lags, with this group as its head.
-    pub(crate) fn fail(&mut self, id: u8, world: &mut World, protocol: &Protocol) {
+    /// The outcome of the POST is known, and it is not done: the webhook lags, with this group as its head, or has it
+    /// parked.
+    pub(crate) fn fail(&mut self, id: u8, call: Call, world: &mut World, protocol: &Protocol) {
+        let (read_to, context) = (self.read_to, self.context(world, protocol));
         let webhook = &mut self.webhooks[usize::from(id)];
-        let Some(Post { group, arrived }) = webhook.post.take() else {
+        let Some((what, &mut Some(Post { arrived }))) = webhook.call_mut(call) else {
             return;
         };
+        let leaves = matches!((webhook.state, call), (State::Live { .. }, Call::New(_)));
+        match call {
+            Call::New(index) if protocol.bounds.unordered => webhook.park(index, read_to, context),
+            Call::New(index) => {
+                webhook.window.remove(index);
+                webhook.fall_behind(what.group.first().unwrap_or(webhook.resume), what.group);
+            }
+            Call::Retry(_) => {
+                if let Some((_, post)) = webhook.call_mut(call) {
+                    *post = None;
+                }
+            }
+        }
         if arrived {
             world.left.lost_answers -= 1;
         } else {
             world.left.refusals -= 1;
         }
-        webhook.fall_behind(group.first().unwrap_or(webhook.resume), group);
-        self.record_leaving(id, protocol);
+        let is_listed_later = protocol.bounds.unordered && !leaves;
+        if !self.take_order(id, protocol) && !is_listed_later {
+            self.record_leaving(id, protocol);
+        }
     }
 
     /// The queue is dropped: Kafka has it. Behind a join the durable cursor still leads to it, unless a live one is
@@ -169,46 +278,11 @@ impl Owner {
         }
     }
 
-    /// A replay begins: from the start, under the registry's new generation.
-    pub(crate) fn replay(&mut self, id: u8, world: &World, protocol: &Protocol) {
-        let webhook = &mut self.webhooks[usize::from(id)];
-        webhook.generation = world.generation_of(id);
-        webhook.mark = Mark::NONE;
-        webhook.durably_behind = false;
-        webhook.fall_behind(0, Bits::EMPTY);
-        self.append_cursor(id, protocol);
-    }
-
     fn record_leaving(&mut self, id: u8, protocol: &Protocol) {
         if protocol.keeps(Rule::CursorOnLeaving) {
             self.append_cursor(id, protocol);
         } else {
-            self.webhooks[usize::from(id)].durably_behind = true;
-        }
-    }
-}
-
-/// Holds a group that the owner sends against what was told.
-fn check(webhook: &Webhook, group: Bits, world: &mut World, protocol: &Protocol) {
-    if webhook.generation != world.generation_of(webhook.id) {
-        return;
-    }
-    let ledger = &mut world.ledgers[usize::from(webhook.id)];
-    let sources = world.log.sources(group);
-    let repeated = [ledger.durable, ledger.redis].iter().any(|told| {
-        group.first().is_some_and(|offset| offset < told.resume)
-            || sources.first().is_some_and(|source| source <= told.source)
-    });
-    if repeated && protocol.bounds.sources_rise() {
-        world.breach = Some(Breach::Repeated);
-    }
-    if group != ledger.head && group.intersects(ledger.head) {
-        world.breach = Some(Breach::HeadChanged);
-    }
-    if let State::InSlot { end, .. } = webhook.state {
-        let end = *ledger.slot_end.get_or_insert(end);
-        if group.last().is_some_and(|offset| offset >= end) {
-            world.breach = Some(Breach::AboveSlotEnd);
+            self.webhooks[usize::from(id)].count_as_recorded(protocol);
         }
     }
 }

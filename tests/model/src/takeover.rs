@@ -6,7 +6,8 @@ use crate::bounds::{Lane, WEBHOOKS};
 use crate::cursors::{Cursor, Cursors, Standing};
 use crate::mark::Mark;
 use crate::owner::{Owner, Phase, Who};
-use crate::redis::{Entry, Redis};
+use crate::parked::{Listed, Retries};
+use crate::redis::{Entries, Entry};
 use crate::rules::Rule;
 use crate::webhook::{Join, Stage, State, Webhook};
 use crate::world::World;
@@ -21,29 +22,47 @@ pub(crate) struct Loaded {
     needed: [bool; WEBHOOKS],
 }
 
-impl Loaded {
-    /// Reads the highest valid set, refined by Redis.
-    pub(crate) fn from(cursors: &Cursors, redis: Option<&Redis>, protocol: &Protocol) -> Self {
+/// What a new owner finds in `cursors`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Found {
+    p: u8,
+    filter: u8,
+    cursors: [Option<Cursor>; WEBHOOKS],
+}
+
+impl Found {
+    /// Reads the highest valid set.
+    pub(crate) fn read(cursors: &Cursors, protocol: &Protocol) -> Self {
         let set = cursors.highest_valid();
-        let p = if protocol.keeps(Rule::PFromSet) {
-            set.p.unwrap_or(0)
-        } else {
-            cursors.committed
-        };
+        Self {
+            p: if protocol.keeps(Rule::PFromSet) {
+                set.p.unwrap_or(0)
+            } else {
+                cursors.committed
+            },
+            filter: set.filter,
+            cursors: if protocol.keeps(Rule::CompleteSetsOnly) {
+                set.cursors
+            } else {
+                [0, 1].map(|id| cursors.highest_of(id))
+            },
+        }
+    }
+}
+
+impl Loaded {
+    /// What is found, refined by Redis.
+    pub(crate) fn from(found: &Found, redis: Option<&Entries>, protocol: &Protocol) -> Self {
+        let p = found.p;
         let mut loaded = Self {
             p,
-            filter: set.filter,
+            filter: found.filter,
             webhooks: [0, 1].map(|id| Webhook::new(id, protocol.bounds.lane)),
             needed: [false; WEBHOOKS],
         };
         for (id, webhook) in loaded.webhooks[..protocol.bounds.webhooks].iter_mut().enumerate() {
-            let cursor = if protocol.keeps(Rule::CompleteSetsOnly) {
-                set.cursors[id]
-            } else {
-                cursors.highest_of(id)
-            };
-            let entry = redis.and_then(|redis| redis.entries[id]);
-            restore(webhook, cursor, entry, p, protocol);
+            let cursor = found.cursors[id];
+            restore(webhook, cursor, redis.and_then(|redis| redis[id]), p, protocol);
             loaded.needed[id] = match webhook.state {
                 State::Live { .. } => cursor.is_some_and(|c| {
                     (c.generation > 0 || c.resume > p) && protocol.keeps(Rule::KeepLiveCursor)
@@ -58,11 +77,13 @@ impl Loaded {
 
 /// A webhook as its cursor has it, further on as Redis has it.
 fn restore(webhook: &mut Webhook, cursor: Option<Cursor>, entry: Option<Entry>, p: u8, protocol: &Protocol) {
-    let generation = cursor.map_or(0, |c| c.generation);
+    let (lane, generation) = (protocol.bounds.lane, cursor.map_or(0, |c| c.generation));
     let entry = entry.filter(|e| {
         let same_generation = e.generation == generation || !protocol.keeps(Rule::RedisGeneration);
         let not_older = cursor.is_none_or(|c| e.epoch >= c.epoch) || !protocol.keeps(Rule::RedisEpoch);
-        same_generation && not_older && (cursor.is_some() || protocol.bounds.lane == Lane::Realtime)
+        let parked = cursor.map_or(Listed::EMPTY, |c| c.standing.parked());
+        let same_parked = e.parked == parked || !protocol.keeps(Rule::RedisOfTheSameParked);
+        same_generation && not_older && same_parked && (cursor.is_some() || lane == Lane::Realtime)
     });
     webhook.generation = generation;
     webhook.resume = cursor.map_or(p, |c| c.resume);
@@ -83,45 +104,59 @@ fn restore(webhook: &mut Webhook, cursor: Option<Cursor>, entry: Option<Entry>, 
     if !protocol.keeps(Rule::SourceInCursor) {
         webhook.mark = Mark::NONE;
     }
-    match (standing, protocol.bounds.lane) {
-        (None | Some(Standing::Live), _) => {}
-        (Some(Standing::Behind { head, .. }), Lane::Realtime) => {
-            webhook.state = State::Behind { head, join: Join::No };
-        }
-        (Some(Standing::Behind { slot_end: None, .. }), Lane::Batch) => webhook.state = State::Resting,
-        (
-            Some(Standing::Behind {
-                head,
-                slot_end: Some(end),
-            }),
-            Lane::Batch,
-        ) => {
-            let stage = Stage::Running;
-            webhook.state = State::InSlot { end, head, stage };
-        }
-    }
+    let Some(Standing::Behind {
+        head,
+        slot_end,
+        replay,
+        parked,
+    }) = standing
+    else {
+        return;
+    };
+    (webhook.replay, webhook.parked) = (replay, Retries::of(parked));
+    let stage = Stage::Running;
+    webhook.state = match (lane, slot_end) {
+        (Lane::Batch, Some(end)) => State::InSlot { end, head, stage },
+        (Lane::Batch, None) if replay.is_none() => State::Resting,
+        (Lane::Batch | Lane::Realtime, _) => State::Behind { head, join: Join::No },
+    };
 }
 
 /// The head was answered: progress lies behind it.
 fn without_head(standing: Standing) -> Standing {
     match standing {
         Standing::Live => Standing::Live,
-        Standing::Behind { slot_end, .. } => Standing::Behind {
+        Standing::Behind {
+            slot_end,
+            replay,
+            parked,
+            ..
+        } => Standing::Behind {
             head: Bits::EMPTY,
             slot_end,
+            replay,
+            parked,
         },
     }
 }
 
 impl Owner {
-    pub(crate) fn load(&mut self, with_redis: bool, who: Who, world: &mut World, protocol: &Protocol) {
-        if !with_redis {
+    /// Reads the highest valid set.
+    pub(crate) fn load(&mut self, world: &World, protocol: &Protocol) {
+        self.phase = Phase::Found(Found::read(&world.cursors, protocol));
+    }
+
+    /// Reads Redis, or finds it away, and takes up what is known.
+    pub(crate) fn remember(&mut self, is_there: bool, who: Who, world: &mut World, protocol: &Protocol) {
+        let Phase::Found(found) = self.phase else { return };
+        if !is_there {
             world.left.redis_away -= 1;
             if who == Who::Owner {
                 world.forget_redis();
             }
         }
-        let loaded = Loaded::from(&world.cursors, with_redis.then_some(&world.redis), protocol);
+        let redis = is_there.then_some(&world.redis.entries);
+        let loaded = Loaded::from(&found, redis, protocol);
         self.phase = Phase::Asserting;
         self.read_to = loaded.p;
         self.filter = loaded.filter;
@@ -130,7 +165,7 @@ impl Owner {
             if needed && protocol.keeps(Rule::Reassert) {
                 self.append_cursor(id, protocol);
             } else if needed {
-                self.webhooks[usize::from(id)].durably_behind = true;
+                self.webhooks[usize::from(id)].count_as_recorded(protocol);
             }
         }
     }

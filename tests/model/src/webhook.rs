@@ -4,9 +4,12 @@ use crate::Protocol;
 use crate::bits::Bits;
 use crate::bounds::{Lane, MAX_GROUP};
 use crate::cursors::{Cursor, Standing};
-use crate::log::Log;
+use crate::log::{Log, Order};
 use crate::mark::Mark;
+use crate::orders::Replay;
+use crate::parked::{Listed, Retries};
 use crate::rules::Rule;
+use crate::window::Window;
 
 /// How the live stream and catch-up meet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -45,12 +48,15 @@ pub(crate) enum State {
     InSlot { end: u8, head: Bits, stage: Stage },
 }
 
-/// The POST under way.
+/// The last acknowledged cursor of this owner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Post {
-    pub(crate) group: Bits,
-    /// The receiver has it; the answer is still under way.
-    pub(crate) arrived: bool,
+pub(crate) enum Recorded {
+    /// There is none.
+    Nothing,
+    /// It says that the webhook is live.
+    Live { generation: u8 },
+    /// It says that the webhook is behind.
+    Behind { generation: u8, parked: Listed },
 }
 
 /// A webhook in the memory of an owner.
@@ -63,9 +69,15 @@ pub(crate) struct Webhook {
     pub(crate) resume: u8,
     /// The last event that is done.
     pub(crate) mark: Mark,
-    pub(crate) post: Option<Post>,
-    /// Whether the last acknowledged cursor of this owner says that it is behind.
-    pub(crate) durably_behind: bool,
+    /// What is under way, but for retries of what is parked.
+    pub(crate) window: Window,
+    pub(crate) parked: Retries,
+    /// What was parked, lies at `resume` or above, and was taken.
+    pub(crate) taken_ahead: Bits,
+    /// An order that waits for the end of the POSTs under way.
+    pub(crate) order: Option<Order>,
+    pub(crate) replay: Option<Replay>,
+    pub(crate) recorded: Recorded,
 }
 
 /// What a webhook is judged by.
@@ -89,9 +101,26 @@ impl Webhook {
             generation: 0,
             resume: 0,
             mark: Mark::NONE,
-            post: None,
-            durably_behind: false,
+            window: Window::default(),
+            parked: Retries::default(),
+            taken_ahead: Bits::EMPTY,
+            order: None,
+            replay: None,
+            recorded: Recorded::Nothing,
         }
+    }
+
+    /// A mistake: what is not written counts as written.
+    pub(crate) fn count_as_recorded(&mut self, protocol: &Protocol) {
+        self.recorded = Recorded::Behind {
+            generation: self.generation,
+            parked: self.listed(protocol),
+        };
+    }
+
+    /// The POSTs under way.
+    pub(crate) fn calls(&self) -> usize {
+        self.window.calls() + self.parked.calls()
     }
 
     pub(crate) fn is_known(&self, context: Context<'_>) -> bool {
@@ -110,18 +139,39 @@ impl Webhook {
         }
     }
 
-    /// Which of some records are not seen yet, read in order behind a mark, and the mark behind them.
-    pub(crate) fn unseen(&self, offsets: Bits, mark: Mark, context: Context<'_>) -> (Bits, Mark) {
+    /// Which of some records are not seen yet, read in order behind a mark, and the mark behind them. What is `passed` has
+    /// its place elsewhere.
+    pub(crate) fn unseen(
+        &self,
+        offsets: Bits,
+        passed: Bits,
+        mark: Mark,
+        context: Context<'_>,
+    ) -> (Bits, Mark) {
         let mut unseen = Bits::EMPTY;
         let mut mark = mark;
         for offset in offsets.iter() {
             let record = context.log.at(offset);
-            if !mark.covers(record, self.id, context.view, context.protocol) {
+            if passed.contains(offset) {
+                mark = mark.after(record, context.protocol);
+            } else if !mark.covers(record, self.id, context.view, context.protocol) {
                 unseen.insert(offset);
                 mark = mark.after(record, context.protocol);
             }
         }
         (unseen, mark)
+    }
+
+    /// What is parked in this generation, or was: the stream leaves it to its retries.
+    fn passed(&self, protocol: &Protocol) -> Bits {
+        if !protocol.keeps(Rule::ParkedLeavesStream) {
+            return self.taken_ahead;
+        }
+        let any = !protocol.keeps(Rule::ParkedInGeneration);
+        let parked = self
+            .parked
+            .offsets(|what| any || what.generation == self.generation);
+        parked.union(self.taken_ahead)
     }
 
     /// The mark behind some records that all count.
@@ -131,12 +181,17 @@ impl Webhook {
         })
     }
 
-    /// The next group to send; empty: none.
+    /// The next group to send that is not parked; empty: none.
     pub(crate) fn next_group(&self, context: Context<'_>) -> Bits {
         match self.state {
-            State::Live { queue } => queue.lowest(MAX_GROUP),
-            State::Behind { head, .. } | State::InSlot { head, .. } if !head.is_empty() => head,
-            State::Behind { join, .. } => self.read_back(join.at().unwrap_or(u8::MAX), context),
+            State::Live { queue } => queue.without(self.window.offsets()).lowest(MAX_GROUP),
+            State::Behind { head, .. } | State::InSlot { head, .. } if !head.is_empty() => {
+                head.without(self.window.offsets())
+            }
+            State::Behind { join, .. } => {
+                let run = self.replay.map(|replay| replay.until);
+                self.read_back(run.or(join.at()).unwrap_or(u8::MAX), context)
+            }
             State::InSlot { end, .. } => self.read_back(end, context),
             State::Unseen | State::Resting => Bits::EMPTY,
         }
@@ -144,7 +199,10 @@ impl Webhook {
 
     fn read_back(&self, until: u8, context: Context<'_>) -> Bits {
         let offsets = context.log.offsets(self.id, self.resume, until);
-        self.unseen(offsets, self.mark, context).0.lowest(MAX_GROUP)
+        let passed = self.passed(context.protocol).union(self.window.offsets());
+        self.unseen(offsets, passed, self.mark, context)
+            .0
+            .lowest(MAX_GROUP)
     }
 
     /// What the cursor says now.
@@ -156,19 +214,21 @@ impl Webhook {
                 Bits::EMPTY
             }
         };
+        let (head, slot_end) = match self.state {
+            State::Behind { head, .. } => (head, None),
+            State::InSlot { end, head, stage } => {
+                let is_known = stage != Stage::Ending && protocol.keeps(Rule::SlotEndInCursor);
+                (head, is_known.then_some(end))
+            }
+            State::Live { .. } | State::Unseen | State::Resting => (Bits::EMPTY, None),
+        };
         let standing = match self.state {
             State::Live { .. } => Standing::Live,
-            State::Behind { head, .. } => Standing::Behind {
+            _ => Standing::Behind {
                 head: recorded(head),
-                slot_end: None,
-            },
-            State::InSlot { end, head, stage } => Standing::Behind {
-                head: recorded(head),
-                slot_end: (stage != Stage::Ending && protocol.keeps(Rule::SlotEndInCursor)).then_some(end),
-            },
-            State::Unseen | State::Resting => Standing::Behind {
-                head: Bits::EMPTY,
-                slot_end: None,
+                slot_end,
+                replay: self.replay.filter(|_| protocol.keeps(Rule::ReplayInCursor)),
+                parked: self.listed(protocol),
             },
         };
         Cursor {
@@ -180,7 +240,16 @@ impl Webhook {
         }
     }
 
-    /// Everything below is done.
+    /// What a cursor lists as parked.
+    pub(crate) fn listed(&self, protocol: &Protocol) -> Listed {
+        if protocol.keeps(Rule::ParkedInCursor) {
+            self.parked.listed()
+        } else {
+            Listed::EMPTY
+        }
+    }
+
+    /// Everything below is done, but for what is parked.
     pub(crate) fn done_below(&self, read_to: u8) -> u8 {
         match self.state {
             State::Live { queue } => queue.first().unwrap_or(read_to.max(self.resume)),
@@ -190,56 +259,94 @@ impl Webhook {
 
     /// Where this webhook holds P, if it does. `joining`: a cursor other than one that says "behind" is under way.
     pub(crate) fn holds_p(&self, joining: bool, protocol: &Protocol) -> Option<u8> {
-        let undurable = !self.durably_behind || joining;
-        let behind = (undurable && protocol.keeps(Rule::UndurableHoldsP)).then_some(self.resume);
-        match self.state {
-            State::Live { queue } => queue.first().filter(|_| protocol.keeps(Rule::UndoneHoldsP)),
-            State::Unseen => None,
+        let order = self.order.filter(|_| protocol.keeps(Rule::OrderHoldsP));
+        let order = order.map(|order| order.at);
+        let (undone, join) = match self.state {
+            State::Live { queue } => {
+                let undone = queue.first().filter(|_| protocol.keeps(Rule::UndoneHoldsP));
+                (undone, None)
+            }
+            State::Unseen => (None, None),
             State::Behind { join, .. } => match join.at() {
-                None => behind,
-                Some(_) if !protocol.keeps(Rule::JoinHoldsP) => None,
-                Some(at) => Some(behind.map_or(at, |resume| at.min(resume))),
+                // The mistake looks at the cursor, which leads nowhere near the join.
+                Some(_) if !protocol.keeps(Rule::JoinHoldsP) => (None, None),
+                at => (self.not_on_record(joining, protocol), at),
             },
-            State::Resting | State::InSlot { .. } => behind,
-        }
+            State::Resting | State::InSlot { .. } => (self.not_on_record(joining, protocol), None),
+        };
+        [order, undone, join].into_iter().flatten().min()
     }
 
-    /// The events that this memory still leads to, when its live reader stands at `read_to`.
+    /// From where on a new owner must read, of a webhook that is behind, as far as its cursor does not say so.
+    fn not_on_record(&self, joining: bool, protocol: &Protocol) -> Option<u8> {
+        if !protocol.keeps(Rule::UndurableHoldsP) {
+            return None;
+        }
+        let is_on_record = match self.recorded {
+            Recorded::Nothing => self.generation == 0,
+            Recorded::Live { generation } | Recorded::Behind { generation, .. } => {
+                generation == self.generation
+            }
+        };
+        let order = Some(self.generation).filter(|_| !is_on_record && protocol.keeps(Rule::GenerationHoldsP));
+        if !joining && matches!(self.recorded, Recorded::Behind { .. }) {
+            // It leads to what is undone, or to where the webhook was before its order.
+            return order;
+        }
+        let undone = match self.replay {
+            Some(replay) => Some(replay.then).filter(|_| protocol.keeps(Rule::ThenHoldsP)),
+            None => Some(self.resume),
+        };
+        // What a replay has parked comes again with its order.
+        let parked = self.parked.offsets(|what| !what.is_replay).first();
+        let parked = parked.filter(|_| protocol.keeps(Rule::ParkedHoldsP));
+        [undone, parked, order].into_iter().flatten().min()
+    }
+
+    /// The events that this memory still leads to, when its live reader stands at `read_to`: what is parked, and what comes
+    /// of the stream, which is sent under the webhook's generation.
     ///
     /// `filter`: the live reader takes nothing at or below it.
-    pub(crate) fn leads_to(&self, read_to: u8, filter: u8, context: Context<'_>) -> Bits {
+    pub(crate) fn leads_to(&self, read_to: u8, filter: u8, context: Context<'_>) -> (Bits, Bits) {
         let log = context.log;
+        let passed = self.passed(context.protocol);
+        let unseen = |offsets, mark| self.unseen(offsets, passed, mark, context);
         let ahead = log.offsets(self.id, read_to, u8::MAX);
-        let offsets = match self.state {
+        let stream = match self.state {
             State::Live { queue } => {
                 let mut heard = Bits::EMPTY;
                 ahead
+                    .from(self.resume)
                     .iter()
                     .filter(|o| log.at(*o).source > filter)
                     .for_each(|o| heard.insert(o));
-                queue.union(self.unseen(heard, self.mark_behind(queue, context), context).0)
+                queue.union(unseen(heard, self.mark_behind(queue, context)).0)
             }
             State::Unseen => ahead,
             State::Behind {
                 join: Join::Queueing { at, queue } | Join::Announced { at, queue },
                 ..
             } => {
-                let below = log.offsets(self.id, self.resume, at);
-                let (below, mark) = self.unseen(below, self.mark, context);
+                let (below, mark) = unseen(log.offsets(self.id, self.resume, at), self.mark);
                 let behind_join = if context.protocol.keeps(Rule::QueueFromJoin) {
-                    queue.union(ahead)
+                    queue.union(ahead.from(at))
                 } else {
                     // What is read until the webhook is live is dropped.
                     queue
                 };
-                below.union(self.unseen(behind_join, mark, context).0)
+                below.union(unseen(behind_join, mark).0)
             }
             State::Behind { join: Join::No, .. } | State::Resting | State::InSlot { .. } => {
-                let offsets = log.offsets(self.id, self.resume, u8::MAX);
-                self.unseen(offsets, self.mark, context).0
+                let run = self.replay.map(|replay| {
+                    let again = log.offsets(self.id, self.resume, replay.until);
+                    (unseen(again, self.mark).0, replay.then, replay.then_mark)
+                });
+                let (again, from, mark) = run.unwrap_or((Bits::EMPTY, self.resume, self.mark));
+                again.union(unseen(log.offsets(self.id, from, u8::MAX), mark).0)
             }
         };
-        log.sources(offsets)
+        let parked = self.parked.offsets(|_| true);
+        (log.sources(parked), log.sources(stream))
     }
 }
 

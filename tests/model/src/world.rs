@@ -5,6 +5,7 @@ use crate::bits::Bits;
 use crate::bounds::{Faults, WEBHOOKS};
 use crate::cursors::Cursors;
 use crate::fanout::Fanout;
+use crate::ledger::Ledger;
 use crate::log::Log;
 use crate::receiver::Receiver;
 use crate::redis::Redis;
@@ -22,26 +23,6 @@ pub(crate) enum Breach {
     AboveSlotEnd,
 }
 
-/// Facts that were told: events below are done.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub(crate) struct Told {
-    pub(crate) resume: u8,
-    pub(crate) source: u8,
-}
-
-/// What owners, not zombies, have put on record of one webhook in its newest generation.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub(crate) struct Ledger {
-    /// In `cursors`.
-    pub(crate) durable: Told,
-    /// In Redis, as far as Redis still has it.
-    pub(crate) redis: Told,
-    /// The recorded head that is not answered yet.
-    pub(crate) head: Bits,
-    /// The end of the slot whose first group was sent.
-    pub(crate) slot_end: Option<u8>,
-}
-
 /// Everything but the owners' memory.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct World {
@@ -49,8 +30,6 @@ pub(crate) struct World {
     pub(crate) fanout: Fanout,
     /// The registry's newest revision.
     pub(crate) revision: u8,
-    /// The registry's counter of replays of the first webhook.
-    pub(crate) generation: u8,
     pub(crate) cursors: Cursors,
     pub(crate) redis: Redis,
     /// Redis before its last write, while it may still be rolled back.
@@ -64,13 +43,6 @@ pub(crate) struct World {
     pub(crate) breach: Option<Breach>,
 }
 
-impl Told {
-    pub(crate) fn add(&mut self, resume: u8, source: u8) {
-        self.resume = self.resume.max(resume);
-        self.source = self.source.max(source);
-    }
-}
-
 impl World {
     pub(crate) fn new(protocol: &Protocol) -> Self {
         let faults = protocol.bounds.faults;
@@ -78,7 +50,6 @@ impl World {
             log: Log::default(),
             fanout: Fanout::default(),
             revision: 0,
-            generation: 0,
             cursors: Cursors::new(),
             redis: Redis::default(),
             redis_before: (faults.redis_rollbacks > 0).then(Redis::default),
@@ -88,16 +59,6 @@ impl World {
             left: faults,
             breach: None,
         }
-    }
-
-    /// The generation that the registry asks for.
-    pub(crate) fn generation_of(&self, webhook: u8) -> u8 {
-        if webhook == 0 { self.generation } else { 0 }
-    }
-
-    pub(crate) fn ask_replay(&mut self) {
-        self.generation += 1;
-        self.ledgers[0] = Ledger::default();
     }
 
     pub(crate) fn wipe_redis(&mut self) {
@@ -117,6 +78,6 @@ impl World {
 
     /// What Redis was told is known no more, or not to the new owner.
     pub(crate) fn forget_redis(&mut self) {
-        self.ledgers.iter_mut().for_each(|l| l.redis = Told::default());
+        self.ledgers.iter_mut().for_each(Ledger::forget_redis);
     }
 }

@@ -5,7 +5,7 @@ use crate::cursors::{Cursor, Standing};
 use crate::owner::{Append, Owner, Phase, Who};
 use crate::redis::{Entry, Superseded};
 use crate::rules::Rule;
-use crate::webhook::{Join, Stage, State};
+use crate::webhook::{Join, Recorded, Stage, State, Webhook};
 use crate::world::World;
 
 impl Owner {
@@ -18,17 +18,37 @@ impl Owner {
         world.cursors.write(key, index, cursor);
         let may_act = self.phase == Phase::Acting || !protocol.keeps(Rule::CompleteBeforeActing);
         if let (Who::Owner, true, Some(cursor)) = (who, may_act, cursor) {
-            note(cursor, id, world);
+            let ledger = &mut world.ledgers[index];
+            ledger.note(&cursor);
             // What the cursor should say: leaving it out is a mistake that is to be found.
             let head = self.webhooks[index].head();
-            if last && !head.is_empty() && cursor.generation == world.generation_of(id) {
-                world.ledgers[index].head = head;
+            if last && !head.is_empty() {
+                ledger.head = (cursor.generation, head);
             }
         }
         let webhook = &mut self.webhooks[index];
-        webhook.durably_behind = cursor.is_some_and(|c| {
-            c.generation == webhook.generation && matches!(c.standing, Standing::Behind { .. })
-        });
+        webhook.recorded = match cursor {
+            None => Recorded::Nothing,
+            Some(Cursor {
+                generation,
+                standing: Standing::Live,
+                ..
+            }) => Recorded::Live { generation },
+            Some(cursor) => Recorded::Behind {
+                generation: cursor.generation,
+                parked: cursor.standing.parked(),
+            },
+        };
+        let is_in_slot = matches!(
+            webhook.state,
+            State::InSlot {
+                stage: Stage::Starting | Stage::Running,
+                ..
+            }
+        );
+        if may_act && !is_in_slot && key == world.cursors.highest_valid().epoch {
+            world.ledgers[index].slot_end = None;
+        }
         let context = self.context(world, protocol);
         let webhook = &mut self.webhooks[index];
         match &mut webhook.state {
@@ -47,9 +67,6 @@ impl Owner {
             }
             State::InSlot { stage, .. } if *stage == Stage::Ending && last => {
                 webhook.state = State::Resting;
-                if key == world.cursors.highest_valid().epoch {
-                    world.ledgers[index].slot_end = None;
-                }
             }
             _ => {}
         }
@@ -85,18 +102,14 @@ impl Owner {
     fn note_p(&self, p: u8, world: &mut World, protocol: &Protocol) {
         let set = *world.cursors.highest_valid();
         for webhook in &self.webhooks[..protocol.bounds.webhooks] {
-            let generation = world.generation_of(webhook.id);
-            let told = &mut world.ledgers[usize::from(webhook.id)].durable;
+            let ledger = &mut world.ledgers[usize::from(webhook.id)];
             match set.cursors[usize::from(webhook.id)] {
-                Some(cursor) if cursor.generation == generation => {
-                    told.add(cursor.resume, cursor.mark.source)
-                }
-                Some(_) => {}
+                Some(cursor) => ledger.note(&cursor),
                 // A live cursor at or below P was left out, and its mark with it.
-                None => told.source = 0,
+                None => ledger.stream.durable.source = 0,
             }
-            if webhook.generation == generation && matches!(webhook.state, State::Live { .. }) {
-                told.add(p, 0);
+            if matches!(webhook.state, State::Live { .. }) {
+                ledger.stream.durable.add(p, 0);
             }
         }
     }
@@ -109,43 +122,43 @@ impl Owner {
         protocol: &Protocol,
     ) -> Result<(), Superseded> {
         let mut entries = world.redis.entries;
-        for (webhook, entry) in self.webhooks[..protocol.bounds.webhooks].iter().zip(&mut entries) {
-            let recorded = !self.pending.iter().any(|a| a.webhook == webhook.id);
-            if webhook.state != State::Unseen && (recorded || !protocol.keeps(Rule::CursorBeforeRedis)) {
-                let standing = webhook.cursor(self.epoch, protocol).standing;
-                *entry = Some(Entry {
-                    generation: webhook.generation,
-                    epoch: self.epoch,
-                    resume: webhook.done_below(self.read_to),
-                    mark: webhook.mark,
-                    standing: (!protocol.keeps(Rule::StateFromCursors)).then_some(standing),
-                });
-            }
+        let own = self.webhooks[..protocol.bounds.webhooks]
+            .iter()
+            .filter(|webhook| self.may_be_told(webhook, protocol));
+        for webhook in own.clone() {
+            let standing = webhook.cursor(self.epoch, protocol).standing;
+            entries[usize::from(webhook.id)] = Some(Entry {
+                generation: webhook.generation,
+                epoch: self.epoch,
+                resume: webhook.done_below(self.read_to),
+                mark: webhook.mark,
+                parked: webhook.listed(protocol),
+                standing: (!protocol.keeps(Rule::StateFromCursors)).then_some(standing),
+            });
         }
         let before = world.redis.clone();
         world.redis.checkpoint(self.epoch, entries)?;
         if world.left.redis_rollbacks > 0 && before != world.redis {
             world.redis_before = Some(before);
         }
-        for (id, entry) in (0..).zip(entries) {
-            let generation = world.generation_of(id);
-            if let (Who::Owner, Some(entry)) = (who, entry)
-                && (entry.generation, entry.epoch) == (generation, self.epoch)
-            {
-                world.ledgers[usize::from(id)]
-                    .redis
-                    .add(entry.resume, entry.mark.source);
+        for webhook in own {
+            let ledger = &mut world.ledgers[usize::from(webhook.id)];
+            match (who, entries[usize::from(webhook.id)]) {
+                (Who::Owner, Some(entry)) => ledger.note_progress(&entry, webhook.replay),
+                (Who::Zombie, Some(entry)) => ledger.note_zombies(&entry),
+                (_, None) => {}
             }
         }
         Ok(())
     }
-}
 
-/// What an owner's acknowledged cursor tells.
-fn note(cursor: Cursor, id: u8, world: &mut World) {
-    if cursor.generation != world.generation_of(id) {
-        return;
+    /// Whether Redis may be told of a webhook: only what stands on an acknowledged cursor.
+    fn may_be_told(&self, webhook: &Webhook, protocol: &Protocol) -> bool {
+        let is_recorded = self.is_settled(webhook.id) || !protocol.keeps(Rule::CursorBeforeRedis);
+        let is_listed = match webhook.recorded {
+            Recorded::Behind { parked, .. } => parked == webhook.listed(protocol),
+            Recorded::Live { .. } | Recorded::Nothing => true,
+        };
+        webhook.state != State::Unseen && is_recorded && is_listed
     }
-    let durable = &mut world.ledgers[usize::from(id)].durable;
-    durable.add(cursor.resume, cursor.mark.source);
 }

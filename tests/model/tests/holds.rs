@@ -56,7 +56,35 @@ fn all_delivered_stays_reachable_beside_a_zombie() {
 
 #[test]
 fn all_delivered_stays_reachable_through_a_replay() {
-    never_gets_stuck(Bounds::one_webhook(TWO_EVENTS, Faults { replays: 1, ..CRASH }));
+    let faults = Faults {
+        replays: 1,
+        takeovers: 1,
+        ..Faults::NONE
+    };
+    never_gets_stuck(Bounds::one_webhook(TWO_EVENTS, faults));
+}
+
+#[test]
+fn all_delivered_stays_reachable_when_a_replay_is_cancelled() {
+    let faults = Faults {
+        replays: 1,
+        cancels: 1,
+        ..Faults::NONE
+    };
+    never_gets_stuck(Bounds::one_webhook(TWO_EVENTS, faults));
+}
+
+#[test]
+fn all_delivered_stays_reachable_beside_what_is_parked() {
+    let faults = Faults {
+        lost_answers: 1,
+        overflows: 1,
+        ..CRASH
+    };
+    never_gets_stuck(Bounds {
+        unordered: true,
+        ..Bounds::one_webhook(TWO_EVENTS, faults)
+    });
 }
 
 #[test]

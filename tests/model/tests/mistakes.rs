@@ -9,7 +9,7 @@
 use angarium_model_check::configurations::{
     CHANGED_TWICE, CRASH, CRASHES, CREATED, THREE_EVENTS, TWO_EVENTS, WIDENED, WIDENED_SHORT,
 };
-use angarium_model_check::property::{HEAD, NO_LOSS, NO_REPEAT, SLOT};
+use angarium_model_check::property::{HEAD, NO_LOSS, NO_REPEAT, REPLAY, SLOT};
 use angarium_model_check::{Bounds, Faults, Lane, Protocol, Rule, View, Zombie, counterexample};
 
 const FREEZE: Faults = Faults {
@@ -52,6 +52,36 @@ fn batch() -> Bounds {
         lane: Lane::Batch,
         ..bounds(THREE_EVENTS, CRASHES)
     }
+}
+
+fn unordered(bounds: Bounds) -> Bounds {
+    Bounds {
+        unordered: true,
+        ..bounds
+    }
+}
+
+/// An unordered webhook that falls behind also without a group that failed.
+fn behind() -> Bounds {
+    unordered(bounds(
+        TWO_EVENTS,
+        Faults {
+            overflows: 1,
+            ..CRASH
+        },
+    ))
+}
+
+/// Orders of a webhook that is or is not unordered, and fails once.
+fn orders(replays: u8, cancels: u8) -> Bounds {
+    bounds(
+        TWO_EVENTS,
+        Faults {
+            replays,
+            cancels,
+            ..CRASH
+        },
+    )
 }
 
 /// Without the rule this property is broken. `--nocapture` shows how.
@@ -101,10 +131,41 @@ mistakes! {
     an_owner_acts_before_its_set_is_complete: CompleteBeforeActing, bounds(THREE_EVENTS, CRASHES) => NO_REPEAT;
 }
 
+// Orders.
+mistakes! {
+    p_passes_an_order_that_waits: OrderHoldsP, orders(1, 0) => REPLAY;
+    p_passes_an_order_before_its_cursor_is_acknowledged: GenerationHoldsP, orders(1, 0) => REPLAY;
+    p_passes_where_a_live_webhook_was: ThenHoldsP, orders(1, 0) => NO_LOSS;
+    an_order_is_taken_during_a_post: OrderWaitsForCalls, orders(1, 0) => REPLAY;
+    an_order_is_taken_again: OrderTakenOnce, orders(1, 0) => NO_REPEAT;
+    a_cursor_knows_no_replay: ReplayInCursor, orders(1, 0) => NO_REPEAT;
+    a_replay_sends_what_was_never_sent: ReplayEndsAtThen, orders(1, 0) => NO_REPEAT;
+    a_replay_begins_beyond_where_the_webhook_was: ReplayBeginsBelowItsEnd, orders(1, 0) => NO_LOSS;
+    a_second_replay_forgets_where_the_webhook_was: SecondReplayKeepsThen, orders(2, 0) => NO_REPEAT;
+    a_replay_forgets_what_was_seen: ThenKeepsItsMark,
+        bounds(TWO_EVENTS, Faults { replays: 1, fanout_restarts: 1, ..NONE }) => NO_REPEAT;
+    a_cancelled_replay_keeps_what_it_parked: CancelDropsParked, unordered(orders(1, 1)) => NO_REPEAT;
+}
+
+// Unordered webhooks.
+mistakes! {
+    what_is_done_behind_another_counts: DoneUpToTheFirst, unordered(bounds(THREE_EVENTS, CRASH)) => NO_LOSS;
+    a_cursor_lists_nothing_parked: ParkedInCursor, unordered(bounds(TWO_EVENTS, CRASH)) => NO_LOSS;
+    p_passes_what_is_parked: ParkedHoldsP, unordered(bounds(TWO_EVENTS, CRASH)) => NO_LOSS;
+    a_webhook_joins_with_a_group_parked: NothingParkedAtJoin, unordered(bounds(TWO_EVENTS, CRASH)) => NO_LOSS;
+    a_group_is_parked_behind_a_join:
+        ParkingEndsJoin, behind() => NO_LOSS;
+    what_is_parked_is_sent_with_the_stream: ParkedLeavesStream, unordered(bounds(TWO_EVENTS, CRASH)) => HEAD;
+    what_was_parked_is_sent_with_the_stream: TakenLeavesStream, unordered(bounds(TWO_EVENTS, CRASH)) => HEAD;
+    a_replay_leaves_out_what_was_parked_before: ParkedInGeneration, unordered(orders(1, 0)) => REPLAY;
+    a_live_webhook_goes_by_its_mark_alone: NothingBelowResume, unordered(bounds(TWO_EVENTS, CRASHES)) => NO_REPEAT;
+    redis_passes_what_no_cursor_lists: RedisOfTheSameParked, unordered(with_zombie(Zombie::Writes)) => NO_LOSS;
+}
+
 // Redis.
 mistakes! {
     redis_is_told_before_the_cursor_is_acknowledged: CursorBeforeRedis, with_replay() => NO_REPEAT;
-    redis_counts_for_another_generation: RedisGeneration, with_replay() => NO_LOSS;
+    redis_counts_for_another_generation: RedisGeneration, with_replay() => REPLAY;
     redis_counts_from_a_lower_epoch: RedisEpoch, with_zombie(Zombie::Writes) => HEAD;
     redis_tells_the_state: StateFromCursors, bounds(THREE_EVENTS, CRASHES) => NO_LOSS;
 }

@@ -135,6 +135,7 @@ impl Hook {
     pub(super) fn is_done(&mut self, last: Last) {
         self.done = last.mark.or(self.done);
         self.done_at = last.offset;
+        self.over_ahead = self.over_ahead.split_off(&(last.offset + 1));
         self.isolating.take_if(|isolated| *isolated <= last.offset);
     }
 }

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use angarium_model::Lane;
 
 use super::{Hook, Known, Phase, Stage, Tail};
-use crate::cursor::{Cursor, Parked, Standing};
+use crate::cursor::{Cursor, Standing};
 
 /// What was written of a webhook.
 #[derive(Debug, Default)]
@@ -242,13 +242,6 @@ impl Hook {
 }
 
 impl Standing {
-    fn parked(&self) -> &[Parked] {
-        match self {
-            Self::Behind { parked, .. } => parked,
-            Self::Live => &[],
-        }
-    }
-
     /// Whether it has other groups parked, or says otherwise of a webhook with such groups whether it fails.
     fn parks_otherwise(&self, now: &Self) -> bool {
         match (self, now) {

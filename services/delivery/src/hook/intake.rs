@@ -239,8 +239,8 @@ impl Hook {
         if offset < *from || beyond || self.is_off() {
             return true;
         }
-        if self.parked.contains(self.generation, offset) {
-            // It waits for its own retry.
+        if self.parked.contains(self.generation, offset) || self.over_ahead.contains(&offset) {
+            // It waits for its own retry, or has had it.
             self.seen = Mark::of(delivery).or(self.seen);
             self.read_to(offset + 1);
             return true;
@@ -311,6 +311,7 @@ impl Hook {
                 (self.seen, self.done) = (None, None);
             }
             self.parked = Retries::default();
+            self.over_ahead.clear();
         }
         self.more = true;
         if self.is_detached() {

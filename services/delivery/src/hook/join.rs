@@ -98,7 +98,8 @@ impl Hook {
         self.floor = self.floor.max(join.at);
         self.seen = self.done;
         for item in join.queue.into_items() {
-            if !self.seen.is_some_and(|seen| seen.covers(&item.delivery, known)) {
+            let is_over = self.over_ahead.contains(&item.offset);
+            if !is_over && !self.seen.is_some_and(|seen| seen.covers(&item.delivery, known)) {
                 self.seen = Mark::of(&item.delivery).or(self.seen);
                 self.queue.push(item);
             }

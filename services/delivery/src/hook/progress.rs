@@ -4,6 +4,7 @@ use angarium_model::WebhookId;
 use angarium_proto::delivery::v1::{RetryState, live_progress};
 
 use super::Hook;
+use crate::cursor::Parked;
 
 impl Hook {
     /// What Redis keeps of it when it is behind.
@@ -19,6 +20,7 @@ impl Hook {
             done: self.done.map(Into::into),
             attempts: failing.map_or(0, |failing| failing.attempts.get()),
             next_at_ms: failing.map_or(0, |failing| failing.next_at_ms),
+            parked: Parked::digest(self.parked.iter().map(|retry| &retry.what)),
         })
     }
 

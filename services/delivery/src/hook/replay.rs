@@ -133,6 +133,7 @@ impl Hook {
         self.slot = None;
         self.more = true;
         (self.seen, self.done, self.done_at) = (done, done, from - 1);
+        self.over_ahead.clear();
         self.isolating = None;
         self.head = Head::default();
     }

@@ -20,6 +20,8 @@ pub(crate) struct Remembered {
     pub(crate) done: Option<Mark>,
     /// Failed attempts, and when the next is due: Unix milliseconds.
     pub(crate) retry: Option<(NonZeroU32, i64)>,
+    /// A digest of what was parked: of what is below, that alone is not done.
+    pub(crate) parked: u64,
 }
 
 /// What a restored back-off goes by.
@@ -33,7 +35,8 @@ pub(crate) struct Restoring {
 
 impl Hook {
     /// Redis refines only how far the webhook is and its back-off, and only by an entry of the same generation that is
-    /// not older than the cursor; whole, for a place and a mark of two instants would be no fact.
+    /// not older than the cursor, and that was written beside the same parked groups (docs/model-findings.md, 27); whole,
+    /// for a place and a mark of two instants would be no fact.
     pub(crate) fn restore(
         id: WebhookId,
         lane: Lane,
@@ -41,8 +44,10 @@ impl Hook {
         remembered: Option<Remembered>,
         by: Restoring,
     ) -> Self {
-        let remembered =
-            remembered.filter(|entry| entry.generation == cursor.generation && entry.epoch >= epoch);
+        let parked = Parked::digest(cursor.standing.parked());
+        let remembered = remembered.filter(|entry| {
+            entry.generation == cursor.generation && entry.epoch >= epoch && entry.parked == parked
+        });
         let further = remembered.filter(|entry| entry.resume > cursor.resume);
         let (resume, done) = further.map_or((cursor.resume, cursor.done), |entry| (entry.resume, entry.done));
         let mut hook = Self::new(id, cursor.account, lane, None);

@@ -31,14 +31,27 @@ impl Hook {
 
     /// The group in flight is done with: taken, or put aside. With it the webhook answers.
     pub(super) fn is_over(&mut self, group: &Arc<Group>) -> bool {
-        if self.parked.take(group).is_none() {
-            if !self.window.done(group, false) {
-                return false;
-            }
-            self.head = Head::default();
-            self.move_on();
+        if let Some(retry) = self.parked.take(group) {
+            self.leave_out(&retry.what);
+            return true;
         }
+        if !self.window.done(group, false) {
+            return false;
+        }
+        self.head = Head::default();
+        self.move_on();
         true
+    }
+
+    /// The stream may still come to what is over: behind a restart, or when what was queued is dropped.
+    fn leave_out(&mut self, what: &Parked) {
+        if let Some(undone) = self
+            .lowest_undone()
+            .filter(|_| what.generation == self.generation)
+        {
+            let ahead = what.head.offsets().iter().filter(|offset| **offset >= undone);
+            self.over_ahead.extend(ahead);
+        }
     }
 
     /// The place moves over what is done.

@@ -45,6 +45,7 @@ impl Partition {
                     resume: place,
                     done: Some(one.done),
                     retry: None,
+                    parked: 0,
                 };
                 let (lane, directory) = (self.lane, &self.directory);
                 let of = (one.account, one.newest_view);

@@ -90,22 +90,31 @@ impl Partition {
             now_ms: start.now_ms,
             dice: start.dice,
         };
+        partition.restore(found, by, was_cut.then_some(ends.low));
+        // Without the cursor that lists what was parked nobody knows what that was.
+        partition
+            .remembered
+            .retain(|_, remembered| remembered.parked == 0);
+        partition.keep(start.cut.unwrap_or_default(), start.now_ms);
+        partition
+    }
+
+    /// Takes each webhook up as its cursor has it. `cut`: the log is another one, and starts there.
+    fn restore(&mut self, found: Found, by: Restoring, cut: Option<i64>) {
         for (id, cursor) in found.cursors {
-            let remembered = partition.remembered.remove(&id);
+            let remembered = self.remembered.remove(&id);
             let mut entry = Entry::restored(
-                (id, lane, &partition.directory),
+                (id, self.lane, &self.directory),
                 (found.epoch, &cursor),
                 remembered,
                 by,
-                place,
+                self.place,
             );
-            if was_cut {
-                entry.hook.rescan(ends.low);
+            if let Some(low) = cut {
+                entry.hook.rescan(low);
             }
-            partition.assert(id, entry, start.now_ms);
+            self.assert(id, entry, by.now_ms);
         }
-        partition.keep(start.cut.unwrap_or_default(), start.now_ms);
-        partition
     }
 
     /// Takes a webhook in that has a cursor, and writes what is still needed of that under the own epoch. Of one that was

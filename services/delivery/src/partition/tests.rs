@@ -289,6 +289,7 @@ fn d2_a_back_off_that_a_wrong_clock_wrote_is_cut() {
         resume: 0,
         done: None,
         retry: Some((NonZeroU32::new(3).unwrap(), START_MS + 365 * DAY_MS)),
+        parked: 0,
     };
     let memories = Memories {
         own: Some(5),
@@ -313,6 +314,7 @@ fn d6_redis_refines_a_cursor_only_by_an_entry_that_is_not_older() {
             resume: 40,
             done: None,
             retry: None,
+            parked: 0,
         };
         let memories = Memories {
             own: Some(6),

@@ -21,6 +21,7 @@ fn d6_a_log_that_ends_below_what_is_known_of_it_is_looked_through_from_its_start
         resume: 101,
         done: None,
         retry: None,
+        parked: 0,
     };
     let memories = Memories {
         own: Some(5),

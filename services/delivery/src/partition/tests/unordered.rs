@@ -62,6 +62,7 @@ impl World {
             resume,
             done: None,
             retry: None,
+            parked: Parked::digest(cursor.standing.parked()),
         });
         let start = Start {
             found: Some(Found {
@@ -317,6 +318,97 @@ fn d2_a_receiver_that_is_down_gets_one_post_a_back_off() {
         }
     }
     assert!(world.is_at_rest(20), "{}", world.partition.waits());
+}
+
+#[test]
+fn d6_what_was_parked_and_taken_is_not_sent_with_the_stream_that_comes_to_it_later() {
+    let mut world = World::new(unordered(4));
+    world.publish(3);
+    world.answer(1, FAILED);
+    world.answer(2, Verdict::Delivered);
+    world.acknowledge();
+    assert_eq!(world.parked().len(), 1, "event 0 is under way still");
+
+    // The retry comes before anything is read for the stream, which begins with event 0.
+    let mut next = world.followed(unordered(4), None);
+    next.now_ms = next.partition.next_due().unwrap();
+    next.partition.tick(next.now_ms);
+    assert_eq!(next.partition.wanted_read(next.now_ms), Some(1));
+    let (parked, now_ms) = (&next.log[1..2], next.now_ms);
+    next.partition.read_back(1, 2, parked, now_ms);
+    let retry = next.partition.take_calls().into_iter().map(|call| call.group);
+    next.calls.extend(retry);
+    assert_eq!(next.under_way(), [1]);
+    next.answer(1, Verdict::Delivered);
+    next.take_all_but(&[0, 1]);
+    assert_eq!(next.under_way(), [0], "event 1 was taken");
+}
+
+fn parked_at(offset: i64) -> Parked {
+    Parked {
+        head: Head::new([offset]),
+        since_ms: START_MS,
+        generation: 0,
+        is_replay: false,
+    }
+}
+
+/// What Redis has of a webhook of which these groups were parked.
+fn told_with(parked: &[Parked]) -> Memories {
+    let entry = Remembered {
+        epoch: 5,
+        generation: 0,
+        resume: 40,
+        done: None,
+        retry: None,
+        parked: Parked::digest(parked),
+    };
+    Memories {
+        own: Some(5),
+        webhooks: HashMap::from([(id(), entry)]),
+    }
+}
+
+/// A zombie's cursors are not read any more, and what it tells Redis may be.
+#[test]
+fn d6_redis_counts_only_beside_the_list_of_what_is_parked_that_it_was_told_with() {
+    let (none, one, other) = (&[][..], &[parked_at(3)][..], &[parked_at(4)][..]);
+    for (listed, told) in [(none, none), (one, one), (none, one), (one, other), (one, none)] {
+        let mut cursor = behind(3, &[]);
+        if let Standing::Behind { parked, .. } = &mut cursor.standing {
+            parked.extend_from_slice(listed);
+        }
+        let mut next = found(cursor, 50, told_with(told));
+        let written = next.take_effects().into_iter().find_map(|effect| match effect {
+            Effect::Append { cursor, .. } => cursor,
+            _ => None,
+        });
+        let expected = if listed == told { 40 } else { 3 };
+        assert_eq!(
+            written.map(|cursor| cursor.resume),
+            Some(expected),
+            "{listed:?}, {told:?}"
+        );
+    }
+}
+
+#[test]
+fn d6_redis_says_nothing_of_a_webhook_with_parked_groups_that_has_no_cursor() {
+    for (told, is_called) in [(&[][..], false), (&[parked_at(3)][..], true)] {
+        let start = Start {
+            memories: told_with(told),
+            ends: Watermarks { low: 0, high: 1_000 },
+            ..start()
+        };
+        let mut next = Eager::take_over(
+            Lane::Realtime,
+            rules(64 << 20),
+            directory(&[webhook(1, true)]),
+            start,
+        );
+        next.live(&incoming(3, 3, START_MS, &[1]), START_MS);
+        assert_eq!(!calls(&mut next).is_empty(), is_called, "{told:?}");
+    }
 }
 
 #[test]
