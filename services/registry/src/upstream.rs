@@ -230,6 +230,7 @@ impl Upstream {
         let mut due = interval(CONFIRM_EVERY);
         due.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut moves = self.sessions.moves();
+        let mut applied = self.store.applied();
         let mut sent = Vec::new();
         let mut silent_at = Instant::now() + SILENCE;
         loop {
@@ -241,8 +242,8 @@ impl Upstream {
                     sent = self.confirm(requests, &mut confirmations);
                     continue;
                 }
-                // The sender lives as long as the sessions.
-                _ = moves.changed() => {
+                // The senders live as long as the service.
+                () = async { tokio::select! { _ = moves.changed() => {} _ = applied.changed() => {} } } => {
                     if self.confirmed() != sent {
                         sent = self.confirm(requests, &mut confirmations);
                     }
