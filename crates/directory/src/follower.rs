@@ -145,7 +145,7 @@ impl Follower {
             return;
         }
         let confirmation = Some(Confirmation {
-            number: confirmations.next(),
+            number: confirmations.sent_now(),
             revisions: self.request().resume_from,
         });
         let request = WatchRequest {

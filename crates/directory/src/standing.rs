@@ -126,7 +126,7 @@ const MAX_ON_THEIR_WAY: usize = 256;
 
 impl Confirmations {
     /// The number of the next one, which is sent now.
-    pub fn next(&mut self) -> u64 {
+    pub fn sent_now(&mut self) -> u64 {
         self.last += 1;
         if self.sent.len() == MAX_ON_THEIR_WAY {
             self.sent.pop_front();
@@ -180,7 +180,7 @@ mod tests {
     fn a_lease_counts_from_the_sending_of_its_confirmation() {
         let mut confirmations = Confirmations::default();
         let before = uptime();
-        let (first, second) = (confirmations.next(), confirmations.next());
+        let (first, second) = (confirmations.sent_now(), confirmations.sent_now());
         let lease = |number, milliseconds| Lease { number, milliseconds };
         let until = confirmations.answered(lease(second, 500)).unwrap();
         assert!(
@@ -191,7 +191,7 @@ mod tests {
             None,
             "an earlier one says nothing any more"
         );
-        let third = confirmations.next();
+        let third = confirmations.sent_now();
         assert_eq!(confirmations.answered(lease(third, 0)), None);
     }
 }

@@ -73,7 +73,7 @@ pub(crate) fn stand(
     topic: &str,
     partitions: i32,
     tasks: &Tasks,
-) -> Result<mpsc::Receiver<Mandate>, Error> {
+) -> Result<mpsc::Receiver<Mandate>, Box<Error>> {
     let (mandates, elected) = mpsc::channel(1);
     let shutdown = tasks.shutdown().clone();
     let mandate = move |partition, owned| Mandate {
@@ -101,7 +101,8 @@ pub(crate) fn stand(
                 max_buffered_records: BUFFERED_RECORDS,
                 max_buffered_bytes: BUFFERED_BYTES,
             };
-            let (_member, mut partitions) = GroupConsumer::start(connection, config, tasks)?;
+            let (_member, mut partitions) =
+                GroupConsumer::start(connection, config, tasks).map_err(Box::new)?;
             let shutdown = tasks.shutdown().clone();
             // Without its membership the process would live on and write nothing: it ends, and is started again.
             tasks.spawn_critical("registry election", async move {

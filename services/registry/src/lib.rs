@@ -134,7 +134,8 @@ impl Service {
             .clone()
             .unwrap_or_else(|| format!("http://{address}"));
         let count = i32::try_from(partitions.get()).unwrap_or(i32::MAX);
-        let mandates = election::stand(&config.election, connection, topic, count, tasks)?;
+        let mandates =
+            election::stand(&config.election, connection, topic, count, tasks).map_err(|error| *error)?;
         let kafka = (connection, topic, partitions);
         let sessions = Arc::new(Sessions::new(config.followers_return));
         let shutdown = tasks.shutdown();

@@ -276,7 +276,7 @@ impl Upstream {
         };
         let request = WatchRequest {
             confirmation: Some(Confirmation {
-                number: confirmations.next(),
+                number: confirmations.sent_now(),
                 revisions: (0_i32..).zip(&confirmed).map(revision).collect(),
             }),
             ..WatchRequest::default()

@@ -5,7 +5,8 @@
 //! it is enough to check that this order agrees with what was seen, and with time.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
+
+use tokio::time::Instant;
 
 /// One call and its answer.
 #[derive(Clone, Debug)]
@@ -210,7 +211,8 @@ mod tests {
 
     #[test]
     fn what_one_register_cannot_have_said_is_found() {
-        let broken: [(&str, fn(&mut Story)); 7] = [
+        type Tell = fn(&mut Story);
+        let broken: [(&str, Tell); 7] = [
             ("a stale read", |story| {
                 story.write("b", None, (2, 3), Answer::Written { revision: 5 });
                 story.read("a", 1, (4, 5));

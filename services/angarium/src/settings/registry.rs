@@ -6,7 +6,7 @@ use std::time::Duration;
 use angarium_model::MaxWebhooks;
 use angarium_registry::{Config, Election, SealKeys};
 use angarium_runtime::access::OperatorKey;
-use angarium_runtime::config::Reader;
+use angarium_runtime::config::{Reader, Section};
 use angarium_runtime::grpc::check_endpoint;
 use angarium_runtime::host_name;
 
@@ -78,18 +78,19 @@ pub(super) fn read(reader: &mut Reader, name: &str, kafka: &Kafka, key: &Operato
             "How many of the latest changes are kept in memory for followers that reconnect; one that missed more gets everything anew",
         ),
         seal_keys: seal_keys.unwrap_or_else(SealKeys::none),
-        webhooks_per_account: MaxWebhooks::new(
-            section
-                .integer(
-                    "webhooks_per_account",
-                    default.webhooks_per_account.get(),
-                    NonZeroU32::MIN..=MOST_WEBHOOKS,
-                    "The most webhooks of an account that has no max_webhooks of its own",
-                )
-                .get(),
-        )
-        .unwrap_or(default.webhooks_per_account),
+        webhooks_per_account: webhooks_per_account(&mut section, default.webhooks_per_account),
         ..default
     };
     (endpoint, config)
+}
+
+fn webhooks_per_account(section: &mut Section<'_>, default: MaxWebhooks) -> MaxWebhooks {
+    let most = section.integer(
+        "webhooks_per_account",
+        default.get(),
+        NonZeroU32::MIN..=MOST_WEBHOOKS,
+        "The most webhooks of an account that has no max_webhooks of its own",
+    );
+    // It is within the bounds.
+    MaxWebhooks::new(most.get()).unwrap_or(default)
 }
