@@ -98,6 +98,16 @@ impl Directory {
             .advance(vec![Edit::webhook(webhook)], Revisions::single(revision));
     }
 
+    /// Takes the lease of a [`Directory::fixed`], for tests: as of a follower that the registry does not wait for.
+    pub fn lose_lease(&self) {
+        self.shared.standing.is_followed_again();
+    }
+
+    /// Gives it a lease without end, for tests.
+    pub fn regain_lease(&self) {
+        self.shared.standing.lasts_until(Duration::MAX);
+    }
+
     /// Resolves once the first snapshot is complete.
     pub async fn ready(&self) {
         let mut changes = self.shared.changes.subscribe();

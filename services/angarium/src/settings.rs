@@ -138,6 +138,8 @@ mod tests {
 
     const KEY: (&str, &str) = ("ANGARIUM_OPERATOR_KEY", "0123456789abcdef");
 
+    const SEAL: (&str, &str) = ("ANGARIUM_SEAL_KEYS", "none");
+
     fn read(pairs: &[(&str, &str)], role: Role) -> Result<Settings, Mistakes> {
         let pairs = pairs
             .iter()
@@ -159,17 +161,24 @@ mod tests {
     }
 
     #[test]
-    fn the_key_alone_is_enough_for_every_role() {
+    fn the_key_alone_is_enough_for_every_role_and_the_registry_needs_what_seals() {
         for role in Role::ALL {
-            read(&[KEY], role).unwrap();
-            let mistakes = read(&[], role).unwrap_err().to_string();
+            read(&[KEY, SEAL], role).unwrap();
+            let mistakes = read(&[SEAL], role).unwrap_err().to_string();
             assert!(mistakes.contains("operator.key is missing"), "{mistakes}");
+            let sealless = read(&[KEY], role).map_err(|mistakes| mistakes.to_string());
+            assert_eq!(sealless.is_err(), role == Role::Registry, "{sealless:?}");
         }
+        let short = [KEY, ("ANGARIUM_SEAL_KEYS", "k1:QUFB")];
+        let mistakes = read(&short, Role::Registry).unwrap_err().to_string();
+        assert!(mistakes.contains("key 1 must be the base64 of 32 bytes"), "{mistakes}");
+        assert!(!mistakes.contains("QUFB"), "{mistakes}");
     }
 
     #[test]
     fn the_defaults_of_the_services_are_within_the_bounds_given_here() {
-        let mut reader = Reader::new(None, [(KEY.0.to_owned(), KEY.1.to_owned())]);
+        let given = [KEY, SEAL].map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let mut reader = Reader::new(None, given);
         Settings::from(&mut reader);
         reader.finish().unwrap();
     }

@@ -119,6 +119,8 @@ fn a_role_that_cannot_start_says_why_and_exits_1() {
         "--set",
         &format!("operator.key={KEY}"),
         "--set",
+        "seal.keys=none",
+        "--set",
         "kafka.bootstrap=127.0.0.1:1",
         "--set",
         "registry.write_timeout=100ms",

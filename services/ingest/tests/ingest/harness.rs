@@ -34,6 +34,7 @@ pub(super) struct Ingest {
     pub(super) handle: Handle,
     pub(super) tasks: Tasks,
     pub(super) connection: Connection,
+    pub(super) directory: Directory,
     /// `None` once it was taken away, or if there never was one.
     pub(super) broker: Option<MockBroker>,
 }
@@ -103,10 +104,11 @@ impl Ingest {
             revision: Revision::from_offset(1),
             created_at_ms: 0,
         };
+        let directory = Directory::fixed([account(ACCOUNT), account(OTHER)], []);
         let around = Surroundings {
             kafka: connection.clone(),
             topics: Layout::default().names(),
-            directory: Directory::fixed([account(ACCOUNT), account(OTHER)], []),
+            directory: directory.clone(),
             clock: Clock::manual(NOW_MS).0,
         };
         let tasks = Tasks::new(Shutdown::new());
@@ -115,6 +117,7 @@ impl Ingest {
             handle,
             tasks,
             connection,
+            directory,
             broker,
         }
     }

@@ -94,6 +94,27 @@ async fn what_is_not_there_is_said_clearly() {
 }
 
 #[tokio::test]
+async fn without_a_lease_known_accounts_are_served_and_of_others_nothing_is_said() {
+    let ingest = Ingest::start().await;
+    let stranger = async || {
+        let body = Full::new(Bytes::from(event("a")));
+        ingest.request(Ingest::publish(4_711).body(body).unwrap()).await
+    };
+    assert_eq!(stranger().await.status, StatusCode::NOT_FOUND);
+    ingest.directory.lose_lease();
+    ingest.post(event("a")).await.accepted();
+    let answer = stranger().await;
+    assert_eq!(
+        answer.status,
+        StatusCode::SERVICE_UNAVAILABLE,
+        "it may have been created meanwhile"
+    );
+    assert_eq!(answer.header(header::RETRY_AFTER), "1");
+    ingest.directory.regain_lease();
+    assert_eq!(stranger().await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
 async fn a_valid_traceparent_travels_with_the_record() {
     let ingest = Ingest::start().await;
     let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
