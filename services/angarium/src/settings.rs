@@ -171,7 +171,10 @@ mod tests {
         }
         let short = [KEY, ("ANGARIUM_SEAL_KEYS", "k1:QUFB")];
         let mistakes = read(&short, Role::Registry).unwrap_err().to_string();
-        assert!(mistakes.contains("key 1 must be the base64 of 32 bytes"), "{mistakes}");
+        assert!(
+            mistakes.contains("key 1 must be the base64 of 32 bytes"),
+            "{mistakes}"
+        );
         assert!(!mistakes.contains("QUFB"), "{mistakes}");
     }
 
