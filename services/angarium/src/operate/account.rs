@@ -1,13 +1,11 @@
 //! `angarium account …`
 
-use angarium_proto::registry::v1::{
-    Account, CreateAccountRequest, ListAccountsRequest, UpdateAccountRequest,
-};
+use angarium_proto::registry::v1::{Account, CreateAccountRequest, UpdateAccountRequest};
 use anyhow::bail;
 use serde_json::json;
 
 use super::call::present;
-use super::registry::{PAGE, Registry, request};
+use super::registry::{Registry, request};
 use crate::cli::AccountCommand;
 use crate::output::{Row, list, one, print};
 
@@ -67,21 +65,8 @@ pub(crate) async fn run(command: AccountCommand) -> anyhow::Result<()> {
         }
         AccountCommand::List(at) => {
             let mut registry = Registry::at(&at)?;
-            let mut rows = Vec::new();
-            let mut page_token = String::new();
-            loop {
-                let page = ListAccountsRequest {
-                    page_size: PAGE,
-                    page_token,
-                };
-                let sent = registry.calls.list_accounts(request(page)).await;
-                let answer = registry.answer(sent)?;
-                rows.extend(answer.accounts.into_iter().map(row));
-                page_token = answer.next_page_token;
-                if page_token.is_empty() {
-                    return print(&list(at.reach.output, &HEADERS, rows));
-                }
-            }
+            let rows = registry.accounts().await?.into_iter().map(row).collect();
+            print(&list(at.reach.output, &HEADERS, rows))
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use angarium_proto::registry::v1::registry_service_client::RegistryServiceClient;
+use angarium_proto::registry::v1::{Account, ListAccountsRequest, ListWebhooksRequest, Webhook};
 use angarium_runtime::grpc::{Client, MAX_MESSAGE_BYTES, client};
 use anyhow::Context;
 use tonic::{Request, Response, Status};
@@ -15,7 +16,7 @@ use crate::settings::Settings;
 const PATIENCE: Duration = Duration::from_secs(15);
 
 /// The most entries of a page that the registry gives.
-pub(super) const PAGE: u32 = 1_000;
+const PAGE: u32 = 1_000;
 
 /// A connection to the registry of the command line or the settings.
 pub(super) struct Registry {
@@ -37,6 +38,45 @@ impl Registry {
             calls,
             endpoint: settings.registry_endpoint,
         })
+    }
+
+    /// All accounts.
+    pub(super) async fn accounts(&mut self) -> anyhow::Result<Vec<Account>> {
+        let mut all = Vec::new();
+        let mut page_token = String::new();
+        loop {
+            let page = ListAccountsRequest {
+                page_size: PAGE,
+                page_token,
+            };
+            let sent = self.calls.list_accounts(request(page)).await;
+            let answer = self.answer(sent)?;
+            all.extend(answer.accounts);
+            page_token = answer.next_page_token;
+            if page_token.is_empty() {
+                return Ok(all);
+            }
+        }
+    }
+
+    /// All webhooks of an account.
+    pub(super) async fn webhooks(&mut self, account_id: u64) -> anyhow::Result<Vec<Webhook>> {
+        let mut all = Vec::new();
+        let mut page_token = String::new();
+        loop {
+            let page = ListWebhooksRequest {
+                account_id,
+                page_size: PAGE,
+                page_token,
+            };
+            let sent = self.calls.list_webhooks(request(page)).await;
+            let answer = self.answer(sent)?;
+            all.extend(answer.webhooks);
+            page_token = answer.next_page_token;
+            if page_token.is_empty() {
+                return Ok(all);
+            }
+        }
     }
 
     /// The answer, or what to tell the person who asked.

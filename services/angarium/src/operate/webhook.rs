@@ -7,13 +7,13 @@ use std::process::ExitCode;
 
 use angarium_proto::registry::v1::authentication::Method as Proof;
 use angarium_proto::registry::v1::{
-    Authentication, CreateWebhookRequest, DeleteWebhookRequest, GetWebhookRequest, ListWebhooksRequest,
-    NoAuthentication, Signature, Timetable, UpdateWebhookRequest, Webhook,
+    Authentication, CreateWebhookRequest, DeleteWebhookRequest, GetWebhookRequest, NoAuthentication,
+    Signature, Timetable, UpdateWebhookRequest, Webhook,
 };
 use serde_json::{Value, json};
 
 use super::call::present;
-use super::registry::{PAGE, Registry, request};
+use super::registry::{Registry, request};
 use super::{replay, trial};
 use crate::cli::{
     AtRegistry, Method, Shape, TimetableArgs, WebhookChange, WebhookCommand, WebhookCreate, WebhookName,
@@ -92,22 +92,9 @@ async fn create(create: WebhookCreate) -> anyhow::Result<()> {
 
 async fn list_all(account_id: u64, at: &AtRegistry) -> anyhow::Result<()> {
     let mut registry = Registry::at(at)?;
-    let mut rows = Vec::new();
-    let mut page_token = String::new();
-    loop {
-        let page = ListWebhooksRequest {
-            account_id,
-            page_size: PAGE,
-            page_token,
-        };
-        let sent = registry.calls.list_webhooks(request(page)).await;
-        let answer = registry.answer(sent)?;
-        rows.extend(answer.webhooks.iter().map(summary));
-        page_token = answer.next_page_token;
-        if page_token.is_empty() {
-            return print(&list(at.reach.output, &SUMMARY, rows));
-        }
-    }
+    let webhooks = registry.webhooks(account_id).await?;
+    let rows = webhooks.iter().map(summary).collect();
+    print(&list(at.reach.output, &SUMMARY, rows))
 }
 
 async fn get(name: WebhookName) -> anyhow::Result<()> {

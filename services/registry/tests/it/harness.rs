@@ -163,6 +163,15 @@ impl Registry {
             .unwrap()
     }
 
+    /// Creates one that signs, with a secret that the registry makes.
+    pub(crate) async fn create_signed(&self) -> Webhook {
+        let signed = Webhook {
+            authentication: signature(""),
+            ..webhook()
+        };
+        self.create_webhook(signed).await
+    }
+
     /// Changes the fields that `paths` name; all if there are none.
     pub(crate) async fn update_webhook(&self, webhook: Webhook, paths: &[&str]) -> Result<Webhook, Status> {
         let changed = self.client.clone().update_webhook(update(webhook, paths)).await?;
