@@ -8,7 +8,7 @@ mod client;
 mod server;
 mod severable;
 
-pub use client::{Address, Client, InvalidEndpoint, NotConnected, WithKey, check_endpoint, client, connect};
+pub use client::{Address, Client, InvalidEndpoint, NotConnected, WithKey, check_endpoint, client};
 pub use server::{Error, Server};
 
 /// The largest message that clients, the registry and reflection decode. Ingest has a setting of its own.

@@ -33,8 +33,12 @@ impl Peers {
         if known.is_some() {
             return known;
         }
-        let connected = grpc::connect(endpoint, &self.key).await;
-        let connection = connected
+        let address = grpc::Address::new(endpoint, &self.key)
+            .inspect_err(|error| tracing::debug!(%error, "another registry says nowhere where it is"))
+            .ok()?;
+        let connection = address
+            .connect()
+            .await
             .inspect_err(|error| tracing::debug!(endpoint, %error, "another registry cannot be reached"))
             .ok()?;
         let peer = Peer::new(connection).max_decoding_message_size(grpc::MAX_MESSAGE_BYTES);

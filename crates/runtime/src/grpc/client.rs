@@ -59,8 +59,8 @@ fn parse(endpoint: &str) -> Result<Endpoint, InvalidEndpoint> {
 /// # Errors
 /// When the text is not such an address.
 pub fn client(endpoint: &str, key: &OperatorKey) -> Result<Client, InvalidEndpoint> {
-    let channel = configured(endpoint)?.connect_lazy();
-    Ok(InterceptedService::new(channel, WithKey::new(key)))
+    let address = Address::new(endpoint, key)?;
+    Ok(address.client_over(address.endpoint.connect_lazy()))
 }
 
 /// Where a service is, and the key to it: makes connections.
@@ -76,49 +76,35 @@ impl Address {
     /// # Errors
     /// When the text is not such an address.
     pub fn new(endpoint: &str, key: &OperatorKey) -> Result<Self, InvalidEndpoint> {
+        let endpoint = parse(endpoint)?
+            .connect_timeout(CONNECT_TIMEOUT)
+            .tcp_nodelay(true)
+            .http2_keep_alive_interval(KEEPALIVE_EVERY)
+            .keep_alive_timeout(KEEPALIVE_ANSWER)
+            .keep_alive_while_idle(true);
         Ok(Self {
-            endpoint: configured(endpoint)?,
+            endpoint,
             key: WithKey::new(key),
         })
     }
 
-    /// A new connection, which is there.
+    /// A new connection, which is there: whoever has it knows that its first call was not sent in vain.
     ///
     /// # Errors
     /// When nobody takes it within 5 s.
     pub async fn connect(&self) -> Result<Client, NotConnected> {
-        let channel = self.endpoint.connect().await?;
-        Ok(InterceptedService::new(channel, self.key.clone()))
+        Ok(self.client_over(self.endpoint.connect().await?))
+    }
+
+    fn client_over(&self, channel: Channel) -> Client {
+        InterceptedService::new(channel, self.key.clone())
     }
 }
 
-/// The same, connected already: whoever has it knows that its first call was not sent in vain.
-///
-/// # Errors
-/// When the text is no such address, or nobody takes the connection within 5 s.
-pub async fn connect(endpoint: &str, key: &OperatorKey) -> Result<Client, NotConnected> {
-    Address::new(endpoint, key)?.connect().await
-}
-
-/// Why a service is not connected to.
+/// Nobody took a connection.
 #[derive(Debug, thiserror::Error)]
-pub enum NotConnected {
-    /// The text does not say where it is.
-    #[error(transparent)]
-    Invalid(#[from] InvalidEndpoint),
-    /// Nobody took the connection.
-    #[error("the connection was not taken")]
-    Refused(#[from] tonic::transport::Error),
-}
-
-fn configured(endpoint: &str) -> Result<Endpoint, InvalidEndpoint> {
-    Ok(parse(endpoint)?
-        .connect_timeout(CONNECT_TIMEOUT)
-        .tcp_nodelay(true)
-        .http2_keep_alive_interval(KEEPALIVE_EVERY)
-        .keep_alive_timeout(KEEPALIVE_ANSWER)
-        .keep_alive_while_idle(true))
-}
+#[error("the connection was not taken")]
+pub struct NotConnected(#[from] tonic::transport::Error);
 
 /// Adds the operator's key to each call.
 #[derive(Clone, Debug)]
