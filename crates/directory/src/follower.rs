@@ -7,32 +7,23 @@ use std::time::Duration;
 use angarium_model::{AccountId, WebhookId};
 use angarium_proto::convert::{Secrets, account_from_wire, webhook_from_wire};
 use angarium_proto::registry::v1::registry_service_client::RegistryServiceClient;
-use angarium_proto::registry::v1::{
-    Change, Confirmation, PartitionRevision, WatchRequest, WatchResponse, change,
-};
+use angarium_proto::registry::v1::{Change, PartitionRevision, WatchRequest, WatchResponse, change};
 use angarium_proto::{FieldError, InvalidWire};
 use angarium_runtime::{Clock, Shutdown, chain, grpc, uptime};
-use tokio::sync::mpsc;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout, timeout_at};
-use tokio_stream::wrappers::ReceiverStream;
-use tokio_stream::{Stream, StreamExt};
+use tokio::time::{Instant, sleep, timeout};
+use tokio_stream::Stream;
 use tracing::Level;
 
+use crate::Shared;
 use crate::view::{Edit, Revisions, View};
-use crate::{Confirmations, Shared};
+use crate::watching::{Lost, Next, Watching};
 
-/// The registry answers each confirmation at once; after fifteen times as long the connection is taken for dead.
-const SILENCE: Duration = Duration::from_millis(1_500);
-/// How often the registry is told how far the view has come, beside each change.
-const CONFIRM_EVERY: Duration = Duration::from_millis(100);
 /// How long a registry may take to take a connection.
 const CONNECT_WITHIN: Duration = Duration::from_millis(500);
 /// So many attempts in a row that reach nobody say that there is nobody: one of several registries would have answered.
 const ALONE_AFTER: u32 = 3;
 /// How long it may take to answer then, for the first time.
 const ANSWER_WITHIN: Duration = Duration::from_millis(700);
-/// Confirmations that may wait for the connection; who has more is not heard anyway.
-const WAITING: usize = 16;
 /// The pause after the first failure; it doubles with each that follows.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// The longest pause. A registry that has been away answers no write for 2.5 s, so that followers come back before.
@@ -66,14 +57,10 @@ struct Outage {
 /// Why a stream ended.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Broken {
-    #[error("the registry answered with an error")]
-    Status(#[from] tonic::Status),
+    #[error(transparent)]
+    Lost(#[from] Lost),
     #[error("the registry cannot be connected to")]
     NotConnected(#[from] grpc::NotConnected),
-    #[error("the registry ended the stream")]
-    Ended,
-    #[error("the registry was silent for {SILENCE:?}")]
-    Silent,
     #[error("the registry sent what cannot be read; are its version and this one apart?")]
     Invalid(#[from] InvalidWire),
     #[error("the registry sent a change before a snapshot, or one that leads nowhere")]
@@ -117,78 +104,58 @@ impl Follower {
     /// One call of `Watch`, from where the view stands.
     async fn session(&mut self, registry: &grpc::Address) -> Result<Infallible, Broken> {
         let connected = timeout(CONNECT_WITHIN, registry.connect()).await;
-        let connection = connected.map_err(|_elapsed| Broken::Silent)??;
+        let connection = connected.map_err(|_elapsed| Lost::Silent)??;
         let mut registry =
             RegistryServiceClient::new(connection).max_decoding_message_size(grpc::MAX_MESSAGE_BYTES);
-        let (requests, waiting) = mpsc::channel(WAITING);
-        // There is room for the first.
-        requests.try_send(self.request()).ok();
-        let call = timeout(ANSWER_WITHIN, registry.watch(ReceiverStream::new(waiting))).await;
-        let stream = call.map_err(|_elapsed| Broken::Silent)??.into_inner();
-        self.listen(stream, requests).await
+        let watching = Watching::begin(&mut registry, self.request(), ANSWER_WITHIN).await?;
+        self.listen(watching).await
     }
 
     fn request(&self) -> WatchRequest {
-        let place = |(partition, revision)| PartitionRevision { partition, revision };
-        let resume_from = self.shared.view().revisions().places().map(place).collect();
         WatchRequest {
-            resume_from,
+            resume_from: self.revisions(),
             include_secrets: self.secrets == Secrets::Include,
             ..WatchRequest::default()
         }
     }
 
-    /// Says how far the view has come, once there is one. If the connection takes nothing it is not heard: then the
-    /// lease ends.
-    fn confirm(&self, requests: &mpsc::Sender<WatchRequest>, confirmations: &mut Confirmations) {
-        if !self.shared.is_ready() {
-            return;
-        }
-        let confirmation = Some(Confirmation {
-            number: confirmations.sent_now(),
-            revisions: self.request().resume_from,
-        });
-        let request = WatchRequest {
-            confirmation,
-            ..WatchRequest::default()
-        };
-        requests.try_send(request).ok();
+    /// How far the view has come.
+    fn revisions(&self) -> Vec<PartitionRevision> {
+        let place = |(partition, revision)| PartitionRevision { partition, revision };
+        self.shared.view().revisions().places().map(place).collect()
     }
 
-    async fn listen(
-        &mut self,
-        mut stream: impl Stream<Item = Result<WatchResponse, tonic::Status>> + Unpin,
-        requests: mpsc::Sender<WatchRequest>,
-    ) -> Result<Infallible, Broken> {
+    async fn listen<S>(&mut self, mut watching: Watching<S>) -> Result<Infallible, Broken>
+    where
+        S: Stream<Item = Result<WatchResponse, tonic::Status>> + Unpin,
+    {
         self.snapshot = None;
-        let mut confirmations = Confirmations::default();
-        let mut due = interval(CONFIRM_EVERY);
-        due.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut silent_at = Instant::now() + SILENCE;
         loop {
-            let next = tokio::select! {
-                _ = due.tick() => {
-                    self.confirm(&requests, &mut confirmations);
+            match watching.next(&self.shared.standing).await? {
+                Next::Due => {}
+                Next::Leased => {
+                    self.note_heard();
                     continue;
                 }
-                next = timeout_at(silent_at, stream.next()) => next.map_err(|_elapsed| Broken::Silent)?,
-            };
-            let response = next.ok_or(Broken::Ended)??;
-            silent_at = Instant::now() + SILENCE;
-            self.heard = true;
-            self.shared.standing.is_followed_again();
-            if let Some(lease) = response.lease {
-                if let Some(until) = confirmations.answered(lease) {
-                    self.shared.standing.lasts_until(until);
+                Next::Changes(response) => {
+                    self.heard = true;
+                    self.take(response)?;
+                    self.note_heard();
                 }
-            } else {
-                self.take(response)?;
-                self.confirm(&requests, &mut confirmations);
             }
-            self.shared.heard(self.clock.now_ms());
-            if let Some(Outage { failures, .. }) = self.outage.take() {
-                tracing::info!(failures, "the registry is followed again");
+            // There is nothing to confirm before there is a view.
+            if self.shared.is_ready() {
+                watching.confirm(self.revisions());
             }
+        }
+    }
+
+    /// The registry was heard, and understood.
+    fn note_heard(&mut self) {
+        self.heard = true;
+        self.shared.heard(self.clock.now_ms());
+        if let Some(Outage { failures, .. }) = self.outage.take() {
+            tracing::info!(failures, "the registry is followed again");
         }
     }
 
@@ -282,10 +249,11 @@ fn edit(change: Change) -> Result<Edit, InvalidWire> {
 #[cfg(test)]
 mod tests {
     use angarium_proto::registry::v1::Account;
-    use tokio_stream::iter;
+    use tokio::sync::mpsc;
+    use tokio_stream::{StreamExt, iter};
 
     use super::*;
-    use crate::{NEVER, Standing};
+    use crate::{NEVER, SILENCE, Standing};
 
     /// Listens, and tells the registry nothing.
     async fn listen(
@@ -293,7 +261,7 @@ mod tests {
         stream: impl Stream<Item = Result<WatchResponse, tonic::Status>> + Unpin,
     ) -> Broken {
         let (requests, _heard) = mpsc::channel(1);
-        let Err(broken) = follower.listen(stream, requests).await;
+        let Err(broken) = follower.listen(Watching::over(stream, requests)).await;
         broken
     }
 
@@ -353,10 +321,16 @@ mod tests {
             Ok(response(true, &[2], None)),
             Err(tonic::Status::unavailable("gone")),
         ]);
-        assert!(matches!(listen(&mut follower, parts).await, Broken::Status(_)));
+        assert!(matches!(
+            listen(&mut follower, parts).await,
+            Broken::Lost(Lost::Status(_))
+        ));
         assert!(knows(&follower, 1) && !knows(&follower, 2));
         let deltas = iter([Ok(response(false, &[3], Some(8)))]);
-        assert!(matches!(listen(&mut follower, deltas).await, Broken::Ended));
+        assert!(matches!(
+            listen(&mut follower, deltas).await,
+            Broken::Lost(Lost::Ended)
+        ));
         assert!(knows(&follower, 1) && !knows(&follower, 2) && knows(&follower, 3));
     }
 
@@ -391,7 +365,10 @@ mod tests {
         let mut follower = follower();
         let begun = tokio::time::Instant::now();
         let silent = Box::pin(iter([Ok(response(true, &[1], Some(7)))]).chain(tokio_stream::pending()));
-        assert!(matches!(listen(&mut follower, silent).await, Broken::Silent));
+        assert!(matches!(
+            listen(&mut follower, silent).await,
+            Broken::Lost(Lost::Silent)
+        ));
         assert_eq!(begun.elapsed(), SILENCE);
     }
 
@@ -408,9 +385,12 @@ mod tests {
             }
             told.retain(|(_, level)| *level != Level::DEBUG);
             assert_eq!(told, [(0, Level::INFO), (5_100, Level::WARN)]);
-            follower.pause_after(&Broken::Ended).await;
+            follower.pause_after(&Broken::Lost(Lost::Ended)).await;
             let understood = iter([Ok(response(true, &[], Some(0)))]);
-            assert!(matches!(listen(&mut follower, understood).await, Broken::Ended));
+            assert!(matches!(
+                listen(&mut follower, understood).await,
+                Broken::Lost(Lost::Ended)
+            ));
         }
     }
 
@@ -420,14 +400,17 @@ mod tests {
         let mut pauses = Vec::new();
         for _ in 0..4 {
             let begun = tokio::time::Instant::now();
-            follower.pause_after(&Broken::Ended).await;
+            follower.pause_after(&Broken::Lost(Lost::Ended)).await;
             pauses.push(u64::try_from(begun.elapsed().as_millis()).unwrap());
         }
         assert_eq!(pauses, [100, 200, 400, 500]);
         let understood = iter([Ok(response(true, &[], Some(0)))]);
-        assert!(matches!(listen(&mut follower, understood).await, Broken::Ended));
+        assert!(matches!(
+            listen(&mut follower, understood).await,
+            Broken::Lost(Lost::Ended)
+        ));
         let begun = tokio::time::Instant::now();
-        follower.pause_after(&Broken::Ended).await;
+        follower.pause_after(&Broken::Lost(Lost::Ended)).await;
         assert_eq!(begun.elapsed(), FIRST_PAUSE);
     }
 }

@@ -12,6 +12,7 @@ mod follower;
 mod index;
 mod standing;
 mod view;
+mod watching;
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
@@ -24,9 +25,10 @@ use tokio::sync::watch;
 pub use angarium_proto::convert::Secrets;
 
 use crate::follower::Follower;
-pub use crate::standing::{Confirmations, Standing};
+pub use crate::standing::Standing;
 pub use crate::view::View;
 use crate::view::{Edit, Revisions};
+pub use crate::watching::{Lost, Next, SILENCE, Watching};
 
 /// The webhooks that want an event, in order of their creation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

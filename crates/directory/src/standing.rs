@@ -6,7 +6,6 @@ use std::time::Duration;
 use angarium_proto::registry::v1::Lease;
 use angarium_runtime::uptime;
 use tokio::sync::watch;
-use tokio::time::sleep;
 
 /// What a follower may do. It is told by one task, and asked by all.
 #[derive(Debug)]
@@ -102,7 +101,7 @@ impl Standing {
         });
         // The sender lives as long as `self`.
         if in_force.await.is_err() {
-            sleep(Duration::MAX).await;
+            std::future::pending().await
         }
     }
 }
@@ -115,7 +114,7 @@ impl Default for Standing {
 
 /// Confirmations that are on their way.
 #[derive(Debug, Default)]
-pub struct Confirmations {
+pub(crate) struct Confirmations {
     last: u64,
     /// Their numbers, and when each was sent, by [`uptime`].
     sent: VecDeque<(u64, Duration)>,
@@ -126,7 +125,7 @@ const MAX_ON_THEIR_WAY: usize = 256;
 
 impl Confirmations {
     /// The number of the next one, which is sent now.
-    pub fn sent_now(&mut self) -> u64 {
+    pub(crate) fn sent_now(&mut self) -> u64 {
         self.last += 1;
         if self.sent.len() == MAX_ON_THEIR_WAY {
             self.sent.pop_front();
@@ -136,7 +135,7 @@ impl Confirmations {
     }
 
     /// Until when this lease lasts; `None` if nothing was asked for that it answers, or it gives no time.
-    pub fn answered(&mut self, lease: Lease) -> Option<Duration> {
+    pub(crate) fn answered(&mut self, lease: Lease) -> Option<Duration> {
         let mut answered = None;
         while let Some((number, sent)) = self.sent.pop_front_if(|(number, _)| *number <= lease.number) {
             answered = (number == lease.number).then_some(sent);

@@ -5,24 +5,18 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use angarium_directory::{Confirmations, Standing};
-use angarium_proto::registry::v1::{Confirmation, PartitionRevision, WatchRequest, WatchResponse};
+use angarium_directory::{Next, SILENCE, Standing, Watching};
+use angarium_proto::registry::v1::WatchRequest;
 use angarium_runtime::{Shutdown, Tasks, uptime};
-use tokio::sync::mpsc;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout, timeout_at};
-use tokio_stream::StreamExt;
-use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Status, Streaming};
+use tokio::time::{sleep, timeout};
+use tonic::Status;
 
 use crate::peers::Peers;
 use crate::sessions::{LEASE, Sessions};
 use crate::store::Store;
+use crate::watch::revisions;
 use crate::writers::{Author, Writers};
 
-/// As for every follower: the writer answers each confirmation at once.
-const SILENCE: Duration = Duration::from_millis(1_500);
-const CONFIRM_EVERY: Duration = Duration::from_millis(100);
-const WAITING: usize = 16;
 /// Before one that cannot be followed is tried again.
 const PAUSE: Duration = Duration::from_millis(200);
 
@@ -204,60 +198,43 @@ impl Upstream {
             Ok(None) => return Some(End::Refused),
             Err(_elapsed) => return None,
         };
-        let (requests, waiting) = mpsc::channel(WAITING);
         let first = WatchRequest {
             leases_only: true,
             ..WatchRequest::default()
         };
-        // There is room for the first.
-        requests.try_send(first).ok();
-        let Ok(Ok(stream)) = timeout(SILENCE, peer.watch(ReceiverStream::new(waiting))).await else {
-            return None;
-        };
-        self.listen(stream.into_inner(), &requests, standing, is_followed)
-            .await;
+        if let Ok(watching) = Watching::begin(&mut peer, first, SILENCE).await {
+            self.listen(watching, standing, is_followed).await;
+        }
         None
     }
 
     async fn listen(
         &self,
-        mut stream: Streaming<WatchResponse>,
-        requests: &mpsc::Sender<WatchRequest>,
+        mut watching: Watching,
         standing: &Standing,
         is_followed: &(impl Fn() -> bool + Sync),
     ) {
-        let mut confirmations = Confirmations::default();
-        let mut due = interval(CONFIRM_EVERY);
-        due.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut moves = self.sessions.moves();
         let mut applied = self.store.applied();
         let mut sent = Vec::new();
-        let mut silent_at = Instant::now() + SILENCE;
         loop {
-            let next: Result<Option<Result<WatchResponse, Status>>, _> = tokio::select! {
-                _ = due.tick() => {
-                    if !is_followed() {
-                        return;
-                    }
-                    sent = self.confirm(requests, &mut confirmations);
-                    continue;
-                }
+            let is_due = tokio::select! {
+                next = watching.next(standing) => match next {
+                    Ok(Next::Due) => true,
+                    Ok(Next::Leased | Next::Changes(_)) => continue,
+                    Err(_lost) => return,
+                },
                 // The senders live as long as the service.
-                () = async { tokio::select! { _ = moves.changed() => {} _ = applied.changed() => {} } } => {
-                    if self.confirmed() != sent {
-                        sent = self.confirm(requests, &mut confirmations);
-                    }
-                    continue;
-                }
-                next = timeout_at(silent_at, stream.next()) => next,
+                _ = moves.changed() => false,
+                _ = applied.changed() => false,
             };
-            let Ok(Some(Ok(response))) = next else {
+            if is_due && !is_followed() {
                 return;
-            };
-            silent_at = Instant::now() + SILENCE;
-            standing.is_followed_again();
-            if let Some(until) = response.lease.and_then(|lease| confirmations.answered(lease)) {
-                standing.lasts_until(until);
+            }
+            let confirmed = self.confirmed();
+            if is_due || confirmed != sent {
+                watching.confirm(revisions(&confirmed));
+                sent = confirmed;
             }
         }
     }
@@ -266,24 +243,6 @@ impl Upstream {
     fn confirmed(&self) -> Vec<i64> {
         let ends = self.store.read(|state| state.next().to_vec());
         self.sessions.confirmed_of(&ends)
-    }
-
-    fn confirm(&self, requests: &mpsc::Sender<WatchRequest>, confirmations: &mut Confirmations) -> Vec<i64> {
-        let confirmed = self.confirmed();
-        let revision = |(partition, next): (i32, &i64)| PartitionRevision {
-            partition,
-            revision: *next,
-        };
-        let request = WatchRequest {
-            confirmation: Some(Confirmation {
-                number: confirmations.sent_now(),
-                revisions: (0_i32..).zip(&confirmed).map(revision).collect(),
-            }),
-            ..WatchRequest::default()
-        };
-        // If the connection takes nothing it is not heard: then the lease ends.
-        requests.try_send(request).ok();
-        confirmed
     }
 
     fn none_since(&self) -> MutexGuard<'_, Option<Duration>> {

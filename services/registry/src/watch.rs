@@ -206,15 +206,10 @@ impl Watcher {
     }
 
     fn leading_here(&self, changes: Vec<Change>) -> WatchResponse {
-        let revision = |(partition, next): (i32, &i64)| PartitionRevision {
-            partition,
-            revision: *next,
-        };
-        let revisions = (0_i32..).zip(&self.places).map(revision).collect();
         WatchResponse {
             reset: false,
             changes,
-            revisions,
+            revisions: revisions(&self.places),
             lease: None,
         }
     }
@@ -259,6 +254,15 @@ impl Changes {
         self.bytes += change.encoded_len();
         self.list.push(change);
     }
+}
+
+/// As it is sent: the next offset of each partition.
+pub(crate) fn revisions(places: &[i64]) -> Vec<PartitionRevision> {
+    let revision = |(partition, next): (i32, &i64)| PartitionRevision {
+        partition,
+        revision: *next,
+    };
+    (0_i32..).zip(places).map(revision).collect()
 }
 
 /// By partition, in order; what is not a complete list stands for nothing known.
@@ -310,13 +314,8 @@ mod tests {
     }
 
     fn watcher(store: &Arc<Store>, resume_from: &[i64]) -> Watcher {
-        let place = |(partition, revision): (i32, &i64)| PartitionRevision {
-            partition,
-            revision: *revision,
-        };
-        let resume_from = (0..).zip(resume_from).map(place).collect();
         let request = WatchRequest {
-            resume_from,
+            resume_from: revisions(resume_from),
             ..WatchRequest::default()
         };
         Watcher::new(Arc::clone(store), request, Shutdown::new())
