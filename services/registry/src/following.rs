@@ -61,7 +61,7 @@ impl Followers {
         let (kind, watcher) = if first.leases_only {
             (Kind::Registry, None)
         } else {
-            self.upstream.check()?;
+            self.upstream.longest_lease_of_services()?;
             let watcher = Watcher::new(Arc::clone(&store), first, shutdown.clone());
             (Kind::Service, Some(watcher))
         };
@@ -112,10 +112,7 @@ impl Following {
 
     fn lease(&self, confirmation: Confirmation) -> Result<WatchResponse, Status> {
         let longest = match self.watcher {
-            Some(_) => {
-                self.upstream.check()?;
-                self.upstream.longest_lease()
-            }
+            Some(_) => self.upstream.longest_lease_of_services()?,
             None => self.upstream.longest_lease_of_registries(),
         };
         let ends = self.store.read(|state| state.next().to_vec());

@@ -10,11 +10,12 @@ use tonic::{Code, ConnectError, Request, Response, Status};
 
 use crate::changes::Change;
 use crate::peers::Peers;
+use crate::plan::Write;
 use crate::refusal::{Refusal, is_not_writer};
 use crate::revisions;
 use crate::sessions::Sessions;
 use crate::store::Store;
-use crate::writers::{Route, Writers};
+use crate::writers::{Author, Open, Writers};
 
 /// Brings requests to writers.
 #[derive(Debug)]
@@ -32,42 +33,60 @@ impl Routing {
     /// Has a request written, here or elsewhere, and answers once this registry has read it back.
     pub(crate) async fn write<C: Change>(&self, request: Request<C>) -> Result<Response<C::Answer>, Status> {
         let (metadata, _, request) = request.into_parts();
+        let is_passed_on = revisions::is_passed_on(&metadata);
         let deadline = Instant::now() + self.patience;
-        let partition = {
-            let write = request.clone().check(self.clock.now_ms())?;
-            self.writers.partition_of(write.account())
-        };
+        let write = request.clone().check(self.clock.now_ms())?;
+        let partition = self.writers.partition_of(write.account());
+        let mut checked = Some(write);
         let mut moves = self.writers.moves(partition);
         loop {
-            let answer = match self.writers.route(partition) {
-                Route::Here(queue) => {
-                    let write = request.clone().check(self.clock.now_ms())?;
-                    match Writers::write(&queue, write, deadline).await {
-                        Err(Refusal::NotWriter) => None,
-                        Err(refusal) => return Err(refusal.into()),
-                        Ok(stored) => {
-                            self.confirmed(stored.place).await?;
-                            let mut response = Response::new(C::answer(&stored));
-                            revisions::tell(stored.place, response.metadata_mut());
-                            return Ok(response);
-                        }
-                    }
+            let answer = match self.writers.author(partition) {
+                Author::This(open) => {
+                    let write = match checked.take() {
+                        Some(write) => write,
+                        // The one before went with a writer that has ended.
+                        None => request.clone().check(self.clock.now_ms())?,
+                    };
+                    self.write_here::<C>(&open, write, deadline).await
                 }
-                Route::There(endpoint) if !revisions::is_passed_on(&metadata) => {
+                Author::Other(endpoint) if !is_passed_on => {
                     self.pass_on(&endpoint, &metadata, request.clone()).await
                 }
-                Route::There(_) | Route::Nowhere => None,
+                Author::Other(_) | Author::Nobody | Author::Unknown => None,
             };
             if let Some(answer) = answer {
                 return answer;
             }
-            if revisions::is_passed_on(&metadata) {
+            if is_passed_on {
                 return Err(Refusal::NotWriter.into());
             }
             // What another registry may have taken meanwhile is not known to be written: it is not asked again.
             if timeout_at(deadline, moves.next()).await.is_err() {
                 return Err(Refusal::NotWritten.into());
             }
+        }
+    }
+
+    /// Hands a write to the writer here; `None` if that has ended before it took the write.
+    async fn write_here<C: Change>(
+        &self,
+        open: &Open,
+        write: Write,
+        deadline: Instant,
+    ) -> Option<Result<Response<C::Answer>, Status>> {
+        let answered = async {
+            let stored = Writers::write(&open.queue, write, deadline).await?;
+            self.confirmed(stored.place).await?;
+            Ok(stored)
+        };
+        match answered.await {
+            Ok(stored) => {
+                let mut response = Response::new(C::answer(&stored));
+                revisions::tell(stored.place, response.metadata_mut());
+                Some(Ok(response))
+            }
+            Err(Refusal::NotWriter) => None,
+            Err(refusal) => Some(Err(refusal.into())),
         }
     }
 

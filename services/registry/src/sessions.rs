@@ -48,9 +48,9 @@ struct Inner {
     /// Until then there may be some that are not known.
     complete_from: Duration,
     /// By partition: the same, where this registry has begun to write it.
-    complete_of: Vec<Duration>,
+    complete_of: BTreeMap<usize, Duration>,
     /// By partition: up to where it was answered, or told to a writer, that everyone who may act has come.
-    promised: Vec<i64>,
+    promised: BTreeMap<usize, i64>,
 }
 
 #[derive(Debug)]
@@ -96,8 +96,8 @@ impl Sessions {
             sessions: BTreeMap::new(),
             looked_at: now,
             complete_from: now + returning,
-            complete_of: Vec::new(),
-            promised: Vec::new(),
+            complete_of: BTreeMap::new(),
+            promised: BTreeMap::new(),
         };
         Self {
             inner: Mutex::new(inner),
@@ -132,13 +132,7 @@ impl Sessions {
             return;
         };
         let now = uptime();
-        let mut inner = self.inner(now);
-        if inner.complete_of.len() <= at {
-            inner.complete_of.resize(at + 1, Duration::ZERO);
-        }
-        if let Some(complete) = inner.complete_of.get_mut(at) {
-            *complete = now + self.returning;
-        }
+        self.inner(now).complete_of.insert(at, now + self.returning);
     }
 
     /// This registry turns a follower away, which may go on without one.
@@ -224,7 +218,7 @@ impl Inner {
         let confirmed = |session: &Session| session.confirmed.get(at).is_some_and(|next| *next > offset);
         let missing = self.sessions.values().filter(|session| !confirmed(session));
         let leases = missing.map(|session| session.until.saturating_sub(now));
-        let of_partition = self.complete_of.get(at).copied().unwrap_or_default();
+        let of_partition = self.complete_of.get(&at).copied().unwrap_or_default();
         let unknown = self.complete_from.max(of_partition).saturating_sub(now);
         let wait = leases.chain([unknown]).max().filter(|wait| !wait.is_zero());
         if wait.is_none() {
@@ -234,12 +228,8 @@ impl Inner {
     }
 
     fn promise(&mut self, at: usize, next: i64) {
-        if self.promised.len() <= at {
-            self.promised.resize(at + 1, 0);
-        }
-        if let Some(promised) = self.promised.get_mut(at) {
-            *promised = next.max(*promised);
-        }
+        let promised = self.promised.entry(at).or_default();
+        *promised = next.max(*promised);
     }
 }
 
@@ -249,8 +239,10 @@ impl Member {
     pub(crate) fn confirm(&self, confirmed: Vec<i64>, ends: &[i64], longest: Duration) -> Duration {
         let now = uptime();
         let mut inner = self.sessions.inner(now);
-        let promised = inner.promised.clone();
-        let Some(session) = inner.sessions.get_mut(&self.number) else {
+        let Inner {
+            sessions, promised, ..
+        } = &mut *inner;
+        let Some(session) = sessions.get_mut(&self.number) else {
             return Duration::ZERO;
         };
         let covers = |of: &[i64]| {
@@ -274,10 +266,7 @@ impl Member {
             .is_none_or(|behind| now.saturating_sub(behind.since) < grace);
         // What was answered while it had no lease was answered without it.
         let is_unbroken = session.until > now;
-        let knows_all = promised
-            .iter()
-            .enumerate()
-            .all(|(at, next)| confirmed.get(at) >= Some(next));
+        let knows_all = promised.iter().all(|(at, next)| confirmed.get(*at) >= Some(next));
         let lease = if is_recent && (is_unbroken || knows_all) {
             longest.min(LEASE)
         } else {

@@ -63,61 +63,46 @@ impl Upstream {
     /// The longest lease that another registry may have of this one: as long as nobody else can write what this one does.
     /// Of the others that write it has leases itself: were they to count here, two that write would shorten one another's.
     pub(crate) fn longest_lease_of_registries(&self) -> Duration {
-        let allowed = |author: Author| match author {
-            Author::This(lease) => lease.left(),
-            Author::Unknown => Duration::ZERO,
-            Author::Nobody | Author::Other(_) => LEASE,
-        };
-        self.writers
-            .authors()
-            .into_iter()
-            .map(allowed)
-            .min()
-            .unwrap_or(LEASE)
+        self.longest_lease(|_endpoint| LEASE)
     }
 
     /// The longest lease that a service may have now: whoever writes waits for this registry, or is this registry, as
     /// long.
-    pub(crate) fn longest_lease(&self) -> Duration {
-        let standings = self.standings();
-        let allowed = |author: Author| match author {
-            Author::Nobody => LEASE,
-            Author::This(lease) => lease.left(),
-            // It has lost the partition, and has not read yet to whom.
-            Author::Unknown => Duration::ZERO,
-            Author::Other(endpoint) => match standings.get(&endpoint) {
+    ///
+    /// # Errors
+    /// While this registry does not know for long who writes: followers go to another, or on with what they know.
+    pub(crate) fn longest_lease_of_services(&self) -> Result<Duration, Status> {
+        let longest = {
+            let standings = self.standings();
+            self.longest_lease(|endpoint| match standings.get(endpoint) {
                 Some(standing) => standing.left().unwrap_or(LEASE),
                 // It has just said that it writes.
                 None => Duration::ZERO,
-            },
+            })
         };
-        let longest = self
-            .writers
-            .authors()
-            .into_iter()
-            .map(allowed)
-            .min()
-            .unwrap_or(LEASE);
-        drop(standings);
+        let now = uptime();
         let mut none_since = self.none_since();
-        *none_since = longest.is_zero().then(|| none_since.unwrap_or_else(uptime));
-        longest
+        *none_since = longest.is_zero().then(|| none_since.unwrap_or(now));
+        if none_since.is_some_and(|since| now.saturating_sub(since) > BLIND) {
+            // Whoever is turned away may go on alone.
+            self.sessions.turns_away();
+            let message =
+                "this registry does not hear of those that write: is Kafka away, or one of them frozen?";
+            return Err(Status::unavailable(message));
+        }
+        Ok(longest)
     }
 
-    /// Refuses followers while this registry does not know for long who writes: they go to another, or on with what they
-    /// know.
-    pub(crate) fn check(&self) -> Result<(), Status> {
-        let since = *self.none_since();
-        match since {
-            Some(since) if self.longest_lease().is_zero() && uptime().saturating_sub(since) > BLIND => {
-                // Whoever is turned away may go on alone.
-                self.sessions.turns_away();
-                let message =
-                    "this registry does not hear of those that write: is Kafka away, or one of them frozen?";
-                Err(Status::unavailable(message))
-            }
-            _ => Ok(()),
-        }
+    /// The shortest of what each writer allows.
+    fn longest_lease(&self, of_another: impl Fn(&str) -> Duration) -> Duration {
+        let allowed = self.writers.authors().map(|author| match author {
+            Author::Nobody => LEASE,
+            Author::This(open) => open.lease.left(),
+            // It has lost the partition, and has not read yet to whom.
+            Author::Unknown => Duration::ZERO,
+            Author::Other(endpoint) => of_another(&endpoint),
+        });
+        allowed.min().unwrap_or(LEASE)
     }
 
     /// Follows every other registry for as long as it writes, until the shutdown begins.
@@ -157,7 +142,7 @@ impl Upstream {
             Author::Other(endpoint) => Some(endpoint),
             Author::Nobody | Author::This(_) | Author::Unknown => None,
         };
-        let mut endpoints: Vec<String> = self.writers.authors().into_iter().filter_map(other).collect();
+        let mut endpoints: Vec<String> = self.writers.authors().filter_map(other).collect();
         endpoints.sort_unstable();
         endpoints.dedup();
         endpoints

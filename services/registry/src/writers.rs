@@ -37,12 +37,12 @@ pub(crate) struct Writers {
 #[derive(Clone, Debug)]
 pub(crate) struct Door(Arc<watch::Sender<Option<Open>>>);
 
-/// Writes are taken.
+/// Writes are taken here.
 #[derive(Clone, Debug)]
-struct Open {
-    queue: mpsc::Sender<Command>,
+pub(crate) struct Open {
+    pub(crate) queue: mpsc::Sender<Command>,
     /// As long as it lasts nobody else can be the writer.
-    lease: Lease,
+    pub(crate) lease: Lease,
 }
 
 /// Who writes a partition, as far as this registry knows.
@@ -50,7 +50,7 @@ struct Open {
 pub(crate) enum Author {
     /// It was never written, or by one that has ended.
     Nobody,
-    This(Lease),
+    This(Open),
     /// Another registry, reached there.
     Other(String),
     /// This registry did, and does not now.
@@ -65,16 +65,6 @@ pub(crate) struct Moves {
 
 /// Before another registry is asked again whether it takes writes.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
-
-/// Where writes of an account are taken.
-#[derive(Debug)]
-pub(crate) enum Route {
-    Here(mpsc::Sender<Command>),
-    /// By another registry, reached there.
-    There(String),
-    /// By nobody at the moment.
-    Nowhere,
-}
 
 /// What a write left behind; nothing after a deletion.
 #[derive(Debug)]
@@ -186,35 +176,29 @@ impl Writers {
         partition_of(account.to_string().as_bytes(), self.partitions)
     }
 
-    /// Where writes of a partition are taken now.
-    pub(crate) fn route(&self, partition: i32) -> Route {
+    /// Who writes a partition.
+    pub(crate) fn author(&self, partition: i32) -> Author {
         let open = self.door(partition).and_then(|door| door.0.borrow().clone());
-        if let Some(Open { queue, .. }) = open {
-            return Route::Here(queue);
+        if let Some(open) = open {
+            return Author::This(open);
         }
         match self.store.read(|state| state.writer(partition).cloned()) {
-            Some(claim) if claim.endpoint != self.claim.endpoint => Route::There(claim.endpoint),
-            _ => Route::Nowhere,
+            None => Author::Nobody,
+            Some(claim) if claim.incarnation == self.claim.incarnation => Author::Unknown,
+            // What this registry was before it was started again is no more.
+            Some(claim) if claim.endpoint == self.claim.endpoint => Author::Nobody,
+            Some(claim) => Author::Other(claim.endpoint),
         }
     }
 
     /// Who writes, by partition.
-    pub(crate) fn authors(&self) -> Vec<Author> {
-        let author = |(partition, door): (i32, &Door)| {
-            let open = door.0.borrow().clone();
-            match (open, self.store.read(|state| state.writer(partition).cloned())) {
-                (Some(Open { lease, .. }), _) => Author::This(lease),
-                (None, None) => Author::Nobody,
-                (None, Some(claim)) if claim.incarnation == self.claim.incarnation => Author::Unknown,
-                // What this registry was before it was started again is no more.
-                (None, Some(claim)) if claim.endpoint == self.claim.endpoint => Author::Nobody,
-                (None, Some(claim)) => Author::Other(claim.endpoint),
-            }
-        };
-        (0_i32..).zip(self.doors.iter()).map(author).collect()
+    pub(crate) fn authors(&self) -> impl Iterator<Item = Author> {
+        (0_i32..)
+            .zip(self.doors.iter())
+            .map(|(partition, _)| self.author(partition))
     }
 
-    /// Tells of changes of the route of a partition from now on.
+    /// Tells of changes of the author of a partition from now on.
     pub(crate) fn moves(&self, partition: i32) -> Moves {
         Moves {
             door: self.door(partition).map(|door| door.0.subscribe()),
