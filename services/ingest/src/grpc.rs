@@ -128,15 +128,15 @@ fn known_account(core: &Core, account: u64) -> Result<AccountId, (Status, Reason
             Reason::Invalid,
         )
     })?;
-    if core.directory.account(account).is_some() {
-        return Ok(account);
+    match core.has(account) {
+        Some(true) => Ok(account),
+        Some(false) => Err((not_found(account), Reason::NotFound)),
+        None => {
+            let details = ErrorDetails::with_retry_info(Some(refusal::RETRY_BUSY));
+            let status = Status::with_error_details(Code::Unavailable, refusal::NOT_READY, details);
+            Err((status, Reason::Unavailable))
+        }
     }
-    if !core.directory.is_ready() || !core.directory.is_in_force() {
-        let details = ErrorDetails::with_retry_info(Some(refusal::RETRY_BUSY));
-        let status = Status::with_error_details(Code::Unavailable, refusal::NOT_READY, details);
-        return Err((status, Reason::Unavailable));
-    }
-    Err((not_found(account), Reason::NotFound))
 }
 
 fn not_found(account: AccountId) -> Status {

@@ -69,13 +69,11 @@ async fn accept(core: &Core, account: &str, request: Request) -> Result<Response
     let account: AccountId = account
         .parse()
         .map_err(|error: angarium_model::InvalidId| Refusal::NotFound(error.to_string()))?;
-    if core.directory.account(account).is_none() {
-        if !core.knows_accounts().await {
-            return Err(Refusal::NotReady);
-        }
-        if core.directory.account(account).is_none() {
-            return Err(Refusal::NotFound(refusal::no_account(account)));
-        }
+    core.look_for([account.get()]).await;
+    match core.has(account) {
+        Some(true) => {}
+        Some(false) => return Err(Refusal::NotFound(refusal::no_account(account))),
+        None => return Err(Refusal::NotReady),
     }
     let format = body::format(request.headers())?;
     let trace = request

@@ -49,19 +49,20 @@ pub(crate) struct Core {
 const ACCOUNTS_WITHIN: Duration = Duration::from_secs(1);
 
 impl Core {
-    /// Whether every account is known whose creation was acknowledged before this is asked; all that are known while
-    /// the registry is away.
-    pub(crate) async fn knows_accounts(&self) -> bool {
-        let in_force = timeout(ACCOUNTS_WITHIN, self.directory.in_force());
-        self.directory.is_ready() && in_force.await.is_ok()
+    /// Whether there is such an account; `None` while that cannot be said: the registry may have it by now.
+    pub(crate) fn has(&self, account: AccountId) -> Option<bool> {
+        if self.directory.account(account).is_some() {
+            return Some(true);
+        }
+        (self.directory.is_ready() && self.directory.is_in_force()).then_some(false)
     }
 
-    /// Waits, for a bounded time, until it can be said whether these accounts exist.
+    /// Waits, for a bounded time, until [`Core::has`] can say it of these.
     pub(crate) async fn look_for(&self, accounts: impl IntoIterator<Item = u64>) {
-        let is_unknown = |id| AccountId::new(id).is_ok_and(|id| self.directory.account(id).is_none());
-        if accounts.into_iter().any(is_unknown) {
-            // What it says is seen with each account.
-            self.knows_accounts().await;
+        let is_open = |id| AccountId::new(id).is_ok_and(|account| self.has(account).is_none());
+        if self.directory.is_ready() && accounts.into_iter().any(is_open) {
+            // What came of it is seen with each account.
+            timeout(ACCOUNTS_WITHIN, self.directory.in_force()).await.ok();
         }
     }
 
