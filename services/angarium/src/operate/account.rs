@@ -65,7 +65,8 @@ pub(crate) async fn run(command: AccountCommand) -> anyhow::Result<()> {
         }
         AccountCommand::List(at) => {
             let mut registry = Registry::at(&at)?;
-            let rows = registry.accounts().await?.into_iter().map(row).collect();
+            let accounts = registry.accounts().await;
+            let rows = registry.told(accounts)?.into_iter().map(row).collect();
             print(&list(at.reach.output, &HEADERS, rows))
         }
     }

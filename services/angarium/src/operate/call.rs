@@ -32,6 +32,23 @@ pub(super) fn present<T>(field: Option<T>) -> anyhow::Result<T> {
     )
 }
 
+/// All entries of a list that comes in pages. `page` takes the token of a page, which is empty for the first, and gives its
+/// entries and the token of the next.
+pub(super) async fn all_pages<T, E>(
+    mut page: impl AsyncFnMut(String) -> Result<(Vec<T>, String), E>,
+) -> Result<Vec<T>, E> {
+    let mut all = Vec::new();
+    let mut token = String::new();
+    loop {
+        let (entries, next) = page(token).await?;
+        all.extend(entries);
+        if next.is_empty() {
+            return Ok(all);
+        }
+        token = next;
+    }
+}
+
 /// What is wrong, all of it: the message names the first mistake only.
 fn mistakes(status: &Status) -> String {
     let violations = status

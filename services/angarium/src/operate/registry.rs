@@ -8,7 +8,7 @@ use angarium_runtime::grpc::{Client, MAX_MESSAGE_BYTES, client};
 use anyhow::Context;
 use tonic::{Request, Response, Status};
 
-use super::call::explain;
+use super::call::{all_pages, explain};
 use crate::cli::AtRegistry;
 use crate::settings::Settings;
 
@@ -41,47 +41,40 @@ impl Registry {
     }
 
     /// All accounts.
-    pub(super) async fn accounts(&mut self) -> anyhow::Result<Vec<Account>> {
-        let mut all = Vec::new();
-        let mut page_token = String::new();
-        loop {
+    pub(super) async fn accounts(&mut self) -> Result<Vec<Account>, Status> {
+        all_pages(async |page_token| {
             let page = ListAccountsRequest {
                 page_size: PAGE,
                 page_token,
             };
-            let sent = self.calls.list_accounts(request(page)).await;
-            let answer = self.answer(sent)?;
-            all.extend(answer.accounts);
-            page_token = answer.next_page_token;
-            if page_token.is_empty() {
-                return Ok(all);
-            }
-        }
+            let answer = self.calls.list_accounts(request(page)).await?.into_inner();
+            Ok((answer.accounts, answer.next_page_token))
+        })
+        .await
     }
 
     /// All webhooks of an account.
-    pub(super) async fn webhooks(&mut self, account_id: u64) -> anyhow::Result<Vec<Webhook>> {
-        let mut all = Vec::new();
-        let mut page_token = String::new();
-        loop {
+    pub(super) async fn webhooks(&mut self, account_id: u64) -> Result<Vec<Webhook>, Status> {
+        all_pages(async |page_token| {
             let page = ListWebhooksRequest {
                 account_id,
                 page_size: PAGE,
                 page_token,
             };
-            let sent = self.calls.list_webhooks(request(page)).await;
-            let answer = self.answer(sent)?;
-            all.extend(answer.webhooks);
-            page_token = answer.next_page_token;
-            if page_token.is_empty() {
-                return Ok(all);
-            }
-        }
+            let answer = self.calls.list_webhooks(request(page)).await?.into_inner();
+            Ok((answer.webhooks, answer.next_page_token))
+        })
+        .await
     }
 
     /// The answer, or what to tell the person who asked.
     pub(super) fn answer<T>(&self, result: Result<Response<T>, Status>) -> anyhow::Result<T> {
-        result.map(Response::into_inner).map_err(|status| {
+        self.told(result.map(Response::into_inner))
+    }
+
+    /// The same of what was taken out of an answer.
+    pub(super) fn told<T>(&self, result: Result<T, Status>) -> anyhow::Result<T> {
+        result.map_err(|status| {
             explain(
                 "the registry",
                 &self.endpoint,

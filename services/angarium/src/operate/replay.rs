@@ -17,7 +17,7 @@ use chrono::{DateTime, SecondsFormat};
 use serde_json::json;
 use tonic::Request;
 
-use super::call::present;
+use super::call::{all_pages, present};
 use super::delivery::Delivery;
 use crate::cli::{DeadLetters, LaneArg, Replay, ReplayCancel, ReplayStatus, Resend};
 use crate::output::{Row, list, one, print};
@@ -138,9 +138,7 @@ pub(super) async fn resend(resend: Resend) -> anyhow::Result<()> {
 
 pub(super) async fn dead_letters(dead_letters: DeadLetters) -> anyhow::Result<()> {
     let worker = Delivery::at(&dead_letters.at)?;
-    let mut page_token = String::new();
-    let mut rows = Vec::new();
-    loop {
+    let entries = all_pages(async |page_token| {
         let asked = request(ListDeadLettersRequest {
             account_id: dead_letters.of.account,
             webhook_id: dead_letters.of.webhook.clone(),
@@ -149,14 +147,10 @@ pub(super) async fn dead_letters(dead_letters: DeadLetters) -> anyhow::Result<()
             page_token,
         });
         let answer = worker.answer(LATE, service(&worker).list_dead_letters(asked).await)?;
-        for entry in answer.dead_letters {
-            rows.push(row(entry)?);
-        }
-        page_token = answer.next_page_token;
-        if page_token.is_empty() {
-            break;
-        }
-    }
+        anyhow::Ok((answer.dead_letters, answer.next_page_token))
+    });
+    let entries = entries.await?.into_iter();
+    let rows: Vec<_> = entries.map(row).collect::<anyhow::Result<_>>()?;
     let headers = [
         "position",
         "type",

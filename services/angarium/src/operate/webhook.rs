@@ -92,8 +92,8 @@ async fn create(create: WebhookCreate) -> anyhow::Result<()> {
 
 async fn list_all(account_id: u64, at: &AtRegistry) -> anyhow::Result<()> {
     let mut registry = Registry::at(at)?;
-    let webhooks = registry.webhooks(account_id).await?;
-    let rows = webhooks.iter().map(summary).collect();
+    let webhooks = registry.webhooks(account_id).await;
+    let rows = registry.told(webhooks)?.iter().map(summary).collect();
     print(&list(at.reach.output, &SUMMARY, rows))
 }
 

@@ -15,8 +15,14 @@ const HEADERS: [&str; 2] = ["webhooks that sign", "sealed anew"];
 pub(super) async fn run(at: &AtRegistry) -> anyhow::Result<()> {
     let mut registry = Registry::at(at)?;
     let (mut signing, mut resealed) = (0_u64, 0_u64);
-    for account in registry.accounts().await? {
-        for webhook in registry.webhooks(account.id).await? {
+    let accounts = registry.accounts().await;
+    for account in registry.told(accounts)? {
+        let webhooks = match registry.webhooks(account.id).await {
+            // The account was deleted meanwhile.
+            Err(status) if status.code() == Code::NotFound => continue,
+            webhooks => registry.told(webhooks)?,
+        };
+        for webhook in webhooks {
             if !signs(&webhook) {
                 continue;
             }
