@@ -4,8 +4,8 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use angarium_model::{AccountId, WebhookId};
-use angarium_proto::convert::{Secrets, account_from_wire, webhook_from_wire};
+use angarium_model::{AccountId, KeyId, WebhookId};
+use angarium_proto::convert::{Secrets, account_from_wire, api_key_from_wire, webhook_from_wire};
 use angarium_proto::registry::v1::registry_service_client::RegistryServiceClient;
 use angarium_proto::registry::v1::{Change, PartitionRevision, WatchRequest, WatchResponse, change};
 use angarium_proto::{FieldError, InvalidWire};
@@ -236,6 +236,11 @@ fn edit(change: Change) -> Result<Edit, InvalidWire> {
     Ok(match change.change.ok_or_else(missing)? {
         change::Change::Account(account) => Edit::Account(account_from_wire(account).map_err(InvalidWire)?),
         change::Change::Webhook(webhook) => Edit::webhook(webhook_from_wire(webhook).map_err(InvalidWire)?),
+        change::Change::ApiKey(key) => Edit::Key(api_key_from_wire(key).map_err(InvalidWire)?),
+        change::Change::DeletedApiKeyId(id) => Edit::DropKey(
+            id.parse::<KeyId>()
+                .map_err(|error| wrong("deleted_api_key_id", &error))?,
+        ),
         change::Change::DeletedAccountId(id) => {
             Edit::DropAccount(AccountId::new(id).map_err(|error| wrong("deleted_account_id", &error))?)
         }

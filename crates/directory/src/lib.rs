@@ -1,4 +1,4 @@
-//! Accounts and webhooks in memory, as the registry last told them.
+//! Accounts, webhooks and API keys in memory, as the registry last told them.
 //!
 //! A [`Directory`] follows one registry over its `Watch` call: a snapshot first, then every change as it comes into
 //! force. It confirms what it knows, and has a lease for as long as the registry waits for its confirmations
@@ -18,8 +18,10 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
-use angarium_model::{Account, AccountId, Revision, Webhook, WebhookId};
+use angarium_model::{Account, AccountId, ApiKey, KeyId, Revision, Webhook, WebhookId};
+use angarium_runtime::access::Keys;
 use angarium_runtime::{Clock, Tasks, grpc};
+use futures::future::{BoxFuture, FutureExt as _};
 use tokio::sync::watch;
 
 pub use angarium_proto::convert::Secrets;
@@ -100,6 +102,19 @@ impl Directory {
             .advance(vec![Edit::webhook(webhook)], Revisions::single(revision));
     }
 
+    /// Adds or changes an API key of a [`Directory::fixed`], for tests.
+    pub fn put_key(&self, key: ApiKey) {
+        let revision = key.revision;
+        self.shared
+            .advance(vec![Edit::Key(key)], Revisions::single(revision));
+    }
+
+    /// Revokes an API key of a [`Directory::fixed`], for tests, at a revision.
+    pub fn drop_key(&self, id: KeyId, revision: Revision) {
+        self.shared
+            .advance(vec![Edit::DropKey(id)], Revisions::single(revision));
+    }
+
     /// Takes the lease of a [`Directory::fixed`], for tests: as of a follower that the registry does not wait for.
     pub fn lose_lease(&self) {
         self.shared.standing.is_followed_again();
@@ -176,6 +191,24 @@ impl Directory {
     #[must_use]
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.shared.changes.subscribe()
+    }
+}
+
+impl Keys for Directory {
+    fn key(&self, id: KeyId) -> Option<Arc<ApiKey>> {
+        self.shared.view().key(id)
+    }
+
+    fn is_in_force(&self) -> bool {
+        self.is_ready() && Self::is_in_force(self)
+    }
+
+    fn in_force(&self) -> BoxFuture<'_, ()> {
+        async {
+            self.ready().await;
+            Self::in_force(self).await;
+        }
+        .boxed()
     }
 }
 

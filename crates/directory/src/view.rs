@@ -4,13 +4,13 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use angarium_kafka::partition_of;
-use angarium_model::{Account, AccountId, EventName, Revision, Webhook, WebhookId};
+use angarium_model::{Account, AccountId, ApiKey, EventName, KeyId, Revision, Webhook, WebhookId};
 use immutable_chunkmap::map::MapM;
 
 use crate::Matched;
 use crate::index::Index;
 
-/// Accounts and webhooks, and how far they are known.
+/// Accounts, webhooks and API keys, and how far they are known.
 ///
 /// A copy costs nothing and does not change: what is the same in both is shared, so that keeping an old view costs
 /// what has changed since.
@@ -18,6 +18,7 @@ use crate::index::Index;
 pub struct View {
     accounts: MapM<AccountId, Arc<Account>>,
     webhooks: MapM<WebhookId, Arc<Webhook>>,
+    keys: MapM<KeyId, Arc<ApiKey>>,
     index: Index,
     revisions: Revisions,
 }
@@ -27,8 +28,10 @@ pub struct View {
 pub(crate) enum Edit {
     Account(Account),
     Webhook(Arc<Webhook>),
+    Key(ApiKey),
     DropAccount(AccountId),
     DropWebhook(WebhookId),
+    DropKey(KeyId),
 }
 
 /// By partition of the registry topic: the offset below which everything is known.
@@ -59,7 +62,13 @@ impl View {
                 Edit::DropAccount(id) => {
                     self.accounts.remove_cow(&id);
                 }
+                Edit::Key(key) => {
+                    self.keys.insert_cow(key.id, Arc::new(key));
+                }
                 Edit::DropWebhook(id) => self.remove_webhook(id),
+                Edit::DropKey(id) => {
+                    self.keys.remove_cow(&id);
+                }
             }
         }
     }
@@ -76,6 +85,10 @@ impl View {
 
     pub(crate) fn webhook(&self, id: WebhookId) -> Option<Arc<Webhook>> {
         self.webhooks.get(&id).cloned()
+    }
+
+    pub(crate) fn key(&self, id: KeyId) -> Option<Arc<ApiKey>> {
+        self.keys.get(&id).cloned()
     }
 
     /// The webhooks of an account that want events of this type. The cost follows what matches, not what exists.
@@ -111,7 +124,8 @@ impl Edit {
         match self {
             Self::Account(account) => account.revision,
             Self::Webhook(webhook) => webhook.revision,
-            Self::DropAccount(_) | Self::DropWebhook(_) => Revision::default(),
+            Self::Key(key) => key.revision,
+            Self::DropAccount(_) | Self::DropWebhook(_) | Self::DropKey(_) => Revision::default(),
         }
     }
 }

@@ -14,6 +14,11 @@ pub enum InvalidId {
     /// A webhook id is not `wh_` and 32 hexadecimal digits.
     #[error("a webhook id is `wh_` and 32 lower-case hexadecimal digits, not {0:?}")]
     Webhook(String),
+    /// The id of an API key is not `ak_` and 32 hexadecimal digits. It may be a whole key, so it is not told.
+    #[error(
+        "the id of an API key is `ak_` and 32 lower-case hexadecimal digits, without the secret behind it"
+    )]
+    Key,
     /// A text is empty where it must not be.
     #[error("{what} must not be empty")]
     Empty {
@@ -85,55 +90,70 @@ impl FromStr for AccountId {
     }
 }
 
-/// A webhook's id: a UUID, written `wh_` and 32 hexadecimal digits.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct WebhookId(Uuid);
+/// An id that is a UUID, written as a prefix and 32 hexadecimal digits.
+macro_rules! prefixed_uuid {
+    ($(#[$doc:meta])* $name:ident, $prefix:literal, $invalid:expr) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(Uuid);
 
-impl WebhookId {
-    const PREFIX: &str = "wh_";
+        impl $name {
+            const PREFIX: &str = $prefix;
 
-    /// From the 16 bytes that records carry.
-    #[must_use]
-    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
-        Self(Uuid::from_bytes(bytes))
-    }
+            /// From its 16 bytes.
+            #[must_use]
+            pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+                Self(Uuid::from_bytes(bytes))
+            }
 
-    /// The 16 bytes that records carry.
-    #[must_use]
-    pub const fn as_bytes(&self) -> &[u8; 16] {
-        self.0.as_bytes()
-    }
+            /// Its 16 bytes.
+            #[must_use]
+            pub const fn as_bytes(&self) -> &[u8; 16] {
+                self.0.as_bytes()
+            }
+        }
+
+        impl From<Uuid> for $name {
+            fn from(uuid: Uuid) -> Self {
+                Self(uuid)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}{}", Self::PREFIX, self.0.simple())
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = InvalidId;
+
+            fn from_str(text: &str) -> Result<Self, InvalidId> {
+                let lower_hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+                text.strip_prefix(Self::PREFIX)
+                    .filter(|hex| hex.len() == 32 && hex.bytes().all(lower_hex))
+                    .and_then(|hex| Uuid::try_parse(hex).ok())
+                    .map(Self)
+                    .ok_or_else(|| ($invalid)(text))
+            }
+        }
+    };
 }
 
-impl From<Uuid> for WebhookId {
-    fn from(uuid: Uuid) -> Self {
-        Self(uuid)
-    }
+prefixed_uuid! {
+    /// A webhook's id: a UUID, written `wh_` and 32 hexadecimal digits.
+    WebhookId, "wh_", |text: &str| InvalidId::Webhook(text.chars().take(64).collect())
 }
 
-impl fmt::Display for WebhookId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}", Self::PREFIX, self.0.simple())
-    }
-}
-
-impl fmt::Debug for WebhookId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-impl FromStr for WebhookId {
-    type Err = InvalidId;
-
-    fn from_str(text: &str) -> Result<Self, InvalidId> {
-        let lower_hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
-        text.strip_prefix(Self::PREFIX)
-            .filter(|hex| hex.len() == 32 && hex.bytes().all(lower_hex))
-            .and_then(|hex| Uuid::try_parse(hex).ok())
-            .map(Self)
-            .ok_or_else(|| InvalidId::Webhook(text.chars().take(64).collect()))
-    }
+prefixed_uuid! {
+    /// An API key's id: a UUID, written `ak_` and 32 hexadecimal digits. It is no secret.
+    KeyId, "ak_", |_text: &str| InvalidId::Key
 }
 
 /// An opaque text with a bound in bytes.

@@ -3,6 +3,7 @@
 //! Everything here is plain data, checked when it is made and trusted afterwards: no I/O, no async, no clock.
 //! Wire types live in `angarium-proto` and become these at the edge.
 
+mod access;
 mod catalogue;
 mod event;
 mod ids;
@@ -10,9 +11,10 @@ mod lane;
 pub mod samples;
 mod webhook;
 
+pub use access::{Access, Actor, ApiKey, Grant, Previous, Role, Scope, Scopes, SecretHash, UnknownName};
 pub use catalogue::{Catalogue, EventType};
 pub use event::{AcceptedAt, Event, JsonObject, NotAnObject, Position, Timestamp};
-pub use ids::{AccountId, EventId, EventInfo, EventName, InvalidId, WebhookId};
+pub use ids::{AccountId, EventId, EventInfo, EventName, InvalidId, KeyId, WebhookId};
 pub use lane::Lane;
 pub use webhook::{
     Account, Authentication, Bounded, DeadLetter, DetailTooLong, Disabled, DisabledReason, InvalidWebhook,

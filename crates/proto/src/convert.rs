@@ -1,14 +1,17 @@
 //! Wire types to model types and back.
 
+mod access;
 mod delivery;
 mod event;
 mod registry;
 mod settings;
 
+pub use access::{api_key_from_wire, api_key_to_wire, grant_from_wire, grant_to_wire};
 pub use delivery::{append_webhook_id, delivery_of, lane_from_wire, lane_to_wire, webhook_ids};
 pub use event::{event_from_record, event_to_record, position_from_wire, position_to_wire};
 pub use registry::{
-    MAX_EVENT_TYPES, Secrets, account_from_wire, account_to_wire, webhook_from_wire, webhook_to_wire,
+    MAX_EVENT_TYPES, Secrets, account_from_wire, account_to_wire, check_name, webhook_from_wire,
+    webhook_to_wire,
 };
 pub use settings::{disabled_from_wire, disabled_to_wire, in_flight_of_an_ordered_webhook};
 

@@ -11,6 +11,9 @@ pub use invalid::{FieldError, InvalidWire, invalid_argument, under, with_violati
 /// The description of all services, for reflection.
 pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/angarium.bin"));
 
+/// Every method by its path, in order, and what a caller of it needs.
+pub const METHOD_SCOPES: &[(&str, angarium_model::Scope)] = include!(concat!(env!("OUT_DIR"), "/scopes.rs"));
+
 macro_rules! generated {
     ($(#[$doc:meta])* $module:ident, $package:literal) => {
         $(#[$doc])*
@@ -34,6 +37,10 @@ macro_rules! generated {
 /// Everything in package `angarium`.
 mod angarium {
     generated! {
+        /// Who may do what.
+        access, "angarium.access.v1"
+    }
+    generated! {
         /// Events and how they are published.
         event, "angarium.event.v1"
     }
@@ -55,4 +62,4 @@ mod angarium {
     }
 }
 
-pub use angarium::{delivery, event, journal, notice, registry};
+pub use angarium::{access, delivery, event, journal, notice, registry};

@@ -1,15 +1,23 @@
-//! The operator's key: until accounts have keys of their own, this one opens everything, and nothing is open
-//! without it.
+//! Who is let in, and with what: the operator's key, which opens everything, and API keys, which open what they allow.
+//!
+//! A [`Gate`] stands before every service. It knows API keys from whoever follows the registry ([`Keys`]).
+
+pub(crate) mod gate;
+mod token;
 
 use std::fmt;
 use std::sync::Arc;
 
 use subtle::ConstantTimeEq;
 
+pub use gate::{Denied, Gate, Keys};
+pub use token::{Token, new_token};
+
 /// The fewest bytes of a key: shorter ones can be guessed.
 pub const MIN_KEY_BYTES: usize = 16;
 
-/// The key that callers present as `authorization: Bearer <key>`. Never printed by `Debug`.
+/// The key of the settings that opens everything; for callers, whatever key they present as `authorization: Bearer <key>`.
+/// Never printed by `Debug`.
 #[derive(Clone)]
 pub struct OperatorKey(Arc<str>);
 
@@ -44,7 +52,7 @@ impl OperatorKey {
     pub fn generate() -> Self {
         let random: [u8; 24] = rand::random();
         let digits: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
-        Self(format!("ak_{digits}").into())
+        Self(format!("op_{digits}").into())
     }
 
     /// The key itself, for a request to another service.
@@ -53,17 +61,18 @@ impl OperatorKey {
         &self.0
     }
 
-    /// Whether a call with this `authorization` header may pass. The scheme is case-insensitive (RFC 9110).
-    ///
-    /// The comparison takes the same time wherever two keys of one length differ.
-    #[must_use]
-    pub fn allows(&self, authorization: Option<&str>) -> bool {
-        let Some((scheme, key)) = authorization.and_then(|header| header.trim().split_once(' ')) else {
-            return false;
-        };
-        scheme.eq_ignore_ascii_case("bearer")
-            && bool::from(key.trim_start().as_bytes().ct_eq(self.0.as_bytes()))
+    /// Whether this is the key. The comparison takes the same time wherever two keys of one length differ.
+    fn is(&self, presented: &str) -> bool {
+        bool::from(presented.as_bytes().ct_eq(self.0.as_bytes()))
     }
+}
+
+/// What an `authorization` header presents. The scheme is case-insensitive (RFC 9110).
+fn bearer(authorization: &str) -> Option<&str> {
+    let (scheme, presented) = authorization.trim().split_once(' ')?;
+    scheme
+        .eq_ignore_ascii_case("bearer")
+        .then(|| presented.trim_start())
 }
 
 impl fmt::Debug for OperatorKey {
@@ -81,12 +90,13 @@ mod tests {
     #[test]
     fn only_the_bearer_of_the_key_passes() {
         let key = OperatorKey::new(TEXT).unwrap();
+        let opens = |header| bearer(header).is_some_and(|presented| key.is(presented));
         for good in [
             "Bearer 0123456789abcdef",
             "bearer 0123456789abcdef",
             "BEARER  0123456789abcdef ",
         ] {
-            assert!(key.allows(Some(good)), "{good}");
+            assert!(opens(good), "{good}");
         }
         for bad in [
             "",
@@ -97,9 +107,8 @@ mod tests {
             "Bearer 0123456789abcdeF",
             "Bearer 0123456789abcdef0",
         ] {
-            assert!(!key.allows(Some(bad)), "{bad}");
+            assert!(!opens(bad), "{bad}");
         }
-        assert!(!key.allows(None));
     }
 
     #[test]

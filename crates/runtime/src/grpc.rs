@@ -1,14 +1,16 @@
 //! The gRPC server and client of the house.
 //!
-//! Every service of a [`Server`] refuses calls without the operator's key, but for `grpc.health.v1.Health`,
+//! Every service of a [`Server`] refuses calls without a key that allows them, but for `grpc.health.v1.Health`,
 //! which probes call. Servers close in bounded time: a stream that never ends by itself, such as a Watch, is
 //! cut when the drain is over.
 
 mod client;
+mod guarded;
 mod server;
 mod severable;
 
 pub use client::{Address, Client, InvalidEndpoint, NotConnected, WithKey, check_endpoint, client};
+pub use guarded::{access, denied};
 pub use server::{Error, Server};
 
 /// The largest message that clients, the registry and reflection decode. Ingest has a setting of its own.

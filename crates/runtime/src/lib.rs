@@ -4,7 +4,7 @@
 //! - [`Clock`] gives wall-clock time, which a test can set.
 //! - [`config`] reads settings once, and reports all mistakes together.
 //! - [`grpc`] is the server and the client of the house: keys, health, reflection, limits, an end that is bounded.
-//! - [`access`] holds the operator's key; [`telemetry`] the log; [`metrics`] makes instruments; [`signals`] the wish of
+//! - [`access`] says who is let in, and with what; [`telemetry`] the log; [`metrics`] makes instruments; [`signals`] the wish of
 //!   the operating system.
 //!
 //! A process is wired in this order: read the settings, [`telemetry::init`], make [`Tasks`], start services on

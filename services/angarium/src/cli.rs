@@ -1,6 +1,7 @@
 //! What can be asked for on the command line.
 
 mod account;
+mod key;
 mod replay;
 mod webhook;
 
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use account::AccountCommand;
+pub(crate) use key::{GrantArgs, HomeArgs, KeyCommand, KeyCreate, KeyName, KeyRotate, KeyUpdate};
 pub(crate) use replay::{DeadLetters, LaneArg, Replay, ReplayCancel, ReplayStatus, Resend};
 pub(crate) use webhook::{
     FormatArg, Method, OrDefault, OrderingArg, SendingArgs, TimetableArgs, WebhookChange, WebhookCommand,
@@ -70,6 +72,11 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: WebhookCommand,
     },
+    /// Create, look at, change, replace and revoke API keys
+    Key {
+        #[command(subcommand)]
+        command: KeyCommand,
+    },
     /// Publish events from a file: one event, an array, an envelope, or one event a line
     Publish(Publish),
 }
@@ -115,7 +122,7 @@ fn name_and_value(text: &str) -> Result<(String, String), String> {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Connection and output")]
 pub(crate) struct Reach {
-    /// The operator's key [variable: ANGARIUM_OPERATOR_KEY]
+    /// An API key, or the operator's key [variable: ANGARIUM_API_KEY, else ANGARIUM_OPERATOR_KEY]
     #[arg(long, value_name = "KEY")]
     pub(crate) key: Option<String>,
     /// How answers look

@@ -3,6 +3,7 @@
 mod account;
 mod call;
 mod delivery;
+mod key;
 mod publish;
 mod registry;
 mod replay;
@@ -10,6 +11,7 @@ mod trial;
 mod webhook;
 
 pub(crate) use account::run as account;
+pub(crate) use key::run as key;
 pub(crate) use publish::exchange;
 pub(crate) use publish::run as publish;
 pub(crate) use webhook::run as webhook;

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use chrono::{DateTime, SecondsFormat};
 use serde_json::Value;
 
 use crate::cli::Shape;
@@ -56,6 +57,14 @@ pub(crate) fn one(shape: Shape, headers: &[&str], row: Row) -> String {
             headers.iter().zip(row.cells).map(line).collect()
         }
     }
+}
+
+/// A time as RFC 3339 writes it, in UTC.
+pub(crate) fn time(unix_ms: i64) -> String {
+    DateTime::from_timestamp_millis(unix_ms).map_or_else(
+        || format!("{unix_ms} ms"),
+        |time| time.to_rfc3339_opts(SecondsFormat::Secs, true),
+    )
 }
 
 fn pretty(value: &Value) -> String {

@@ -29,6 +29,8 @@ pub(crate) struct Settings {
     pub(crate) topics: Topics,
     pub(crate) redis: Secret,
     pub(crate) key: OperatorKey,
+    /// What commands present, if it is not the operator's key.
+    api_key: Option<OperatorKey>,
     pub(crate) registry_endpoint: String,
     pub(crate) ingest_endpoint: String,
     pub(crate) delivery_endpoint: String,
@@ -44,18 +46,40 @@ impl Settings {
     /// # Errors
     /// Every mistake, together.
     pub(crate) fn read(given: &Given, sections: &[&str]) -> Result<Self, Mistakes> {
-        Self::read_with(given, &[], sections)
+        let (reader, settings) = Self::read_all(given, &[]);
+        reader.finish_for(sections)?;
+        Ok(settings)
     }
 
-    /// As [`Settings::read`]; flags of the command beat everything else.
+    /// The settings of a command that calls a service: those of the service's section and of what is presented to it. Flags
+    /// of the command beat everything else.
     ///
     /// # Errors
     /// Every mistake, together.
-    pub(crate) fn read_with(
+    pub(crate) fn read_to_call(
         given: &Given,
         flags: &[(&str, &Option<String>)],
-        sections: &[&str],
+        section: &str,
     ) -> Result<Self, Mistakes> {
+        let (reader, settings) = Self::read_all(given, flags);
+        let presented = if settings.api_key.is_some() {
+            "api"
+        } else {
+            "operator"
+        };
+        reader.finish_for(&[section, "api", presented])?;
+        Ok(settings)
+    }
+
+    /// What a command presents to services.
+    pub(crate) const fn presented(&self) -> &OperatorKey {
+        match &self.api_key {
+            Some(key) => key,
+            None => &self.key,
+        }
+    }
+
+    fn read_all(given: &Given, flags: &[(&str, &Option<String>)]) -> (Reader, Self) {
         let mut reader = Reader::new(given.config.as_deref(), environment());
         for (name, value) in &given.overrides {
             reader.set(name, value);
@@ -66,8 +90,7 @@ impl Settings {
             }
         }
         let settings = Self::from(&mut reader);
-        reader.finish_for(sections)?;
-        Ok(settings)
+        (reader, settings)
     }
 
     fn from(reader: &mut Reader) -> Self {
@@ -83,6 +106,7 @@ impl Settings {
         let topics = shared::topics(reader);
         let redis = shared::redis(reader);
         let key = shared::key(reader);
+        let api_key = shared::api_key(reader);
         let (registry_endpoint, registry) = registry::read(reader, &name, &kafka, &key);
         let (ingest_endpoint, ingest) = ingest::read(reader, &key, (&redis, &kafka.prefix), drain);
         let fanout = fanout::read(reader, &name, &kafka);
@@ -95,6 +119,7 @@ impl Settings {
             topics,
             redis,
             key,
+            api_key,
             registry_endpoint,
             ingest_endpoint,
             delivery_endpoint,

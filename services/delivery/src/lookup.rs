@@ -1,19 +1,22 @@
-//! The webhook that a caller names.
+//! The account and the webhook that a caller names.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use angarium_directory::Directory;
 use angarium_model::{AccountId, Webhook, WebhookId};
-use tonic::Code;
-use tonic_types::ErrorDetails;
+use angarium_runtime::grpc;
+use tonic::{Code, Request, Status};
+use tonic_types::{ErrorDetails, StatusExt as _};
 
 /// When a caller may try again that was refused for a passing reason.
 pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// Why there is no webhook.
+/// Why there is no account or webhook.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NotFound {
+    #[error("there is no account {0}; create it first, with the registry's CreateAccount")]
+    NoAccount(AccountId),
     #[error(
         "account {account} has no webhook {id}; the registry's ListWebhooks shows those it has; one that is new may take \
          a moment to be known here"
@@ -21,6 +24,24 @@ pub(crate) enum NotFound {
     NoWebhook { account: AccountId, id: WebhookId },
     #[error("this worker has not heard from the registry yet; try again in a moment")]
     NotReady,
+}
+
+/// What is asked of an account that the caller sees. To others it is as if there were no such account.
+pub(crate) fn seen<T>(request: Request<T>, account_id: fn(&T) -> u64) -> Result<T, Status> {
+    let access = grpc::access(request.extensions())?;
+    let message = request.into_inner();
+    match AccountId::new(account_id(&message)) {
+        Ok(account) if !access.sees(account) => {
+            let unseen = NotFound::NoAccount(account);
+            Err(Status::with_error_details(
+                unseen.code(),
+                unseen.to_string(),
+                unseen.details(),
+            ))
+        }
+        // What is no id is told with all that is wrong.
+        Ok(_) | Err(_) => Ok(message),
+    }
 }
 
 /// An account's webhook.
@@ -40,13 +61,16 @@ pub(crate) fn webhook(
 impl NotFound {
     pub(crate) fn code(&self) -> Code {
         match self {
-            Self::NoWebhook { .. } => Code::NotFound,
+            Self::NoAccount(_) | Self::NoWebhook { .. } => Code::NotFound,
             Self::NotReady => Code::Unavailable,
         }
     }
 
     pub(crate) fn details(&self) -> ErrorDetails {
         match self {
+            Self::NoAccount(id) => {
+                ErrorDetails::with_resource_info("account", id.to_string(), "", self.to_string())
+            }
             Self::NoWebhook { id, .. } => {
                 ErrorDetails::with_resource_info("webhook", id.to_string(), "", self.to_string())
             }

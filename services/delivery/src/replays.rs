@@ -274,14 +274,16 @@ impl ReplayService for Replays {
         &self,
         request: Request<v1::ReplayWebhookRequest>,
     ) -> Result<Response<v1::ReplayWebhookResponse>, Status> {
-        Ok(Response::new(self.replay(request.into_inner()).await?))
+        let asked = lookup::seen(request, |asked| asked.account_id)?;
+        Ok(Response::new(self.replay(asked).await?))
     }
 
     async fn cancel_replay(
         &self,
         request: Request<v1::CancelReplayRequest>,
     ) -> Result<Response<v1::CancelReplayResponse>, Status> {
-        self.cancel(request.into_inner()).await?;
+        self.cancel(lookup::seen(request, |asked| asked.account_id)?)
+            .await?;
         Ok(Response::new(v1::CancelReplayResponse {}))
     }
 
@@ -289,14 +291,16 @@ impl ReplayService for Replays {
         &self,
         request: Request<v1::GetReplayRequest>,
     ) -> Result<Response<v1::GetReplayResponse>, Status> {
-        Ok(Response::new(self.progress(request.into_inner()).await?))
+        let asked = lookup::seen(request, |asked| asked.account_id)?;
+        Ok(Response::new(self.progress(asked).await?))
     }
 
     async fn resend_event(
         &self,
         request: Request<v1::ResendEventRequest>,
     ) -> Result<Response<v1::ResendEventResponse>, Status> {
-        self.resend(request.into_inner()).await?;
+        self.resend(lookup::seen(request, |asked| asked.account_id)?)
+            .await?;
         Ok(Response::new(v1::ResendEventResponse {}))
     }
 
@@ -304,6 +308,7 @@ impl ReplayService for Replays {
         &self,
         request: Request<v1::ListDeadLettersRequest>,
     ) -> Result<Response<v1::ListDeadLettersResponse>, Status> {
-        Ok(Response::new(self.list_dead_letters(request.into_inner()).await?))
+        let asked = lookup::seen(request, |asked| asked.account_id)?;
+        Ok(Response::new(self.list_dead_letters(asked).await?))
     }
 }

@@ -2,10 +2,10 @@
 
 use std::net::SocketAddr;
 
-use angarium_proto::FILE_DESCRIPTOR_SET;
 use angarium_proto::delivery::v1::delivery_service_server::DeliveryServiceServer;
 use angarium_proto::delivery::v1::replay_service_server::ReplayServiceServer;
-use angarium_runtime::access::OperatorKey;
+use angarium_proto::{FILE_DESCRIPTOR_SET, METHOD_SCOPES};
+use angarium_runtime::access::Gate;
 use angarium_runtime::{Tasks, grpc};
 use tokio::net::TcpListener;
 
@@ -19,7 +19,7 @@ use crate::tester::Tester;
 /// When the address cannot be listened on.
 pub(crate) async fn serve(
     listen: SocketAddr,
-    key: OperatorKey,
+    gate: Gate,
     tester: Tester,
     replays: Option<Replays>,
     tasks: &Tasks,
@@ -31,7 +31,7 @@ pub(crate) async fn serve(
     let listener = TcpListener::bind(listen).await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
     let tester = DeliveryServiceServer::new(tester).max_decoding_message_size(grpc::MAX_MESSAGE_BYTES);
-    let mut server = grpc::Server::new(key)
+    let mut server = grpc::Server::new(gate, METHOD_SCOPES)
         .reflection(FILE_DESCRIPTOR_SET)?
         .add_service(tester);
     if let Some(replays) = replays {

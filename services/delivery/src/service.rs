@@ -10,6 +10,7 @@ use angarium_kafka::topics::Names;
 use angarium_kafka::{Connection, GroupConfig, GroupConsumer, LogReader, Producer};
 use angarium_model::Lane;
 use angarium_policy::egress::Policy;
+use angarium_runtime::access::Gate;
 use angarium_runtime::{Clock, Shutdown, Tasks, grpc};
 use tokio::time::interval;
 
@@ -118,8 +119,12 @@ async fn answer(parts: &Parts, tasks: &Tasks) -> Result<SocketAddr, Error> {
         clock: on.clock.clone(),
     };
     let replays = Replays::open(&on.kafka, &on.topics, &config.client_id, means, tasks)?;
-    let key = config.key.clone();
-    server::serve(config.listen_grpc, key, tester, Some(replays), tasks).await
+    let gate = Gate::new(
+        config.key.clone(),
+        Arc::new(on.directory.clone()),
+        on.clock.clone(),
+    );
+    server::serve(config.listen_grpc, gate, tester, Some(replays), tasks).await
 }
 
 /// Joins the consumer groups of both lanes, and sends.

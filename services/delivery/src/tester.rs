@@ -112,7 +112,7 @@ impl Tester {
             Subject::Draft(webhook) => {
                 self.directory
                     .account(account)
-                    .ok_or(Refusal::NoAccount(account))?;
+                    .ok_or(NotFound::NoAccount(account))?;
                 let mut webhook = Webhook::clone(webhook);
                 let mut generated = String::new();
                 if webhook.authentication == Authentication::Signature(None) {
@@ -132,7 +132,8 @@ impl DeliveryService for Tester {
         &self,
         request: Request<v1::TestWebhookRequest>,
     ) -> Result<Response<v1::TestWebhookResponse>, Status> {
-        Ok(Response::new(self.test(request.into_inner()).await?))
+        let asked = lookup::seen(request, |asked| asked.account_id)?;
+        Ok(Response::new(self.test(asked).await?))
     }
 }
 

@@ -7,12 +7,12 @@ mod stream;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use angarium_model::AccountId;
+use angarium_model::{Access, AccountId};
 use angarium_proto::convert::position_to_wire;
 use angarium_proto::event::v1;
 use angarium_proto::event::v1::publisher_service_server::{PublisherService, PublisherServiceServer};
 use angarium_proto::{FieldError, invalid_argument, with_violations};
-use angarium_runtime::Tasks;
+use angarium_runtime::{Tasks, grpc};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::metadata::MetadataMap;
@@ -57,10 +57,11 @@ impl PublisherService for Publisher {
         &self,
         request: Request<v1::PublishRequest>,
     ) -> Result<Response<v1::PublishResponse>, Status> {
+        let access = grpc::access(request.extensions())?;
         let trace = trace(request.metadata());
         let _share = request.extensions().get::<Share>().cloned();
         let v1::PublishRequest { account_id, events } = request.into_inner();
-        let published = publish(&self.core, account_id, events, trace.as_ref()).await;
+        let published = publish(&self.core, (account_id, access), events, trace.as_ref()).await;
         match published {
             Ok(accepted) => Ok(Response::new(v1::PublishResponse {
                 accepted: accepted.into_iter().map(to_wire).collect(),
@@ -78,10 +79,11 @@ impl PublisherService for Publisher {
         &self,
         request: Request<Streaming<v1::PublishStreamRequest>>,
     ) -> Result<Response<Self::PublishStreamStream>, Status> {
+        let access = grpc::access(request.extensions())?;
         let trace = trace(request.metadata());
         let share = request.extensions().get::<Share>().cloned();
         let (answers, answered) = mpsc::channel(stream::CHUNK);
-        let stream = stream::PublishStream::new(Arc::clone(&self.core), trace, share, answers);
+        let stream = stream::PublishStream::new(Arc::clone(&self.core), access.actor, trace, share, answers);
         self.tasks.spawn(
             "publish stream",
             stream.run(request.into_inner(), self.tasks.shutdown().clone()),
@@ -92,12 +94,12 @@ impl PublisherService for Publisher {
 
 async fn publish(
     core: &Core,
-    account: u64,
+    (account, access): (u64, Access),
     events: Vec<v1::Event>,
     trace: Option<&TraceParent>,
 ) -> Result<Vec<Accepted>, (Status, Reason)> {
-    core.look_for([account]).await;
-    let account = known_account(core, account)?;
+    core.look_for([account], access).await;
+    let account = known_account(core, account, access)?;
     let invalid = |problems: Problems| {
         (
             status_of(&problems, Code::InvalidArgument),
@@ -120,15 +122,15 @@ async fn publish(
         })
 }
 
-/// The account, if it exists. Call [`Core::look_for`] first.
-fn known_account(core: &Core, account: u64) -> Result<AccountId, (Status, Reason)> {
+/// The account, if it exists and the caller sees it. Call [`Core::look_for`] first.
+fn known_account(core: &Core, account: u64, access: Access) -> Result<AccountId, (Status, Reason)> {
     let account = AccountId::new(account).map_err(|error| {
         (
             invalid_argument(&[FieldError::new("account_id", error.to_string())]),
             Reason::Invalid,
         )
     })?;
-    match core.has(account) {
+    match core.has(account, access) {
         Some(true) => Ok(account),
         Some(false) => Err((not_found(account), Reason::NotFound)),
         None => {

@@ -4,8 +4,9 @@
 //! |---|---|
 //! | 202 | Kafka holds every event |
 //! | 400 | the body is no UTF-8 or no JSON: line, column and the line |
-//! | 401 | no key, or the wrong one |
-//! | 404 | no such account or path |
+//! | 401 | no key, or one that is wrong, revoked or expired |
+//! | 403 | the key does not allow to publish |
+//! | 404 | no such account or path; the account is not that of the key |
 //! | 405, 415 | another method; another content type or an encoding |
 //! | 408 | the body did not come in time |
 //! | 409 | an eventId was used for another event |
@@ -22,13 +23,13 @@ pub(crate) mod server;
 
 use std::sync::Arc;
 
-use angarium_model::AccountId;
-use axum::Router;
+use angarium_model::{Access, AccountId, Scope};
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::{get, post};
+use axum::{Extension, Router};
 use http::{StatusCode, header};
 
 use crate::refusal;
@@ -52,11 +53,12 @@ pub(crate) fn router(core: Arc<Core>) -> Router {
 
 async fn publish(
     State(core): State<Arc<Core>>,
+    Extension(access): Extension<Access>,
     account: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Response {
     let text = account.map(|Path(text)| text).unwrap_or_default();
-    match accept(&core, &text, request).await {
+    match accept(&core, &text, access, request).await {
         Ok(answer) => answer,
         Err(refusal) => {
             core.acceptor.metrics.refused(refusal.reason());
@@ -65,12 +67,12 @@ async fn publish(
     }
 }
 
-async fn accept(core: &Core, account: &str, request: Request) -> Result<Response, Refusal> {
+async fn accept(core: &Core, account: &str, access: Access, request: Request) -> Result<Response, Refusal> {
     let account: AccountId = account
         .parse()
         .map_err(|error: angarium_model::InvalidId| Refusal::NotFound(error.to_string()))?;
-    core.look_for([account.get()]).await;
-    match core.has(account) {
+    core.look_for([account.get()], access).await;
+    match core.has(account, access) {
         Some(true) => {}
         Some(false) => return Err(Refusal::NotFound(refusal::no_account(account))),
         None => return Err(Refusal::NotReady),
@@ -97,21 +99,21 @@ async fn accept(core: &Core, account: &str, request: Request) -> Result<Response
     }
 }
 
-/// Lets only requests with the key pass, and only so many at once.
-async fn guard(State(core): State<Arc<Core>>, request: Request, next: Next) -> Response {
+/// Lets only requests pass with a key that allows to publish, and only so many at once.
+async fn guard(State(core): State<Arc<Core>>, mut request: Request, next: Next) -> Response {
     let refuse = |refusal: Refusal| {
         core.acceptor.metrics.refused(refusal.reason());
         refusal.into_answer()
     };
-    let authorization = request
-        .headers()
-        .get(header::AUTHORIZATION)
-        .and_then(|value| value.to_str().ok());
-    if !core.config.key.allows(authorization) {
-        return refuse(Refusal::Unauthenticated {
-            key_sent: authorization.is_some(),
-        });
-    }
+    let authorization = request.headers().get(header::AUTHORIZATION);
+    // What is no text is no key, but it was sent.
+    let authorization = authorization.map(|value| value.to_str().unwrap_or_default());
+    let access = match core.gate.admit(authorization).await {
+        Ok(access) if access.scopes.contains(Scope::Publish) => access,
+        Ok(access) => return refuse(Refusal::NotAllowed(access)),
+        Err(denied) => return refuse(Refusal::NotLetIn(denied)),
+    };
+    request.extensions_mut().insert(access);
     let Some(_share) = core.budget.take() else {
         return refuse(Refusal::TooManyRequests);
     };

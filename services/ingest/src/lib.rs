@@ -2,7 +2,7 @@
 //!
 //! The way of an event:
 //!
-//! 1. HTTP (`http`) or gRPC (`grpc`) takes a request with the operator's key, for an account that the directory has.
+//! 1. HTTP (`http`) or gRPC (`grpc`) takes a request with a key that allows it, for an account that the directory has.
 //! 2. `parse` (JSON) or `grpc::check` (messages) makes a `Draft` of each event, or names every mistake. `data` stays
 //!    the producer's own bytes (E4).
 //! 3. `accept` looks in `idempotency` for events that were sent before, fills in what is missing, hands the others in

@@ -24,6 +24,7 @@ pub(crate) enum Outcome {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reason {
     Unauthenticated,
+    Forbidden,
     NotFound,
     Protocol,
     Invalid,
@@ -37,6 +38,7 @@ impl Reason {
     const fn as_str(self) -> &'static str {
         match self {
             Self::Unauthenticated => "unauthenticated",
+            Self::Forbidden => "forbidden",
             Self::NotFound => "not_found",
             Self::Protocol => "protocol",
             Self::Invalid => "invalid",

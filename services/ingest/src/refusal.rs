@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use angarium_model::AccountId;
+use angarium_model::{Access, AccountId, Scope};
 
 use crate::accept::{Conflict, Failure};
 use crate::metrics::Reason;
@@ -50,6 +50,16 @@ pub(crate) const fn failure(failure: Failure) -> (&'static str, Reason, Option<D
 pub(crate) fn no_account(account: AccountId) -> String {
     format!(
         "account {account} does not exist: create it with `angarium account create --id {account}`, or over gRPC with angarium.registry.v1.RegistryService/CreateAccount"
+    )
+}
+
+/// What to say to one whose key does not allow to publish.
+pub(crate) fn not_allowed(access: Access) -> String {
+    format!(
+        "{} does not allow {}, which this needs, but {}: use a key that does",
+        access.actor,
+        Scope::Publish,
+        access.scopes
     )
 }
 

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use angarium_directory::Directory;
 use angarium_kafka::{Connection, topics};
-use angarium_model::AccountId;
+use angarium_model::{Access, AccountId};
+use angarium_proto::METHOD_SCOPES;
+use angarium_runtime::access::Gate;
 use angarium_runtime::grpc::Server;
 use angarium_runtime::{Clock, Tasks};
 use tokio::net::TcpListener;
@@ -39,6 +41,7 @@ pub struct Surroundings {
 pub(crate) struct Core {
     pub(crate) config: Config,
     pub(crate) directory: Directory,
+    pub(crate) gate: Gate,
     pub(crate) acceptor: Acceptor,
     pub(crate) budget: Budget,
     /// Of open streams, busy or not.
@@ -49,8 +52,12 @@ pub(crate) struct Core {
 const ACCOUNTS_WITHIN: Duration = Duration::from_secs(1);
 
 impl Core {
-    /// Whether there is such an account; `None` while that cannot be said: the registry may have it by now.
-    pub(crate) fn has(&self, account: AccountId) -> Option<bool> {
+    /// Whether there is such an account, and the caller sees it; `None` while that cannot be said: the registry may have
+    /// it by now.
+    pub(crate) fn has(&self, account: AccountId, access: Access) -> Option<bool> {
+        if !access.sees(account) {
+            return Some(false);
+        }
         if self.directory.account(account).is_some() {
             return Some(true);
         }
@@ -58,8 +65,8 @@ impl Core {
     }
 
     /// Waits, for a bounded time, until [`Core::has`] can say it of these.
-    pub(crate) async fn look_for(&self, accounts: impl IntoIterator<Item = u64>) {
-        let is_open = |id| AccountId::new(id).is_ok_and(|account| self.has(account).is_none());
+    pub(crate) async fn look_for(&self, accounts: impl IntoIterator<Item = u64>, access: Access) {
+        let is_open = |id| AccountId::new(id).is_ok_and(|account| self.has(account, access).is_none());
         if self.directory.is_ready() && accounts.into_iter().any(is_open) {
             // What came of it is seen with each account.
             timeout(ACCOUNTS_WITHIN, self.directory.in_force()).await.ok();
@@ -110,6 +117,8 @@ impl Service {
         let (http_listener, http) = listen(config.listen_http).await?;
         let (grpc_listener, grpc) = listen(config.listen_grpc).await?;
         let metrics = Metrics::new();
+        let keys = Arc::new(around.directory.clone());
+        let gate = Gate::new(config.key.clone(), keys, around.clock.clone());
         let acceptor = Acceptor {
             ids: Ids::open(&config.idempotency, around.clock.clone(), metrics.clone())?,
             outlet: Outlet::open(
@@ -126,6 +135,7 @@ impl Service {
             budget: Budget::new(config.traffic.requests),
             streams: Budget::new(config.traffic.streams()),
             config,
+            gate: gate.clone(),
             directory: around.directory,
             acceptor,
         });
@@ -139,7 +149,7 @@ impl Service {
             "ingest http",
             http::server::serve(http_listener, router, core.config.traffic, tasks.clone()),
         );
-        let server = Server::new(core.config.key.clone())
+        let server = Server::new(gate, METHOD_SCOPES)
             .drain(core.config.traffic.drain)
             .timeout(core.config.call_timeout())
             .add_service(grpc::service(core, tasks.clone()))

@@ -2,15 +2,17 @@
 
 use std::pin::Pin;
 
-use angarium_model::{AccountId, Catalogue, EventType, Lane, WebhookId};
-use angarium_proto::convert::{Secrets, account_to_wire, webhook_to_wire};
+use angarium_model::{AccountId, Catalogue, EventType, KeyId, Lane, WebhookId};
+use angarium_proto::convert::{Secrets, account_to_wire, api_key_to_wire, webhook_to_wire};
 use angarium_proto::registry::v1::registry_service_server::RegistryService;
 use angarium_proto::registry::v1::{self, EventClass};
 use angarium_proto::{FieldError, InvalidWire};
+use angarium_runtime::grpc::access;
 use futures::Stream;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::following::Followers;
+use crate::home::Home;
 use crate::page::Page;
 use crate::refusal::Refusal;
 use crate::request;
@@ -32,16 +34,18 @@ impl Api {
         Self { routing, followers }
     }
 
-    /// What this registry has read, at least up to the revision that came with the request.
+    /// What this registry has read of what belongs there, if the caller may know of it, at least up to the revision that came with the request.
     async fn state<T, R>(
         &self,
         request: &Request<R>,
+        home: Home,
         look: impl FnOnce(&State) -> Result<T, Refusal>,
-    ) -> Result<T, Refusal> {
+    ) -> Result<T, Status> {
+        home.seen_by(access(request.extensions())?)?;
         self.routing
             .reached(revisions::places(request.metadata())?)
             .await?;
-        self.routing.store.read(look)
+        Ok(self.routing.store.read(look)?)
     }
 }
 
@@ -61,7 +65,7 @@ impl RegistryService for Api {
             return self.routing.write(request).await;
         }
         let id = request::account_id("id", request.get_ref().id)?;
-        let account = self.state(&request, |state| {
+        let account = self.state(&request, Home::Account(id), |state| {
             state.account(id).cloned().ok_or(Refusal::NoAccount(id))
         });
         Ok(Response::new(v1::GetAccountResponse {
@@ -80,9 +84,17 @@ impl RegistryService for Api {
         if !errors.is_empty() {
             return Err(Refusal::from(InvalidWire(errors)).into());
         }
-        let found = self.state(&request, |state| {
-            let rest = state.accounts_after(page.after).cloned();
-            Ok(page.cut(rest, LIST, |account| account.id))
+        let seen = access(request.extensions())?;
+        // Who is confined to an account sees that one alone.
+        let home = Home::of(seen.account);
+        let found = self.state(&request, home, |state| {
+            Ok(match seen.account {
+                None => {
+                    let rest = state.accounts_after(page.after).cloned();
+                    page.cut(rest, LIST, |account| account.id)
+                }
+                Some(own) => (state.account(own).into_iter().cloned().collect(), String::new()),
+            })
         });
         let (accounts, next_page_token) = found.await?;
         let accounts = accounts.iter().map(|account| account_to_wire(account)).collect();
@@ -119,7 +131,7 @@ impl RegistryService for Api {
         }
         let asked = request.get_ref();
         let (account, id) = request::webhook_key(asked.account_id, &asked.id)?;
-        let webhook = self.state(&request, |state| {
+        let webhook = self.state(&request, Home::Account(account), |state| {
             let found = state.webhook(account, id).cloned();
             found.ok_or(Refusal::NoWebhook { account, id })
         });
@@ -141,7 +153,7 @@ impl RegistryService for Api {
             Ok(account) if errors.is_empty() => account,
             _ => return Err(Refusal::from(InvalidWire(errors)).into()),
         };
-        let found = self.state(&request, |state| {
+        let found = self.state(&request, Home::Account(account), |state| {
             state.account(account).ok_or(Refusal::NoAccount(account))?;
             let rest = state.webhooks_after(account, page.after).cloned();
             Ok(page.cut(rest, &list, |webhook| webhook.id))
@@ -182,6 +194,78 @@ impl RegistryService for Api {
         &self,
         request: Request<v1::DeleteWebhookRequest>,
     ) -> Answer<v1::DeleteWebhookResponse> {
+        self.routing.write(request).await
+    }
+
+    async fn create_api_key(
+        &self,
+        request: Request<v1::CreateApiKeyRequest>,
+    ) -> Answer<v1::CreateApiKeyResponse> {
+        self.routing.write(request).await
+    }
+
+    async fn get_api_key(&self, request: Request<v1::GetApiKeyRequest>) -> Answer<v1::GetApiKeyResponse> {
+        if revisions::wants_latest(request.metadata()) {
+            return self.routing.write(request).await;
+        }
+        let asked = request.get_ref();
+        let (home, id) = request::api_key_name(asked.account_id, &asked.id)?;
+        let key = self.state(&request, home, |state| state.key_of(home, id).cloned());
+        let api_key = Some(api_key_to_wire(&*key.await?, Secrets::Omit));
+        Ok(Response::new(v1::GetApiKeyResponse { api_key }))
+    }
+
+    async fn list_api_keys(
+        &self,
+        request: Request<v1::ListApiKeysRequest>,
+    ) -> Answer<v1::ListApiKeysResponse> {
+        let asked = request.get_ref();
+        let mut errors = Vec::new();
+        let list = format!(
+            "keys of {}",
+            asked
+                .account_id
+                .map_or("the platform".to_owned(), |id| id.to_string())
+        );
+        let page = Page::<KeyId>::from_wire(asked.page_size, &asked.page_token, &list, &mut errors);
+        let home = request::home(asked.account_id, &mut errors);
+        let Some(home) = home.filter(|_| errors.is_empty()) else {
+            return Err(Refusal::from(InvalidWire(errors)).into());
+        };
+        let found = self.state(&request, home, |state| {
+            if let Home::Account(account) = home {
+                state.account(account).ok_or(Refusal::NoAccount(account))?;
+            }
+            Ok(page.cut(state.keys_after(home, page.after).cloned(), &list, |key| key.id))
+        });
+        let (keys, next_page_token) = found.await?;
+        Ok(Response::new(v1::ListApiKeysResponse {
+            api_keys: keys
+                .iter()
+                .map(|key| api_key_to_wire(key, Secrets::Omit))
+                .collect(),
+            next_page_token,
+        }))
+    }
+
+    async fn update_api_key(
+        &self,
+        request: Request<v1::UpdateApiKeyRequest>,
+    ) -> Answer<v1::UpdateApiKeyResponse> {
+        self.routing.write(request).await
+    }
+
+    async fn rotate_api_key(
+        &self,
+        request: Request<v1::RotateApiKeyRequest>,
+    ) -> Answer<v1::RotateApiKeyResponse> {
+        self.routing.write(request).await
+    }
+
+    async fn delete_api_key(
+        &self,
+        request: Request<v1::DeleteApiKeyRequest>,
+    ) -> Answer<v1::DeleteApiKeyResponse> {
         self.routing.write(request).await
     }
 

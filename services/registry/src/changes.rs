@@ -71,6 +71,16 @@ change!(DeleteWebhookRequest => DeleteWebhookResponse, delete_webhook,
 change!(ResealWebhookRequest => ResealWebhookResponse, reseal_webhook,
     |request, _now| request::reseal_webhook(&request),
     |stored| v1::ResealWebhookResponse { resealed: stored.is_new });
+change!(CreateApiKeyRequest => CreateApiKeyResponse, create_api_key,
+    request::create_api_key,
+    |stored| v1::CreateApiKeyResponse { api_key: stored.api_key(), token: stored.token() });
+change!(UpdateApiKeyRequest => UpdateApiKeyResponse, update_api_key,
+    request::update_api_key, |stored| v1::UpdateApiKeyResponse { api_key: stored.api_key() });
+change!(RotateApiKeyRequest => RotateApiKeyResponse, rotate_api_key,
+    |request, now_ms| request::rotate_api_key(&request, now_ms),
+    |stored| v1::RotateApiKeyResponse { api_key: stored.api_key(), token: stored.token() });
+change!(DeleteApiKeyRequest => DeleteApiKeyResponse, delete_api_key,
+    |request, _now| request::delete_api_key(&request), |_stored| v1::DeleteApiKeyResponse {});
 // Reads of what is current, whatever this registry has read of it.
 change!(GetAccountRequest => GetAccountResponse, get_account,
     |request, _now| request::read_account(&request),
@@ -78,3 +88,6 @@ change!(GetAccountRequest => GetAccountResponse, get_account,
 change!(GetWebhookRequest => GetWebhookResponse, get_webhook,
     |request, _now| request::read_webhook(&request),
     |stored| v1::GetWebhookResponse { webhook: stored.webhook() });
+change!(GetApiKeyRequest => GetApiKeyResponse, get_api_key,
+    |request, _now| request::read_api_key(&request),
+    |stored| v1::GetApiKeyResponse { api_key: stored.api_key() });

@@ -1,12 +1,12 @@
-//! The registry: accounts and webhooks, and the only writer of `angarium.registry` (DESIGN §5).
+//! The registry: accounts, webhooks and API keys, and the only writer of `angarium.registry` (DESIGN §5).
 //!
 //! Kafka is the database. Everything is in memory, put there by one reader that tails the compacted topic from its
 //! beginning; serving starts when it has reached the end. **State changes only by what is read back**: a write is
 //! checked against the state, appended, and answered when the reader has met it. A write whose outcome is unknown,
 //! because Kafka did not acknowledge in time, therefore changes nothing until it shows up in the topic, or never.
 //!
-//! All things of an account are in one partition, and every rule (an id is taken, a revision is current, an account
-//! has no webhooks) speaks of one account. So each partition has one writer at a time, and the offset of a record is the
+//! All things of an account are in one partition, as are those of the platform (its `home`), and every rule (an id is
+//! taken, a revision is current, an account has no webhooks) speaks of one home. So each partition has one writer at a time, and the offset of a record is the
 //! revision of what it says.
 //!
 //! Several registries may run. A consumer group says which of them writes a partition (`election`), a transactional id
@@ -26,6 +26,8 @@ mod election;
 mod error;
 mod feed;
 mod following;
+mod home;
+mod keys;
 mod page;
 mod patch;
 mod peers;
@@ -49,8 +51,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use angarium_kafka::{Connection, From, Tail, topics};
-use angarium_proto::FILE_DESCRIPTOR_SET;
 use angarium_proto::registry::v1::registry_service_server::RegistryServiceServer;
+use angarium_proto::{FILE_DESCRIPTOR_SET, METHOD_SCOPES};
+use angarium_runtime::access::Gate;
 use angarium_runtime::{Clock, Tasks, grpc};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -63,6 +66,7 @@ pub use seal::{InvalidKeys, SealKeys};
 
 use crate::api::Api;
 use crate::following::Followers;
+use crate::keys::KnownKeys;
 use crate::peers::Peers;
 use crate::routing::Routing;
 use crate::sessions::Sessions;
@@ -161,9 +165,11 @@ impl Service {
             clock,
             patience: config.write_timeout,
         };
+        let keys = KnownKeys::new(&routing.store, &followers.upstream);
+        let gate = Gate::new(config.key, Arc::new(keys), routing.clock.clone());
         let api = Api::new(routing, followers);
         let service = RegistryServiceServer::new(api).max_decoding_message_size(grpc::MAX_MESSAGE_BYTES);
-        let server = grpc::Server::new(config.key)
+        let server = grpc::Server::new(gate, METHOD_SCOPES)
             .reflection(FILE_DESCRIPTOR_SET)?
             .add_service(service);
         tasks.spawn_critical(

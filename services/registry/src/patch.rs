@@ -1,11 +1,14 @@
-//! What a change makes of a webhook.
+//! What a change makes of a webhook, an account or an API key.
 
 use angarium_model::{
-    Account, Authentication, DeadLetter, MaxGroupBytes, MaxGroupEvents, MaxInFlight, MaxRequestsPerSecond,
-    MaxWebhooks, Ordering, PayloadFormat, SecretText, TargetUrl, TimetableSpec, TypePattern, Webhook,
+    Account, ApiKey, Authentication, DeadLetter, Grant, MaxGroupBytes, MaxGroupEvents, MaxInFlight,
+    MaxRequestsPerSecond, MaxWebhooks, Ordering, PayloadFormat, SecretText, TargetUrl, TimetableSpec,
+    TypePattern, Webhook,
 };
+use angarium_model::{Previous, SecretHash};
 use angarium_proto::FieldError;
 use angarium_proto::convert::in_flight_of_an_ordered_webhook;
+use angarium_runtime::access::Token;
 
 use crate::refusal::Refusal;
 
@@ -22,6 +25,46 @@ impl AccountPatch {
         account.name = self.name.unwrap_or(account.name);
         account.max_webhooks = self.max_webhooks.unwrap_or(account.max_webhooks);
         account
+    }
+}
+
+/// The fields of an API key that change; `None` leaves one as it is.
+#[derive(Debug, Default)]
+pub(crate) struct ApiKeyPatch {
+    pub(crate) name: Option<String>,
+    pub(crate) grant: Option<Grant>,
+    pub(crate) expires_at_ms: Option<Option<i64>>,
+}
+
+impl ApiKeyPatch {
+    /// The key as it will be.
+    pub(crate) fn apply(self, mut key: ApiKey) -> ApiKey {
+        key.name = self.name.unwrap_or(key.name);
+        key.grant = self.grant.unwrap_or(key.grant);
+        key.expires_at_ms = self.expires_at_ms.unwrap_or(key.expires_at_ms);
+        key
+    }
+}
+
+/// An API key gets a new secret.
+#[derive(Debug)]
+pub(crate) struct Rotation {
+    pub(crate) token: Token,
+    /// What the new secret is known by.
+    pub(crate) hash: SecretHash,
+    /// Until then the one before is good as well, Unix milliseconds; `None`: it ends at once.
+    pub(crate) previous_until_ms: Option<i64>,
+}
+
+impl Rotation {
+    /// The key as it will be, and what its bearer presents then.
+    pub(crate) fn apply(self, mut key: ApiKey) -> (ApiKey, Token) {
+        key.previous = self.previous_until_ms.map(|until_ms| Previous {
+            hash: key.hash,
+            until_ms,
+        });
+        key.hash = self.hash;
+        (key, self.token)
     }
 }
 

@@ -1,15 +1,22 @@
 //! What a write comes to, decided from the state alone.
 
+mod api_key;
+
 use std::sync::Arc;
 
 use angarium_model::{
-    Account, AccountId, Authentication, Disabled, MaxWebhooks, Revision, Webhook, WebhookId,
+    Access, Account, AccountId, Actor, ApiKey, Authentication, Disabled, KeyId, MaxWebhooks, Revision,
+    Webhook, WebhookId,
 };
+use angarium_runtime::access::Token;
 
+use crate::home::Home;
 use crate::patch::{AccountPatch, WebhookPatch};
 use crate::record::{Entity, Key};
 use crate::refusal::Refusal;
 use crate::state::State;
+
+pub(crate) use api_key::{ApiKeyWrite, MAX_KEYS};
 
 /// A write whose fields have been checked.
 #[derive(Debug)]
@@ -47,11 +54,17 @@ pub(crate) enum Write {
         account: AccountId,
         id: WebhookId,
     },
-    /// Writes nothing: says how the account, or a webhook of it, is once all writes that were answered are in.
-    Read {
-        account: AccountId,
-        webhook: Option<WebhookId>,
-    },
+    ApiKey(ApiKeyWrite),
+    /// Writes nothing: says how something is once all writes that were answered are in.
+    Read(Subject),
+}
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Subject {
+    Account(AccountId),
+    Webhook { account: AccountId, id: WebhookId },
+    ApiKey { home: Home, id: KeyId },
 }
 
 /// What the installation allows, where an account says nothing else.
@@ -72,29 +85,58 @@ pub(crate) enum Plan {
         key: Key,
         /// What the key stands for then; `None` removes it.
         entity: Option<Entity>,
-        /// Whether the answer shows the webhook's secret: this write set it.
-        new_secret: bool,
+        /// What the answer shows this once.
+        shown: Shown,
+        /// What is removed along with it, before it.
+        along: Vec<Key>,
     },
     /// Nothing is to be written: the state says so already.
     Unchanged(Entity),
 }
 
-impl Write {
-    pub(crate) const fn account(&self) -> AccountId {
+/// What an answer shows that no other will.
+#[derive(Debug)]
+pub(crate) enum Shown {
+    Nothing,
+    /// The webhook's secret: this write set it.
+    Secret,
+    /// What the bearer of an API key presents.
+    Token(Token),
+}
+
+impl Subject {
+    const fn home(self) -> Home {
         match self {
-            Self::CreateAccount(account) => account.id,
-            Self::UpdateAccount { id, .. } | Self::DeleteAccount { id, .. } => *id,
-            Self::CreateWebhook(webhook) => webhook.account,
+            Self::Account(account) | Self::Webhook { account, .. } => Home::Account(account),
+            Self::ApiKey { home, .. } => home,
+        }
+    }
+}
+
+impl Write {
+    /// Where what it is about belongs.
+    pub(crate) fn home(&self) -> Home {
+        match self {
+            Self::CreateAccount(account) => Home::Account(account.id),
+            Self::UpdateAccount { id, .. } | Self::DeleteAccount { id, .. } => Home::Account(*id),
+            Self::CreateWebhook(webhook) => Home::Account(webhook.account),
             Self::UpdateWebhook { account, .. }
             | Self::DisableWebhook { account, .. }
             | Self::DeleteWebhook { account, .. }
-            | Self::ResealWebhook { account, .. }
-            | Self::Read { account, .. } => *account,
+            | Self::ResealWebhook { account, .. } => Home::Account(*account),
+            Self::ApiKey(write) => write.home(),
+            Self::Read(subject) => subject.home(),
         }
     }
 
-    /// Checks the write against the state, which must be all that there is of its account.
-    pub(crate) fn plan(self, state: &State, rules: Rules) -> Result<Plan, Refusal> {
+    /// Checks the write against the state, which must be all that there is of its home.
+    pub(crate) fn plan(self, state: &State, rules: Rules, by: Access) -> Result<Plan, Refusal> {
+        // A key that was revoked while the write waited writes no more.
+        if let Actor::Key(id) = by.actor
+            && state.key(id).is_none()
+        {
+            return Err(Refusal::Revoked);
+        }
         match self {
             Self::CreateAccount(account) if state.account(account.id).is_some() => {
                 Err(Refusal::AccountExists(account.id))
@@ -109,20 +151,15 @@ impl Write {
                 let current = state.account(id).ok_or(Refusal::NoAccount(id))?;
                 expected.check(Key::Account(id), current.revision)?;
                 match state.webhook_count(id) {
-                    0 => Ok(Plan::removal(Key::Account(id))),
+                    0 => {
+                        let keys = state.keys_after(Home::Account(id), None);
+                        let along = keys.map(|key| Key::Api(key.id)).collect();
+                        Ok(Plan::removal(Key::Account(id), along))
+                    }
                     count => Err(Refusal::HasWebhooks { account: id, count }),
                 }
             }
-            Self::CreateWebhook(webhook) => {
-                let id = webhook.account;
-                let account = state.account(id).ok_or(Refusal::NoAccount(id))?;
-                let most = account.max_webhooks.unwrap_or(rules.webhooks_per_account);
-                if state.webhook_count(id) >= usize::try_from(most.get().get()).unwrap_or(usize::MAX) {
-                    return Err(Refusal::TooManyWebhooks { account: id, most });
-                }
-                let new_secret = webhook.authentication != Authentication::None;
-                Ok(Plan::webhook(webhook, new_secret))
-            }
+            Self::CreateWebhook(webhook) => create_webhook(state, webhook, rules),
             Self::UpdateWebhook {
                 account,
                 id,
@@ -131,7 +168,7 @@ impl Write {
             } => {
                 let current = current_webhook(state, account, id, expected)?;
                 let (webhook, new_secret) = patch.apply(Webhook::clone(current))?;
-                Ok(Plan::webhook(webhook, new_secret))
+                Ok(Plan::webhook(webhook, shown(new_secret)))
             }
             Self::DisableWebhook {
                 account,
@@ -145,19 +182,36 @@ impl Write {
                 expected,
             } => {
                 current_webhook(state, account, id, expected)?;
-                Ok(Plan::removal(Key::Webhook(id)))
+                Ok(Plan::removal(Key::Webhook(id), Vec::new()))
             }
             Self::ResealWebhook { account, id } => {
                 let webhook = Webhook::clone(current_webhook(state, account, id, Expected::ANY)?);
                 Ok(if state.has_outdated_seal(id) {
-                    Plan::webhook(webhook, false)
+                    Plan::webhook(webhook, Shown::Nothing)
                 } else {
                     Plan::Unchanged(Entity::Webhook(Box::new(webhook)))
                 })
             }
-            Self::Read { account, webhook } => state.read(account, webhook).map(Plan::Unchanged),
+            Self::ApiKey(write) => write.plan(state, by),
+            Self::Read(subject) => state.read(subject).map(Plan::Unchanged),
         }
     }
+}
+
+const fn shown(new_secret: bool) -> Shown {
+    if new_secret { Shown::Secret } else { Shown::Nothing }
+}
+
+/// As long as its account may have one more (W3).
+fn create_webhook(state: &State, webhook: Webhook, rules: Rules) -> Result<Plan, Refusal> {
+    let id = webhook.account;
+    let account = state.account(id).ok_or(Refusal::NoAccount(id))?;
+    let most = account.max_webhooks.unwrap_or(rules.webhooks_per_account);
+    if state.webhook_count(id) >= usize::try_from(most.get().get()).unwrap_or(usize::MAX) {
+        return Err(Refusal::TooManyWebhooks { account: id, most });
+    }
+    let shown = shown(webhook.authentication != Authentication::None);
+    Ok(Plan::webhook(webhook, shown))
 }
 
 fn current_webhook(
@@ -190,31 +244,37 @@ fn disable(
     }
     expected.check(Key::Webhook(id), current.revision)?;
     webhook.disable(disabled);
-    Ok(Plan::webhook(webhook, false))
+    Ok(Plan::webhook(webhook, Shown::Nothing))
 }
 
 impl Plan {
-    const fn removal(key: Key) -> Self {
+    const fn removal(key: Key, along: Vec<Key>) -> Self {
         Self::Record {
             key,
             entity: None,
-            new_secret: false,
+            shown: Shown::Nothing,
+            along,
         }
     }
 
-    const fn account(account: Account) -> Self {
-        Self::Record {
-            key: Key::Account(account.id),
-            entity: Some(Entity::Account(account)),
-            new_secret: false,
-        }
+    fn account(account: Account) -> Self {
+        Self::entity(Entity::Account(account), Shown::Nothing)
     }
 
-    fn webhook(webhook: Webhook, new_secret: bool) -> Self {
+    fn webhook(webhook: Webhook, shown: Shown) -> Self {
+        Self::entity(Entity::Webhook(Box::new(webhook)), shown)
+    }
+
+    fn api_key(key: ApiKey, shown: Shown) -> Self {
+        Self::entity(Entity::ApiKey(key), shown)
+    }
+
+    fn entity(entity: Entity, shown: Shown) -> Self {
         Self::Record {
-            key: Key::Webhook(webhook.id),
-            entity: Some(Entity::Webhook(Box::new(webhook))),
-            new_secret,
+            key: entity.key(),
+            entity: Some(entity),
+            shown,
+            along: Vec::new(),
         }
     }
 }

@@ -4,9 +4,10 @@ use std::fmt;
 use std::str::FromStr;
 
 use angarium_kafka::Record;
-use angarium_model::{Account, AccountId, Revision, Webhook, WebhookId};
+use angarium_model::{Account, AccountId, ApiKey, KeyId, Revision, Webhook, WebhookId};
 use angarium_proto::convert::{
-    Secrets, account_from_wire, account_to_wire, webhook_from_wire, webhook_to_wire,
+    Secrets, account_from_wire, account_to_wire, api_key_from_wire, api_key_to_wire, webhook_from_wire,
+    webhook_to_wire,
 };
 use angarium_proto::registry::v1::authentication::Method;
 use angarium_proto::registry::v1::{self, RegistryRecord, registry_record::Entry};
@@ -22,6 +23,8 @@ pub(crate) enum Key {
     Account(AccountId),
     /// `webhook/<id>`
     Webhook(WebhookId),
+    /// `key/<id>`
+    Api(KeyId),
     /// `writer`: who writes the partition.
     Writer,
     /// `barrier`: never has a value. A writer that has nothing to write appends one to learn that it still is the writer.
@@ -33,6 +36,7 @@ pub(crate) enum Key {
 pub(crate) enum Entity {
     Account(Account),
     Webhook(Box<Webhook>),
+    ApiKey(ApiKey),
     Writer(Claim),
 }
 
@@ -63,6 +67,7 @@ impl fmt::Display for Key {
         match self {
             Self::Account(id) => write!(f, "account/{id}"),
             Self::Webhook(id) => write!(f, "webhook/{id}"),
+            Self::Api(id) => write!(f, "key/{id}"),
             Self::Writer => f.write_str("writer"),
             Self::Barrier => f.write_str("barrier"),
         }
@@ -76,9 +81,10 @@ impl FromStr for Key {
         match text.split_once('/') {
             Some(("account", id)) => id.parse().map(Self::Account).map_err(|error| error.to_string()),
             Some(("webhook", id)) => id.parse().map(Self::Webhook).map_err(|error| error.to_string()),
+            Some(("key", id)) => id.parse().map(Self::Api).map_err(|error| error.to_string()),
             None if text == "writer" => Ok(Self::Writer),
             None if text == "barrier" => Ok(Self::Barrier),
-            _ => Err("the key is neither account/<id> nor webhook/<id> nor writer".to_owned()),
+            _ => Err("the key is neither account/<id> nor webhook/<id> nor key/<id> nor writer".to_owned()),
         }
     }
 }
@@ -106,6 +112,11 @@ impl Entity {
                 }
                 Entry::Webhook(wire)
             }
+            Self::ApiKey(key) => {
+                let mut wire = api_key_to_wire(key, Secrets::Include);
+                wire.revision = 0;
+                Entry::ApiKey(wire)
+            }
             Self::Writer(claim) => Entry::Writer(v1::Writer {
                 endpoint: claim.endpoint.clone(),
                 incarnation: claim.incarnation.clone(),
@@ -119,6 +130,7 @@ impl Entity {
         match &mut self {
             Self::Account(account) => account.revision = revision,
             Self::Webhook(webhook) => webhook.revision = revision,
+            Self::ApiKey(key) => key.revision = revision,
             Self::Writer(_) => {}
         }
         self
@@ -129,14 +141,17 @@ impl Entity {
         match self {
             Self::Account(account) => account.revision,
             Self::Webhook(webhook) => webhook.revision,
+            Self::ApiKey(key) => key.revision,
             Self::Writer(_) => Revision::default(),
         }
     }
 
-    fn key(&self) -> Key {
+    /// What its record is about.
+    pub(crate) fn key(&self) -> Key {
         match self {
             Self::Account(account) => Key::Account(account.id),
             Self::Webhook(webhook) => Key::Webhook(webhook.id),
+            Self::ApiKey(key) => Key::Api(key.id),
             Self::Writer(_) => Key::Writer,
         }
     }
@@ -196,11 +211,16 @@ fn read(record: &Record, keys: &SealKeys) -> Result<Said, String> {
             }
             Entity::Webhook(Box::new(webhook_from_wire(webhook).map_err(wrong)?))
         }
+        Some(Entry::ApiKey(key)) => Entity::ApiKey(api_key_from_wire(key).map_err(wrong)?),
         Some(Entry::Writer(writer)) => Entity::Writer(Claim {
             endpoint: writer.endpoint,
             incarnation: writer.incarnation,
         }),
-        None => return Err("its value is neither an account nor a webhook nor a writer".to_owned()),
+        None => {
+            return Err(
+                "its value is neither an account nor a webhook nor an API key nor a writer".to_owned(),
+            );
+        }
     };
     if entity.key() != key {
         return Err(format!("its value is {}", entity.key()));

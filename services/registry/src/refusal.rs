@@ -3,12 +3,14 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use angarium_model::{AccountId, MaxWebhooks, Revision, WebhookId};
+use angarium_model::{AccountId, KeyId, MaxWebhooks, Revision, Scopes, WebhookId};
 use angarium_proto::{FieldError, InvalidWire, invalid_argument};
 use angarium_signing::SecretError;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
+use crate::home::Home;
+use crate::plan::MAX_KEYS;
 use crate::record::Key;
 use crate::seal::SealError;
 
@@ -30,6 +32,18 @@ pub(crate) enum Refusal {
     NoAccount(AccountId),
     #[error("account {account} has no webhook {id}; ListWebhooks shows those it has")]
     NoWebhook { account: AccountId, id: WebhookId },
+    #[error("{home} has no API key {id}; ListApiKeys shows those it has")]
+    NoApiKey { home: Home, id: KeyId },
+    #[error("what belongs to the platform is for keys of the platform; name the account of your key")]
+    OfPlatform,
+    #[error("this would give or change more than your own key allows: {0}; use a key that allows it")]
+    BeyondCaller(Scopes),
+    #[error("the key of this call was revoked meanwhile")]
+    Revoked,
+    #[error(
+        "{0} has {MAX_KEYS} API keys, as many as it may have; revoke those that nobody uses with DeleteApiKey"
+    )]
+    TooManyApiKeys(Home),
     #[error(
         "{key} was changed meanwhile: its revision is {current}, not {given}; read it again, then repeat the change"
     )]
@@ -74,10 +88,12 @@ impl Refusal {
         match self {
             Self::Invalid(_) => Code::InvalidArgument,
             Self::AccountExists(_) => Code::AlreadyExists,
-            Self::NoAccount(_) | Self::NoWebhook { .. } => Code::NotFound,
+            Self::NoAccount(_) | Self::NoWebhook { .. } | Self::NoApiKey { .. } => Code::NotFound,
+            Self::OfPlatform | Self::BeyondCaller(_) => Code::PermissionDenied,
+            Self::Revoked => Code::Unauthenticated,
             Self::Stale { .. } => Code::Aborted,
             Self::HasWebhooks { .. } => Code::FailedPrecondition,
-            Self::TooManyWebhooks { .. } | Self::Busy => Code::ResourceExhausted,
+            Self::TooManyWebhooks { .. } | Self::TooManyApiKeys(_) | Self::Busy => Code::ResourceExhausted,
             Self::NotWritten | Self::NotWriter | Self::Behind | Self::Unknown => Code::Unavailable,
             Self::NoSecret(_) | Self::NotSealed(_) => Code::Internal,
         }
@@ -91,6 +107,18 @@ impl Refusal {
             }
             Self::NoWebhook { id, .. } => {
                 ErrorDetails::with_resource_info("webhook", id.to_string(), "", message)
+            }
+            Self::NoApiKey { id, .. } => {
+                ErrorDetails::with_resource_info("api_key", id.to_string(), "", message)
+            }
+            Self::OfPlatform => ErrorDetails::with_error_info("OF_PLATFORM", DOMAIN, HashMap::new()),
+            Self::BeyondCaller(beyond) => {
+                let metadata = HashMap::from([("scopes".to_owned(), beyond.to_string())]);
+                ErrorDetails::with_error_info("BEYOND_CALLER", DOMAIN, metadata)
+            }
+            Self::Revoked => ErrorDetails::with_error_info("KEY_INVALID", DOMAIN, HashMap::new()),
+            Self::TooManyApiKeys(home) => {
+                ErrorDetails::with_quota_failure_violation(home.to_string(), message)
             }
             Self::Stale { current, .. } => {
                 let metadata = HashMap::from([("current_revision".to_owned(), current.to_string())]);
@@ -149,6 +177,14 @@ mod tests {
                 account,
                 id: WebhookId::from_bytes([1; 16]),
             },
+            Refusal::NoApiKey {
+                home: Home::Platform,
+                id: KeyId::from_bytes([1; 16]),
+            },
+            Refusal::OfPlatform,
+            Refusal::BeyondCaller(Scopes::ALL),
+            Refusal::Revoked,
+            Refusal::TooManyApiKeys(Home::Account(account)),
             Refusal::Stale {
                 key: Key::Account(account),
                 current: Revision::from_offset(2),

@@ -1,5 +1,6 @@
 //! Checks what callers send. Every mistake of a request is told at once, with the path of its field.
 
+mod api_key;
 mod patch;
 mod webhook;
 
@@ -9,9 +10,12 @@ use angarium_proto::registry::v1;
 use angarium_proto::{FieldError, InvalidWire, under};
 
 use crate::patch::AccountPatch;
-use crate::plan::{Expected, Write};
+use crate::plan::{Expected, Subject, Write};
 use crate::refusal::Refusal;
 
+pub(crate) use api_key::{
+    api_key_name, create_api_key, delete_api_key, home, read_api_key, rotate_api_key, update_api_key,
+};
 pub(crate) use patch::update_webhook;
 pub(crate) use webhook::create_webhook;
 
@@ -73,18 +77,12 @@ pub(crate) fn reseal_webhook(request: &v1::ResealWebhookRequest) -> Result<Write
 
 pub(crate) fn read_account(request: &v1::GetAccountRequest) -> Result<Write, Refusal> {
     let account = account_id("id", request.id)?;
-    Ok(Write::Read {
-        account,
-        webhook: None,
-    })
+    Ok(Write::Read(Subject::Account(account)))
 }
 
 pub(crate) fn read_webhook(request: &v1::GetWebhookRequest) -> Result<Write, Refusal> {
     let (account, id) = webhook_key(request.account_id, &request.id)?;
-    Ok(Write::Read {
-        account,
-        webhook: Some(id),
-    })
+    Ok(Write::Read(Subject::Webhook { account, id }))
 }
 
 pub(crate) fn delete_webhook(request: &v1::DeleteWebhookRequest) -> Result<Write, Refusal> {

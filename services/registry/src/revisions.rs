@@ -1,5 +1,6 @@
 //! What callers and registries tell one another in the metadata of calls.
 
+use angarium_model::Actor;
 use angarium_proto::{FieldError, InvalidWire};
 use tonic::metadata::{AsciiMetadataValue, MetadataMap};
 
@@ -13,6 +14,8 @@ const READ: &str = "angarium-read";
 const LATEST: &str = "latest";
 /// With a request: another registry passes it on, and nobody else is to be asked.
 const PASSED_ON: &str = "angarium-passed-on";
+/// Along with that: the id of the API key that the caller presented there. Without it the caller had the operator's key.
+const ACTOR: &str = "angarium-actor";
 
 /// More than any topic of ours has partitions of interest to one caller.
 const MAX_PLACES: usize = 64;
@@ -27,8 +30,19 @@ pub(crate) fn is_passed_on(metadata: &MetadataMap) -> bool {
     metadata.contains_key(PASSED_ON)
 }
 
+/// On whose behalf another registry sends this.
+pub(crate) fn actor(metadata: &MetadataMap) -> Option<Actor> {
+    let id = metadata.get(ACTOR)?.to_str().ok()?;
+    id.parse().ok().map(Actor::Key)
+}
+
 /// What a request is sent along with to another registry, of what came with it.
-pub(crate) fn pass_on(from: &MetadataMap, to: &mut MetadataMap) {
+pub(crate) fn pass_on(from: &MetadataMap, by: Actor, to: &mut MetadataMap) {
+    if let Actor::Key(id) = by
+        && let Ok(id) = id.to_string().parse()
+    {
+        to.insert(ACTOR, id);
+    }
     to.insert(PASSED_ON, AsciiMetadataValue::from_static("1"));
     if let Some(read) = from.get(READ) {
         to.insert(READ, read.clone());

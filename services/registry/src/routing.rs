@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use angarium_runtime::Clock;
+use angarium_model::{Access, Actor, Scope};
+use angarium_runtime::{Clock, grpc};
 use tokio::time::{Instant, timeout, timeout_at};
 use tonic::metadata::MetadataMap;
 use tonic::{Code, ConnectError, Request, Response, Status};
@@ -32,11 +33,13 @@ pub(crate) struct Routing {
 impl Routing {
     /// Has a request written, here or elsewhere, and answers once this registry has read it back.
     pub(crate) async fn write<C: Change>(&self, request: Request<C>) -> Result<Response<C::Answer>, Status> {
-        let (metadata, _, request) = request.into_parts();
+        let (metadata, extensions, request) = request.into_parts();
         let is_passed_on = revisions::is_passed_on(&metadata);
+        let by = self.caller(&metadata, grpc::access(&extensions)?)?;
         let deadline = Instant::now() + self.patience;
         let write = request.clone().check(self.clock.now_ms())?;
-        let partition = self.writers.partition_of(write.account());
+        write.home().seen_by(by)?;
+        let partition = self.writers.partition_of(write.home());
         let mut checked = Some(write);
         let mut moves = self.writers.moves(partition);
         loop {
@@ -47,10 +50,10 @@ impl Routing {
                         // The one before went with a writer that has ended.
                         None => request.clone().check(self.clock.now_ms())?,
                     };
-                    self.write_here::<C>(&open, write, deadline).await
+                    self.write_here::<C>(&open, (write, by), deadline).await
                 }
                 Author::Other(endpoint) if !is_passed_on => {
-                    self.pass_on(&endpoint, &metadata, request.clone()).await
+                    self.pass_on(&endpoint, (&metadata, by), request.clone()).await
                 }
                 Author::Other(_) | Author::Nobody | Author::Unknown => None,
             };
@@ -67,11 +70,23 @@ impl Routing {
         }
     }
 
+    /// Who wants something written: whoever calls, or, if another registry passes it on, whoever called that one.
+    fn caller(&self, metadata: &MetadataMap, access: Access) -> Result<Access, Refusal> {
+        let is_one_of_us = access.scopes.contains(Scope::Serve) && revisions::is_passed_on(metadata);
+        match revisions::actor(metadata).filter(|_| is_one_of_us) {
+            None | Some(Actor::Operator) => Ok(access),
+            Some(Actor::Key(id)) => self.store.read(|state| {
+                let key = state.key(id).ok_or(Refusal::Revoked)?;
+                Ok(key.access())
+            }),
+        }
+    }
+
     /// Hands a write to the writer here; `None` if that has ended before it took the write.
     async fn write_here<C: Change>(
         &self,
         open: &Open,
-        write: Write,
+        write: (Write, Access),
         deadline: Instant,
     ) -> Option<Result<Response<C::Answer>, Status>> {
         let answered = async {
@@ -94,12 +109,12 @@ impl Routing {
     async fn pass_on<C: Change>(
         &self,
         endpoint: &str,
-        metadata: &MetadataMap,
+        (metadata, by): (&MetadataMap, Access),
         request: C,
     ) -> Option<Result<Response<C::Answer>, Status>> {
         let peer = self.peers.reach(endpoint).await?;
         let mut request = Request::new(request);
-        revisions::pass_on(metadata, request.metadata_mut());
+        revisions::pass_on(metadata, by.actor, request.metadata_mut());
         // It waits its own turn, then for Kafka, then to read it back.
         let longest = self.patience * 3;
         match timeout(longest, C::pass_on(request, peer)).await {

@@ -6,18 +6,22 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use angarium_kafka::Record;
-use angarium_model::{Account, AccountId, Revision, Webhook, WebhookId};
+use angarium_model::{Account, AccountId, ApiKey, KeyId, Revision, Webhook, WebhookId};
 
+use crate::home::Home;
+use crate::plan::Subject;
 use crate::record::{Claim, Entity, Key, Said, UnreadableRecord, decode};
 use crate::refusal::Refusal;
 use crate::seal::SealKeys;
 
-/// Accounts and webhooks, and how far each partition has been read.
+/// Accounts, webhooks and API keys, and how far each partition has been read.
 #[derive(Debug)]
 pub(crate) struct State {
-    accounts: BTreeMap<AccountId, Arc<Holdings>>,
+    homes: BTreeMap<Home, Arc<Holdings>>,
     /// A record that removes a webhook names no account.
     owners: HashMap<WebhookId, AccountId>,
+    /// Nor does one that removes a key, or who presents it.
+    key_homes: HashMap<KeyId, Home>,
     /// Webhooks whose record has a secret that would be sealed in another way today.
     outdated_seals: HashSet<WebhookId>,
     /// While the topic is loaded: webhooks whose secret does not open. A later record may take the place of such a one:
@@ -30,12 +34,13 @@ pub(crate) struct State {
     writers: Vec<Option<Claim>>,
 }
 
-/// An account and its webhooks. Shared with snapshots that are being sent: a change copies it if one is.
+/// An account with its webhooks and keys, or the keys of the platform. Shared with snapshots that are being sent: a change copies it if one is.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Holdings {
     /// Absent only while the topic is loaded: compaction may put an account behind its webhooks.
     account: Option<Arc<Account>>,
     webhooks: BTreeMap<WebhookId, Arc<Webhook>>,
+    keys: BTreeMap<KeyId, Arc<ApiKey>>,
 }
 
 /// What a record changed.
@@ -43,19 +48,22 @@ pub(crate) struct Holdings {
 pub(crate) enum Delta {
     Account(Arc<Account>),
     Webhook(Arc<Webhook>),
+    ApiKey(Arc<ApiKey>),
     AccountDeleted(AccountId),
     WebhookDeleted {
         account: AccountId,
         id: WebhookId,
         revision: Revision,
     },
+    ApiKeyDeleted(KeyId),
 }
 
 impl State {
     pub(crate) fn new(partitions: NonZeroU32, keys: SealKeys) -> Self {
         Self {
-            accounts: BTreeMap::new(),
+            homes: BTreeMap::new(),
             owners: HashMap::new(),
+            key_homes: HashMap::new(),
             outdated_seals: HashSet::new(),
             locked: Some(BTreeMap::new()),
             keys,
@@ -83,7 +91,9 @@ impl State {
         let delta = match (key, entity) {
             (_, Some(Entity::Account(account))) => Some(self.put_account(account)),
             (_, Some(Entity::Webhook(webhook))) => Some(self.put_webhook(*webhook)),
+            (_, Some(Entity::ApiKey(key))) => Some(self.put_key(key)),
             (Key::Account(id), None) => self.drop_account(id),
+            (Key::Api(id), None) => self.drop_key(id),
             (Key::Webhook(id), None) => self.drop_webhook(id, Revision::from_offset(record.offset)),
             (_, Some(Entity::Writer(claim))) => self.put_writer(record, Some(claim)),
             (Key::Writer, None) => self.put_writer(record, None),
@@ -116,7 +126,7 @@ impl State {
 
     fn put_account(&mut self, account: Account) -> Delta {
         let account = Arc::new(account);
-        let holdings = self.accounts.entry(account.id).or_default();
+        let holdings = self.homes.entry(Home::Account(account.id)).or_default();
         Arc::make_mut(holdings).account = Some(Arc::clone(&account));
         Delta::Account(account)
     }
@@ -124,29 +134,47 @@ impl State {
     fn put_webhook(&mut self, webhook: Webhook) -> Delta {
         let webhook = Arc::new(webhook);
         self.owners.insert(webhook.id, webhook.account);
-        let holdings = self.accounts.entry(webhook.account).or_default();
+        let holdings = self.homes.entry(Home::Account(webhook.account)).or_default();
         Arc::make_mut(holdings)
             .webhooks
             .insert(webhook.id, Arc::clone(&webhook));
         Delta::Webhook(webhook)
     }
 
+    fn put_key(&mut self, key: ApiKey) -> Delta {
+        let (home, key) = (Home::of(key.account), Arc::new(key));
+        self.key_homes.insert(key.id, home);
+        let holdings = self.homes.entry(home).or_default();
+        Arc::make_mut(holdings).keys.insert(key.id, Arc::clone(&key));
+        Delta::ApiKey(key)
+    }
+
     fn drop_account(&mut self, id: AccountId) -> Option<Delta> {
-        let holdings = Arc::make_mut(self.accounts.get_mut(&id)?);
-        holdings.account = None;
-        if holdings.webhooks.is_empty() {
-            self.accounts.remove(&id);
-        }
+        self.take_out(Home::Account(id), |holdings| holdings.account = None)?;
         Some(Delta::AccountDeleted(id))
+    }
+
+    fn drop_key(&mut self, id: KeyId) -> Option<Delta> {
+        let home = self.key_homes.remove(&id)?;
+        self.take_out(home, |holdings| drop(holdings.keys.remove(&id)))?;
+        Some(Delta::ApiKeyDeleted(id))
+    }
+
+    /// Takes something out of a home, and forgets the home if that leaves nothing.
+    fn take_out(&mut self, home: Home, take: impl FnOnce(&mut Holdings)) -> Option<()> {
+        let holdings = Arc::make_mut(self.homes.get_mut(&home)?);
+        take(holdings);
+        if holdings.is_empty() {
+            self.homes.remove(&home);
+        }
+        Some(())
     }
 
     fn drop_webhook(&mut self, id: WebhookId, revision: Revision) -> Option<Delta> {
         let account = self.owners.remove(&id)?;
-        let holdings = Arc::make_mut(self.accounts.get_mut(&account)?);
-        holdings.webhooks.remove(&id);
-        if holdings.webhooks.is_empty() && holdings.account.is_none() {
-            self.accounts.remove(&account);
-        }
+        self.take_out(Home::Account(account), |holdings| {
+            drop(holdings.webhooks.remove(&id))
+        })?;
         Some(Delta::WebhookDeleted {
             account,
             id,
@@ -174,25 +202,38 @@ impl State {
     }
 
     pub(crate) fn account(&self, id: AccountId) -> Option<&Arc<Account>> {
-        self.accounts.get(&id)?.account.as_ref()
+        self.homes.get(&Home::Account(id))?.account.as_ref()
     }
 
     pub(crate) fn webhook(&self, account: AccountId, id: WebhookId) -> Option<&Arc<Webhook>> {
-        self.accounts.get(&account)?.webhooks.get(&id)
+        self.homes.get(&Home::Account(account))?.webhooks.get(&id)
     }
 
-    /// An account, or a webhook of it.
-    pub(crate) fn read(&self, account: AccountId, webhook: Option<WebhookId>) -> Result<Entity, Refusal> {
-        match webhook {
-            None => {
-                let found = self.account(account).ok_or(Refusal::NoAccount(account))?;
+    /// The API key of this id, wherever it is at home.
+    pub(crate) fn key(&self, id: KeyId) -> Option<&Arc<ApiKey>> {
+        self.homes.get(self.key_homes.get(&id)?)?.keys.get(&id)
+    }
+
+    /// The API key of this id, if it is at home there.
+    pub(crate) fn key_of(&self, home: Home, id: KeyId) -> Result<&Arc<ApiKey>, Refusal> {
+        let holdings = self.homes.get(&home);
+        let found = holdings.and_then(|holdings| holdings.keys.get(&id));
+        found.ok_or(Refusal::NoApiKey { home, id })
+    }
+
+    /// What is asked for.
+    pub(crate) fn read(&self, subject: Subject) -> Result<Entity, Refusal> {
+        match subject {
+            Subject::Account(id) => {
+                let found = self.account(id).ok_or(Refusal::NoAccount(id))?;
                 Ok(Entity::Account(Account::clone(found)))
             }
-            Some(id) => {
+            Subject::Webhook { account, id } => {
                 let found = self.webhook(account, id);
                 let found = found.ok_or(Refusal::NoWebhook { account, id })?;
                 Ok(Entity::Webhook(Box::new(Webhook::clone(found))))
             }
+            Subject::ApiKey { home, id } => Ok(Entity::ApiKey(ApiKey::clone(self.key_of(home, id)?))),
         }
     }
 
@@ -203,15 +244,20 @@ impl State {
 
     /// How many webhooks an account has.
     pub(crate) fn webhook_count(&self, account: AccountId) -> usize {
-        self.accounts
-            .get(&account)
+        self.homes
+            .get(&Home::Account(account))
             .map_or(0, |holdings| holdings.webhooks.len())
+    }
+
+    /// How many API keys are at home there.
+    pub(crate) fn key_count(&self, home: Home) -> usize {
+        self.homes.get(&home).map_or(0, |holdings| holdings.keys.len())
     }
 
     /// Accounts in order of their ids.
     pub(crate) fn accounts_after(&self, after: Option<AccountId>) -> impl Iterator<Item = &Arc<Account>> {
-        self.accounts
-            .range(beyond(after))
+        self.homes
+            .range(beyond(Some(after.map_or(Home::Platform, Home::Account))))
             .filter_map(|(_, holdings)| holdings.account.as_ref())
     }
 
@@ -221,23 +267,34 @@ impl State {
         account: AccountId,
         after: Option<WebhookId>,
     ) -> impl Iterator<Item = &Arc<Webhook>> {
-        let holdings = self.accounts.get(&account).into_iter();
+        let holdings = self.homes.get(&Home::Account(account)).into_iter();
         holdings.flat_map(move |holdings| holdings.webhooks.range(beyond(after)).map(|(_, webhook)| webhook))
+    }
+
+    /// API keys that are at home there, in order of their ids, which is that of their creation.
+    pub(crate) fn keys_after(&self, home: Home, after: Option<KeyId>) -> impl Iterator<Item = &Arc<ApiKey>> {
+        let holdings = self.homes.get(&home).into_iter();
+        holdings.flat_map(move |holdings| holdings.keys.range(beyond(after)).map(|(_, key)| key))
     }
 
     /// Everything, as it is now: costs a pointer per account.
     pub(crate) fn snapshot(&self) -> Vec<Arc<Holdings>> {
-        self.accounts.values().cloned().collect()
+        self.homes.values().cloned().collect()
     }
 }
 
 impl Holdings {
-    /// The account, then its webhooks.
+    /// The account, then its webhooks, then its keys.
     pub(crate) fn deltas(&self) -> Vec<Delta> {
         let account = self.account.iter().cloned().map(Delta::Account);
         account
             .chain(self.webhooks.values().cloned().map(Delta::Webhook))
+            .chain(self.keys.values().cloned().map(Delta::ApiKey))
             .collect()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.account.is_none() && self.webhooks.is_empty() && self.keys.is_empty()
     }
 }
 

@@ -72,14 +72,7 @@ impl Upstream {
     /// # Errors
     /// While this registry does not know for long who writes: followers go to another, or on with what they know.
     pub(crate) fn longest_lease_of_services(&self) -> Result<Duration, Status> {
-        let longest = {
-            let standings = self.standings();
-            self.longest_lease(|endpoint| match standings.get(endpoint) {
-                Some(standing) => standing.left().unwrap_or(LEASE),
-                // It has just said that it writes.
-                None => Duration::ZERO,
-            })
-        };
+        let longest = self.longest_lease_now();
         let now = uptime();
         let mut none_since = self.none_since();
         *none_since = longest.is_zero().then(|| none_since.unwrap_or(now));
@@ -91,6 +84,22 @@ impl Upstream {
             return Err(Status::unavailable(message));
         }
         Ok(longest)
+    }
+
+    /// Whether this registry itself may act by what it has read, as a service with a lease of it may, or one that goes on
+    /// alone.
+    pub(crate) fn is_in_force(&self) -> bool {
+        let is_blind = |since: Duration| uptime().saturating_sub(since) > BLIND;
+        !self.longest_lease_now().is_zero() || self.none_since().is_some_and(is_blind)
+    }
+
+    fn longest_lease_now(&self) -> Duration {
+        let standings = self.standings();
+        self.longest_lease(|endpoint| match standings.get(endpoint) {
+            Some(standing) => standing.left().unwrap_or(LEASE),
+            // It has just said that it writes.
+            None => Duration::ZERO,
+        })
     }
 
     /// The shortest of what each writer allows.

@@ -9,7 +9,7 @@ use std::iter::Peekable;
 use std::sync::Arc;
 use std::time::Duration;
 
-use angarium_proto::convert::{Secrets, account_to_wire, webhook_to_wire};
+use angarium_proto::convert::{Secrets, account_to_wire, api_key_to_wire, webhook_to_wire};
 use angarium_proto::registry::v1::{
     Change, DeletedWebhook, PartitionRevision, WatchRequest, WatchResponse, change,
 };
@@ -239,6 +239,8 @@ impl Changes {
         let change = match delta {
             Delta::Account(account) => change::Change::Account(account_to_wire(account)),
             Delta::Webhook(webhook) => change::Change::Webhook(webhook_to_wire(webhook, self.secrets)),
+            Delta::ApiKey(key) => change::Change::ApiKey(api_key_to_wire(key, Secrets::Include)),
+            Delta::ApiKeyDeleted(id) => change::Change::DeletedApiKeyId(id.to_string()),
             Delta::AccountDeleted(id) => change::Change::DeletedAccountId(id.get()),
             Delta::WebhookDeleted {
                 account,

@@ -5,7 +5,7 @@
 //! ever written. Only then it takes writes, and after any trouble it begins anew: so the state that a write is checked
 //! against is always all there is.
 //!
-//! One transaction carries the writes that wait, at most one an account: every rule speaks of one account, so each of
+//! One transaction carries the writes that wait, at most one a home: every rule speaks of one home, so each of
 //! them is checked against what is read back, and none against another of the same transaction. A refusal is answered
 //! behind a transaction as well: else one who has been followed, and does not know it, would refuse by what was.
 
@@ -14,13 +14,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use angarium_kafka::{Connection, Outgoing, TransactionError, TransactionalConfig, TransactionalProducer};
-use angarium_model::Revision;
+use angarium_model::{Access, Revision};
 use angarium_runtime::chain;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::election::Mandate;
-use crate::plan::{Plan, Rules, Write};
+use crate::plan::{Plan, Rules, Shown, Write};
 use crate::record::{Claim, Entity, Key};
 use crate::refusal::Refusal;
 use crate::seal::{SealError, SealKeys};
@@ -37,6 +37,8 @@ const PAUSE: Duration = Duration::from_millis(200);
 #[derive(Debug)]
 pub(crate) struct Command {
     pub(crate) write: Write,
+    /// Who wants it.
+    pub(crate) by: Access,
     /// From then on nobody should wait for it any more.
     pub(crate) deadline: Instant,
     pub(crate) reply: oneshot::Sender<Result<Stored, Refusal>>,
@@ -177,16 +179,16 @@ impl Writer {
     /// order.
     fn plan(&self, waiting: &mut VecDeque<Command>) -> Vec<Planned> {
         let now = Instant::now();
-        let mut accounts = HashSet::new();
+        let mut homes = HashSet::new();
         let mut batch = Vec::new();
         let mut rest = VecDeque::new();
         self.store.read(|state| {
             for command in waiting.drain(..) {
                 if command.deadline <= now {
                     command.reply.send(Err(Refusal::NotWritten)).ok();
-                } else if batch.len() < MAX_BATCH && accounts.insert(command.write.account()) {
+                } else if batch.len() < MAX_BATCH && homes.insert(command.write.home()) {
                     batch.push(Planned {
-                        plan: command.write.plan(state, self.rules),
+                        plan: command.write.plan(state, self.rules, command.by),
                         reply: command.reply,
                     });
                 } else {
@@ -210,13 +212,19 @@ impl Writer {
         }
         let mut records = Vec::new();
         for planned in &mut batch {
-            if let Ok(Plan::Record { key, entity, .. }) = &planned.plan {
+            if let Ok(Plan::Record {
+                key, entity, along, ..
+            }) = &planned.plan
+            {
                 match entity
                     .as_ref()
                     .map(|entity| entity.encode(&self.keys))
                     .transpose()
                 {
-                    Ok(value) => records.push((key.to_string(), value)),
+                    Ok(value) => {
+                        records.extend(along.iter().map(|key| (key.to_string(), None)));
+                        records.push((key.to_string(), value));
+                    }
                     Err(error) => planned.plan = Err(Refusal::NotSealed(error)),
                 }
             }
@@ -280,13 +288,14 @@ impl Writer {
 fn stored(plan: Plan, partition: i32, places: &mut impl Iterator<Item = i64>) -> Result<Stored, Refusal> {
     match plan {
         Plan::Record {
-            entity, new_secret, ..
+            entity, shown, along, ..
         } => {
-            let offset = places.next().ok_or(Refusal::Unknown)?;
+            // What is removed along with it comes before it.
+            let offset = places.nth(along.len()).ok_or(Refusal::Unknown)?;
             let entity = entity.map(|entity| entity.at(Revision::from_offset(offset)));
             Ok(Stored {
                 entity,
-                new_secret,
+                shown,
                 is_new: true,
                 place: (partition, offset),
             })
@@ -295,7 +304,7 @@ fn stored(plan: Plan, partition: i32, places: &mut impl Iterator<Item = i64>) ->
             let offset = entity.revision().offset();
             Ok(Stored {
                 entity: Some(entity),
-                new_secret: false,
+                shown: Shown::Nothing,
                 is_new: false,
                 place: (partition, offset),
             })

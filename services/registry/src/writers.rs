@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use angarium_kafka::{Connection, Lease, partition_of};
-use angarium_model::AccountId;
-use angarium_proto::convert::{Secrets, account_to_wire, webhook_to_wire};
+use angarium_model::Access;
+use angarium_proto::convert::{Secrets, account_to_wire, api_key_to_wire, webhook_to_wire};
 use angarium_proto::registry::v1;
 use angarium_runtime::Tasks;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -15,7 +15,8 @@ use uuid::Uuid;
 
 use crate::Config;
 use crate::election::Mandate;
-use crate::plan::{Rules, Write};
+use crate::home::Home;
+use crate::plan::{Rules, Shown, Write};
 use crate::record::{Claim, Entity};
 use crate::refusal::Refusal;
 use crate::sessions::Sessions;
@@ -70,8 +71,8 @@ const LOOK_AGAIN: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub(crate) struct Stored {
     pub(crate) entity: Option<Entity>,
-    /// Whether this write set the secret.
-    pub(crate) new_secret: bool,
+    /// What the answer shows this once.
+    pub(crate) shown: Shown,
     /// Whether anything was written.
     pub(crate) is_new: bool,
     /// The partition and offset from which on it can be read.
@@ -88,14 +89,28 @@ impl Stored {
 
     /// The webhook, with its secret if this write set it.
     pub(crate) fn webhook(&self) -> Option<v1::Webhook> {
-        let secrets = if self.new_secret {
-            Secrets::Include
-        } else {
-            Secrets::Omit
+        let secrets = match self.shown {
+            Shown::Secret => Secrets::Include,
+            Shown::Nothing | Shown::Token(_) => Secrets::Omit,
         };
         match &self.entity {
             Some(Entity::Webhook(webhook)) => Some(webhook_to_wire(webhook, secrets)),
             _ => None,
+        }
+    }
+
+    pub(crate) fn api_key(&self) -> Option<v1::ApiKey> {
+        match &self.entity {
+            Some(Entity::ApiKey(key)) => Some(api_key_to_wire(key, Secrets::Omit)),
+            _ => None,
+        }
+    }
+
+    /// What the bearer of the API key presents, if this write made it; else empty.
+    pub(crate) fn token(&self) -> String {
+        match &self.shown {
+            Shown::Token(token) => token.expose(),
+            Shown::Nothing | Shown::Secret => String::new(),
         }
     }
 }
@@ -171,9 +186,9 @@ impl Writers {
         self.doors.get(usize::try_from(partition).ok()?)
     }
 
-    /// The partition that holds an account.
-    pub(crate) fn partition_of(&self, account: AccountId) -> i32 {
-        partition_of(account.to_string().as_bytes(), self.partitions)
+    /// The partition that holds what belongs there.
+    pub(crate) fn partition_of(&self, home: Home) -> i32 {
+        partition_of(home.partition_key().as_bytes(), self.partitions)
     }
 
     /// Who writes a partition.
@@ -209,12 +224,13 @@ impl Writers {
     /// even if the caller goes away.
     pub(crate) async fn write(
         queue: &mpsc::Sender<Command>,
-        write: Write,
+        (write, by): (Write, Access),
         deadline: Instant,
     ) -> Result<Stored, Refusal> {
         let (reply, answer) = oneshot::channel();
         let command = Command {
             write,
+            by,
             deadline,
             reply,
         };

@@ -16,7 +16,7 @@ const MAX_DESCRIPTION: usize = 4_096;
 /// Most event types of a webhook.
 pub const MAX_EVENT_TYPES: usize = 128;
 
-/// Whether a message carries secrets.
+/// Whether a message carries secrets, and what API keys are known by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Secrets {
     /// For the store, for delivery, and for the one answer that shows a secret.
@@ -25,7 +25,8 @@ pub enum Secrets {
     Omit,
 }
 
-fn check_name(name: &str, min: usize, errors: &mut Vec<FieldError>) {
+/// Checks a name for people; the path of a mistake is `name`.
+pub fn check_name(name: &str, min: usize, errors: &mut Vec<FieldError>) {
     if name.len() < min {
         errors.push(FieldError::new("name", "must not be empty"));
     }

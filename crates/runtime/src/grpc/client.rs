@@ -1,4 +1,4 @@
-//! Calls other services with the operator's key.
+//! Calls other services with a key.
 
 use std::time::Duration;
 
@@ -106,7 +106,7 @@ impl Address {
 #[error("the connection was not taken")]
 pub struct NotConnected(#[from] tonic::transport::Error);
 
-/// Adds the operator's key to each call.
+/// Adds a key to each call.
 #[derive(Clone, Debug)]
 pub struct WithKey {
     authorization: MetadataValue<Ascii>,

@@ -1,9 +1,10 @@
 //! Serves gRPC: keys, health, reflection, limits, and an end that is bounded.
 
-use std::collections::HashMap;
 use std::convert::Infallible;
 use std::pin::pin;
 use std::time::Duration;
+
+use angarium_model::Scope;
 
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -11,21 +12,17 @@ use tonic::body::Body;
 use tonic::codegen::http::{Request, Response};
 use tonic::codegen::{Body as HttpBody, Bytes, Service, StdError};
 use tonic::server::NamedService;
-use tonic::service::interceptor::InterceptedService;
-use tonic::service::{Interceptor, Routes};
-use tonic::{Code, Status, transport};
+use tonic::service::Routes;
+use tonic::transport;
 use tonic_health::ServingStatus;
 use tonic_health::pb::health_server::HealthServer;
 use tonic_health::server::{HealthReporter, HealthService};
-use tonic_types::{ErrorDetails, StatusExt as _};
 
+use super::guarded::Guarded;
 use super::severable::{Bounds, accept};
 use super::{KEEPALIVE_ANSWER, KEEPALIVE_EVERY, MAX_MESSAGE_BYTES};
 use crate::Shutdown;
-use crate::access::OperatorKey;
-
-/// Whose error reasons these are, as `google.rpc.ErrorInfo` wants it.
-const DOMAIN: &str = "angarium";
+use crate::access::Gate;
 
 /// Calls in flight on one connection; more wait.
 const MAX_STREAMS: u32 = 1024;
@@ -53,7 +50,8 @@ pub enum Error {
 /// A gRPC server, until it is served.
 #[derive(Debug)]
 pub struct Server {
-    key: OperatorKey,
+    gate: Gate,
+    scopes: &'static [(&'static str, Scope)],
     routes: Routes,
     health: HealthReporter,
     names: Vec<&'static str>,
@@ -63,13 +61,15 @@ pub struct Server {
 }
 
 impl Server {
-    /// A server with a health service and nothing else.
+    /// A server with a health service and nothing else. `scopes` says what a caller of each method needs, by its path, in
+    /// order; a method that is not among them is served to nobody.
     #[must_use]
-    pub fn new(key: OperatorKey) -> Self {
+    pub fn new(gate: Gate, scopes: &'static [(&'static str, Scope)]) -> Self {
         let health = HealthReporter::new();
         let service = HealthServer::new(HealthService::from_health_reporter(health.clone()));
         Self {
-            key,
+            gate,
+            scopes,
             routes: Routes::new(service),
             health,
             names: Vec::new(),
@@ -79,8 +79,8 @@ impl Server {
         }
     }
 
-    /// Adds a service that only calls with the key reach; health reports it as serving. Set its
-    /// [`MAX_MESSAGE_BYTES`] first.
+    /// Adds a service that only calls with a key reach that allows them; health reports it as serving. The methods find
+    /// what the caller was let in with ([`super::access`]). Set the service's [`MAX_MESSAGE_BYTES`] first.
     #[must_use]
     pub fn add_service<S, B>(mut self, service: S) -> Self
     where
@@ -90,15 +90,13 @@ impl Server {
         B: HttpBody<Data = Bytes> + Send + 'static,
         B::Error: Into<StdError>,
     {
-        let guard = RequireKey {
-            key: self.key.clone(),
-        };
-        self.routes = self.routes.add_service(InterceptedService::new(service, guard));
+        let guarded = Guarded::new(service, self.gate.clone(), self.scopes);
+        self.routes = self.routes.add_service(guarded);
         self.names.push(S::NAME);
         self
     }
 
-    /// Lets tools such as grpcurl ask, with the key, for what is served here, and read the details of errors. Both
+    /// Lets tools such as grpcurl ask, with any key, for what is served here, and read the details of errors. Both
     /// versions of reflection are served: tools differ in the one they ask for.
     ///
     /// # Errors
@@ -180,40 +178,14 @@ impl Server {
     }
 }
 
-/// Refuses calls without the operator's key.
-#[derive(Clone, Debug)]
-struct RequireKey {
-    key: OperatorKey,
-}
-
-impl Interceptor for RequireKey {
-    fn call(&mut self, request: tonic::Request<()>) -> Result<tonic::Request<()>, Status> {
-        let header = request
-            .metadata()
-            .get("authorization")
-            .and_then(|value| value.to_str().ok());
-        if self.key.allows(header) {
-            return Ok(request);
-        }
-        let (problem, reason) = if header.is_some() {
-            ("the key is not the right one", "KEY_INVALID")
-        } else {
-            ("the call carries no key", "KEY_MISSING")
-        };
-        Err(Status::with_error_details(
-            Code::Unauthenticated,
-            format!("{problem}: send the metadata `authorization: Bearer <operator key>`"),
-            ErrorDetails::with_error_info(reason, DOMAIN, HashMap::new()),
-        ))
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use futures::StreamExt;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::TcpStream;
-    use tonic::Request;
+    use tonic::{Code, Request};
     use tonic_health::pb::health_client::HealthClient;
     use tonic_health::pb::{FILE_DESCRIPTOR_SET, HealthCheckRequest, HealthCheckResponse};
     use tonic_reflection::pb::v1::ServerReflectionRequest;
@@ -221,9 +193,13 @@ mod tests {
     use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
     use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
 
+    use tonic_types::StatusExt as _;
+
     use super::*;
-    use crate::Tasks;
+    use crate::access::OperatorKey;
+    use crate::access::gate::tests::NoKeys;
     use crate::grpc::{Client, client};
+    use crate::{Clock, Tasks};
 
     const REFLECTION: &str = "grpc.reflection.v1.ServerReflection";
     const DEADLINE: Duration = Duration::from_secs(20);
@@ -243,7 +219,8 @@ mod tests {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let tasks = Tasks::new(Shutdown::new());
-        let server = Server::new(key.clone())
+        let gate = Gate::new(key.clone(), Arc::new(NoKeys), Clock::system());
+        let server = Server::new(gate, &[])
             .reflection(FILE_DESCRIPTOR_SET)
             .unwrap()
             .drain(drain);
@@ -305,7 +282,7 @@ mod tests {
         assert!(
             refused
                 .message()
-                .contains("carries no key: send the metadata `authorization: Bearer")
+                .contains("carries no key: send `authorization: Bearer")
         );
         assert_eq!(refused.get_details_error_info().unwrap().reason, "KEY_MISSING");
 

@@ -98,7 +98,7 @@ pub(crate) struct DeadLetters {
 }
 
 /// Unix milliseconds of a time as RFC 3339 writes it.
-fn time(text: &str) -> Result<i64, String> {
+pub(super) fn time(text: &str) -> Result<i64, String> {
     DateTime::parse_from_rfc3339(text)
         .map(|time| time.timestamp_millis())
         .map_err(|error| format!("{error}; write it with its offset, for example 2026-11-24T09:00:00Z"))

@@ -17,13 +17,10 @@ pub(super) struct Delivery {
 impl Delivery {
     /// Reads where it is; connects at the first call.
     pub(super) fn at(at: &AtDelivery) -> anyhow::Result<Self> {
-        let overrides = [
-            ("delivery.endpoint", &at.delivery),
-            ("operator.key", &at.reach.key),
-        ];
-        let settings = Settings::read_with(&at.reach.given, &overrides, &["delivery", "operator"])?;
-        let endpoint = settings.delivery_endpoint;
-        let client = client(&endpoint, &settings.key).context("delivery.endpoint")?;
+        let overrides = [("delivery.endpoint", &at.delivery), ("api.key", &at.reach.key)];
+        let settings = Settings::read_to_call(&at.reach.given, &overrides, "delivery")?;
+        let endpoint = settings.delivery_endpoint.clone();
+        let client = client(&endpoint, settings.presented()).context("delivery.endpoint")?;
         Ok(Self { client, endpoint })
     }
 

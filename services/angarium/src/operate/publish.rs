@@ -31,9 +31,9 @@ const MAX_ANSWER: usize = 8 << 20;
 /// When ingest cannot be reached or refuses; the error tells all that is wrong.
 pub(crate) async fn run(publish: Publish) -> anyhow::Result<()> {
     let reach = &publish.reach;
-    let overrides = [("ingest.endpoint", &publish.ingest), ("operator.key", &reach.key)];
-    let settings = Settings::read_with(&reach.given, &overrides, &["ingest", "operator"])?;
-    let endpoint = settings.ingest_endpoint;
+    let overrides = [("ingest.endpoint", &publish.ingest), ("api.key", &reach.key)];
+    let settings = Settings::read_to_call(&reach.given, &overrides, "ingest")?;
+    let endpoint = settings.ingest_endpoint.clone();
     let uri: Uri = format!(
         "{}/v1/accounts/{}/events",
         endpoint.trim_end_matches('/'),
@@ -43,7 +43,7 @@ pub(crate) async fn run(publish: Publish) -> anyhow::Result<()> {
     .with_context(|| format!("ingest.endpoint: `{endpoint}` is not http://host:port"))?;
     let body = read(&publish.file).with_context(|| format!("cannot read {}", publish.file.display()))?;
 
-    let mut key = HeaderValue::try_from(format!("Bearer {}", settings.key.expose()))?;
+    let mut key = HeaderValue::try_from(format!("Bearer {}", settings.presented().expose()))?;
     key.set_sensitive(true);
     let request = Request::builder()
         .method(Method::POST)

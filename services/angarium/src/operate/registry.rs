@@ -16,7 +16,7 @@ use crate::settings::Settings;
 const PATIENCE: Duration = Duration::from_secs(15);
 
 /// The most entries of a page that the registry gives.
-const PAGE: u32 = 1_000;
+pub(super) const PAGE: u32 = 1_000;
 
 /// A connection to the registry of the command line or the settings.
 pub(super) struct Registry {
@@ -27,12 +27,10 @@ pub(super) struct Registry {
 impl Registry {
     /// Reads where it is; connects at the first call.
     pub(super) fn at(at: &AtRegistry) -> anyhow::Result<Self> {
-        let overrides = [
-            ("registry.endpoint", &at.registry),
-            ("operator.key", &at.reach.key),
-        ];
-        let settings = Settings::read_with(&at.reach.given, &overrides, &["registry", "operator"])?;
-        let client = client(&settings.registry_endpoint, &settings.key).context("registry.endpoint")?;
+        let overrides = [("registry.endpoint", &at.registry), ("api.key", &at.reach.key)];
+        let settings = Settings::read_to_call(&at.reach.given, &overrides, "registry")?;
+        let client =
+            client(&settings.registry_endpoint, settings.presented()).context("registry.endpoint")?;
         let calls = RegistryServiceClient::new(client).max_decoding_message_size(MAX_MESSAGE_BYTES);
         Ok(Self {
             calls,

@@ -13,14 +13,13 @@ use angarium_proto::delivery::v1::{
 };
 use angarium_proto::journal::v1::Lane;
 use angarium_runtime::grpc::{Client, MAX_MESSAGE_BYTES};
-use chrono::{DateTime, SecondsFormat};
 use serde_json::json;
 use tonic::Request;
 
 use super::call::{all_pages, present};
 use super::delivery::Delivery;
 use crate::cli::{DeadLetters, LaneArg, Replay, ReplayCancel, ReplayStatus, Resend};
-use crate::output::{Row, list, one, print};
+use crate::output::{Row, list, one, print, time};
 
 /// Longer than such a call takes, which reads Kafka for up to 10 s and may write to it.
 const PATIENCE: Duration = Duration::from_secs(40);
@@ -191,13 +190,6 @@ fn row(entry: Entry) -> anyhow::Result<Row> {
             until,
         ],
     })
-}
-
-fn time(at_ms: i64) -> String {
-    DateTime::from_timestamp_millis(at_ms).map_or_else(
-        || at_ms.to_string(),
-        |time| time.to_rfc3339_opts(SecondsFormat::Secs, true),
-    )
 }
 
 const fn lane(lane: LaneArg) -> Lane {

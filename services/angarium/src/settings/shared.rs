@@ -163,11 +163,25 @@ pub(super) fn redis(reader: &mut Reader) -> Secret {
 }
 
 pub(super) fn key(reader: &mut Reader) -> OperatorKey {
-    let meaning =
-        "The key that every service asks for and every command sends: 16 or more visible ASCII characters";
+    let meaning = "The key that opens everything: services present it to one another, and commands if they have no API key; 16 or more visible ASCII characters";
     let key = reader
         .section("operator")
         .secret("key", meaning, OperatorKey::new);
     // A key that nobody knows, in case somebody forgets to look at the mistakes.
     key.unwrap_or_else(OperatorKey::generate)
+}
+
+/// What commands present instead of the operator's key.
+pub(super) fn api_key(reader: &mut Reader) -> Option<OperatorKey> {
+    let meaning =
+        "The API key that commands send instead of the operator's key, as `angarium key create` showed it";
+    let mut section = reader.section("api");
+    let given = section.optional_secret("key", meaning)?;
+    match OperatorKey::new(given.expose()) {
+        Ok(key) => Some(key),
+        Err(error) => {
+            section.reject("key", error);
+            None
+        }
+    }
 }

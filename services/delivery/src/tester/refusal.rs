@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use angarium_model::AccountId;
 use angarium_proto::{InvalidWire, invalid_argument};
 use angarium_signing::SecretError;
 use tonic::{Code, Status};
@@ -19,8 +18,6 @@ const DOMAIN: &str = "delivery.angarium";
 pub(super) enum Refusal {
     #[error(transparent)]
     Invalid(#[from] InvalidWire),
-    #[error("there is no account {0}; create it first, with the registry's CreateAccount")]
-    NoAccount(AccountId),
     #[error(transparent)]
     NotFound(#[from] NotFound),
     #[error("{}", too_many(*.0))]
@@ -43,7 +40,6 @@ impl Refusal {
     fn code(&self) -> Code {
         match self {
             Self::Invalid(_) => Code::InvalidArgument,
-            Self::NoAccount(_) => Code::NotFound,
             Self::NotFound(refusal) => refusal.code(),
             Self::TooMany(_) => Code::ResourceExhausted,
             Self::Unusable(_) => Code::FailedPrecondition,
@@ -52,11 +48,9 @@ impl Refusal {
     }
 
     fn details(&self) -> ErrorDetails {
-        let message = self.to_string();
         let reason = |reason| ErrorDetails::with_error_info(reason, DOMAIN, HashMap::new());
         match self {
             Self::Invalid(_) => ErrorDetails::new(),
-            Self::NoAccount(id) => ErrorDetails::with_resource_info("account", id.to_string(), "", message),
             Self::NotFound(refusal) => refusal.details(),
             Self::TooMany(_) => ErrorDetails::with_retry_info(Some(RETRY_AFTER)),
             Self::Unusable(_) => reason("WEBHOOK_UNUSABLE"),

@@ -67,12 +67,12 @@ impl World {
             tls: TlsSetup::public().unwrap(),
             patience,
         };
-        let tester = Tester::new(directory, means, Clock::system(), &tasks);
         let key = OperatorKey::generate();
+        let keys = Arc::new(directory.clone());
+        let gate = angarium_runtime::access::Gate::new(key.clone(), keys, Clock::system());
+        let tester = Tester::new(directory, means, Clock::system(), &tasks);
         let loopback = SocketAddr::from(([127, 0, 0, 1], 0));
-        let address = server::serve(loopback, key.clone(), tester, None, &tasks)
-            .await
-            .unwrap();
+        let address = server::serve(loopback, gate, tester, None, &tasks).await.unwrap();
         Self {
             receiver,
             channel: grpc::client(&format!("http://{address}"), &key).unwrap(),

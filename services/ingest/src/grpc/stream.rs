@@ -9,11 +9,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use angarium_model::AccountId;
+use angarium_model::{Access, AccountId, Actor, Scope};
 use angarium_proto::event::v1;
 use angarium_proto::event::v1::publish_stream_response::Outcome;
 use angarium_proto::event::v1::refused::Reason as WireReason;
-use angarium_runtime::Shutdown;
+use angarium_runtime::{Shutdown, grpc};
 use futures::future::{BoxFuture, join_all};
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use tokio::sync::mpsc;
@@ -41,6 +41,7 @@ type Answer = v1::PublishStreamResponse;
 #[derive(Debug)]
 pub(super) struct PublishStream {
     core: Arc<Core>,
+    actor: Actor,
     trace: Option<TraceParent>,
     /// Goes before `answers`: a caller who sees the end can rely on it.
     _open: Option<Share>,
@@ -53,12 +54,14 @@ struct Gone;
 impl PublishStream {
     pub(super) const fn new(
         core: Arc<Core>,
+        actor: Actor,
         trace: Option<TraceParent>,
         open: Option<Share>,
         answers: mpsc::Sender<Result<Answer, Status>>,
     ) -> Self {
         Self {
             core,
+            actor,
             trace,
             _open: open,
             answers,
@@ -96,14 +99,22 @@ impl PublishStream {
                             Err(status) => last_word = Some(status),
                         }
                     }
+                    // The stream may outlive what it was opened with: a key that is revoked publishes no more.
+                    let access = match self.still_allowed().await {
+                        Ok(access) => access,
+                        Err(status) => {
+                            (reading, last_word) = (false, Some(status));
+                            continue;
+                        }
+                    };
                     reading = !requests.is_empty() && last_word.is_none();
                     if share.is_none() && !requests.is_empty() {
                         share = self.core.budget.wait(self.core.config.produce_timeout).await;
                     }
                     let (refused, groups) = if share.is_some() {
                         let accounts = requests.iter().map(|request| request.account_id);
-                        self.core.look_for(accounts).await;
-                        self.checked(requests)
+                        self.core.look_for(accounts, access).await;
+                        self.checked(requests, access)
                     } else {
                         (self.overloaded(requests), Vec::new())
                     };
@@ -127,6 +138,21 @@ impl PublishStream {
         }
     }
 
+    /// What the caller may do now.
+    async fn still_allowed(&self) -> Result<Access, Status> {
+        let access = self
+            .core
+            .gate
+            .admit_again(self.actor)
+            .await
+            .map_err(grpc::denied)?;
+        if access.scopes.contains(Scope::Publish) {
+            Ok(access)
+        } else {
+            Err(Status::permission_denied(refusal::not_allowed(access)))
+        }
+    }
+
     /// What is answered when no share could be had.
     fn overloaded(&self, requests: Vec<v1::PublishStreamRequest>) -> Vec<Answer> {
         let refused = |request: v1::PublishStreamRequest| {
@@ -141,7 +167,7 @@ impl PublishStream {
     }
 
     /// Sorts requests by account, in their order; the answers to those that are wrong are there at once.
-    fn checked(&self, requests: Vec<v1::PublishStreamRequest>) -> (Vec<Answer>, Vec<Group>) {
+    fn checked(&self, requests: Vec<v1::PublishStreamRequest>, access: Access) -> (Vec<Answer>, Vec<Group>) {
         let mut refused = Vec::new();
         let mut groups: BTreeMap<AccountId, Group> = BTreeMap::new();
         for v1::PublishStreamRequest {
@@ -150,7 +176,7 @@ impl PublishStream {
             event,
         } in requests
         {
-            let draft = match known_account(&self.core, account_id) {
+            let draft = match known_account(&self.core, account_id, access) {
                 Ok(account) => check::one(event, &self.core.config.limits)
                     .map(|draft| (account, draft))
                     .map_err(|problems| (refusal::reason(&problems), invalid(&problems))),

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use angarium_model::Access;
+use angarium_runtime::access::Denied;
 use axum::body::Body;
 use axum::response::Response;
 use http::{HeaderValue, StatusCode, header};
@@ -15,7 +17,8 @@ use crate::refusal;
 /// Why a request is refused.
 #[derive(Debug)]
 pub(super) enum Refusal {
-    Unauthenticated { key_sent: bool },
+    NotLetIn(Denied),
+    NotAllowed(Access),
     NotFound(String),
     Method,
     MediaType(String),
@@ -117,6 +120,19 @@ impl Form {
     }
 }
 
+const NOT_LET_IN: Form = Form::new(
+    StatusCode::UNAUTHORIZED,
+    "unauthenticated",
+    "A key is required",
+    Reason::Unauthenticated,
+);
+const NOT_ALLOWED: Form = Form::new(
+    StatusCode::FORBIDDEN,
+    "forbidden",
+    "The key does not allow this",
+    Reason::Forbidden,
+);
+
 impl Refusal {
     pub(super) fn reason(&self) -> Reason {
         self.form().reason
@@ -162,12 +178,15 @@ impl Refusal {
         use StatusCode as S;
         const BUSY: &str = "Too busy";
         match self {
-            Self::Unauthenticated { .. } => Form::new(
-                S::UNAUTHORIZED,
-                "unauthenticated",
-                "A key is required",
-                Reason::Unauthenticated,
-            ),
+            Self::NotLetIn(Denied::NotNow) | Self::NotReady => Form::new(
+                S::SERVICE_UNAVAILABLE,
+                "not-ready",
+                "Not ready yet",
+                Reason::Unavailable,
+            )
+            .retry(refusal::RETRY_BUSY),
+            Self::NotLetIn(_) => NOT_LET_IN,
+            Self::NotAllowed(_) => NOT_ALLOWED,
             Self::NotFound(_) => Form::new(
                 S::NOT_FOUND,
                 "not-found",
@@ -218,13 +237,6 @@ impl Refusal {
                 refused: Refused::Failed { failure, .. },
                 ..
             } => failure_form(*failure),
-            Self::NotReady => Form::new(
-                S::SERVICE_UNAVAILABLE,
-                "not-ready",
-                "Not ready yet",
-                Reason::Unavailable,
-            )
-            .retry(refusal::RETRY_BUSY),
             Self::TooManyRequests => {
                 Form::new(S::SERVICE_UNAVAILABLE, "busy", BUSY, Reason::Overloaded).retry(refusal::RETRY_BUSY)
             }
@@ -261,12 +273,8 @@ impl Refusal {
                 refused: Refused::Failed { failure, .. },
                 ..
             } => refusal::failure(failure).0.to_owned(),
-            Self::Unauthenticated { key_sent: true } => {
-                "the key is not the right one: send `authorization: Bearer <operator key>`".to_owned()
-            }
-            Self::Unauthenticated { key_sent: false } => {
-                "the request carries no key: send `authorization: Bearer <operator key>`".to_owned()
-            }
+            Self::NotLetIn(denied) => denied.to_string(),
+            Self::NotAllowed(access) => refusal::not_allowed(access),
             Self::NotFound(detail) | Self::MediaType(detail) => detail,
             Self::Method => "events are published with POST".to_owned(),
             Self::BodyTooLarge { max } => {

@@ -125,6 +125,12 @@ impl Registry {
         grpc::client(&self.endpoint, &self.config.key).unwrap()
     }
 
+    /// A client that presents another key.
+    pub(crate) fn bearing(&self, token: &str) -> Client {
+        let key = OperatorKey::new(token).unwrap();
+        Client::new(grpc::client(&self.endpoint, &key).unwrap())
+    }
+
     /// Takes Kafka away.
     pub(crate) fn lose_kafka(&mut self) {
         self.broker = None;

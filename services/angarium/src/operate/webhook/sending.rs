@@ -1,10 +1,10 @@
 //! How events are sent: from flags to the webhook, and from the webhook to plain words.
 
+use crate::output::time;
 use angarium_model::Ordering as Order;
 use angarium_proto::registry::v1::{
     DeadLetter, Disabled, DisabledReason, Limits, Ordering, PayloadFormat, Webhook,
 };
-use chrono::DateTime;
 use serde_json::{Value, json};
 
 use crate::cli::{FormatArg, OrDefault, OrderingArg, SendingArgs};
@@ -138,10 +138,7 @@ pub(super) fn state_in_full(webhook: &Webhook) -> String {
     let Some(disabled) = &webhook.disabled else {
         return state(webhook);
     };
-    let since = DateTime::from_timestamp_millis(disabled.at_ms).map_or_else(
-        || format!("{} ms", disabled.at_ms),
-        |time| time.format("%Y-%m-%d %H:%M:%S UTC").to_string(),
-    );
+    let since = time(disabled.at_ms);
     let detail = match disabled.detail.as_str() {
         "" => String::new(),
         detail => format!(" ({detail})"),

@@ -1,0 +1,106 @@
+//! API keys: nobody gives away, or takes in hand, more than they may do themselves.
+
+use angarium_model::{Access, ApiKey, KeyId, Scopes};
+use angarium_runtime::access::Token;
+
+use super::{Expected, Plan, Shown};
+use crate::home::Home;
+use crate::patch::{ApiKeyPatch, Rotation};
+use crate::record::Key;
+use crate::refusal::Refusal;
+use crate::state::State;
+
+/// The most API keys of an account, and of the platform: far more than people keep apart.
+pub(crate) const MAX_KEYS: usize = 1_000;
+
+/// A write of an API key, whose fields have been checked.
+#[derive(Debug)]
+pub(crate) enum ApiKeyWrite {
+    Create {
+        key: ApiKey,
+        token: Token,
+    },
+    Update {
+        home: Home,
+        id: KeyId,
+        expected: Expected,
+        patch: ApiKeyPatch,
+    },
+    Rotate {
+        home: Home,
+        id: KeyId,
+        expected: Expected,
+        rotation: Rotation,
+    },
+    Delete {
+        home: Home,
+        id: KeyId,
+        expected: Expected,
+    },
+}
+
+impl ApiKeyWrite {
+    pub(super) fn home(&self) -> Home {
+        match self {
+            Self::Create { key, .. } => Home::of(key.account),
+            Self::Update { home, .. } | Self::Rotate { home, .. } | Self::Delete { home, .. } => *home,
+        }
+    }
+
+    pub(super) fn plan(self, state: &State, by: Access) -> Result<Plan, Refusal> {
+        match self {
+            Self::Create { key, token } => {
+                if let Some(account) = key.account {
+                    state.account(account).ok_or(Refusal::NoAccount(account))?;
+                }
+                covers(by, key.grant.scopes())?;
+                let home = Home::of(key.account);
+                if state.key_count(home) >= MAX_KEYS {
+                    return Err(Refusal::TooManyApiKeys(home));
+                }
+                Ok(Plan::api_key(key, Shown::Token(token)))
+            }
+            Self::Update {
+                home,
+                id,
+                expected,
+                patch,
+            } => {
+                let key = patch.apply(current(state, home, id, expected, by)?);
+                covers(by, key.grant.scopes())?;
+                Ok(Plan::api_key(key, Shown::Nothing))
+            }
+            Self::Rotate {
+                home,
+                id,
+                expected,
+                rotation,
+            } => {
+                let (key, token) = rotation.apply(current(state, home, id, expected, by)?);
+                Ok(Plan::api_key(key, Shown::Token(token)))
+            }
+            Self::Delete { home, id, expected } => {
+                current(state, home, id, expected, by)?;
+                Ok(Plan::removal(Key::Api(id), Vec::new()))
+            }
+        }
+    }
+}
+
+/// A key that the caller may take in hand: who gives one that allows more a new secret would rise by it.
+fn current(state: &State, home: Home, id: KeyId, expected: Expected, by: Access) -> Result<ApiKey, Refusal> {
+    let current = state.key_of(home, id)?;
+    expected.check(Key::Api(id), current.revision)?;
+    covers(by, current.grant.scopes())?;
+    Ok(ApiKey::clone(current))
+}
+
+/// Whether a caller may give so much away.
+fn covers(by: Access, scopes: Scopes) -> Result<(), Refusal> {
+    let beyond = scopes.without(by.scopes);
+    if beyond.is_empty() {
+        Ok(())
+    } else {
+        Err(Refusal::BeyondCaller(beyond))
+    }
+}

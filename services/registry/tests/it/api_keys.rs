@@ -1,0 +1,303 @@
+//! API keys: made, shown once, confined to what they allow, replaced and revoked.
+
+use angarium_proto::access::v1::{Role, Scope, Scopes};
+use angarium_proto::registry::v1::api_key::Grant;
+use angarium_proto::registry::v1::{
+    ApiKey, CreateApiKeyRequest, CreateWebhookRequest, DeleteAccountRequest, DeleteApiKeyRequest,
+    GetAccountRequest, GetApiKeyRequest, ListAccountsRequest, ListApiKeysRequest, ListWebhooksRequest,
+    RotateApiKeyRequest, UpdateApiKeyRequest,
+};
+use tonic::{Code, Status};
+use tonic_types::StatusExt;
+
+use crate::harness::{Client, NOW_MS, Registry, webhook, wrong_fields};
+
+fn key(account_id: Option<u64>, grant: Grant) -> CreateApiKeyRequest {
+    CreateApiKeyRequest {
+        api_key: Some(ApiKey {
+            account_id,
+            name: "console".into(),
+            grant: Some(grant),
+            ..ApiKey::default()
+        }),
+    }
+}
+
+fn role(role: Role) -> Grant {
+    Grant::Role(role.into())
+}
+
+fn scopes(scopes: &[Scope]) -> Grant {
+    let scopes = scopes.iter().map(|scope| (*scope).into()).collect();
+    Grant::Scopes(Scopes { scopes })
+}
+
+/// Makes a key, and what its bearer presents.
+async fn made(by: &Client, request: CreateApiKeyRequest) -> (ApiKey, String) {
+    let made = by.clone().create_api_key(request).await.unwrap().into_inner();
+    (made.api_key.unwrap(), made.token)
+}
+
+fn reason(status: &Status) -> (Code, String) {
+    let info = status.get_details_error_info();
+    (status.code(), info.map(|info| info.reason).unwrap_or_default())
+}
+
+fn name(key: &ApiKey) -> GetApiKeyRequest {
+    GetApiKeyRequest {
+        account_id: key.account_id,
+        id: key.id.clone(),
+    }
+}
+
+async fn see_account(client: &Client, id: u64) -> Result<(), Status> {
+    let asked = GetAccountRequest { id };
+    client.clone().get_account(asked).await.map(drop)
+}
+
+#[tokio::test]
+async fn a_key_opens_what_it_allows_and_nothing_once_it_is_revoked() {
+    let registry = Registry::with_account().await;
+    let (stored, token) = made(&registry.client, key(Some(1234), role(Role::Viewer))).await;
+    assert_eq!((stored.created_at_ms, stored.account_id), (NOW_MS, Some(1234)));
+    assert!(
+        stored.secret_hash.is_empty(),
+        "what it is known by is nobody's business"
+    );
+    let viewer = registry.bearing(&token);
+    see_account(&viewer, 1234).await.unwrap();
+    let create = CreateWebhookRequest {
+        webhook: Some(webhook()),
+    };
+    let refused = viewer.clone().create_webhook(create).await.unwrap_err();
+    assert_eq!(reason(&refused), (Code::PermissionDenied, "SCOPE_MISSING".into()));
+
+    let read = viewer
+        .clone()
+        .get_api_key(name(&stored))
+        .await
+        .unwrap()
+        .into_inner();
+    assert_eq!(read.api_key.as_ref(), Some(&stored));
+    let registry = registry.restart().await;
+    let viewer = registry.bearing(&token);
+    see_account(&viewer, 1234).await.unwrap();
+    let revoke = DeleteApiKeyRequest {
+        account_id: Some(1234),
+        id: stored.id.clone(),
+        revision: 0,
+    };
+    registry.client.clone().delete_api_key(revoke).await.unwrap();
+    let refused = see_account(&viewer, 1234).await.unwrap_err();
+    assert_eq!(reason(&refused), (Code::Unauthenticated, "KEY_INVALID".into()));
+    let gone = registry
+        .client
+        .clone()
+        .get_api_key(name(&stored))
+        .await
+        .unwrap_err();
+    assert_eq!(gone.code(), Code::NotFound);
+}
+
+#[tokio::test]
+async fn to_a_key_of_an_account_another_account_is_as_good_as_none() {
+    let registry = Registry::with_account().await;
+    registry.create_account(77, "Other").await;
+    let theirs = registry.create_webhook(webhook()).await;
+    let (_, own) = made(&registry.client, key(Some(77), role(Role::Administrator))).await;
+    let own = registry.bearing(&own);
+    see_account(&own, 77).await.unwrap();
+    let (there, nowhere) = (
+        see_account(&own, 1234).await.unwrap_err(),
+        see_account(&own, 999).await.unwrap_err(),
+    );
+    assert_eq!((there.code(), nowhere.code()), (Code::NotFound, Code::NotFound));
+    assert_eq!(there.message().replace("1234", "999"), nowhere.message());
+
+    let get = crate::harness::get(&theirs);
+    assert_eq!(
+        own.clone().get_webhook(get).await.unwrap_err().code(),
+        Code::NotFound
+    );
+    let list = ListWebhooksRequest {
+        account_id: 1234,
+        ..ListWebhooksRequest::default()
+    };
+    assert_eq!(
+        own.clone().list_webhooks(list).await.unwrap_err().code(),
+        Code::NotFound
+    );
+    let create = CreateWebhookRequest {
+        webhook: Some(webhook()),
+    };
+    assert_eq!(
+        own.clone().create_webhook(create).await.unwrap_err().code(),
+        Code::NotFound
+    );
+    let all = own
+        .clone()
+        .list_accounts(ListAccountsRequest::default())
+        .await
+        .unwrap()
+        .into_inner();
+    assert_eq!(
+        all.accounts.iter().map(|account| account.id).collect::<Vec<_>>(),
+        [77]
+    );
+    let refused = own
+        .clone()
+        .list_api_keys(ListApiKeysRequest::default())
+        .await
+        .unwrap_err();
+    assert_eq!(reason(&refused), (Code::PermissionDenied, "OF_PLATFORM".into()));
+}
+
+#[tokio::test]
+async fn nobody_rises_by_making_changing_or_replacing_a_key() {
+    let registry = Registry::with_account().await;
+    let keys = scopes(&[Scope::Read, Scope::WriteKeys]);
+    let (weak, clerk) = made(&registry.client, key(Some(1234), keys.clone())).await;
+    let clerk = registry.bearing(&clerk);
+    let (strong, _) = made(&registry.client, key(Some(1234), role(Role::Administrator))).await;
+    let beyond = (Code::PermissionDenied, "BEYOND_CALLER".to_owned());
+
+    let more = key(Some(1234), role(Role::Administrator));
+    assert_eq!(
+        reason(&clerk.clone().create_api_key(more).await.unwrap_err()),
+        beyond
+    );
+    let platform = key(None, role(Role::Viewer));
+    let refused = clerk.clone().create_api_key(platform).await.unwrap_err();
+    assert_eq!(reason(&refused), (Code::PermissionDenied, "OF_PLATFORM".into()));
+    let raise = UpdateApiKeyRequest {
+        api_key: Some(ApiKey {
+            grant: Some(role(Role::Administrator)),
+            ..weak.clone()
+        }),
+        update_mask: None,
+    };
+    assert_eq!(
+        reason(&clerk.clone().update_api_key(raise).await.unwrap_err()),
+        beyond
+    );
+    let take = RotateApiKeyRequest {
+        account_id: Some(1234),
+        id: strong.id.clone(),
+        ..RotateApiKeyRequest::default()
+    };
+    assert_eq!(
+        reason(&clerk.clone().rotate_api_key(take).await.unwrap_err()),
+        beyond
+    );
+    let end = DeleteApiKeyRequest {
+        account_id: Some(1234),
+        id: strong.id,
+        revision: 0,
+    };
+    assert_eq!(
+        reason(&clerk.clone().delete_api_key(end).await.unwrap_err()),
+        beyond
+    );
+    made(&clerk, key(Some(1234), keys)).await;
+}
+
+#[tokio::test]
+async fn a_new_secret_leaves_the_one_before_good_for_a_while_or_not_at_all() {
+    let registry = Registry::with_account().await;
+    let (stored, first) = made(&registry.client, key(None, role(Role::Operator))).await;
+    let first = registry.bearing(&first);
+    let rotate = |overlap_seconds| RotateApiKeyRequest {
+        account_id: None,
+        id: stored.id.clone(),
+        overlap_seconds,
+        revision: 0,
+    };
+    let mut operator = registry.client.clone();
+    let rotated = operator.rotate_api_key(rotate(None)).await.unwrap().into_inner();
+    let until = rotated.api_key.unwrap().previous_until_ms;
+    assert_eq!(until, Some(NOW_MS + 24 * 60 * 60 * 1_000));
+    let second = registry.bearing(&rotated.token);
+    for client in [&first, &second] {
+        see_account(client, 1234).await.unwrap();
+    }
+    let rotated = operator
+        .rotate_api_key(rotate(Some(0)))
+        .await
+        .unwrap()
+        .into_inner();
+    assert_eq!(rotated.api_key.unwrap().previous_until_ms, None);
+    for client in [&first, &second] {
+        let refused = see_account(client, 1234).await.unwrap_err();
+        assert_eq!(reason(&refused), (Code::Unauthenticated, "KEY_INVALID".into()));
+    }
+    see_account(&registry.bearing(&rotated.token), 1234)
+        .await
+        .unwrap();
+    let refused = operator
+        .rotate_api_key(rotate(Some(7 * 24 * 60 * 60 + 1)))
+        .await
+        .unwrap_err();
+    assert_eq!(wrong_fields(&refused), ["overlap_seconds"]);
+}
+
+#[tokio::test]
+async fn keys_go_with_their_account_and_are_listed_in_pages() {
+    let registry = Registry::with_account().await;
+    for _ in 0..3 {
+        made(&registry.client, key(Some(1234), role(Role::Viewer))).await;
+    }
+    let (_, last) = made(&registry.client, key(Some(1234), role(Role::Viewer))).await;
+    let last = registry.bearing(&last);
+    let mut operator = registry.client.clone();
+    let mut list = ListApiKeysRequest {
+        account_id: Some(1234),
+        page_size: 3,
+        page_token: String::new(),
+    };
+    let first = operator.list_api_keys(list.clone()).await.unwrap().into_inner();
+    list.page_token = first.next_page_token;
+    let second = operator.list_api_keys(list).await.unwrap().into_inner();
+    assert_eq!((first.api_keys.len(), second.api_keys.len()), (3, 1));
+    operator
+        .delete_account(DeleteAccountRequest {
+            id: 1234,
+            revision: 0,
+        })
+        .await
+        .unwrap();
+    assert_eq!(
+        see_account(&last, 1234).await.unwrap_err().code(),
+        Code::Unauthenticated
+    );
+    // Whoever comes after finds nothing of them.
+    registry.create_account(1234, "Acme again").await;
+    let list = ListApiKeysRequest {
+        account_id: Some(1234),
+        ..ListApiKeysRequest::default()
+    };
+    assert_eq!(
+        operator.list_api_keys(list).await.unwrap().into_inner().api_keys,
+        []
+    );
+}
+
+#[tokio::test]
+async fn every_mistake_of_a_key_is_reported_at_once_with_its_field() {
+    let registry = Registry::with_account().await;
+    let wrong = CreateApiKeyRequest {
+        api_key: Some(ApiKey {
+            account_id: Some(1234),
+            grant: Some(role(Role::Operator)),
+            expires_at_ms: Some(NOW_MS),
+            ..ApiKey::default()
+        }),
+    };
+    let refused = registry.client.clone().create_api_key(wrong).await.unwrap_err();
+    assert_eq!(
+        wrong_fields(&refused),
+        ["api_key.expires_at_ms", "api_key.name", "api_key.role"]
+    );
+    let nobody = key(Some(1), role(Role::Viewer));
+    let refused = registry.client.clone().create_api_key(nobody).await.unwrap_err();
+    assert_eq!(refused.code(), Code::NotFound);
+}
