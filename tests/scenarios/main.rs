@@ -21,6 +21,7 @@ mod retry_state;
 mod samples;
 mod senders;
 mod sent_again;
+mod separation;
 mod setup;
 mod stream;
 mod workers_change;

@@ -199,6 +199,18 @@ impl Stack {
         &self.ingest_grpc
     }
 
+    /// Where ingest serves HTTP: host and port.
+    #[must_use]
+    pub fn ingest_http(&self) -> &str {
+        &self.ingest_address
+    }
+
+    /// Where the registry serves gRPC.
+    #[must_use]
+    pub fn registry_endpoint(&self) -> &str {
+        &self.registry_endpoint
+    }
+
     /// The key that opens everything.
     #[must_use]
     pub fn key(&self) -> &OperatorKey {

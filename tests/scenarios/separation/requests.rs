@@ -1,0 +1,219 @@
+//! A request for each method.
+
+use std::collections::BTreeMap;
+
+use angarium_proto::delivery::v1::{
+    self as delivery, replay_webhook_request::Start, test_webhook_request::Target,
+};
+use angarium_proto::event::v1 as event;
+use angarium_proto::journal::v1::Lane;
+use angarium_proto::registry::v1::{self, ApiKey};
+use prost::Message;
+
+use super::{EVENT, OWN};
+
+/// What is asked for: all of it exists in the account of its owner.
+pub(super) struct Things {
+    pub(super) webhook: v1::Webhook,
+    pub(super) key: ApiKey,
+}
+
+type Named = (&'static str, Vec<u8>);
+
+/// By method: a request about these things.
+pub(super) fn requests(things: &Things) -> BTreeMap<String, Vec<u8>> {
+    let services = [
+        ("registry.v1.RegistryService", accounts()),
+        ("registry.v1.RegistryService", webhooks(&things.webhook)),
+        ("registry.v1.RegistryService", keys(&things.key)),
+        ("delivery.v1.DeliveryService", tests(&things.webhook)),
+        ("delivery.v1.ReplayService", replays(&things.webhook)),
+        ("event.v1.PublisherService", events()),
+    ];
+    let of = |(service, methods): (&str, Vec<Named>)| {
+        let path = format!("/angarium.{service}");
+        methods
+            .into_iter()
+            .map(move |(method, request)| (format!("{path}/{method}"), request))
+    };
+    services.into_iter().flat_map(of).collect()
+}
+
+fn accounts() -> Vec<Named> {
+    let account = Some(v1::Account {
+        id: OWN,
+        ..v1::Account::default()
+    });
+    let update = v1::UpdateAccountRequest {
+        account: account.clone(),
+        update_mask: None,
+    };
+    // At a revision that it does not have, here and below: what is there stays.
+    let delete = v1::DeleteAccountRequest { id: OWN, revision: 1 };
+    vec![
+        (
+            "CreateAccount",
+            v1::CreateAccountRequest { account }.encode_to_vec(),
+        ),
+        ("GetAccount", v1::GetAccountRequest { id: OWN }.encode_to_vec()),
+        ("ListAccounts", v1::ListAccountsRequest::default().encode_to_vec()),
+        ("UpdateAccount", update.encode_to_vec()),
+        ("DeleteAccount", delete.encode_to_vec()),
+        ("ListEventTypes", v1::ListEventTypesRequest {}.encode_to_vec()),
+        ("Watch", v1::WatchRequest::default().encode_to_vec()),
+    ]
+}
+
+fn webhooks(webhook: &v1::Webhook) -> Vec<Named> {
+    let (account_id, id) = (OWN, webhook.id.clone());
+    let get = v1::GetWebhookRequest {
+        account_id,
+        id: id.clone(),
+    };
+    let list = v1::ListWebhooksRequest {
+        account_id,
+        ..v1::ListWebhooksRequest::default()
+    };
+    let webhook = Some(webhook.clone());
+    let update = v1::UpdateWebhookRequest {
+        webhook: webhook.clone(),
+        update_mask: None,
+    };
+    let disable = v1::DisableWebhookRequest {
+        account_id,
+        id: id.clone(),
+        reason: v1::DisabledReason::Gone.into(),
+        revision: 1,
+        ..v1::DisableWebhookRequest::default()
+    };
+    let reseal = v1::ResealWebhookRequest {
+        account_id,
+        id: id.clone(),
+    };
+    let delete = v1::DeleteWebhookRequest {
+        account_id,
+        id,
+        revision: 1,
+    };
+    vec![
+        (
+            "CreateWebhook",
+            v1::CreateWebhookRequest { webhook }.encode_to_vec(),
+        ),
+        ("GetWebhook", get.encode_to_vec()),
+        ("ListWebhooks", list.encode_to_vec()),
+        ("UpdateWebhook", update.encode_to_vec()),
+        ("DisableWebhook", disable.encode_to_vec()),
+        ("ResealWebhook", reseal.encode_to_vec()),
+        ("DeleteWebhook", delete.encode_to_vec()),
+    ]
+}
+
+fn keys(key: &ApiKey) -> Vec<Named> {
+    let (account_id, id) = (Some(OWN), key.id.clone());
+    let get = v1::GetApiKeyRequest {
+        account_id,
+        id: id.clone(),
+    };
+    let list = v1::ListApiKeysRequest {
+        account_id,
+        ..v1::ListApiKeysRequest::default()
+    };
+    let api_key = Some(key.clone());
+    let update = v1::UpdateApiKeyRequest {
+        api_key: api_key.clone(),
+        update_mask: None,
+    };
+    let rotate = v1::RotateApiKeyRequest {
+        account_id,
+        id: id.clone(),
+        ..v1::RotateApiKeyRequest::default()
+    };
+    let delete = v1::DeleteApiKeyRequest {
+        account_id,
+        id,
+        revision: 1,
+    };
+    vec![
+        (
+            "CreateApiKey",
+            v1::CreateApiKeyRequest { api_key }.encode_to_vec(),
+        ),
+        ("GetApiKey", get.encode_to_vec()),
+        ("ListApiKeys", list.encode_to_vec()),
+        ("UpdateApiKey", update.encode_to_vec()),
+        ("RotateApiKey", rotate.encode_to_vec()),
+        ("DeleteApiKey", delete.encode_to_vec()),
+    ]
+}
+
+fn tests(webhook: &v1::Webhook) -> Vec<Named> {
+    let test = delivery::TestWebhookRequest {
+        account_id: OWN,
+        target: Some(Target::WebhookId(webhook.id.clone())),
+        event_type: EVENT.to_owned(),
+    };
+    vec![("TestWebhook", test.encode_to_vec())]
+}
+
+fn replays(webhook: &v1::Webhook) -> Vec<Named> {
+    let (account_id, lane) = (OWN, Lane::Realtime.into());
+    let webhook_id = || webhook.id.clone();
+    let replay = delivery::ReplayWebhookRequest {
+        account_id,
+        webhook_id: webhook_id(),
+        lane,
+        start: Some(Start::FromMs(0)),
+        dry_run: true,
+        ..delivery::ReplayWebhookRequest::default()
+    };
+    let cancel = delivery::CancelReplayRequest {
+        account_id,
+        webhook_id: webhook_id(),
+        lane,
+    };
+    let progress = delivery::GetReplayRequest {
+        account_id,
+        webhook_id: webhook_id(),
+        lane,
+        replay_id: 1,
+    };
+    let resend = delivery::ResendEventRequest {
+        account_id,
+        webhook_id: webhook_id(),
+        position: Some(event::Position::default()),
+    };
+    let dead = delivery::ListDeadLettersRequest {
+        account_id,
+        webhook_id: webhook_id(),
+        ..delivery::ListDeadLettersRequest::default()
+    };
+    vec![
+        ("ReplayWebhook", replay.encode_to_vec()),
+        ("CancelReplay", cancel.encode_to_vec()),
+        ("GetReplay", progress.encode_to_vec()),
+        ("ResendEvent", resend.encode_to_vec()),
+        ("ListDeadLetters", dead.encode_to_vec()),
+    ]
+}
+
+fn events() -> Vec<Named> {
+    let event = event::Event {
+        event_name: EVENT.to_owned(),
+        data: r#"{"n":1}"#.into(),
+        ..event::Event::default()
+    };
+    let publish = event::PublishRequest {
+        account_id: OWN,
+        events: vec![event.clone()],
+    };
+    let stream = event::PublishStreamRequest {
+        sequence: 1,
+        account_id: OWN,
+        event: Some(event),
+    };
+    vec![
+        ("Publish", publish.encode_to_vec()),
+        ("PublishStream", stream.encode_to_vec()),
+    ]
+}
