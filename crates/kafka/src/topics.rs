@@ -23,6 +23,7 @@ struct Inner {
     batch: String,
     cursors: String,
     registry: String,
+    audit: String,
     journal: String,
     journal_ok: String,
     notices: String,
@@ -40,6 +41,7 @@ impl Names {
             batch: deliveries(Lane::Batch),
             cursors: name("cursors"),
             registry: name("registry"),
+            audit: name("audit"),
             journal: name("journal"),
             journal_ok: name("journal.ok"),
             notices: name("notices"),
@@ -67,10 +69,16 @@ impl Names {
         &self.0.cursors
     }
 
-    /// Accounts and webhooks; compacted.
+    /// Accounts, webhooks and API keys; compacted.
     #[must_use]
     pub fn registry(&self) -> &str {
         &self.0.registry
+    }
+
+    /// Who changed what of them, by the partitions of the registry topic.
+    #[must_use]
+    pub fn audit(&self) -> &str {
+        &self.0.audit
     }
 
     /// What became of events: matches, failures, changes of state.
@@ -110,7 +118,7 @@ pub struct Layout {
     pub events: NonZeroU32,
     /// Partitions of each deliveries topic, and of the cursors and notices topics.
     pub deliveries: NonZeroU32,
-    /// Partitions of the registry topic.
+    /// Partitions of the registry topic, and of the audit topic.
     pub registry: NonZeroU32,
     /// Partitions of each journal topic.
     pub journal: NonZeroU32,
@@ -167,6 +175,8 @@ const SEGMENT: Duration = Duration::from_hours(1);
 const CURSORS_SEGMENT: Duration = Duration::from_mins(10);
 const CURSORS_SEGMENT_BYTES: u32 = 4 * 1024 * 1024;
 const DAY: Duration = Duration::from_hours(24);
+/// Who changed what is asked for when something turns out to be wrong, which may be weeks later.
+const AUDIT: Duration = Duration::from_hours(90 * 24);
 
 impl Layout {
     /// The names that go with it.
@@ -197,6 +207,8 @@ impl Layout {
             ("min.cleanable.dirty.ratio", "0.1".to_owned()),
             append_time.clone(),
         ];
+        let mut audit = deleted_after(AUDIT);
+        audit.push(append_time.clone());
         let mut events = deleted_after(WEEK);
         events.push(append_time.clone());
         vec![
@@ -209,6 +221,7 @@ impl Layout {
                 self.registry,
                 vec![("cleanup.policy", "compact".to_owned())],
             ),
+            self.spec(names.audit(), self.registry, audit),
             self.spec(names.journal(), self.journal, deleted_after(WEEK)),
             self.spec(names.journal_ok(), self.journal, deleted_after(DAY)),
             self.spec(names.notices(), self.deliveries, deleted_after(WEEK)),

@@ -41,6 +41,10 @@ mod angarium {
         access, "angarium.access.v1"
     }
     generated! {
+        /// Who changed what.
+        audit, "angarium.audit.v1"
+    }
+    generated! {
         /// Events and how they are published.
         event, "angarium.event.v1"
     }
@@ -62,4 +66,4 @@ mod angarium {
     }
 }
 
-pub use angarium::{access, delivery, event, journal, notice, registry};
+pub use angarium::{access, audit, delivery, event, journal, notice, registry};

@@ -1,6 +1,7 @@
 //! What can be asked for on the command line.
 
 mod account;
+mod audit;
 mod key;
 mod replay;
 mod webhook;
@@ -10,6 +11,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use account::AccountCommand;
+pub(crate) use audit::Audit;
 pub(crate) use key::{GrantArgs, HomeArgs, KeyCommand, KeyCreate, KeyName, KeyRotate, KeyUpdate};
 pub(crate) use replay::{DeadLetters, LaneArg, Replay, ReplayCancel, ReplayStatus, Resend};
 pub(crate) use webhook::{
@@ -77,6 +79,8 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: KeyCommand,
     },
+    /// Show who changed what of an account, or of the platform, the latest first
+    Audit(Audit),
     /// Publish events from a file: one event, an array, an envelope, or one event a line
     Publish(Publish),
 }

@@ -55,6 +55,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Account { command } => done(operate::account(command).await),
         Command::Webhook { command } => operate::webhook(command).await,
         Command::Key { command } => done(operate::key(command).await),
+        Command::Audit(asked) => done(operate::audit(asked).await),
         Command::Publish(publish) => done(operate::publish(publish).await),
     }
 }

@@ -1,6 +1,7 @@
 //! Commands that call running services.
 
 mod account;
+mod audit;
 mod call;
 mod delivery;
 mod key;
@@ -11,6 +12,7 @@ mod trial;
 mod webhook;
 
 pub(crate) use account::run as account;
+pub(crate) use audit::run as audit;
 pub(crate) use key::run as key;
 pub(crate) use publish::exchange;
 pub(crate) use publish::run as publish;

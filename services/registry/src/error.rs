@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 
 use angarium_runtime::grpc;
 
@@ -13,6 +14,17 @@ pub enum Error {
     /// The topic cannot be read or written.
     #[error("the registry needs Kafka")]
     Kafka(#[from] angarium_kafka::Error),
+    /// A change and what is told of it are in partitions of one number.
+    #[error(
+        "the audit topic has {audit} partitions and the registry topic {registry}, and they must be as many; the audit topic may be deleted \
+         and created anew by `angarium topics apply`"
+    )]
+    PartitionsDiffer {
+        /// Of the registry topic.
+        registry: NonZeroU32,
+        /// Of the audit topic.
+        audit: NonZeroU32,
+    },
     /// The topic holds something that is not understood. Leaving it out could lose a webhook's events.
     #[error(transparent)]
     Record(#[from] UnreadableRecord),

@@ -20,6 +20,13 @@ impl Home {
         account.map_or(Self::Platform, Self::Account)
     }
 
+    pub(crate) const fn account(self) -> Option<AccountId> {
+        match self {
+            Self::Platform => None,
+            Self::Account(account) => Some(account),
+        }
+    }
+
     /// What decides the partition of the topic.
     pub(crate) fn partition_key(self) -> String {
         match self {

@@ -15,11 +15,13 @@
 //!
 //! - `request` checks what callers send, `plan` and `patch` decide what is written, `writer` writes it.
 //! - `store` holds the `state` and the `feed` of recent changes, fed by `reader`.
+//! - `audit` tells who changed what.
 //! - `watch` sends followers a snapshot and then the feed; nobody waits for a slow one.
 //! - `sessions` knows how far each follower has come: a write is answered once all have it that may act. `following` is
 //!   one of them, and `upstream` is this registry as a follower of the others.
 
 mod api;
+mod audit;
 mod changes;
 mod config;
 mod election;
@@ -48,9 +50,10 @@ mod writer;
 mod writers;
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use angarium_kafka::{Connection, From, Tail, topics};
+use angarium_kafka::{Connection, From, LogReader, Tail, topics};
 use angarium_proto::registry::v1::registry_service_server::RegistryServiceServer;
 use angarium_proto::{FILE_DESCRIPTOR_SET, METHOD_SCOPES};
 use angarium_runtime::access::Gate;
@@ -65,6 +68,7 @@ pub use record::UnreadableRecord;
 pub use seal::{InvalidKeys, SealKeys};
 
 use crate::api::Api;
+use crate::audit::AuditLog;
 use crate::following::Followers;
 use crate::keys::KnownKeys;
 use crate::peers::Peers;
@@ -108,39 +112,16 @@ impl Service {
         clock: Clock,
         tasks: &Tasks,
     ) -> Result<Handle, Error> {
-        let topic = names.registry();
-        let partitions = topics::partitions(connection, topic, config.write_timeout).await?;
-        let store = Arc::new(Store::new(
-            partitions,
-            config.recent_changes,
-            config.seal_keys.clone(),
-        ));
-        let (_tail, events) = Tail::open(connection, topic, From::Beginning, CLIENT_ID, tasks)?;
-        let (caught_up, reached_end) = oneshot::channel();
-        let reading = reader::run(events, Arc::clone(&store), caught_up, tasks.shutdown().clone());
-        tasks.spawn_critical("registry reader", reading);
-        // When the reader ends first it has failed, or the shutdown has begun: its own error is the one to report.
-        reached_end
-            .await
-            .map_err(|_reader_ended| Error::EndedWhileLoading)?;
-
-        let listener = TcpListener::bind(config.listen).await;
-        let listener = listener.map_err(|source| Error::Listen {
-            address: config.listen,
-            source,
-        })?;
-        let address = listener.local_addr().map_err(|source| Error::Listen {
-            address: config.listen,
-            source,
-        })?;
+        let (store, partitions) = load(&config, connection, names, tasks).await?;
+        let (listener, address) = listen(config.listen).await?;
         let endpoint = config
             .advertise
             .clone()
             .unwrap_or_else(|| format!("http://{address}"));
         let count = i32::try_from(partitions.get()).unwrap_or(i32::MAX);
-        let mandates =
-            election::stand(&config.election, connection, topic, count, tasks).map_err(|error| *error)?;
-        let kafka = (connection, topic, partitions);
+        let mandates = election::stand(&config.election, connection, names.registry(), count, tasks)
+            .map_err(|error| *error)?;
+        let kafka = (connection, (names.registry(), names.audit()), partitions);
         let sessions = Arc::new(Sessions::new(config.followers_return));
         let shutdown = tasks.shutdown();
         tasks.spawn(
@@ -167,7 +148,9 @@ impl Service {
         };
         let keys = KnownKeys::new(&routing.store, &followers.upstream);
         let gate = Gate::new(config.key, Arc::new(keys), routing.clock.clone());
-        let api = Api::new(routing, followers);
+        let audit_client = format!("{CLIENT_ID}-audit");
+        let reader = LogReader::open(connection, names.audit(), &audit_client, tasks)?;
+        let api = Api::new(routing, followers, AuditLog::new(reader));
         let service = RegistryServiceServer::new(api).max_decoding_message_size(grpc::MAX_MESSAGE_BYTES);
         let server = grpc::Server::new(gate, METHOD_SCOPES)
             .reflection(FILE_DESCRIPTOR_SET)?
@@ -179,4 +162,43 @@ impl Service {
         tracing::info!(%address, endpoint, "the registry serves");
         Ok(Handle { address })
     }
+}
+
+/// Reads the topic to its end, and goes on reading.
+async fn load(
+    config: &Config,
+    connection: &Connection,
+    names: &topics::Names,
+    tasks: &Tasks,
+) -> Result<(Arc<Store>, NonZeroU32), Error> {
+    let topic = names.registry();
+    let partitions = topics::partitions(connection, topic, config.write_timeout).await?;
+    let audited = topics::partitions(connection, names.audit(), config.write_timeout).await?;
+    if audited != partitions {
+        return Err(Error::PartitionsDiffer {
+            registry: partitions,
+            audit: audited,
+        });
+    }
+    let store = Arc::new(Store::new(
+        partitions,
+        config.recent_changes,
+        config.seal_keys.clone(),
+    ));
+    let (_tail, events) = Tail::open(connection, topic, From::Beginning, CLIENT_ID, tasks)?;
+    let (caught_up, reached_end) = oneshot::channel();
+    let reading = reader::run(events, Arc::clone(&store), caught_up, tasks.shutdown().clone());
+    tasks.spawn_critical("registry reader", reading);
+    // When the reader ends first it has failed, or the shutdown has begun: its own error is the one to report.
+    reached_end
+        .await
+        .map_err(|_reader_ended| Error::EndedWhileLoading)?;
+    Ok((store, partitions))
+}
+
+async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Error> {
+    let failed = |source| Error::Listen { address, source };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    Ok((listener, bound))
 }

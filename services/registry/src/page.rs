@@ -40,6 +40,15 @@ impl<Id: FromStr + Display> Page<Id> {
         }
     }
 
+    /// Goes on behind this one.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "an id is a few bytes, made for this"
+    )]
+    pub(crate) fn token(list: &str, id: Id) -> String {
+        BASE64_URL_SAFE_NO_PAD.encode(format!("{list}/{id}"))
+    }
+
     /// Cuts what follows `after` to one page; says how to go on if there is more.
     pub(crate) fn cut<T>(
         &self,
@@ -50,9 +59,7 @@ impl<Id: FromStr + Display> Page<Id> {
         let mut rest = rest.peekable();
         let page: Vec<_> = rest.by_ref().take(self.size).collect();
         let token = match page.last() {
-            Some(last) if rest.peek().is_some() => {
-                BASE64_URL_SAFE_NO_PAD.encode(format!("{list}/{}", id(last)))
-            }
+            Some(last) if rest.peek().is_some() => Self::token(list, id(last)),
             _ => String::new(),
         };
         (page, token)

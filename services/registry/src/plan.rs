@@ -129,6 +129,22 @@ impl Write {
         }
     }
 
+    /// The method that was called.
+    pub(crate) const fn method(&self) -> &'static str {
+        match self {
+            Self::CreateAccount(_) => "CreateAccount",
+            Self::UpdateAccount { .. } => "UpdateAccount",
+            Self::DeleteAccount { .. } => "DeleteAccount",
+            Self::CreateWebhook(_) => "CreateWebhook",
+            Self::UpdateWebhook { .. } => "UpdateWebhook",
+            Self::DisableWebhook { .. } => "DisableWebhook",
+            Self::DeleteWebhook { .. } => "DeleteWebhook",
+            Self::ResealWebhook { .. } => "ResealWebhook",
+            Self::ApiKey(write) => write.method(),
+            Self::Read(_) => "",
+        }
+    }
+
     /// Checks the write against the state, which must be all that there is of its home.
     pub(crate) fn plan(self, state: &State, rules: Rules, by: Access) -> Result<Plan, Refusal> {
         // A key that was revoked while the write waited writes no more.

@@ -125,6 +125,17 @@ impl Entity {
         Ok(RegistryRecord { entry: Some(entry) }.encode_to_vec())
     }
 
+    /// The same for people: at its revision, without secrets and what is known of them.
+    pub(crate) fn public(&self) -> RegistryRecord {
+        let entry = match self {
+            Self::Account(account) => Some(Entry::Account(account_to_wire(account))),
+            Self::Webhook(webhook) => Some(Entry::Webhook(webhook_to_wire(webhook, Secrets::Omit))),
+            Self::ApiKey(key) => Some(Entry::ApiKey(api_key_to_wire(key, Secrets::Omit))),
+            Self::Writer(_) => None,
+        };
+        RegistryRecord { entry }
+    }
+
     /// The same at a revision.
     pub(crate) fn at(mut self, revision: Revision) -> Self {
         match &mut self {

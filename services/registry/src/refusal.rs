@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use angarium_kafka::ReadError;
 use angarium_model::{AccountId, KeyId, MaxWebhooks, Revision, Scopes, WebhookId};
 use angarium_proto::{FieldError, InvalidWire, invalid_argument};
 use angarium_signing::SecretError;
@@ -52,6 +53,8 @@ pub(crate) enum Refusal {
     HasWebhooks { account: AccountId, count: usize },
     #[error("account {account} has {most} webhooks, as many as it may have (W3); delete one, or have max_webhooks of the account raised", most = .most.get())]
     TooManyWebhooks { account: AccountId, most: MaxWebhooks },
+    #[error("the audit log cannot be read now; try again later")]
+    NoAuditLog(#[source] ReadError),
     #[error("too many writes are waiting for Kafka; try again later")]
     Busy,
     #[error(
@@ -94,7 +97,9 @@ impl Refusal {
             Self::Stale { .. } => Code::Aborted,
             Self::HasWebhooks { .. } => Code::FailedPrecondition,
             Self::TooManyWebhooks { .. } | Self::TooManyApiKeys(_) | Self::Busy => Code::ResourceExhausted,
-            Self::NotWritten | Self::NotWriter | Self::Behind | Self::Unknown => Code::Unavailable,
+            Self::NotWritten | Self::NotWriter | Self::Behind | Self::Unknown | Self::NoAuditLog(_) => {
+                Code::Unavailable
+            }
             Self::NoSecret(_) | Self::NotSealed(_) => Code::Internal,
         }
     }
@@ -132,7 +137,9 @@ impl Refusal {
                 ErrorDetails::with_quota_failure_violation(Key::Account(*account).to_string(), message)
             }
             Self::NotWriter => ErrorDetails::with_error_info(NOT_WRITER, DOMAIN, HashMap::new()),
-            Self::Busy | Self::NotWritten | Self::Behind => ErrorDetails::with_retry_info(Some(RETRY_AFTER)),
+            Self::Busy | Self::NotWritten | Self::Behind | Self::NoAuditLog(_) => {
+                ErrorDetails::with_retry_info(Some(RETRY_AFTER))
+            }
             Self::Unknown => ErrorDetails::with_error_info("OUTCOME_UNKNOWN", DOMAIN, HashMap::new()),
             Self::NotSealed(_) => ErrorDetails::with_error_info("NOT_SEALED", DOMAIN, HashMap::new()),
             Self::NoSecret(_) => ErrorDetails::with_error_info("NO_SECRET", DOMAIN, HashMap::new()),
@@ -182,6 +189,7 @@ mod tests {
                 id: KeyId::from_bytes([1; 16]),
             },
             Refusal::OfPlatform,
+            Refusal::NoAuditLog(ReadError::TimedOut),
             Refusal::BeyondCaller(Scopes::ALL),
             Refusal::Revoked,
             Refusal::TooManyApiKeys(Home::Account(account)),

@@ -221,6 +221,19 @@ impl State {
         found.ok_or(Refusal::NoApiKey { home, id })
     }
 
+    /// What a key of the topic stands for now.
+    pub(crate) fn entity(&self, key: Key) -> Option<Entity> {
+        match key {
+            Key::Account(id) => Some(Entity::Account(Account::clone(self.account(id)?))),
+            Key::Webhook(id) => {
+                let webhook = self.webhook(*self.owners.get(&id)?, id)?;
+                Some(Entity::Webhook(Box::new(Webhook::clone(webhook))))
+            }
+            Key::Api(id) => Some(Entity::ApiKey(ApiKey::clone(self.key(id)?))),
+            Key::Writer | Key::Barrier => None,
+        }
+    }
+
     /// What is asked for.
     pub(crate) fn read(&self, subject: Subject) -> Result<Entity, Refusal> {
         match subject {

@@ -5,6 +5,8 @@
 //! ever written. Only then it takes writes, and after any trouble it begins anew: so the state that a write is checked
 //! against is always all there is.
 //!
+//! What is written is told in the audit log by the same transaction: neither is there without the other.
+//!
 //! One transaction carries the writes that wait, at most one a home: every rule speaks of one home, so each of
 //! them is checked against what is read back, and none against another of the same transaction. A refusal is answered
 //! behind a transaction as well: else one who has been followed, and does not know it, would refuse by what was.
@@ -19,6 +21,7 @@ use angarium_runtime::chain;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep, timeout};
 
+use crate::audit::Change;
 use crate::election::Mandate;
 use crate::plan::{Plan, Rules, Shown, Write};
 use crate::record::{Claim, Entity, Key};
@@ -49,6 +52,8 @@ pub(crate) struct Command {
 pub(crate) struct Writer {
     pub(crate) connection: Connection,
     pub(crate) topic: String,
+    /// Where it is written who changed what.
+    pub(crate) audit: String,
     pub(crate) client_id: String,
     /// What this registry says of itself.
     pub(crate) claim: Claim,
@@ -66,8 +71,13 @@ pub(crate) struct Writer {
 /// A write that has been checked, and whom to tell.
 struct Planned {
     plan: Result<Plan, Refusal>,
+    /// What is told of it in the audit log: of what goes along with it, then of itself.
+    changes: Vec<Change>,
     reply: oneshot::Sender<Result<Stored, Refusal>>,
 }
+
+/// The key and the value of a record; without a value it removes the key.
+type Keyed = (String, Option<Vec<u8>>);
 
 /// Why a writer has to take its partition over anew.
 #[derive(Debug, thiserror::Error)]
@@ -124,7 +134,7 @@ impl Writer {
         let producer = TransactionalProducer::fence(&self.connection, &config).await?;
         let claim = Entity::Writer(self.claim.clone());
         let claim = [(Key::Writer.to_string(), Some(claim.encode(&self.keys)?))];
-        let places = self.append(&producer, partition, &claim).await?;
+        let places = self.append(&producer, partition, (&claim, &[])).await?;
         tracing::info!(
             partition,
             epoch = places.first(),
@@ -187,8 +197,15 @@ impl Writer {
                 if command.deadline <= now {
                     command.reply.send(Err(Refusal::NotWritten)).ok();
                 } else if batch.len() < MAX_BATCH && homes.insert(command.write.home()) {
+                    let (home, method) = (command.write.home(), command.write.method());
+                    let plan = command.write.plan(state, self.rules, command.by);
+                    let changes = plan
+                        .as_ref()
+                        .map(|plan| Change::all(state, plan, (command.by.actor, home, method)))
+                        .unwrap_or_default();
                     batch.push(Planned {
-                        plan: command.write.plan(state, self.rules, command.by),
+                        plan,
+                        changes,
                         reply: command.reply,
                     });
                 } else {
@@ -210,7 +227,7 @@ impl Writer {
         if batch.is_empty() {
             return Ok(());
         }
-        let mut records = Vec::new();
+        let (mut records, mut changes) = (Vec::new(), Vec::new());
         for planned in &mut batch {
             if let Ok(Plan::Record {
                 key, entity, along, ..
@@ -224,6 +241,13 @@ impl Writer {
                     Ok(value) => {
                         records.extend(along.iter().map(|key| (key.to_string(), None)));
                         records.push((key.to_string(), value));
+                        changes.extend(
+                            planned
+                                .changes
+                                .iter()
+                                .map(Change::encode)
+                                .map(|(key, value)| (key, Some(value))),
+                        );
                     }
                     Err(error) => planned.plan = Err(Refusal::NotSealed(error)),
                 }
@@ -233,7 +257,7 @@ impl Writer {
             records.push((Key::Barrier.to_string(), None));
         }
         // The callers may have gone; what was written stays.
-        match self.append(producer, partition, &records).await {
+        match self.append(producer, partition, (&records, &changes)).await {
             Ok(places) => {
                 let mut places = places.into_iter();
                 for planned in batch {
@@ -253,27 +277,24 @@ impl Writer {
         }
     }
 
-    /// Appends records as one, and waits until the reader has met them; says where they are.
+    /// Appends records, and what is told of them, as one, and waits until the reader has met them; says where they are.
     async fn append(
         &self,
         producer: &TransactionalProducer,
         partition: i32,
-        records: &[(String, Option<Vec<u8>>)],
+        (records, changes): (&[Keyed], &[Keyed]),
     ) -> Result<Vec<i64>, Interrupted> {
-        let outgoing: Vec<_> = records
+        let records_out = records
             .iter()
-            .map(|(key, value)| Outgoing {
-                topic: &self.topic,
-                partition,
-                key: key.as_bytes(),
-                value: value.as_deref(),
-                headers: &[],
-            })
-            .collect();
-        let places: Vec<i64> = producer
-            .write(&outgoing)
-            .await?
+            .map(|(key, value)| outgoing(&self.topic, partition, key, value.as_deref()));
+        let changes_out = changes
             .iter()
+            .map(|(key, value)| outgoing(&self.audit, partition, key, value.as_deref()));
+        let outgoing: Vec<_> = records_out.chain(changes_out).collect();
+        let acked = producer.write(&outgoing).await?;
+        let places: Vec<i64> = acked
+            .iter()
+            .take(records.len())
             .map(|acked| acked.offset)
             .collect();
         let last = places.last().copied().unwrap_or_default();
@@ -281,6 +302,16 @@ impl Writer {
             .await
             .map_err(|_elapsed| Interrupted::NotReadBack)?;
         Ok(places)
+    }
+}
+
+const fn outgoing<'a>(topic: &'a str, partition: i32, key: &'a str, value: Option<&'a [u8]>) -> Outgoing<'a> {
+    Outgoing {
+        topic,
+        partition,
+        key: key.as_bytes(),
+        value,
+        headers: &[],
     }
 }
 

@@ -134,7 +134,7 @@ impl Writers {
     pub(crate) fn start(
         config: &Config,
         endpoint: &str,
-        (connection, topic, partitions): (&Connection, &str, NonZeroU32),
+        (connection, (topic, audit), partitions): (&Connection, (&str, &str), NonZeroU32),
         mut mandates: mpsc::Receiver<Mandate>,
         (store, sessions): (&Arc<Store>, &Arc<Sessions>),
         tasks: &Tasks,
@@ -149,7 +149,8 @@ impl Writers {
             },
             partitions,
         };
-        let (config, connection, topic) = (config.clone(), connection.clone(), topic.to_owned());
+        let (config, connection) = (config.clone(), connection.clone());
+        let (topic, audit) = (topic.to_owned(), audit.to_owned());
         let (this, sessions, writing) = (writers.clone(), Arc::clone(sessions), tasks.clone());
         // Its end is the end of the membership: reads and followers are served all the same, and others write.
         tasks.spawn("registry mandates", async move {
@@ -164,6 +165,7 @@ impl Writers {
                 let writer = Writer {
                     connection: connection.clone(),
                     topic: topic.clone(),
+                    audit: audit.clone(),
                     client_id: format!("{}-writer", crate::CLIENT_ID),
                     claim: this.claim.clone(),
                     timeout: config.write_timeout,

@@ -48,6 +48,10 @@ fn accounts() -> Vec<Named> {
         account: account.clone(),
         update_mask: None,
     };
+    let changes = v1::ListAuditLogRequest {
+        account_id: Some(OWN),
+        ..v1::ListAuditLogRequest::default()
+    };
     // At a revision that it does not have, here and below: what is there stays.
     let delete = v1::DeleteAccountRequest { id: OWN, revision: 1 };
     vec![
@@ -59,6 +63,7 @@ fn accounts() -> Vec<Named> {
         ("ListAccounts", v1::ListAccountsRequest::default().encode_to_vec()),
         ("UpdateAccount", update.encode_to_vec()),
         ("DeleteAccount", delete.encode_to_vec()),
+        ("ListAuditLog", changes.encode_to_vec()),
         ("ListEventTypes", v1::ListEventTypesRequest {}.encode_to_vec()),
         ("Watch", v1::WatchRequest::default().encode_to_vec()),
     ]

@@ -29,14 +29,14 @@ pub(crate) enum KeyCommand {
     Revoke(KeyName),
 }
 
-/// Whose keys.
+/// Whose keys, or whose changes.
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("home").required(true).args(["account", "platform"]))]
 pub(crate) struct HomeArgs {
-    /// The account that the key is confined to
+    /// Of an account
     #[arg(long, value_name = "ID")]
     pub(crate) account: Option<u64>,
-    /// The key is the platform's: it sees all accounts
+    /// Of the platform; its keys see all accounts
     #[arg(long)]
     pub(crate) platform: bool,
 }

@@ -72,7 +72,7 @@ pub(crate) async fn run(command: AccountCommand) -> anyhow::Result<()> {
     }
 }
 
-fn row(account: Account) -> Row {
+pub(super) fn row(account: Account) -> Row {
     let json = json!({
         "id": account.id,
         "name": account.name,

@@ -168,7 +168,7 @@ fn show_once(shape: Shape, key: &ApiKey, token: &str) -> anyhow::Result<()> {
     print(&one(shape, &SHOWN_ONCE, Row { cells, json }))
 }
 
-fn row(key: &ApiKey) -> Row {
+pub(super) fn row(key: &ApiKey) -> Row {
     let mut wrong = Vec::new();
     let grant = grant_from_wire(key.grant.clone(), key.account_id.is_some(), &mut wrong);
     let (role, scopes) = match grant {

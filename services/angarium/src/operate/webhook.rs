@@ -237,7 +237,7 @@ fn proof(webhook: &Webhook) -> (&'static str, Option<&str>) {
     }
 }
 
-fn json(webhook: &Webhook) -> Value {
+pub(super) fn json(webhook: &Webhook) -> Value {
     let (authentication, secret) = proof(webhook);
     let timetable = webhook.timetable.as_ref();
     let mut json = json!({

@@ -138,7 +138,7 @@ pub(super) fn topics(reader: &mut Reader) -> Topics {
             "registry",
             default.registry,
             bounds(),
-            "Partitions of the registry topic. Fixed once it exists",
+            "Partitions of the registry topic, and of the audit topic. Fixed once they exist",
         ),
         journal: topics.integer(
             "journal",

@@ -47,6 +47,15 @@ impl ApiKeyWrite {
         }
     }
 
+    pub(super) const fn method(&self) -> &'static str {
+        match self {
+            Self::Create { .. } => "CreateApiKey",
+            Self::Update { .. } => "UpdateApiKey",
+            Self::Rotate { .. } => "RotateApiKey",
+            Self::Delete { .. } => "DeleteApiKey",
+        }
+    }
+
     pub(super) fn plan(self, state: &State, by: Access) -> Result<Plan, Refusal> {
         match self {
             Self::Create { key, token } => {

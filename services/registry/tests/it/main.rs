@@ -5,6 +5,8 @@ mod accounts;
 #[cfg(test)]
 mod api_keys;
 #[cfg(test)]
+mod audit;
+#[cfg(test)]
 mod disabling;
 #[cfg(test)]
 mod durability;

@@ -1,0 +1,130 @@
+//! `angarium audit`
+
+use angarium_proto::audit::v1::{Actor, AuditRecord, actor};
+use angarium_proto::registry::v1::list_audit_log_response::Entry;
+use angarium_proto::registry::v1::registry_record::Entry as Thing;
+use angarium_proto::registry::v1::{ListAuditLogRequest, RegistryRecord};
+use serde_json::{Map, Value, json};
+use tonic::Status;
+
+use super::registry::{PAGE, Registry, request};
+use super::{account, key, webhook};
+use crate::cli::Audit;
+use crate::output::{Row, list, print, time};
+
+const HEADERS: [&str; 5] = ["when", "who", "method", "subject", "what"];
+/// What every change changes.
+const REVISION: &str = "revision";
+
+/// Shows who changed what.
+///
+/// # Errors
+/// When the registry cannot be reached or refuses.
+pub(crate) async fn run(asked: Audit) -> anyhow::Result<()> {
+    let mut registry = Registry::at(&asked.at)?;
+    let entries = entries(&mut registry, &asked).await;
+    let rows = registry.told(entries)?.into_iter().filter_map(row).collect();
+    print(&list(asked.at.reach.output, &HEADERS, rows))
+}
+
+/// As many of the latest changes as are asked for.
+async fn entries(registry: &mut Registry, asked: &Audit) -> Result<Vec<Entry>, Status> {
+    let wanted = usize::try_from(asked.limit.get()).unwrap_or(usize::MAX);
+    let mut all = Vec::new();
+    let mut page_token = String::new();
+    loop {
+        let page = ListAuditLogRequest {
+            account_id: asked.home.account,
+            subject: asked.of.clone(),
+            page_size: PAGE.min(asked.limit.get()),
+            page_token,
+        };
+        let answer = registry.calls.list_audit_log(request(page)).await?.into_inner();
+        all.extend(answer.entries);
+        page_token = answer.next_page_token;
+        if page_token.is_empty() || all.len() >= wanted {
+            all.truncate(wanted);
+            return Ok(all);
+        }
+    }
+}
+
+fn row(entry: Entry) -> Option<Row> {
+    let AuditRecord {
+        actor,
+        account_id,
+        method,
+        subject,
+        before,
+        after,
+    } = entry.record?;
+    let (before, after) = (shown(before), shown(after));
+    let who = who(actor);
+    let json = json!({
+        "atMs": entry.at_ms,
+        "who": who,
+        "account": account_id,
+        "method": method,
+        "subject": subject,
+        "before": before,
+        "after": after,
+    });
+    let cells = vec![time(entry.at_ms), who, method, subject, what(&before, &after)];
+    Some(Row { cells, json })
+}
+
+fn who(actor: Option<Actor>) -> String {
+    match actor.and_then(|actor| actor.kind) {
+        Some(actor::Kind::ApiKeyId(id)) => id,
+        Some(actor::Kind::OperatorKey(_)) => "operator key".to_owned(),
+        None => "unknown".to_owned(),
+    }
+}
+
+/// As the other commands show it.
+fn shown(record: Option<RegistryRecord>) -> Value {
+    match record.and_then(|record| record.entry) {
+        Some(Thing::Account(account)) => account::row(account).json,
+        Some(Thing::Webhook(webhook)) => webhook::json(&webhook),
+        Some(Thing::ApiKey(key)) => key::row(&key).json,
+        Some(Thing::Writer(_)) | None => Value::Null,
+    }
+}
+
+/// What became different.
+fn what(before: &Value, after: &Value) -> String {
+    match (before.as_object(), after.as_object()) {
+        (None, Some(after)) => format!("created {}", after.get("name").unwrap_or(&Value::Null)),
+        (Some(before), None) => format!("deleted {}", before.get("name").unwrap_or(&Value::Null)),
+        (Some(before), Some(after)) => match differences(before, after) {
+            // What was replaced is shown by nobody.
+            none if none.is_empty() => "a secret".to_owned(),
+            some => some.join(", "),
+        },
+        (None, None) => String::new(),
+    }
+}
+
+fn differences(before: &Map<String, Value>, after: &Map<String, Value>) -> Vec<String> {
+    let differs = after
+        .iter()
+        .filter(|(field, value)| *field != REVISION && before.get(*field) != Some(value));
+    differs
+        .map(|(field, value)| format!("{field}: {} → {value}", before.get(field).unwrap_or(&Value::Null)))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_became_different_is_told_field_by_field() {
+        let before = json!({ "name": "HR", "active": true, "revision": 3 });
+        let after = json!({ "name": "HR", "active": false, "revision": 0 });
+        assert_eq!(what(&before, &after), "active: true → false");
+        assert_eq!(what(&before, &before), "a secret");
+        assert_eq!(what(&Value::Null, &after), r#"created "HR""#);
+        assert_eq!(what(&before, &Value::Null), r#"deleted "HR""#);
+    }
+}

@@ -1,0 +1,175 @@
+//! Who changed what: written with each change, read back when someone asks.
+
+use std::time::Duration;
+
+use angarium_kafka::{Limit, LogReader, ReadError, Record};
+use angarium_model::{AccountId, Actor, Revision};
+use angarium_proto::audit::v1::{self, AuditRecord};
+use angarium_proto::registry::v1::list_audit_log_response::Entry;
+use prost::Message;
+use tokio::time::{Instant, timeout_at};
+
+use crate::home::Home;
+use crate::plan::Plan;
+use crate::record::{Entity, Key};
+use crate::state::State;
+
+/// How many records are looked at before others are: they are written forward, and asked for backward.
+const STEP: i64 = 500;
+/// What one read of Kafka brings at most.
+const READ: Limit = Limit {
+    records: 500,
+    bytes: 4 * 1024 * 1024,
+};
+/// A page looks back so long; the rest is the next one's.
+const LOOKS_BACK: Duration = Duration::from_secs(3);
+/// And waits so long for Kafka at most.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A change that is to be told.
+#[derive(Debug)]
+pub(crate) struct Change {
+    actor: Actor,
+    home: Home,
+    method: &'static str,
+    subject: Key,
+    before: Option<Entity>,
+    after: Option<Entity>,
+}
+
+impl Change {
+    /// All that a plan changes, in its order.
+    pub(crate) fn all(
+        state: &State,
+        plan: &Plan,
+        (actor, home, method): (Actor, Home, &'static str),
+    ) -> Vec<Self> {
+        let Plan::Record {
+            key, entity, along, ..
+        } = plan
+        else {
+            return Vec::new();
+        };
+        let change = |subject: Key, after: Option<Entity>| Self {
+            actor,
+            home,
+            method,
+            subject,
+            before: state.entity(subject),
+            after,
+        };
+        let along = along.iter().map(|key| change(*key, None));
+        // Its revision is the offset of its record, which is not known yet.
+        let after = entity.clone().map(|entity| entity.at(Revision::default()));
+        along.chain([change(*key, after)]).collect()
+    }
+
+    /// The key and the value of its record.
+    pub(crate) fn encode(&self) -> (String, Vec<u8>) {
+        let kind = match self.actor {
+            Actor::Operator => v1::actor::Kind::OperatorKey(v1::OperatorKey {}),
+            Actor::Key(id) => v1::actor::Kind::ApiKeyId(id.to_string()),
+        };
+        let record = AuditRecord {
+            actor: Some(v1::Actor { kind: Some(kind) }),
+            account_id: self.home.account().map(AccountId::get),
+            method: self.method.to_owned(),
+            subject: self.subject.to_string(),
+            before: self.before.as_ref().map(Entity::public),
+            after: self.after.as_ref().map(Entity::public),
+        };
+        (self.home.partition_key(), record.encode_to_vec())
+    }
+}
+
+/// Reads the log back. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct AuditLog {
+    reader: LogReader,
+}
+
+/// Whose changes, and of what.
+#[derive(Debug)]
+pub(crate) struct Wanted {
+    pub(crate) partition: i32,
+    pub(crate) home: Home,
+    /// Empty: whatever was changed.
+    pub(crate) subject: String,
+}
+
+impl Wanted {
+    /// The change that a record tells of, if it is one of these. What cannot be read is left out: the others are wanted
+    /// all the same.
+    fn take(&self, record: Record) -> Option<Entry> {
+        if record.key != self.home.partition_key().as_bytes() {
+            return None;
+        }
+        let told = AuditRecord::decode(record.value?).ok()?;
+        let is_wanted = self.subject.is_empty() || told.subject == self.subject;
+        is_wanted.then_some(Entry {
+            at_ms: record.timestamp_ms,
+            record: Some(told),
+        })
+    }
+}
+
+impl AuditLog {
+    pub(crate) const fn new(reader: LogReader) -> Self {
+        Self { reader }
+    }
+
+    /// Up to `size` changes below this place of the partition (none: its end), the latest first, and the place below
+    /// which there may be more.
+    pub(crate) async fn page(
+        &self,
+        wanted: &Wanted,
+        below: Option<i64>,
+        size: usize,
+    ) -> Result<(Vec<Entry>, Option<i64>), ReadError> {
+        let begun = Instant::now();
+        let all = self.look_back(wanted, below, size, begun + LOOKS_BACK);
+        timeout_at(begun + PATIENCE, all)
+            .await
+            .unwrap_or(Err(ReadError::TimedOut))
+    }
+
+    async fn look_back(
+        &self,
+        wanted: &Wanted,
+        below: Option<i64>,
+        size: usize,
+        until: Instant,
+    ) -> Result<(Vec<Entry>, Option<i64>), ReadError> {
+        let ends = self.reader.ends(wanted.partition).await?;
+        let mut upper = below.unwrap_or(ends.high).min(ends.high);
+        let mut page = Vec::new();
+        while upper > ends.low && Instant::now() < until {
+            let lower = upper.saturating_sub(STEP).max(ends.low);
+            let mut found = self.between(wanted, lower, upper).await?;
+            upper = lower;
+            while let Some((offset, entry)) = found.pop() {
+                page.push(entry);
+                if page.len() == size {
+                    return Ok((page, (offset > ends.low).then_some(offset)));
+                }
+            }
+        }
+        Ok((page, (upper > ends.low).then_some(upper)))
+    }
+
+    /// Those within these places, with their own, in order.
+    async fn between(&self, wanted: &Wanted, lower: i64, upper: i64) -> Result<Vec<(i64, Entry)>, ReadError> {
+        let (mut next, mut found) = (lower, Vec::new());
+        while next < upper {
+            let chunk = self.reader.read(wanted.partition, next, READ).await?;
+            // The end of what is committed may be below that of the log.
+            if chunk.next <= next {
+                break;
+            }
+            next = chunk.next;
+            let within = chunk.records.into_iter().filter(|record| record.offset < upper);
+            found.extend(within.filter_map(|record| Some((record.offset, wanted.take(record)?))));
+        }
+        Ok(found)
+    }
+}

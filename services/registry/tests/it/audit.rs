@@ -1,0 +1,160 @@
+//! Who changed what is told, without secrets, and by nobody's leave.
+
+use angarium_proto::access::v1::Role;
+use angarium_proto::audit::v1::{AuditRecord, actor};
+use angarium_proto::registry::v1::api_key::Grant;
+use angarium_proto::registry::v1::registry_record::Entry;
+use angarium_proto::registry::v1::{
+    ApiKey, CreateApiKeyRequest, DeleteAccountRequest, DeleteWebhookRequest, ListAuditLogRequest, Webhook,
+};
+use prost::Message;
+use tonic::Code;
+
+use crate::harness::{Client, Registry, shown_secret, webhook, wrong_fields};
+
+async fn page(client: &Client, asked: ListAuditLogRequest) -> (Vec<AuditRecord>, String) {
+    let answer = client.clone().list_audit_log(asked).await.unwrap().into_inner();
+    let records = answer.entries.into_iter().map(|entry| entry.record.unwrap());
+    (records.collect(), answer.next_page_token)
+}
+
+fn of(account_id: u64) -> ListAuditLogRequest {
+    ListAuditLogRequest {
+        account_id: Some(account_id),
+        ..ListAuditLogRequest::default()
+    }
+}
+
+fn methods(records: &[AuditRecord]) -> Vec<&str> {
+    records.iter().map(|record| record.method.as_str()).collect()
+}
+
+fn webhook_of(entry: Option<&angarium_proto::registry::v1::RegistryRecord>) -> &Webhook {
+    match entry.unwrap().entry.as_ref().unwrap() {
+        Entry::Webhook(webhook) => webhook,
+        other => panic!("it is no webhook: {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn every_change_is_told_with_who_made_it_and_what_it_was_before() {
+    let registry = Registry::with_account().await;
+    registry.create_account(77, "Other").await;
+    let mut operator = registry.client.clone();
+    let key = ApiKey {
+        account_id: Some(1234),
+        name: "console".into(),
+        grant: Some(Grant::Role(Role::Administrator.into())),
+        ..ApiKey::default()
+    };
+    let made = CreateApiKeyRequest { api_key: Some(key) };
+    let made = operator.create_api_key(made).await.unwrap().into_inner();
+    let administrator = registry.bearing(&made.token);
+    let signed = registry.create_signed().await;
+    let renamed = Webhook {
+        name: "Payroll".into(),
+        ..signed.clone()
+    };
+    let change = crate::harness::update(renamed, &["name"]);
+    administrator.clone().update_webhook(change).await.unwrap();
+    // A refusal changes nothing.
+    let stale = DeleteWebhookRequest {
+        account_id: 1234,
+        id: signed.id.clone(),
+        revision: 1,
+    };
+    operator.delete_webhook(stale.clone()).await.unwrap_err();
+    operator
+        .delete_webhook(DeleteWebhookRequest { revision: 0, ..stale })
+        .await
+        .unwrap();
+    operator
+        .delete_account(DeleteAccountRequest {
+            id: 1234,
+            revision: 0,
+        })
+        .await
+        .unwrap();
+
+    let (all, next) = page(&operator, of(1234)).await;
+    let expected = [
+        "DeleteAccount",
+        "DeleteAccount",
+        "DeleteWebhook",
+        "UpdateWebhook",
+        "CreateWebhook",
+        "CreateApiKey",
+        "CreateAccount",
+    ];
+    assert_eq!((methods(&all), next.as_str()), (expected.to_vec(), ""));
+    let update = &all[3];
+    let id = made.api_key.unwrap().id;
+    assert_eq!(
+        update.actor.as_ref().unwrap().kind,
+        Some(actor::Kind::ApiKeyId(id.clone()))
+    );
+    let (before, after) = (
+        webhook_of(update.before.as_ref()),
+        webhook_of(update.after.as_ref()),
+    );
+    assert_eq!((before.name.as_str(), before.revision), ("HR", signed.revision));
+    assert_eq!((after.name.as_str(), after.revision), ("Payroll", 0));
+    assert_eq!(all[1].subject, format!("key/{id}"), "a key went with its account");
+    for record in &all {
+        let told = String::from_utf8_lossy(&record.encode_to_vec()).into_owned();
+        assert!(!told.contains(shown_secret(&signed)), "{record:?}");
+        assert!(
+            !told.contains(made.token.rsplit_once('_').unwrap().1),
+            "{record:?}"
+        );
+    }
+    assert_eq!(methods(&page(&operator, of(77)).await.0), ["CreateAccount"]);
+}
+
+#[tokio::test]
+async fn changes_are_listed_in_pages_those_of_one_thing_alone_and_each_to_its_own_account() {
+    let registry = Registry::with_account().await;
+    registry.create_account(77, "Other").await;
+    let first = registry.create_webhook(webhook()).await;
+    registry.create_webhook(webhook()).await;
+    let mut asked = of(1234);
+    asked.page_size = 2;
+    let (latest, token) = page(&registry.client, asked.clone()).await;
+    assert_eq!(methods(&latest), ["CreateWebhook", "CreateWebhook"]);
+    asked.page_token = token;
+    let (rest, token) = page(&registry.client, asked.clone()).await;
+    assert_eq!((methods(&rest), token.as_str()), (vec!["CreateAccount"], ""));
+
+    let subject = format!("webhook/{}", first.id);
+    let (one, _) = page(&registry.client, ListAuditLogRequest { subject, ..of(1234) }).await;
+    assert_eq!(methods(&one), ["CreateWebhook"]);
+    let wrong = ListAuditLogRequest {
+        subject: "webhook".into(),
+        page_token: asked.page_token,
+        ..of(77)
+    };
+    let refused = registry.client.clone().list_audit_log(wrong).await.unwrap_err();
+    assert_eq!(wrong_fields(&refused), ["page_token", "subject"]);
+
+    let key = ApiKey {
+        account_id: Some(77),
+        name: "viewer".into(),
+        grant: Some(Grant::Role(Role::Viewer.into())),
+        ..ApiKey::default()
+    };
+    let made = CreateApiKeyRequest { api_key: Some(key) };
+    let made = registry
+        .client
+        .clone()
+        .create_api_key(made)
+        .await
+        .unwrap()
+        .into_inner();
+    let viewer = registry.bearing(&made.token);
+    assert_eq!(
+        methods(&page(&viewer, of(77)).await.0),
+        ["CreateApiKey", "CreateAccount"]
+    );
+    let refused = viewer.clone().list_audit_log(of(1234)).await.unwrap_err();
+    assert_eq!(refused.code(), Code::NotFound);
+}
