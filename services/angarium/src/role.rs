@@ -42,7 +42,9 @@ impl Role {
             Self::Ingest => &[
                 "log", "process", "kafka", "redis", "registry", "operator", "ingest",
             ],
-            Self::Registry => &["log", "process", "kafka", "operator", "seal", "registry"],
+            Self::Registry => &[
+                "log", "process", "kafka", "operator", "seal", "egress", "registry",
+            ],
             Self::Fanout => &["log", "process", "kafka", "registry", "operator", "fanout"],
             Self::Delivery => &[
                 "log", "process", "kafka", "redis", "registry", "operator", "egress", "delivery",

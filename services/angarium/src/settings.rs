@@ -107,10 +107,10 @@ impl Settings {
         let redis = shared::redis(reader);
         let key = shared::key(reader);
         let api_key = shared::api_key(reader);
-        let (registry_endpoint, registry) = registry::read(reader, &name, &kafka, &key);
+        let egress = egress::read(reader);
+        let (registry_endpoint, registry) = registry::read(reader, (&name, &kafka, &key), egress.clone());
         let (ingest_endpoint, ingest) = ingest::read(reader, &key, (&redis, &kafka.prefix), drain);
         let fanout = fanout::read(reader, &name, &kafka);
-        let egress = egress::read(reader);
         let (delivery_endpoint, delivery) = delivery::read(reader, &name, &key, &kafka, egress);
         Self {
             log,

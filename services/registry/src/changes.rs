@@ -6,7 +6,7 @@ use tonic::{Request, Response, Status};
 use crate::peers::Peer;
 use crate::plan::Write;
 use crate::refusal::Refusal;
-use crate::request;
+use crate::request::{self, Grounds};
 use crate::writers::Stored;
 
 /// A request for the writer of an account.
@@ -14,7 +14,7 @@ pub(crate) trait Change: Clone + Send + 'static {
     type Answer: Send;
 
     /// Checks it.
-    fn check(self, now_ms: i64) -> Result<Write, Refusal>;
+    fn check(self, on: Grounds<'_>) -> Result<Write, Refusal>;
 
     /// What is answered once it is written.
     fn answer(stored: &Stored) -> Self::Answer;
@@ -32,9 +32,9 @@ macro_rules! change {
         impl Change for v1::$request {
             type Answer = v1::$answer;
 
-            fn check(self, now_ms: i64) -> Result<Write, Refusal> {
-                let check: fn(Self, i64) -> Result<Write, Refusal> = $check;
-                check(self, now_ms)
+            fn check(self, on: Grounds<'_>) -> Result<Write, Refusal> {
+                let check: fn(Self, Grounds<'_>) -> Result<Write, Refusal> = $check;
+                check(self, on)
             }
 
             fn answer(stored: &Stored) -> v1::$answer {
@@ -53,41 +53,41 @@ macro_rules! change {
 }
 
 change!(CreateAccountRequest => CreateAccountResponse, create_account,
-    request::create_account, |stored| v1::CreateAccountResponse { account: stored.account() });
+    |request, on| request::create_account(request, on.now_ms), |stored| v1::CreateAccountResponse { account: stored.account() });
 change!(UpdateAccountRequest => UpdateAccountResponse, update_account,
-    |request, _now| request::update_account(request),
+    |request, _on| request::update_account(request),
     |stored| v1::UpdateAccountResponse { account: stored.account() });
 change!(DeleteAccountRequest => DeleteAccountResponse, delete_account,
-    |request, _now| request::delete_account(&request), |_stored| v1::DeleteAccountResponse {});
+    |request, _on| request::delete_account(&request), |_stored| v1::DeleteAccountResponse {});
 change!(CreateWebhookRequest => CreateWebhookResponse, create_webhook,
     request::create_webhook, |stored| v1::CreateWebhookResponse { webhook: stored.webhook() });
 change!(UpdateWebhookRequest => UpdateWebhookResponse, update_webhook,
-    |request, _now| request::update_webhook(request),
+    request::update_webhook,
     |stored| v1::UpdateWebhookResponse { webhook: stored.webhook() });
 change!(DisableWebhookRequest => DisableWebhookResponse, disable_webhook,
-    request::disable_webhook, |stored| v1::DisableWebhookResponse { webhook: stored.webhook() });
+    |request, on| request::disable_webhook(request, on.now_ms), |stored| v1::DisableWebhookResponse { webhook: stored.webhook() });
 change!(DeleteWebhookRequest => DeleteWebhookResponse, delete_webhook,
-    |request, _now| request::delete_webhook(&request), |_stored| v1::DeleteWebhookResponse {});
+    |request, _on| request::delete_webhook(&request), |_stored| v1::DeleteWebhookResponse {});
 change!(ResealWebhookRequest => ResealWebhookResponse, reseal_webhook,
-    |request, _now| request::reseal_webhook(&request),
+    |request, _on| request::reseal_webhook(&request),
     |stored| v1::ResealWebhookResponse { resealed: stored.is_new });
 change!(CreateApiKeyRequest => CreateApiKeyResponse, create_api_key,
-    request::create_api_key,
+    |request, on| request::create_api_key(request, on.now_ms),
     |stored| v1::CreateApiKeyResponse { api_key: stored.api_key(), token: stored.token() });
 change!(UpdateApiKeyRequest => UpdateApiKeyResponse, update_api_key,
-    request::update_api_key, |stored| v1::UpdateApiKeyResponse { api_key: stored.api_key() });
+    |request, on| request::update_api_key(request, on.now_ms), |stored| v1::UpdateApiKeyResponse { api_key: stored.api_key() });
 change!(RotateApiKeyRequest => RotateApiKeyResponse, rotate_api_key,
-    |request, now_ms| request::rotate_api_key(&request, now_ms),
+    |request, on| request::rotate_api_key(&request, on.now_ms),
     |stored| v1::RotateApiKeyResponse { api_key: stored.api_key(), token: stored.token() });
 change!(DeleteApiKeyRequest => DeleteApiKeyResponse, delete_api_key,
-    |request, _now| request::delete_api_key(&request), |_stored| v1::DeleteApiKeyResponse {});
+    |request, _on| request::delete_api_key(&request), |_stored| v1::DeleteApiKeyResponse {});
 // Reads of what is current, whatever this registry has read of it.
 change!(GetAccountRequest => GetAccountResponse, get_account,
-    |request, _now| request::read_account(&request),
+    |request, _on| request::read_account(&request),
     |stored| v1::GetAccountResponse { account: stored.account() });
 change!(GetWebhookRequest => GetWebhookResponse, get_webhook,
-    |request, _now| request::read_webhook(&request),
+    |request, _on| request::read_webhook(&request),
     |stored| v1::GetWebhookResponse { webhook: stored.webhook() });
 change!(GetApiKeyRequest => GetApiKeyResponse, get_api_key,
-    |request, _now| request::read_api_key(&request),
+    |request, _on| request::read_api_key(&request),
     |stored| v1::GetApiKeyResponse { api_key: stored.api_key() });

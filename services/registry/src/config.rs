@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use angarium_model::MaxWebhooks;
+use angarium_policy::egress;
 use angarium_runtime::access::OperatorKey;
 
 use crate::election::Election;
@@ -29,6 +30,8 @@ pub struct Config {
     pub seal_keys: SealKeys,
     /// The most webhooks of an account that has no number of its own (W3).
     pub webhooks_per_account: MaxWebhooks,
+    /// Where calls may lead: as delivery has it. It is asked again with each call.
+    pub egress: egress::Rules,
     /// How long Kafka may take to acknowledge a write, and the reader to meet it; each.
     pub write_timeout: Duration,
     /// How many writes may wait, per partition; more are refused.
@@ -47,7 +50,7 @@ impl Config {
     const DEFAULT_MAX_WAITING: NonZeroUsize = NonZeroUsize::new(256).unwrap();
     const DEFAULT_RECENT_CHANGES: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
 
-    /// The defaults: no other registry, secrets are not sealed, 5 webhooks an account, writes time out after 5 s, 256 may wait, 10,000 changes are kept.
+    /// The defaults: no other registry, secrets are not sealed, 5 webhooks an account, calls to the public over https, writes time out after 5 s, 256 may wait, 10,000 changes are kept.
     #[must_use]
     pub fn new(listen: SocketAddr, key: OperatorKey) -> Self {
         Self {
@@ -58,6 +61,7 @@ impl Config {
             key,
             seal_keys: SealKeys::none(),
             webhooks_per_account: Self::DEFAULT_WEBHOOKS_PER_ACCOUNT,
+            egress: egress::Rules::default(),
             write_timeout: Self::DEFAULT_WRITE_TIMEOUT,
             max_waiting: Self::DEFAULT_MAX_WAITING,
             recent_changes: Self::DEFAULT_RECENT_CHANGES,

@@ -54,6 +54,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use angarium_kafka::{Connection, From, LogReader, Tail, topics};
+use angarium_policy::egress::Policy;
 use angarium_proto::registry::v1::registry_service_server::RegistryServiceServer;
 use angarium_proto::{FILE_DESCRIPTOR_SET, METHOD_SCOPES};
 use angarium_runtime::access::Gate;
@@ -144,6 +145,7 @@ impl Service {
             sessions,
             peers,
             clock,
+            egress: Policy::new(config.egress),
             patience: config.write_timeout,
         };
         let keys = KnownKeys::new(&routing.store, &followers.upstream);

@@ -5,6 +5,7 @@ mod patch;
 mod webhook;
 
 use angarium_model::{Account, AccountId, Revision, WebhookId};
+use angarium_policy::egress::Policy;
 use angarium_proto::convert::{account_from_wire, disabled_from_wire};
 use angarium_proto::registry::v1;
 use angarium_proto::{FieldError, InvalidWire, under};
@@ -18,6 +19,14 @@ pub(crate) use api_key::{
 };
 pub(crate) use patch::update_webhook;
 pub(crate) use webhook::create_webhook;
+
+/// What requests are checked by, beside themselves.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Grounds<'a> {
+    pub(crate) now_ms: i64,
+    /// Where calls may lead.
+    pub(crate) egress: &'a Policy,
+}
 
 pub(crate) fn create_account(request: v1::CreateAccountRequest, now_ms: i64) -> Result<Write, Refusal> {
     let wire = request.account.ok_or_else(|| required("account"))?;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use angarium_model::{Access, Actor, Scope};
+use angarium_policy::egress::Policy;
 use angarium_runtime::{Clock, grpc};
 use tokio::time::{Instant, timeout, timeout_at};
 use tonic::metadata::MetadataMap;
@@ -13,6 +14,7 @@ use crate::changes::Change;
 use crate::peers::Peers;
 use crate::plan::Write;
 use crate::refusal::{Refusal, is_not_writer};
+use crate::request::Grounds;
 use crate::revisions;
 use crate::sessions::Sessions;
 use crate::store::Store;
@@ -26,6 +28,8 @@ pub(crate) struct Routing {
     pub(crate) sessions: Arc<Sessions>,
     pub(crate) peers: Peers,
     pub(crate) clock: Clock,
+    /// Where calls may lead.
+    pub(crate) egress: Policy,
     /// How long a request waits for a writer, and then as long again for Kafka, and for the reader.
     pub(crate) patience: Duration,
 }
@@ -37,7 +41,7 @@ impl Routing {
         let is_passed_on = revisions::is_passed_on(&metadata);
         let by = self.caller(&metadata, grpc::access(&extensions)?)?;
         let deadline = Instant::now() + self.patience;
-        let write = request.clone().check(self.clock.now_ms())?;
+        let write = request.clone().check(self.grounds())?;
         write.home().seen_by(by)?;
         let partition = self.writers.partition_of(write.home());
         let mut checked = Some(write);
@@ -48,7 +52,7 @@ impl Routing {
                     let write = match checked.take() {
                         Some(write) => write,
                         // The one before went with a writer that has ended.
-                        None => request.clone().check(self.clock.now_ms())?,
+                        None => request.clone().check(self.grounds())?,
                     };
                     self.write_here::<C>(&open, (write, by), deadline).await
                 }
@@ -67,6 +71,13 @@ impl Routing {
             if timeout_at(deadline, moves.next()).await.is_err() {
                 return Err(Refusal::NotWritten.into());
             }
+        }
+    }
+
+    fn grounds(&self) -> Grounds<'_> {
+        Grounds {
+            now_ms: self.clock.now_ms(),
+            egress: &self.egress,
         }
     }
 

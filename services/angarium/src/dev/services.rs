@@ -146,6 +146,8 @@ pub(super) async fn start<T>(
     let mut config = angarium_registry::Config::new(loopback(ports.registry), key.clone());
     // Nobody follows yet who could have gone on without it: it begins together with them.
     config.followers_return = Duration::ZERO;
+    // Receivers are on this machine: the sample, and those that people try out.
+    config.egress = egress::Rules::this_machine();
     let starting = angarium_registry::Service::start(config, connection, names, clock.clone(), tasks);
     let registry = starting.await.context("cannot start the registry")?.address();
     let set_up = set_up(super::setup::client(registry, key)?).await?;
@@ -188,7 +190,6 @@ pub(super) async fn start<T>(
         clock: clock.clone(),
     };
     let config = angarium_delivery::Config {
-        // Receivers are on this machine: the sample, and those that people try out.
         egress: egress::Rules::this_machine(),
         ..angarium_delivery::Config::new(loopback(ports.delivery), key.clone())
     };

@@ -1,4 +1,5 @@
-//! Settings of where calls may lead. They are of no single role: whoever makes calls, or promises them, has the same.
+//! Settings of where calls may lead. They are of no single role: delivery makes calls, and the registry refuses
+//! webhooks that could not be called.
 
 use angarium_policy::egress::{Hosts, Networks, Ports, Rules};
 use angarium_runtime::config::Reader;

@@ -4,6 +4,7 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
 use angarium_model::MaxWebhooks;
+use angarium_policy::egress;
 use angarium_registry::{Config, Election, SealKeys};
 use angarium_runtime::access::OperatorKey;
 use angarium_runtime::config::{Reader, Section};
@@ -17,7 +18,11 @@ const MOST_WAITING: NonZeroUsize = NonZeroUsize::new(100_000).unwrap();
 const MOST_CHANGES: NonZeroUsize = NonZeroUsize::new(10_000_000).unwrap();
 
 /// Where others find it, and its own settings.
-pub(super) fn read(reader: &mut Reader, name: &str, kafka: &Kafka, key: &OperatorKey) -> (String, Config) {
+pub(super) fn read(
+    reader: &mut Reader,
+    (name, kafka, key): (&str, &Kafka, &OperatorKey),
+    egress: egress::Rules,
+) -> (String, Config) {
     let seal_keys = reader.section("seal").secret(
         "keys",
         "What seals the secrets of webhooks in Kafka: name:base64 of 32 bytes, several separated by commas, of which the first seals and all open; `none` stores secrets as they are. To change the key give the new one behind the old one to every registry, then put it first, run `angarium webhook reseal`, and take the old one away",
@@ -77,6 +82,7 @@ pub(super) fn read(reader: &mut Reader, name: &str, kafka: &Kafka, key: &Operato
             NonZeroUsize::MIN..=MOST_CHANGES,
             "How many of the latest changes are kept in memory for followers that reconnect; one that missed more gets everything anew",
         ),
+        egress,
         seal_keys: seal_keys.unwrap_or_else(SealKeys::none),
         webhooks_per_account: webhooks_per_account(&mut section, default.webhooks_per_account),
         ..default

@@ -4,8 +4,8 @@ use angarium_model::{Authentication, Ordering, Webhook};
 use angarium_proto::FieldError;
 use angarium_proto::registry::v1::{self, authentication::Method};
 
-use super::webhook::{checked, new_secret};
-use super::{check_mask, required};
+use super::webhook::{checked, new_secret, vet};
+use super::{Grounds, check_mask, required};
 use crate::patch::{NewAuthentication, WebhookPatch};
 use crate::plan::{Expected, Write};
 use crate::refusal::Refusal;
@@ -59,7 +59,7 @@ impl Mask {
 }
 
 /// Checks a change of a webhook (W4).
-pub(crate) fn update_webhook(request: v1::UpdateWebhookRequest) -> Result<Write, Refusal> {
+pub(crate) fn update_webhook(request: v1::UpdateWebhookRequest, on: Grounds<'_>) -> Result<Write, Refusal> {
     let wire = request.webhook.ok_or_else(|| required("webhook"))?;
     let expected = Expected::from_wire(wire.revision);
     let mask = Mask(request.update_mask.map(|mask| mask.paths).unwrap_or_default());
@@ -68,6 +68,9 @@ pub(crate) fn update_webhook(request: v1::UpdateWebhookRequest) -> Result<Write,
     if mask.names(ACTIVE) && wire.active.is_none() {
         let message = "must be set to be changed, true or false; to leave it as it is, name the other fields in update_mask";
         errors.push(FieldError::new("webhook.active", message));
+    }
+    if mask.names(TARGET_URL) {
+        vet(&wire.target_url, on.egress, &mut errors);
     }
 
     let webhook = checked(without_the_rest(wire, &mask), errors)?;

@@ -1,20 +1,23 @@
 //! New webhooks, and what new and changed ones have in common.
 
-use angarium_model::{Authentication, Revision, SecretText, Webhook, WebhookId};
+use angarium_model::{Authentication, Revision, SecretText, TargetUrl, Webhook, WebhookId};
+use angarium_policy::egress::Policy;
 use angarium_proto::registry::v1;
 use angarium_proto::{FieldError, InvalidWire, under};
 use uuid::Uuid;
 
-use super::required;
+use super::{Grounds, required};
 use crate::plan::Write;
 use crate::refusal::Refusal;
 
 /// Checks a new webhook, gives it an id that rises with time, and a secret if it signs and brought none (W2).
-pub(crate) fn create_webhook(request: v1::CreateWebhookRequest, now_ms: i64) -> Result<Write, Refusal> {
+pub(crate) fn create_webhook(request: v1::CreateWebhookRequest, on: Grounds<'_>) -> Result<Write, Refusal> {
     let mut wire = request.webhook.ok_or_else(|| required("webhook"))?;
     wire.id = WebhookId::from(Uuid::now_v7()).to_string();
     wire.active.get_or_insert(true);
-    let webhook = checked(wire, Vec::new())?;
+    let mut errors = Vec::new();
+    vet(&wire.target_url, on.egress, &mut errors);
+    let webhook = checked(wire, errors)?;
     let authentication = match webhook.authentication {
         Authentication::Signature(None) => Authentication::Signature(Some(new_secret()?)),
         given => given,
@@ -22,7 +25,7 @@ pub(crate) fn create_webhook(request: v1::CreateWebhookRequest, now_ms: i64) -> 
     Ok(Write::CreateWebhook(Webhook {
         authentication,
         revision: Revision::default(),
-        created_at_ms: now_ms,
+        created_at_ms: on.now_ms,
         ..webhook
     }))
 }
@@ -36,6 +39,15 @@ pub(super) fn checked(mut wire: v1::Webhook, mut errors: Vec<FieldError>) -> Res
             errors.extend(under("webhook", checked.err().unwrap_or_default()));
             Err(InvalidWire(errors).into())
         }
+    }
+}
+
+/// Whether calls may lead to this URL, as far as the URL itself tells: names are looked up with each call, and what they lead to
+/// is vetted then. What is no URL is told as such.
+pub(super) fn vet(target_url: &str, egress: &Policy, errors: &mut Vec<FieldError>) {
+    let url = TargetUrl::parse(target_url).ok();
+    if let Some(Err(refused)) = url.map(|url| egress.vet_url(url.url())) {
+        errors.push(FieldError::new("webhook.target_url", refused.to_string()));
     }
 }
 

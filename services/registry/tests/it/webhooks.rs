@@ -406,6 +406,57 @@ async fn a_stranger_is_not_found_and_the_answer_says_what_to_do() {
 }
 
 #[tokio::test]
+async fn d1_a_url_that_calls_may_not_lead_to_is_refused_with_the_reason_on_create_and_on_update() {
+    let registry = Registry::with_account().await;
+    let at = |target_url: &str| Webhook {
+        target_url: target_url.into(),
+        ..webhook()
+    };
+    let stored = registry.create_webhook(webhook()).await;
+    for (target_url, why) in [
+        ("http://example.com/", "plain http is refused"),
+        ("https://example.com:8443/", "port 8443 is refused"),
+        ("https://127.0.0.1/", "loopback"),
+        ("https://0x7f000001/", "loopback"),
+        ("https://169.254.169.254/latest", "metadata"),
+        ("https://[::ffff:10.0.0.1]/", "IPv4-mapped"),
+        ("https://receiver.localhost/", "the machine that calls"),
+    ] {
+        let create = CreateWebhookRequest {
+            webhook: Some(at(target_url)),
+        };
+        let created = registry.client.clone().create_webhook(create).await.unwrap_err();
+        let changed = Webhook {
+            target_url: target_url.into(),
+            ..stored.clone()
+        };
+        let changed = registry
+            .update_webhook(changed, &["target_url"])
+            .await
+            .unwrap_err();
+        for refused in [created, changed] {
+            assert_eq!(wrong_fields(&refused), ["webhook.target_url"], "{target_url}");
+            assert!(refused.message().contains(why), "{refused}");
+        }
+    }
+    // What is no URL is told as that, and one that is not to be changed is not looked at.
+    let create = CreateWebhookRequest {
+        webhook: Some(at("receiver")),
+    };
+    let refused = registry.client.clone().create_webhook(create).await.unwrap_err();
+    assert_eq!(wrong_fields(&refused), ["webhook.target_url"]);
+    let renamed = Webhook {
+        name: "Payroll".into(),
+        ..at("http://127.0.0.1/")
+    };
+    let renamed = Webhook {
+        id: stored.id.clone(),
+        ..renamed
+    };
+    registry.update_webhook(renamed, &["name"]).await.unwrap();
+}
+
+#[tokio::test]
 async fn w4_a_stale_change_of_a_webhook_is_refused() {
     let registry = Registry::with_account().await;
     let mut client = registry.client.clone();
