@@ -1,6 +1,6 @@
 //! `angarium audit`
 
-use angarium_proto::audit::v1::{Actor, AuditRecord, actor};
+use angarium_proto::audit::v1::{Actor, actor};
 use angarium_proto::registry::v1::list_audit_log_response::Entry;
 use angarium_proto::registry::v1::registry_record::Entry as Thing;
 use angarium_proto::registry::v1::{ListAuditLogRequest, RegistryRecord};
@@ -9,10 +9,9 @@ use tonic::Status;
 
 use super::registry::{PAGE, Registry, request};
 use super::{account, key, webhook};
-use crate::cli::Audit;
-use crate::output::{Row, list, print, time};
+use crate::cli::{Audit, Shape};
+use crate::output::{print, time};
 
-const HEADERS: [&str; 5] = ["when", "who", "method", "subject", "what"];
 /// What every change changes.
 const REVISION: &str = "revision";
 
@@ -23,8 +22,48 @@ const REVISION: &str = "revision";
 pub(crate) async fn run(asked: Audit) -> anyhow::Result<()> {
     let mut registry = Registry::at(&asked.at)?;
     let entries = entries(&mut registry, &asked).await;
-    let rows = registry.told(entries)?.into_iter().filter_map(row).collect();
-    print(&list(asked.at.reach.output, &HEADERS, rows))
+    let told: Vec<_> = registry.told(entries)?.into_iter().filter_map(told).collect();
+    match asked.at.reach.output {
+        Shape::Json => print(&format!(
+            "{:#}\n",
+            Value::Array(told.iter().map(Told::json).collect())
+        )),
+        // Ids and values are long, and none of it may be cut: two lines a change.
+        Shape::Table => print(&told.iter().map(Told::lines).collect::<String>()),
+    }
+}
+
+/// A change, as it is shown.
+struct Told {
+    at_ms: i64,
+    who: String,
+    account: Option<u64>,
+    method: String,
+    subject: String,
+    before: Value,
+    after: Value,
+}
+
+impl Told {
+    fn json(&self) -> Value {
+        json!({
+            "atMs": self.at_ms,
+            "who": self.who,
+            "account": self.account,
+            "method": self.method,
+            "subject": self.subject,
+            "before": self.before,
+            "after": self.after,
+        })
+    }
+
+    fn lines(&self) -> String {
+        let Self {
+            who, method, subject, ..
+        } = self;
+        let (when, what) = (time(self.at_ms), what(&self.before, &self.after));
+        format!("{when}  {method} {subject} by {who}\n    {what}\n")
+    }
 }
 
 /// As many of the latest changes as are asked for.
@@ -49,28 +88,17 @@ async fn entries(registry: &mut Registry, asked: &Audit) -> Result<Vec<Entry>, S
     }
 }
 
-fn row(entry: Entry) -> Option<Row> {
-    let AuditRecord {
-        actor,
-        account_id,
-        method,
-        subject,
-        before,
-        after,
-    } = entry.record?;
-    let (before, after) = (shown(before), shown(after));
-    let who = who(actor);
-    let json = json!({
-        "atMs": entry.at_ms,
-        "who": who,
-        "account": account_id,
-        "method": method,
-        "subject": subject,
-        "before": before,
-        "after": after,
-    });
-    let cells = vec![time(entry.at_ms), who, method, subject, what(&before, &after)];
-    Some(Row { cells, json })
+fn told(entry: Entry) -> Option<Told> {
+    let record = entry.record?;
+    Some(Told {
+        at_ms: entry.at_ms,
+        who: who(record.actor),
+        account: record.account_id,
+        method: record.method,
+        subject: record.subject,
+        before: shown(record.before),
+        after: shown(record.after),
+    })
 }
 
 fn who(actor: Option<Actor>) -> String {
