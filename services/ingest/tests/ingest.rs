@@ -9,6 +9,7 @@ mod ingest {
     mod harness;
     mod http;
     mod kafka_away;
+    mod keys;
     mod reflection;
     mod repeats;
 }
