@@ -310,7 +310,9 @@ mod tests {
             .await;
         let tasks = Tasks::new(Shutdown::new());
         let secret = |directory: &Directory| match &directory.webhook(id(&signed)).unwrap().authentication {
-            Authentication::Signature(secret) => secret.as_ref().map(|secret| secret.expose().to_owned()),
+            Authentication::Signature(signing) => {
+                signing.secret.as_ref().map(|secret| secret.expose().to_owned())
+            }
             Authentication::None => panic!("it signs"),
         };
         let with = registry.follow(Secrets::Include, &tasks).await;

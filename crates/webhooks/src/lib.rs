@@ -4,6 +4,8 @@
 //! `angarium-proto` knows the shape of a field; here timetables, secrets and event types are looked at as those do who
 //! use them.
 
+mod secret_json;
+
 use angarium_model::{Catalogue, EventName, EventType, SecretText, TypePattern, Webhook};
 use angarium_policy::{DEFAULT_CRON, Timetable, TimetableError};
 use angarium_proto::FieldError;
@@ -11,6 +13,8 @@ use angarium_proto::convert::{MAX_EVENT_TYPES, webhook_from_wire};
 use angarium_proto::registry::v1::{self, authentication::Method};
 use angarium_runtime::chain;
 use angarium_signing::{Secret, SecretError};
+
+pub use secret_json::secret_json;
 
 /// Checks all of a webhook; field paths are relative to it.
 ///
@@ -39,6 +43,14 @@ pub fn new_secret() -> Result<SecretText, SecretError> {
     Ok(SecretText::new(Secret::generate()?.expose().to_string()))
 }
 
+/// A secret that was brought along, in its usual spelling.
+///
+/// # Errors
+/// When it is none.
+pub fn checked_secret(text: &str) -> Result<SecretText, SecretError> {
+    Ok(SecretText::new(text.parse::<Secret>()?.expose().to_string()))
+}
+
 /// The type of the catalogue that a caller names.
 ///
 /// # Errors
@@ -53,7 +65,7 @@ pub fn known_type(text: &str) -> Result<EventType, String> {
     Catalogue.get(name.as_str()).ok_or_else(unknown)
 }
 
-/// Puts a secret that was brought along into its usual spelling.
+/// Puts a secret that was brought along into its usual spelling. What else there is of secrets, only the registry sets.
 fn check_secret(wire: &mut v1::Webhook, errors: &mut Vec<FieldError>) {
     let method = wire
         .authentication
@@ -62,16 +74,17 @@ fn check_secret(wire: &mut v1::Webhook, errors: &mut Vec<FieldError>) {
     let Some(Method::Signature(signature)) = method else {
         return;
     };
-    if signature.secret.is_empty() {
-        return;
+    let mut given = v1::Signature::default();
+    if !signature.secret.is_empty() {
+        match checked_secret(&signature.secret) {
+            Ok(secret) => secret.expose().clone_into(&mut given.secret),
+            Err(error) => errors.push(FieldError::new(
+                "authentication.signature.secret",
+                error.to_string(),
+            )),
+        }
     }
-    match signature.secret.parse::<Secret>() {
-        Ok(secret) => signature.secret = secret.expose().to_string(),
-        Err(error) => errors.push(FieldError::new(
-            "authentication.signature.secret",
-            error.to_string(),
-        )),
-    }
+    *signature = given;
 }
 
 /// Both parts are looked at apart, so that both can be told to be wrong.

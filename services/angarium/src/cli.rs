@@ -15,8 +15,8 @@ pub(crate) use audit::Audit;
 pub(crate) use key::{GrantArgs, HomeArgs, KeyCommand, KeyCreate, KeyName, KeyRotate, KeyUpdate};
 pub(crate) use replay::{DeadLetters, LaneArg, Replay, ReplayCancel, ReplayStatus, Resend};
 pub(crate) use webhook::{
-    FormatArg, Method, OrDefault, OrderingArg, SendingArgs, TimetableArgs, WebhookChange, WebhookCommand,
-    WebhookCreate, WebhookName, WebhookTest, WebhookUpdate,
+    FormatArg, Method, OrDefault, OrderingArg, RevokeSecret, RotateSecret, SendingArgs, TimetableArgs,
+    WebhookChange, WebhookCommand, WebhookCreate, WebhookName, WebhookTest, WebhookUpdate,
 };
 
 use crate::dev;
@@ -122,6 +122,16 @@ fn name_and_value(text: &str) -> Result<(String, String), String> {
     Ok((name.trim().to_owned(), value.to_owned()))
 }
 
+/// Whole seconds that a secret stays good which is replaced. What is given is never cut to nothing: that would end it at
+/// once.
+fn overlap(text: &str) -> Result<u32, String> {
+    let overlap = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    let seconds = overlap
+        .as_secs()
+        .saturating_add(u64::from(overlap.subsec_nanos() > 0));
+    u32::try_from(seconds).map_err(|_error| "at most 7d is allowed".to_owned())
+}
+
 /// How to reach the services, and how answers look.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Connection and output")]
@@ -207,6 +217,14 @@ mod tests {
         ] {
             assert!(help.contains(text), "{help}");
         }
+    }
+
+    #[test]
+    fn an_overlap_is_whole_seconds_and_never_cut_to_nothing() {
+        assert_eq!(overlap("24h"), Ok(86_400));
+        assert_eq!(overlap("0s"), Ok(0));
+        assert_eq!(overlap("1ms"), Ok(1));
+        assert!(overlap("1000y").is_err() && overlap("soon").is_err());
     }
 
     #[test]

@@ -12,6 +12,7 @@
 //!    2xx: the group is done. Anything else: it is sent again, the same events under the same id, after a back-off that
 //!    doubles (D2). Others of the partition go on meanwhile: a queue that grows too long is dropped and later read back
 //!    from Kafka.
+//!    Each attempt proves anew who sends it: with every secret that is valid by then (`proof`).
 //! 4. A webhook that fails, catches up, waits for its slot or is off is a durable *cursor* (`cursor`, `cursors`), and
 //!    the partition's *place*, from which a new owner reads, passes its events behind that. Progress is in Redis every
 //!    200 ms (`checkpoint`). A new owner takes over by claim and epoch set (`actor/takeover.rs`). So a crash repeats a
@@ -36,6 +37,7 @@ mod lookup;
 mod metrics;
 mod notices;
 mod partition;
+mod proof;
 mod record;
 mod replays;
 mod server;

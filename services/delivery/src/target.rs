@@ -5,20 +5,20 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use angarium_directory::Directory;
-use angarium_model::{AccountId, Authentication, PayloadFormat, Revision, Webhook, WebhookId};
+use angarium_model::{AccountId, PayloadFormat, Revision, Webhook, WebhookId};
 use angarium_policy::Timetable;
-use angarium_signing::{Secret, SecretError, Signer};
 use url::Url;
 
 use crate::group::GroupLimit;
+use crate::proof::Proof;
 
 /// What a call needs to know of its webhook.
 #[derive(Debug)]
 pub(crate) struct Target {
     pub(crate) account: AccountId,
     pub(crate) url: Url,
-    /// Absent when calls are not signed (W2).
-    pub(crate) signer: Option<Signer>,
+    /// How calls prove who sends them (W2).
+    pub(crate) proof: Proof,
     /// When the batch lane goes (E1).
     pub(crate) timetable: Timetable,
     /// What the body of a POST looks like.
@@ -122,17 +122,7 @@ impl Target {
     /// # Errors
     /// Why the webhook cannot be called as it is.
     pub(crate) fn new(webhook: &Webhook) -> Result<Self, String> {
-        let signer = match &webhook.authentication {
-            Authentication::None => None,
-            Authentication::Signature(None) => return Err("its signing secret did not come along".into()),
-            Authentication::Signature(Some(text)) => {
-                let secret: Secret = text
-                    .expose()
-                    .parse()
-                    .map_err(|error: SecretError| format!("its signing secret: {error}"))?;
-                Some(Signer::new(&[secret]).map_err(|error| error.to_string())?)
-            }
-        };
+        let proof = Proof::new(&webhook.authentication)?;
         let timetable = match &webhook.timetable {
             Some(spec) => Timetable::try_from(spec).map_err(|error| format!("its timetable: {error}"))?,
             None => Timetable::default(),
@@ -141,7 +131,7 @@ impl Target {
         Ok(Self {
             account: webhook.account,
             url,
-            signer,
+            proof,
             timetable,
             format: webhook.payload_format,
             terms: OwnTerms::of(webhook),

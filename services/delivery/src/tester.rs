@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use angarium_directory::Directory;
 use angarium_kafka::Lease;
-use angarium_model::{Authentication, Webhook};
+use angarium_model::{Authentication, Signing, Webhook};
 use angarium_policy::egress::Policy;
 use angarium_proto::delivery::v1;
 use angarium_proto::delivery::v1::delivery_service_server::DeliveryService;
@@ -115,10 +115,12 @@ impl Tester {
                     .ok_or(NotFound::NoAccount(account))?;
                 let mut webhook = Webhook::clone(webhook);
                 let mut generated = String::new();
-                if webhook.authentication == Authentication::Signature(None) {
+                if let Authentication::Signature(signing @ Signing { secret: None, .. }) =
+                    &mut webhook.authentication
+                {
                     let secret = angarium_webhooks::new_secret().map_err(Refusal::NoSecret)?;
                     secret.expose().clone_into(&mut generated);
-                    webhook.authentication = Authentication::Signature(Some(secret));
+                    signing.secret = Some(secret);
                 }
                 Ok((Arc::new(webhook), generated))
             }

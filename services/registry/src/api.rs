@@ -183,6 +183,20 @@ impl RegistryService for Api {
         self.routing.write(request).await
     }
 
+    async fn rotate_secret(
+        &self,
+        request: Request<v1::RotateSecretRequest>,
+    ) -> Answer<v1::RotateSecretResponse> {
+        self.routing.write(request).await
+    }
+
+    async fn revoke_secret(
+        &self,
+        request: Request<v1::RevokeSecretRequest>,
+    ) -> Answer<v1::RevokeSecretResponse> {
+        self.routing.write(request).await
+    }
+
     async fn disable_webhook(
         &self,
         request: Request<v1::DisableWebhookRequest>,

@@ -60,10 +60,17 @@ change!(UpdateAccountRequest => UpdateAccountResponse, update_account,
 change!(DeleteAccountRequest => DeleteAccountResponse, delete_account,
     |request, _on| request::delete_account(&request), |_stored| v1::DeleteAccountResponse {});
 change!(CreateWebhookRequest => CreateWebhookResponse, create_webhook,
-    request::create_webhook, |stored| v1::CreateWebhookResponse { webhook: stored.webhook() });
+    request::create_webhook,
+    |stored| v1::CreateWebhookResponse { webhook: stored.webhook(), secret_json: stored.secret_json() });
 change!(UpdateWebhookRequest => UpdateWebhookResponse, update_webhook,
     request::update_webhook,
-    |stored| v1::UpdateWebhookResponse { webhook: stored.webhook() });
+    |stored| v1::UpdateWebhookResponse { webhook: stored.webhook(), secret_json: stored.secret_json() });
+change!(RotateSecretRequest => RotateSecretResponse, rotate_secret,
+    |request, on| request::rotate_secret(&request, on.now_ms),
+    |stored| v1::RotateSecretResponse { webhook: stored.webhook(), secret_json: stored.secret_json() });
+change!(RevokeSecretRequest => RevokeSecretResponse, revoke_secret,
+    |request, _on| request::revoke_secret(&request),
+    |stored| v1::RevokeSecretResponse { webhook: stored.webhook() });
 change!(DisableWebhookRequest => DisableWebhookResponse, disable_webhook,
     |request, on| request::disable_webhook(request, on.now_ms), |stored| v1::DisableWebhookResponse { webhook: stored.webhook() });
 change!(DeleteWebhookRequest => DeleteWebhookResponse, delete_webhook,

@@ -2,8 +2,8 @@
 
 use angarium_model::{
     Account, ApiKey, Authentication, DeadLetter, Grant, MaxGroupBytes, MaxGroupEvents, MaxInFlight,
-    MaxRequestsPerSecond, MaxWebhooks, Ordering, PayloadFormat, SecretText, TargetUrl, TimetableSpec,
-    TypePattern, Webhook,
+    MaxRequestsPerSecond, MaxWebhooks, Ordering, PayloadFormat, SecretText, Signing, TargetUrl,
+    TimetableSpec, TypePattern, Webhook,
 };
 use angarium_model::{Previous, SecretHash};
 use angarium_proto::FieldError;
@@ -93,9 +93,29 @@ pub(crate) struct WebhookPatch {
 pub(crate) enum NewAuthentication {
     None,
     /// Signed with a secret that the caller brought along.
-    Signed(SecretText),
-    /// Signed with the secret there is, or with this new one.
-    KeepOr(SecretText),
+    Signed(NewSecret),
+    /// Signed with the secrets there are, or with this new one.
+    KeepOr(NewSecret),
+}
+
+/// A secret that a webhook gets.
+#[derive(Debug)]
+pub(crate) struct NewSecret {
+    pub(crate) secret: SecretText,
+    /// When, Unix milliseconds.
+    pub(crate) at_ms: i64,
+}
+
+impl NewSecret {
+    /// Alone: whatever signed before ends at once.
+    fn alone(self) -> Authentication {
+        Authentication::Signature(Signing::new(self.secret, self.at_ms))
+    }
+
+    /// Whether it is the current one already.
+    fn is_current(&self, signing: &Signing) -> bool {
+        signing.secret.as_ref() == Some(&self.secret)
+    }
 }
 
 impl WebhookPatch {
@@ -123,10 +143,20 @@ impl WebhookPatch {
         webhook.authentication = match (self.authentication, webhook.authentication) {
             (None, unchanged) => unchanged,
             (Some(NewAuthentication::None), _) => Authentication::None,
-            (Some(NewAuthentication::KeepOr(_)), kept @ Authentication::Signature(Some(_))) => kept,
-            (Some(NewAuthentication::Signed(secret) | NewAuthentication::KeepOr(secret)), _) => {
+            (
+                Some(NewAuthentication::KeepOr(_)),
+                kept @ Authentication::Signature(Signing { secret: Some(_), .. }),
+            ) => kept,
+            (Some(NewAuthentication::Signed(given)), Authentication::Signature(signing))
+                if given.is_current(&signing) =>
+            {
+                // What signs beside it goes on.
                 new_secret = true;
-                Authentication::Signature(Some(secret))
+                Authentication::Signature(signing)
+            }
+            (Some(NewAuthentication::Signed(given) | NewAuthentication::KeepOr(given)), _) => {
+                new_secret = true;
+                given.alone()
             }
         };
         Ok((webhook, new_secret))

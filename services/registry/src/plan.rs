@@ -1,6 +1,7 @@
 //! What a write comes to, decided from the state alone.
 
 mod api_key;
+mod secret;
 
 use std::sync::Arc;
 
@@ -17,6 +18,7 @@ use crate::refusal::Refusal;
 use crate::state::State;
 
 pub(crate) use api_key::{ApiKeyWrite, MAX_KEYS};
+pub(crate) use secret::{SecretChange, SecretWrite};
 
 /// A write whose fields have been checked.
 #[derive(Debug)]
@@ -49,7 +51,8 @@ pub(crate) enum Write {
         id: WebhookId,
         expected: Expected,
     },
-    /// Seals its secret anew, if that makes a difference.
+    Secrets(SecretWrite),
+    /// Seals its secrets anew, if that makes a difference.
     ResealWebhook {
         account: AccountId,
         id: WebhookId,
@@ -124,6 +127,7 @@ impl Write {
             | Self::DisableWebhook { account, .. }
             | Self::DeleteWebhook { account, .. }
             | Self::ResealWebhook { account, .. } => Home::Account(*account),
+            Self::Secrets(write) => Home::Account(write.account),
             Self::ApiKey(write) => write.home(),
             Self::Read(subject) => subject.home(),
         }
@@ -140,6 +144,7 @@ impl Write {
             Self::DisableWebhook { .. } => "DisableWebhook",
             Self::DeleteWebhook { .. } => "DeleteWebhook",
             Self::ResealWebhook { .. } => "ResealWebhook",
+            Self::Secrets(write) => write.method(),
             Self::ApiKey(write) => write.method(),
             Self::Read(_) => "",
         }
@@ -208,6 +213,7 @@ impl Write {
                     Plan::Unchanged(Entity::Webhook(Box::new(webhook)))
                 })
             }
+            Self::Secrets(write) => write.plan(state),
             Self::ApiKey(write) => write.plan(state, by),
             Self::Read(subject) => state.read(subject).map(Plan::Unchanged),
         }

@@ -90,10 +90,10 @@ impl FromStr for Key {
 }
 
 impl Entity {
-    /// The value of its record, its secret sealed. The revision is left out: it is the offset, which is not known yet.
+    /// The value of its record, its secrets sealed. The revision is left out: it is the offset, which is not known yet.
     ///
     /// # Errors
-    /// When the secret cannot be sealed.
+    /// When a secret cannot be sealed.
     pub(crate) fn encode(&self, keys: &SealKeys) -> Result<Vec<u8>, SealError> {
         let entry = match self {
             Self::Account(account) => {
@@ -104,11 +104,13 @@ impl Entity {
             Self::Webhook(webhook) => {
                 let mut wire = webhook_to_wire(webhook, Secrets::Include);
                 wire.revision = 0;
-                if let Some(signature) = signature(&mut wire)
-                    && let Some(sealed) = keys.seal(webhook.id, &signature.secret)?
-                {
-                    signature.secret.clear();
-                    signature.sealed = Some(sealed);
+                for slot in secrets(&mut wire) {
+                    // It is made of the secret when it is asked for.
+                    slot.fingerprint.clear();
+                    if let Some(sealed) = keys.seal(webhook.id, slot.secret)? {
+                        slot.secret.clear();
+                        *slot.sealed = Some(sealed);
+                    }
                 }
                 Entry::Webhook(wire)
             }
@@ -180,10 +182,31 @@ pub(crate) struct Said {
     pub(crate) locked: Option<SealError>,
 }
 
-fn signature(webhook: &mut v1::Webhook) -> Option<&mut v1::Signature> {
-    match webhook.authentication.as_mut()?.method.as_mut()? {
-        Method::Signature(signature) => Some(signature),
-        Method::None(_) => None,
+/// Where a secret of a webhook is.
+struct Slot<'a> {
+    secret: &'a mut String,
+    sealed: &'a mut Option<v1::SealedSecret>,
+    fingerprint: &'a mut String,
+}
+
+/// The secrets of a webhook, those that were replaced as well.
+fn secrets(webhook: &mut v1::Webhook) -> Vec<Slot<'_>> {
+    let method = webhook.authentication.as_mut().and_then(|it| it.method.as_mut());
+    match method {
+        Some(Method::Signature(signature)) => {
+            let current = Slot {
+                secret: &mut signature.secret,
+                sealed: &mut signature.sealed,
+                fingerprint: &mut signature.fingerprint,
+            };
+            let previous = signature.previous.iter_mut().map(|old| Slot {
+                secret: &mut old.secret,
+                sealed: &mut old.sealed,
+                fingerprint: &mut old.fingerprint,
+            });
+            std::iter::once(current).chain(previous).collect()
+        }
+        Some(Method::None(_)) | None => Vec::new(),
     }
 }
 
@@ -211,12 +234,14 @@ fn read(record: &Record, keys: &SealKeys) -> Result<Said, String> {
         Some(Entry::Account(account)) => Entity::Account(account_from_wire(account).map_err(wrong)?),
         Some(Entry::Webhook(mut webhook)) => {
             let id = webhook.id.parse::<WebhookId>();
-            if let (Ok(id), Some(signature)) = (id, signature(&mut webhook)) {
-                is_sealed_with_another_key = !keys.is_current(signature.sealed.as_ref());
-                if let Some(sealed) = signature.sealed.take() {
-                    match keys.open(id, &sealed) {
-                        Ok(secret) => signature.secret = secret,
-                        Err(error) => locked = Some(error),
+            if let Ok(id) = id {
+                for slot in secrets(&mut webhook) {
+                    is_sealed_with_another_key |= !keys.is_current(slot.sealed.as_ref());
+                    if let Some(sealed) = slot.sealed.take() {
+                        match keys.open(id, &sealed) {
+                            Ok(secret) => *slot.secret = secret,
+                            Err(error) => locked = Some(error),
+                        }
                     }
                 }
             }
@@ -263,7 +288,8 @@ impl UnreadableRecord {
 #[cfg(test)]
 pub(crate) mod tests {
     use angarium_model::{
-        Authentication, Disabled, DisabledReason, Limits, Ordering, PayloadFormat, SecretText,
+        Authentication, Disabled, DisabledReason, Limits, Ordering, PayloadFormat, PreviousSecret,
+        SecretText, Signing,
     };
     use bytes::Bytes;
 
@@ -307,19 +333,39 @@ pub(crate) mod tests {
         decode(record, &SealKeys::none())
     }
 
-    /// A webhook that signs with this secret.
-    fn signing(secret: &str) -> Entity {
+    const NEW: &str = "whsec_QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFB";
+    const OLD: &str = "whsec_QkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJC";
+
+    /// A webhook that signs with these two.
+    fn signing() -> Entity {
         let mut webhook = old_webhook();
-        webhook.authentication = Authentication::Signature(Some(SecretText::new(secret.to_owned())));
+        let secret = |text: &str| SecretText::new(text.to_owned());
+        let old = PreviousSecret {
+            secret: secret(OLD),
+            created_at_ms: None,
+            expires_at_ms: 9,
+        };
+        webhook.authentication = Authentication::Signature(Signing {
+            previous: vec![old],
+            ..Signing::new(secret(NEW), 1)
+        });
         Entity::Webhook(Box::new(webhook))
     }
 
     #[test]
     fn w2_a_secret_is_sealed_in_its_record_and_another_key_is_told_from_damage() {
-        let entity = signing("whsec_QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFB");
+        let entity = signing();
         let mut sealed = record(0, 4, entity.key(), None);
         let value = entity.encode(&keys("1")).unwrap();
-        assert!(!String::from_utf8_lossy(&value).contains("whsec_"));
+        let text = String::from_utf8_lossy(&value).into_owned();
+        for secret in [NEW, OLD] {
+            let fingerprint = SecretText::new(secret.to_owned()).fingerprint().to_string();
+            assert!(
+                !text.contains(&fingerprint),
+                "it is made of the secret when it is asked for"
+            );
+        }
+        assert!(!text.contains("whsec_"));
         sealed.value = Some(value.into());
         let said = decode(&sealed, &keys("12")).unwrap();
         assert!(!said.is_sealed_with_another_key);
@@ -368,6 +414,59 @@ pub(crate) mod tests {
             Some(Entity::Webhook(webhook)) => *webhook,
             other => panic!("it is no webhook: {other:?}"),
         }
+    }
+
+    #[test]
+    fn w2_a_record_of_the_time_before_rotation_reads_with_its_secret_sealed_or_not() {
+        let Entity::Webhook(webhook) = signing() else {
+            panic!("it is a webhook")
+        };
+        let id = webhook.id;
+        let mut wire = webhook_to_wire(&webhook, Secrets::Include);
+        for sealed in [None, keys("1").seal(id, NEW).unwrap()] {
+            let secret = if sealed.is_some() {
+                String::new()
+            } else {
+                NEW.to_owned()
+            };
+            let method = Method::Signature(v1::Signature {
+                secret,
+                sealed,
+                ..v1::Signature::default()
+            });
+            wire.authentication = Some(v1::Authentication { method: Some(method) });
+            let entry = Some(Entry::Webhook(wire.clone()));
+            let mut old = record(0, 3, Key::Webhook(id), None);
+            old.value = Some(RegistryRecord { entry }.encode_to_vec().into());
+            let Some(Entity::Webhook(read)) = decode(&old, &keys("1")).unwrap().entity else {
+                panic!("it is a webhook")
+            };
+            let expected = Signing {
+                secret: Some(SecretText::new(NEW.to_owned())),
+                ..Signing::default()
+            };
+            assert_eq!(read.authentication, Authentication::Signature(expected));
+        }
+    }
+
+    #[test]
+    fn w2_one_secret_that_another_key_has_sealed_is_enough_to_seal_all_anew() {
+        let Entity::Webhook(webhook) = signing() else {
+            panic!("it is a webhook")
+        };
+        let id = webhook.id;
+        let mut wire = webhook_to_wire(&webhook, Secrets::Include);
+        for (slot, key) in secrets(&mut wire).into_iter().zip(["1", "2"]) {
+            *slot.sealed = keys(key).seal(id, slot.secret).unwrap();
+            slot.secret.clear();
+        }
+        let entry = Some(Entry::Webhook(wire));
+        let mut mixed = record(0, 3, Key::Webhook(id), None);
+        mixed.value = Some(RegistryRecord { entry }.encode_to_vec().into());
+        for both in ["12", "21"] {
+            assert!(decode(&mixed, &keys(both)).unwrap().is_sealed_with_another_key);
+        }
+        assert!(decode(&mixed, &keys("1")).unwrap().locked.is_some());
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use angarium_kafka::ReadError;
-use angarium_model::{AccountId, KeyId, MaxWebhooks, Revision, Scopes, WebhookId};
+use angarium_model::{AccountId, KeyId, MaxWebhooks, Revision, Scopes, Signing, WebhookId};
 use angarium_proto::{FieldError, InvalidWire, invalid_argument};
 use angarium_signing::SecretError;
 use tonic::{Code, Status};
@@ -53,6 +53,16 @@ pub(crate) enum Refusal {
     HasWebhooks { account: AccountId, count: usize },
     #[error("account {account} has {most} webhooks, as many as it may have (W3); delete one, or have max_webhooks of the account raised", most = .most.get())]
     TooManyWebhooks { account: AccountId, most: MaxWebhooks },
+    #[error(
+        "webhook {0} does not sign its calls; UpdateWebhook with authentication.signature has it sign them"
+    )]
+    NotSigned(WebhookId),
+    #[error(
+        "webhook {0} has {most} old secrets that sign still, as many as it may have; wait for the end of one, which GetWebhook \
+         tells, end them with RevokeSecret, or give the new secret an overlap of 0, which ends them too",
+        most = Signing::MAX_PREVIOUS
+    )]
+    TooManySecrets(WebhookId),
     #[error("the audit log cannot be read now; try again later")]
     NoAuditLog(#[source] ReadError),
     #[error("too many writes are waiting for Kafka; try again later")]
@@ -95,7 +105,9 @@ impl Refusal {
             Self::OfPlatform | Self::BeyondCaller(_) => Code::PermissionDenied,
             Self::Revoked => Code::Unauthenticated,
             Self::Stale { .. } => Code::Aborted,
-            Self::HasWebhooks { .. } => Code::FailedPrecondition,
+            Self::HasWebhooks { .. } | Self::NotSigned(_) | Self::TooManySecrets(_) => {
+                Code::FailedPrecondition
+            }
             Self::TooManyWebhooks { .. } | Self::TooManyApiKeys(_) | Self::Busy => Code::ResourceExhausted,
             Self::NotWritten | Self::NotWriter | Self::Behind | Self::Unknown | Self::NoAuditLog(_) => {
                 Code::Unavailable
@@ -132,6 +144,14 @@ impl Refusal {
             Self::HasWebhooks { account, .. } => {
                 let subject = Key::Account(*account).to_string();
                 ErrorDetails::with_precondition_failure_violation("HAS_WEBHOOKS", subject, message)
+            }
+            Self::NotSigned(id) => {
+                let subject = Key::Webhook(*id).to_string();
+                ErrorDetails::with_precondition_failure_violation("NOT_SIGNED", subject, message)
+            }
+            Self::TooManySecrets(id) => {
+                let subject = Key::Webhook(*id).to_string();
+                ErrorDetails::with_precondition_failure_violation("TOO_MANY_SECRETS", subject, message)
             }
             Self::TooManyWebhooks { account, .. } => {
                 ErrorDetails::with_quota_failure_violation(Key::Account(*account).to_string(), message)
@@ -203,6 +223,8 @@ mod tests {
                 account,
                 most: MaxWebhooks::new(5).unwrap(),
             },
+            Refusal::NotSigned(WebhookId::from_bytes([1; 16])),
+            Refusal::TooManySecrets(WebhookId::from_bytes([1; 16])),
             Refusal::Busy,
             Refusal::NotWritten,
             Refusal::NotWriter,

@@ -2,13 +2,17 @@
 
 mod api_key;
 mod patch;
+mod secret;
 mod webhook;
+
+use std::time::Duration;
 
 use angarium_model::{Account, AccountId, Revision, WebhookId};
 use angarium_policy::egress::Policy;
 use angarium_proto::convert::{account_from_wire, disabled_from_wire};
 use angarium_proto::registry::v1;
 use angarium_proto::{FieldError, InvalidWire, under};
+use angarium_runtime::millis;
 
 use crate::patch::AccountPatch;
 use crate::plan::{Expected, Subject, Write};
@@ -18,6 +22,7 @@ pub(crate) use api_key::{
     api_key_name, create_api_key, delete_api_key, home, read_api_key, rotate_api_key, update_api_key,
 };
 pub(crate) use patch::update_webhook;
+pub(crate) use secret::{revoke_secret, rotate_secret};
 pub(crate) use webhook::create_webhook;
 
 /// What requests are checked by, beside themselves.
@@ -147,6 +152,23 @@ fn named_webhook(account: u64, id: &str, errors: &mut Vec<FieldError>) -> Option
         .parse::<WebhookId>()
         .map_err(|error| errors.push(FieldError::new("id", error.to_string())));
     account.ok().zip(id.ok())
+}
+
+/// Until when what is replaced stays good beside what takes its place, Unix milliseconds; `None`: it ends at once.
+fn end_of_overlap(seconds: Option<u32>, now_ms: i64, errors: &mut Vec<FieldError>) -> Option<i64> {
+    /// Unless the caller says otherwise.
+    const OVERLAP: Duration = Duration::from_hours(24);
+    const LONGEST: Duration = Duration::from_hours(7 * 24);
+    let overlap = seconds.map_or(OVERLAP, |seconds| Duration::from_secs(seconds.into()));
+    if overlap > LONGEST {
+        let message = format!(
+            "is {} s; allowed are 0 to {} s",
+            overlap.as_secs(),
+            LONGEST.as_secs()
+        );
+        errors.push(FieldError::new("overlap_seconds", message));
+    }
+    (!overlap.is_zero()).then(|| now_ms.saturating_add(millis(overlap)))
 }
 
 fn required(field: &str) -> Refusal {

@@ -90,12 +90,20 @@ impl Stored {
     /// The webhook, with its secret if this write set it.
     pub(crate) fn webhook(&self) -> Option<v1::Webhook> {
         let secrets = match self.shown {
-            Shown::Secret => Secrets::Include,
+            Shown::Secret => Secrets::Current,
             Shown::Nothing | Shown::Token(_) => Secrets::Omit,
         };
         match &self.entity {
             Some(Entity::Webhook(webhook)) => Some(webhook_to_wire(webhook, secrets)),
             _ => None,
+        }
+    }
+
+    /// The webhook's secret as a document, if this write set it; else empty.
+    pub(crate) fn secret_json(&self) -> String {
+        match (&self.entity, &self.shown) {
+            (Some(Entity::Webhook(webhook)), Shown::Secret) => angarium_webhooks::secret_json(webhook),
+            _ => String::new(),
         }
     }
 

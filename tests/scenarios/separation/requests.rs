@@ -95,6 +95,17 @@ fn webhooks(webhook: &v1::Webhook) -> Vec<Named> {
         account_id,
         id: id.clone(),
     };
+    let rotate = v1::RotateSecretRequest {
+        account_id,
+        id: id.clone(),
+        revision: 1,
+        ..v1::RotateSecretRequest::default()
+    };
+    let revoke = v1::RevokeSecretRequest {
+        account_id,
+        id: id.clone(),
+        revision: 1,
+    };
     let delete = v1::DeleteWebhookRequest {
         account_id,
         id,
@@ -110,6 +121,8 @@ fn webhooks(webhook: &v1::Webhook) -> Vec<Named> {
         ("UpdateWebhook", update.encode_to_vec()),
         ("DisableWebhook", disable.encode_to_vec()),
         ("ResealWebhook", reseal.encode_to_vec()),
+        ("RotateSecret", rotate.encode_to_vec()),
+        ("RevokeSecret", revoke.encode_to_vec()),
         ("DeleteWebhook", delete.encode_to_vec()),
     ]
 }

@@ -46,7 +46,7 @@ pub fn api_key_from_wire(wire: v1::ApiKey) -> Result<ApiKey, Vec<FieldError>> {
 pub fn api_key_to_wire(key: &ApiKey, secrets: Secrets) -> v1::ApiKey {
     let shown = |hash: &SecretHash| match secrets {
         Secrets::Include => bytes::Bytes::copy_from_slice(hash.as_bytes()),
-        Secrets::Omit => bytes::Bytes::new(),
+        Secrets::Current | Secrets::Omit => bytes::Bytes::new(),
     };
     let previous = key.previous.as_ref();
     v1::ApiKey {

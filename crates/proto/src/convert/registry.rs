@@ -1,8 +1,8 @@
 //! Accounts and webhooks.
 
 use angarium_model::{
-    Account, AccountId, Authentication, DeadLetter, Revision, SecretText, TargetUrl, TimetableSpec,
-    TypePattern, Webhook, WebhookId,
+    Account, AccountId, Authentication, DeadLetter, PreviousSecret, Revision, SecretText, Signing, TargetUrl,
+    TimetableSpec, TypePattern, Webhook, WebhookId,
 };
 
 use super::{settings, take};
@@ -19,8 +19,10 @@ pub const MAX_EVENT_TYPES: usize = 128;
 /// Whether a message carries secrets, and what API keys are known by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Secrets {
-    /// For the store, for delivery, and for the one answer that shows a secret.
+    /// For the store and for delivery.
     Include,
+    /// The current one of a webhook, and none before it: for the one answer that shows it.
+    Current,
     /// For everyone else.
     Omit,
 }
@@ -130,10 +132,7 @@ fn authentication_from_wire(
 ) -> Option<Authentication> {
     match wire.and_then(|authentication| authentication.method) {
         Some(Method::None(_)) => Some(Authentication::None),
-        Some(Method::Signature(signature)) => {
-            let secret = (!signature.secret.is_empty()).then(|| SecretText::new(signature.secret));
-            Some(Authentication::Signature(secret))
-        }
+        Some(Method::Signature(signature)) => Some(Authentication::Signature(signing_from_wire(signature))),
         None => {
             errors.push(FieldError::new(
                 "authentication",
@@ -141,6 +140,48 @@ fn authentication_from_wire(
             ));
             None
         }
+    }
+}
+
+/// A secret that does not come along is left out, and one that was replaced with it.
+fn signing_from_wire(wire: v1::Signature) -> Signing {
+    let text = |secret: String| (!secret.is_empty()).then(|| SecretText::new(secret));
+    let previous = wire.previous.into_iter().filter_map(|old| {
+        Some(PreviousSecret {
+            secret: text(old.secret)?,
+            created_at_ms: old.created_at_ms,
+            expires_at_ms: old.expires_at_ms,
+        })
+    });
+    Signing {
+        previous: previous.collect(),
+        secret: text(wire.secret),
+        created_at_ms: wire.created_at_ms,
+    }
+}
+
+fn signing_to_wire(signing: &Signing, secrets: Secrets) -> v1::Signature {
+    let shown = |secret: &SecretText, is_shown: bool| {
+        if is_shown {
+            secret.expose().to_owned()
+        } else {
+            String::new()
+        }
+    };
+    let current = signing.secret.as_ref();
+    let previous = signing.previous.iter().map(|old| v1::PreviousSecret {
+        secret: shown(&old.secret, secrets == Secrets::Include),
+        sealed: None,
+        fingerprint: old.secret.fingerprint().to_string(),
+        created_at_ms: old.created_at_ms,
+        expires_at_ms: old.expires_at_ms,
+    });
+    v1::Signature {
+        secret: current.map_or_else(String::new, |secret| shown(secret, secrets != Secrets::Omit)),
+        sealed: None,
+        fingerprint: current.map_or_else(String::new, |secret| secret.fingerprint().to_string()),
+        created_at_ms: signing.created_at_ms,
+        previous: previous.collect(),
     }
 }
 
@@ -171,13 +212,7 @@ fn event_types_from_wire(wire: &[String], errors: &mut Vec<FieldError>) -> Vec<T
 pub fn webhook_to_wire(webhook: &Webhook, secrets: Secrets) -> v1::Webhook {
     let method = match &webhook.authentication {
         Authentication::None => Method::None(v1::NoAuthentication {}),
-        Authentication::Signature(secret) => {
-            let shown = secret.as_ref().filter(|_| secrets == Secrets::Include);
-            Method::Signature(v1::Signature {
-                secret: shown.map(|s| s.expose().to_owned()).unwrap_or_default(),
-                sealed: None,
-            })
-        }
+        Authentication::Signature(signing) => Method::Signature(signing_to_wire(signing, secrets)),
     };
     v1::Webhook {
         id: webhook.id.to_string(),
@@ -222,6 +257,16 @@ mod tests {
             authentication: Some(v1::Authentication {
                 method: Some(Method::Signature(v1::Signature {
                     secret: "whsec_abc".into(),
+                    // printf %s whsec_abc | sha256sum
+                    fingerprint: "e1ac16da".into(),
+                    created_at_ms: Some(5),
+                    previous: vec![v1::PreviousSecret {
+                        secret: "whsec_old".into(),
+                        fingerprint: "3d269a69".into(),
+                        created_at_ms: None,
+                        expires_at_ms: 7,
+                        sealed: None,
+                    }],
                     sealed: None,
                 })),
             }),
@@ -271,8 +316,13 @@ mod tests {
             assert_eq!(webhook_to_wire(&model, Secrets::Include), wire);
         }
         let model = webhook_from_wire(webhook()).unwrap();
-        let shown = webhook_to_wire(&model, Secrets::Omit);
-        assert!(!format!("{shown:?}").contains("whsec_"));
+        let shown = format!("{:?}", webhook_to_wire(&model, Secrets::Omit));
+        assert!(!shown.contains("whsec_") && shown.contains("e1ac16da") && shown.contains("3d269a69"));
+        let once = format!("{:?}", webhook_to_wire(&model, Secrets::Current));
+        assert!(
+            once.contains("whsec_abc") && !once.contains("whsec_old"),
+            "{once}"
+        );
     }
 
     #[test]

@@ -1,12 +1,10 @@
 //! `angarium key …`
 
-use std::time::Duration;
-
 use angarium_model::{Role, Scope};
 use clap::{ArgGroup, Args, Subcommand};
 
-use super::AtRegistry;
 use super::replay::time;
+use super::{AtRegistry, overlap};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum KeyCommand {
@@ -107,8 +105,8 @@ pub(crate) struct KeyRotate {
     #[command(flatten)]
     pub(crate) key: KeyName,
     /// How long the secret that it has now stays good, 0s to 7d
-    #[arg(long, value_name = "TIME", default_value = "24h", value_parser = humantime::parse_duration)]
-    pub(crate) overlap: Duration,
+    #[arg(long, value_name = "TIME", default_value = "24h", value_parser = overlap)]
+    pub(crate) overlap: u32,
 }
 
 #[cfg(test)]

@@ -1,12 +1,16 @@
 //! `angarium webhook …`
 
+mod secret;
 mod sending;
+
+use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Subcommand};
 
 use super::replay::{DeadLetters, Replay, ReplayCancel, ReplayStatus, Resend};
 use super::{AtDelivery, AtRegistry};
 
+pub(crate) use secret::{RevokeSecret, RotateSecret};
 pub(crate) use sending::{FormatArg, OrDefault, OrderingArg, SendingArgs};
 
 #[derive(Debug, Subcommand)]
@@ -37,6 +41,10 @@ pub(crate) enum WebhookCommand {
     Resend(Resend),
     /// List the events that were refused for good and put aside; they can be sent again until their 7 days end
     DeadLetters(DeadLetters),
+    /// Give a webhook a new secret, shown this once; the one before signs beside it for a while
+    RotateSecret(RotateSecret),
+    /// End the secrets before the current one at once
+    RevokeSecret(RevokeSecret),
     /// Seal every secret with the first of the registry's seal.keys: after a change of keys, before the old one is taken away
     Reseal(AtRegistry),
     /// Delete a webhook; what is pending for it is not sent
@@ -88,6 +96,9 @@ pub(crate) struct WebhookCreate {
     pub(crate) events: Vec<String>,
     #[command(flatten)]
     pub(crate) method: Method,
+    /// Write the secret there as JSON, for its owner's eyes alone (mode 0600), and do not show it; the file must not exist
+    #[arg(long, value_name = "FILE", conflicts_with = "no_auth")]
+    pub(crate) secret_file: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) timetable: TimetableArgs,
     /// Whether events are matched from now on

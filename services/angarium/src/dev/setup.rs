@@ -166,8 +166,8 @@ fn wanted(hook: Hook, receiver: SocketAddr, secret: &Secret) -> Webhook {
         target_url: format!("http://{receiver}{}", hook.path()),
         authentication: Some(Authentication {
             method: Some(Method::Signature(Signature {
-                sealed: None,
                 secret: secret.expose().to_string(),
+                ..Signature::default()
             })),
         }),
         event_types: types.map(|known| known.name.to_owned()).collect(),

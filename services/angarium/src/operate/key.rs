@@ -7,7 +7,6 @@ use angarium_proto::registry::v1::{
     ApiKey, CreateApiKeyRequest, DeleteApiKeyRequest, GetApiKeyRequest, ListApiKeysRequest,
     RotateApiKeyRequest, UpdateApiKeyRequest,
 };
-use anyhow::Context;
 use serde_json::{Value, json};
 
 use super::call::{all_pages, present};
@@ -117,11 +116,10 @@ async fn update(update: KeyUpdate) -> anyhow::Result<()> {
 
 async fn rotate(rotate: KeyRotate) -> anyhow::Result<()> {
     let mut registry = Registry::at(&rotate.key.at)?;
-    let overlap = u32::try_from(rotate.overlap.as_secs()).context("--overlap is at most 7d")?;
     let wanted = RotateApiKeyRequest {
         account_id: rotate.key.home.account,
         id: rotate.key.id,
-        overlap_seconds: Some(overlap),
+        overlap_seconds: Some(rotate.overlap),
         revision: 0,
     };
     let sent = registry.calls.rotate_api_key(request(wanted)).await;

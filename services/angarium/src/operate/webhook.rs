@@ -1,6 +1,7 @@
 //! `angarium webhook …`
 
 mod reseal;
+mod secret;
 mod sending;
 
 use std::process::ExitCode;
@@ -12,6 +13,7 @@ use angarium_proto::registry::v1::{
 };
 use serde_json::{Value, json};
 
+use self::secret::SecretFile;
 use super::call::present;
 use super::registry::{Registry, request};
 use super::{replay, trial};
@@ -31,7 +33,7 @@ const SUMMARY: [&str; 7] = [
     "url",
 ];
 /// Before those of [`sending`] and the revision.
-const DETAILS: [&str; 10] = [
+const DETAILS: [&str; 11] = [
     "id",
     "account",
     "name",
@@ -39,6 +41,7 @@ const DETAILS: [&str; 10] = [
     "url",
     "authentication",
     "secret",
+    "valid secrets",
     "events",
     "active",
     "timetable",
@@ -60,6 +63,8 @@ pub(crate) async fn run(command: WebhookCommand) -> anyhow::Result<ExitCode> {
         WebhookCommand::ReplayCancel(asked) => replay::cancel(asked).await,
         WebhookCommand::Resend(asked) => replay::resend(asked).await,
         WebhookCommand::DeadLetters(asked) => replay::dead_letters(asked).await,
+        WebhookCommand::RotateSecret(asked) => secret::rotate(asked).await,
+        WebhookCommand::RevokeSecret(asked) => secret::revoke(asked).await,
         WebhookCommand::Reseal(at) => reseal::run(&at).await,
         WebhookCommand::Delete(name) => delete(name).await,
     }
@@ -68,6 +73,7 @@ pub(crate) async fn run(command: WebhookCommand) -> anyhow::Result<ExitCode> {
 
 async fn create(create: WebhookCreate) -> anyhow::Result<()> {
     let mut registry = Registry::at(&create.at)?;
+    let file = create.secret_file.as_deref().map(SecretFile::make).transpose()?;
     let mut webhook = Webhook {
         account_id: create.account,
         name: create.name,
@@ -86,7 +92,9 @@ async fn create(create: WebhookCreate) -> anyhow::Result<()> {
             webhook: Some(webhook),
         }))
         .await;
-    let webhook = present(registry.answer(sent)?.webhook)?;
+    let answer = registry.answer(sent)?;
+    let mut webhook = present(answer.webhook)?;
+    secret::put_away(file, &answer.secret_json, &mut webhook)?;
     print_details(create.at.reach.output, &webhook)
 }
 
@@ -203,7 +211,10 @@ fn authentication(method: Method) -> Option<Authentication> {
         Method { no_auth: true, .. } => Proof::None(NoAuthentication {}),
         Method {
             secret: Some(secret), ..
-        } => Proof::Signature(Signature { secret, sealed: None }),
+        } => Proof::Signature(Signature {
+            secret,
+            ..Signature::default()
+        }),
         // The registry generates a secret, or keeps the one there is.
         Method { signature: true, .. } => Proof::Signature(Signature::default()),
         Method {
@@ -222,23 +233,8 @@ fn timetable(given: TimetableArgs) -> Option<Timetable> {
     })
 }
 
-fn proof(webhook: &Webhook) -> (&'static str, Option<&str>) {
-    match webhook
-        .authentication
-        .as_ref()
-        .and_then(|authentication| authentication.method.as_ref())
-    {
-        Some(Proof::Signature(signature)) => (
-            "signature",
-            Some(signature.secret.as_str()).filter(|secret| !secret.is_empty()),
-        ),
-        Some(Proof::None(_)) => ("none", None),
-        None => ("unknown", None),
-    }
-}
-
 pub(super) fn json(webhook: &Webhook) -> Value {
-    let (authentication, secret) = proof(webhook);
+    let (authentication, shown) = secret::proof(webhook);
     let timetable = webhook.timetable.as_ref();
     let mut json = json!({
         "id": webhook.id,
@@ -247,7 +243,8 @@ pub(super) fn json(webhook: &Webhook) -> Value {
         "description": webhook.description,
         "url": webhook.target_url,
         "authentication": authentication,
-        "secret": secret,
+        "secret": shown,
+        "secrets": secret::json(webhook),
         "events": webhook.event_types,
         "active": webhook.active.unwrap_or_default(),
         "timetable": timetable.map(|table| json!({ "cron": table.cron, "timeZone": table.time_zone })),
@@ -267,7 +264,7 @@ fn summary(webhook: &Webhook) -> Row {
         webhook.name.clone(),
         sending::state(webhook),
         webhook.event_types.join(","),
-        proof(webhook).0.to_owned(),
+        secret::proof(webhook).0.to_owned(),
         sending::brief(webhook),
         webhook.target_url.clone(),
     ];
@@ -276,7 +273,7 @@ fn summary(webhook: &Webhook) -> Row {
 
 fn details(webhook: &Webhook) -> Row {
     let json = json(webhook);
-    let (authentication, secret) = proof(webhook);
+    let (authentication, shown) = secret::proof(webhook);
     let timetable = webhook.timetable.as_ref();
     let mut cells = vec![
         webhook.id.clone(),
@@ -285,7 +282,8 @@ fn details(webhook: &Webhook) -> Row {
         webhook.description.clone(),
         webhook.target_url.clone(),
         authentication.to_owned(),
-        secret.unwrap_or("not shown").to_owned(),
+        shown.unwrap_or("not shown").to_owned(),
+        secret::valid(webhook),
         webhook.event_types.join(","),
         sending::state_in_full(webhook),
         timetable.map_or_else(
@@ -368,8 +366,11 @@ mod tests {
         );
         let request = update(&["--no-auth"]).unwrap();
         assert_eq!(request.update_mask.unwrap().paths, ["authentication"]);
-        assert_eq!(proof(&request.webhook.unwrap()), ("none", None));
+        assert_eq!(secret::proof(&request.webhook.unwrap()), ("none", None));
         let request = update(&["--secret", "whsec_x"]).unwrap();
-        assert_eq!(proof(&request.webhook.unwrap()), ("signature", Some("whsec_x")));
+        assert_eq!(
+            secret::proof(&request.webhook.unwrap()),
+            ("signature", Some("whsec_x"))
+        );
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use angarium_kafka::Lease;
 use angarium_model::WebhookId;
 use angarium_runtime::Clock;
-use angarium_signing::{WEBHOOK_ID_HEADER, WEBHOOK_SIGNATURE_HEADER, WEBHOOK_TIMESTAMP_HEADER};
+use angarium_signing::{WEBHOOK_ID_HEADER, WEBHOOK_TIMESTAMP_HEADER};
 use http::header::CONTENT_TYPE;
 use http::{HeaderName, HeaderValue};
 use tokio::time::{Instant, sleep};
@@ -17,6 +17,7 @@ use crate::body::Body;
 use crate::call::{Answered, CallError, Caller, Capture, Request};
 use crate::group::{Again, Group};
 use crate::partition::Call;
+use crate::proof::Signed;
 use crate::target::Target;
 
 /// What became of a call.
@@ -166,22 +167,21 @@ pub(crate) fn headers(
     body: &Body,
     now_ms: i64,
 ) -> Vec<(HeaderName, HeaderValue)> {
-    let seconds = u64::try_from(now_ms / 1_000).unwrap_or(0);
+    let signed = Signed {
+        group: &group.id,
+        body: &body.bytes,
+        now_ms,
+    };
     let mut headers = Vec::with_capacity(8);
     headers.push((CONTENT_TYPE, HeaderValue::from_static(body.content_type)));
+    headers.extend(target.proof.header(signed));
     let mut add = |name: &'static str, value: &str| {
         if let Ok(value) = HeaderValue::from_str(value) {
             headers.push((HeaderName::from_static(name), value));
         }
     };
     add(WEBHOOK_ID_HEADER, &group.id);
-    add(WEBHOOK_TIMESTAMP_HEADER, &seconds.to_string());
-    if let Some(signer) = &target.signer {
-        add(
-            WEBHOOK_SIGNATURE_HEADER,
-            &signer.sign(&group.id, seconds, &body.bytes),
-        );
-    }
+    add(WEBHOOK_TIMESTAMP_HEADER, &signed.seconds().to_string());
     if let Some(sequence) = &group.sequence {
         add(LANE_HEADER, sequence.lane.as_str());
         add(POSITION_HEADER, &sequence.position.to_string());

@@ -129,7 +129,10 @@ fn stored(url: &str, secret: Option<&str>) -> Webhook {
         name: "HR".into(),
         description: String::new(),
         target_url: TargetUrl::parse(url).unwrap(),
-        authentication: Authentication::Signature(secret.map(|text| SecretText::new(text.into()))),
+        authentication: Authentication::Signature(Signing {
+            secret: secret.map(|text| SecretText::new(text.into())),
+            ..Signing::default()
+        }),
         event_types: ["COURSE_*", "LEARNER_PROGRESS", "CI_STATS"]
             .map(|text| TypePattern::parse(text).unwrap())
             .to_vec(),
@@ -160,8 +163,8 @@ fn draft(url: String, secret: &str) -> registry::Webhook {
         target_url: url,
         authentication: Some(registry::Authentication {
             method: Some(Method::Signature(registry::Signature {
-                sealed: None,
                 secret: secret.into(),
+                ..registry::Signature::default()
             })),
         }),
         event_types: vec!["*".into()],

@@ -1,17 +1,14 @@
 //! API keys: new ones, changes, new secrets.
 
-use std::time::Duration;
-
 use angarium_model::{AccountId, ApiKey, KeyId, Revision};
 use angarium_proto::convert::{api_key_from_wire, check_name, grant_from_wire};
 use angarium_proto::registry::v1;
 use angarium_proto::{FieldError, InvalidWire, under};
 use angarium_runtime::access::new_token;
-use angarium_runtime::millis;
 use bytes::Bytes;
 use uuid::Uuid;
 
-use super::{check_mask, required};
+use super::{check_mask, end_of_overlap, required};
 use crate::home::Home;
 use crate::patch::{ApiKeyPatch, Rotation};
 use crate::plan::{ApiKeyWrite, Expected, Subject, Write};
@@ -21,11 +18,6 @@ const API_KEY: &str = "api_key";
 const NAME: &str = "name";
 const GRANT: &str = "grant";
 const EXPIRES_AT_MS: &str = "expires_at_ms";
-
-/// How long a secret that is replaced stays good unless the caller says otherwise.
-const OVERLAP: Duration = Duration::from_hours(24);
-/// At most so long.
-const LONGEST_OVERLAP: Duration = Duration::from_hours(7 * 24);
 
 /// Checks a new API key, gives it an id that rises with time, and a secret.
 pub(crate) fn create_api_key(request: v1::CreateApiKeyRequest, now_ms: i64) -> Result<Write, Refusal> {
@@ -85,17 +77,7 @@ pub(crate) fn update_api_key(request: v1::UpdateApiKeyRequest, now_ms: i64) -> R
 pub(crate) fn rotate_api_key(request: &v1::RotateApiKeyRequest, now_ms: i64) -> Result<Write, Refusal> {
     let mut errors = Vec::new();
     let named = named(request.account_id, &request.id, &mut errors);
-    let overlap = request
-        .overlap_seconds
-        .map_or(OVERLAP, |seconds| Duration::from_secs(seconds.into()));
-    if overlap > LONGEST_OVERLAP {
-        let message = format!(
-            "is {} s; allowed are 0 to {} s",
-            overlap.as_secs(),
-            LONGEST_OVERLAP.as_secs()
-        );
-        errors.push(FieldError::new("overlap_seconds", message));
-    }
+    let previous_until_ms = end_of_overlap(request.overlap_seconds, now_ms, &mut errors);
     let Some((home, id)) = named.filter(|_| errors.is_empty()) else {
         return Err(InvalidWire(errors).into());
     };
@@ -107,7 +89,7 @@ pub(crate) fn rotate_api_key(request: &v1::RotateApiKeyRequest, now_ms: i64) -> 
         rotation: Rotation {
             token,
             hash,
-            previous_until_ms: (!overlap.is_zero()).then(|| now_ms.saturating_add(millis(overlap))),
+            previous_until_ms,
         },
     }))
 }

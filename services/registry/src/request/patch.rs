@@ -1,12 +1,12 @@
 //! Changes of webhooks: only the fields that the mask names are looked at.
 
-use angarium_model::{Authentication, Ordering, Webhook};
+use angarium_model::{Authentication, Ordering, Signing, Webhook};
 use angarium_proto::FieldError;
 use angarium_proto::registry::v1::{self, authentication::Method};
 
 use super::webhook::{checked, new_secret, vet};
 use super::{Grounds, check_mask, required};
-use crate::patch::{NewAuthentication, WebhookPatch};
+use crate::patch::{NewAuthentication, NewSecret, WebhookPatch};
 use crate::plan::{Expected, Write};
 use crate::refusal::Refusal;
 
@@ -78,16 +78,24 @@ pub(crate) fn update_webhook(request: v1::UpdateWebhookRequest, on: Grounds<'_>)
         account: webhook.account,
         id: webhook.id,
         expected,
-        patch: patch(webhook, &mask)?,
+        patch: patch(webhook, &mask, on.now_ms)?,
     })
 }
 
 /// What changes, of a webhook in which only that was looked at.
-fn patch(webhook: Webhook, mask: &Mask) -> Result<WebhookPatch, Refusal> {
+fn patch(webhook: Webhook, mask: &Mask, now_ms: i64) -> Result<WebhookPatch, Refusal> {
     let authentication = match webhook.authentication {
         Authentication::None => NewAuthentication::None,
-        Authentication::Signature(Some(secret)) => NewAuthentication::Signed(secret),
-        Authentication::Signature(None) => NewAuthentication::KeepOr(new_secret()?),
+        Authentication::Signature(Signing {
+            secret: Some(secret), ..
+        }) => NewAuthentication::Signed(NewSecret {
+            secret,
+            at_ms: now_ms,
+        }),
+        Authentication::Signature(Signing { secret: None, .. }) => NewAuthentication::KeepOr(NewSecret {
+            secret: new_secret()?,
+            at_ms: now_ms,
+        }),
     };
     let max_in_flight = match webhook.ordering {
         Ordering::Ordered => None,

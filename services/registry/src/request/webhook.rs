@@ -1,6 +1,6 @@
 //! New webhooks, and what new and changed ones have in common.
 
-use angarium_model::{Authentication, Revision, SecretText, TargetUrl, Webhook, WebhookId};
+use angarium_model::{Authentication, Revision, SecretText, Signing, TargetUrl, Webhook, WebhookId};
 use angarium_policy::egress::Policy;
 use angarium_proto::registry::v1;
 use angarium_proto::{FieldError, InvalidWire, under};
@@ -19,8 +19,11 @@ pub(crate) fn create_webhook(request: v1::CreateWebhookRequest, on: Grounds<'_>)
     vet(&wire.target_url, on.egress, &mut errors);
     let webhook = checked(wire, errors)?;
     let authentication = match webhook.authentication {
-        Authentication::Signature(None) => Authentication::Signature(Some(new_secret()?)),
-        given => given,
+        Authentication::None => Authentication::None,
+        Authentication::Signature(Signing { secret, .. }) => {
+            let secret = secret.map_or_else(new_secret, Ok)?;
+            Authentication::Signature(Signing::new(secret, on.now_ms))
+        }
     };
     Ok(Write::CreateWebhook(Webhook {
         authentication,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use angarium_proto::registry::v1::authentication::Method;
 use angarium_proto::registry::v1::{
     Account, CreateAccountRequest, GetAccountRequest, GetWebhookRequest, UpdateAccountRequest, Webhook,
 };
@@ -10,6 +11,13 @@ use tonic::Code;
 use tonic_types::StatusExt;
 
 use crate::harness::{Registry, shown_secret, signature, webhook};
+
+fn without_secret(mut webhook: Webhook) -> Webhook {
+    if let Some(Method::Signature(signature)) = &mut webhook.authentication.as_mut().unwrap().method {
+        signature.secret.clear();
+    }
+    webhook
+}
 
 #[tokio::test]
 async fn a_restarted_registry_knows_everything_at_its_revision() {
@@ -42,14 +50,9 @@ async fn a_restarted_registry_knows_everything_at_its_revision() {
         .into_inner()
         .webhook
         .unwrap();
-    assert_eq!(
-        read,
-        Webhook {
-            authentication: signature(""),
-            ..created
-        }
-    );
+    assert_eq!(shown_secret(&read), "");
     assert_eq!(registry.secret_of(&read.id).await, secret);
+    assert_eq!(without_secret(read), without_secret(created));
 }
 
 #[tokio::test]

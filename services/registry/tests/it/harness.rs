@@ -232,8 +232,8 @@ pub(crate) fn webhook() -> Webhook {
 pub(crate) fn signature(secret: &str) -> Option<Authentication> {
     Some(Authentication {
         method: Some(Method::Signature(Signature {
-            sealed: None,
             secret: secret.into(),
+            ..Signature::default()
         })),
     })
 }

@@ -17,6 +17,8 @@ mod reflection;
 #[cfg(test)]
 mod sealing;
 #[cfg(test)]
+mod secrets;
+#[cfg(test)]
 mod settings;
 #[cfg(test)]
 mod watching;

@@ -26,14 +26,22 @@ impl Registry {
             .into_inner()
     }
 
-    /// The secret of a webhook, as delivery learns it.
-    pub(crate) async fn secret_of(&self, id: &str) -> String {
+    /// A webhook, as delivery learns it.
+    pub(crate) async fn followed(&self, id: &str) -> Webhook {
         let snapshot = next(&mut self.watch(Vec::new(), true).await).await;
-        let webhook = snapshot.changes.iter().find_map(|change| match &change.change {
-            Some(change::Change::Webhook(webhook)) if webhook.id == id => Some(webhook),
-            _ => None,
-        });
-        shown_secret(webhook.unwrap()).to_owned()
+        let webhook = snapshot
+            .changes
+            .into_iter()
+            .find_map(|change| match change.change {
+                Some(change::Change::Webhook(webhook)) if webhook.id == id => Some(webhook),
+                _ => None,
+            });
+        webhook.unwrap()
+    }
+
+    /// Its secret.
+    pub(crate) async fn secret_of(&self, id: &str) -> String {
+        shown_secret(&self.followed(id).await).to_owned()
     }
 }
 
@@ -111,6 +119,15 @@ async fn w2_secrets_are_sent_to_followers_that_ask_for_them_only() {
         .await;
     let told = webhooks(&next_change(&mut with).await);
     assert_eq!(shown_secret(&told[0]), shown_secret(&created));
+    let told = next_change(&mut without).await;
+    assert!(!format!("{told:?}").contains("whsec_"));
+    registry.rotate(&created, None, "").await.unwrap();
+    let told = format!("{:?}", next_change(&mut with).await);
+    assert_eq!(
+        told.matches("whsec_").count(),
+        2,
+        "the new one and the old: {told}"
+    );
     let told = next_change(&mut without).await;
     assert!(!format!("{told:?}").contains("whsec_"));
     let snapshot = next(&mut registry.watch(Vec::new(), false).await).await;

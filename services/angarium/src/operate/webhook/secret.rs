@@ -1,0 +1,249 @@
+//! The secrets of a webhook: shown, written to a file, replaced and ended (W2).
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{ErrorKind, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use angarium_proto::registry::v1::authentication::Method;
+use angarium_proto::registry::v1::{RevokeSecretRequest, RotateSecretRequest, Signature, Webhook};
+use anyhow::{Context, bail};
+use serde_json::{Value, json};
+
+use super::print_details;
+use crate::cli::{RevokeSecret, RotateSecret};
+use crate::operate::call::present;
+use crate::operate::registry::{Registry, request};
+use crate::output::{complain, time};
+
+/// A file for a secret that is shown once. It is made before the secret is, so that no secret is lost to a file that
+/// cannot be made, and goes again if there is none in the end.
+pub(super) struct SecretFile {
+    path: PathBuf,
+    file: File,
+    is_kept: bool,
+}
+
+impl SecretFile {
+    /// # Errors
+    /// When there is such a file already, or it cannot be made.
+    pub(super) fn make(path: &Path) -> anyhow::Result<Self> {
+        let made = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(path);
+        let file = match made {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => bail!(
+                "{} exists, and may hold a secret that is nowhere else: give --secret-file another name",
+                path.display()
+            ),
+            made => made.with_context(|| format!("--secret-file: cannot create {}", path.display()))?,
+        };
+        Ok(Self {
+            path: path.to_owned(),
+            file,
+            is_kept: false,
+        })
+    }
+
+    /// Puts the document into it.
+    ///
+    /// # Errors
+    /// When it cannot be written: then the secret is lost.
+    fn keep(mut self, document: &str) -> anyhow::Result<()> {
+        let mut write = || {
+            writeln!(self.file, "{document}")?;
+            self.file.sync_all()
+        };
+        write().with_context(|| {
+            format!(
+                "cannot write {}: the new secret is lost, make another one with `angarium webhook rotate-secret`",
+                self.path.display()
+            )
+        })?;
+        self.is_kept = true;
+        complain(&format!("the secret is in {}", self.path.display()));
+        Ok(())
+    }
+}
+
+impl Drop for SecretFile {
+    fn drop(&mut self) {
+        if !self.is_kept {
+            // Nothing is in it that anyone could use.
+            fs::remove_file(&self.path).ok();
+        }
+    }
+}
+
+/// Takes the secret out of an answer into the file, if there is one.
+///
+/// # Errors
+/// When it cannot be written.
+pub(super) fn put_away(
+    file: Option<SecretFile>,
+    document: &str,
+    webhook: &mut Webhook,
+) -> anyhow::Result<()> {
+    let Some(file) = file else { return Ok(()) };
+    file.keep(document)?;
+    if let Some(Method::Signature(signature)) = method_mut(webhook) {
+        signature.secret.clear();
+    }
+    Ok(())
+}
+
+pub(super) async fn rotate(asked: RotateSecret) -> anyhow::Result<()> {
+    let mut registry = Registry::at(&asked.at)?;
+    let file = asked.secret_file.as_deref().map(SecretFile::make).transpose()?;
+    let wanted = RotateSecretRequest {
+        account_id: asked.account,
+        id: asked.webhook,
+        secret: asked.secret,
+        overlap_seconds: Some(asked.overlap),
+        revision: asked.revision,
+    };
+    let sent = registry.calls.rotate_secret(request(wanted)).await;
+    let answer = registry.answer(sent)?;
+    let mut webhook = present(answer.webhook)?;
+    put_away(file, &answer.secret_json, &mut webhook)?;
+    print_details(asked.at.reach.output, &webhook)
+}
+
+pub(super) async fn revoke(asked: RevokeSecret) -> anyhow::Result<()> {
+    let mut registry = Registry::at(&asked.at)?;
+    let wanted = RevokeSecretRequest {
+        account_id: asked.account,
+        id: asked.webhook,
+        revision: asked.revision,
+    };
+    let sent = registry.calls.revoke_secret(request(wanted)).await;
+    let webhook = present(registry.answer(sent)?.webhook)?;
+    print_details(asked.at.reach.output, &webhook)
+}
+
+/// How calls prove who sends them, and the secret where it is shown.
+pub(super) fn proof(webhook: &Webhook) -> (&'static str, Option<&str>) {
+    match method(webhook) {
+        Some(Method::Signature(signature)) => (
+            "signature",
+            Some(signature.secret.as_str()).filter(|secret| !secret.is_empty()),
+        ),
+        Some(Method::None(_)) => ("none", None),
+        None => ("unknown", None),
+    }
+}
+
+/// Which secrets sign and until when, for a person.
+pub(super) fn valid(webhook: &Webhook) -> String {
+    let Some(Method::Signature(signature)) = method(webhook) else {
+        return "none".to_owned();
+    };
+    let since = |created_at_ms: Option<i64>| {
+        created_at_ms.map_or_else(String::new, |at| format!(" since {}", time(at)))
+    };
+    let current = format!("{}{}", signature.fingerprint, since(signature.created_at_ms));
+    let previous = signature
+        .previous
+        .iter()
+        .map(|old| format!("{} until {}", old.fingerprint, time(old.expires_at_ms)));
+    std::iter::once(current)
+        .chain(previous)
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+/// The same for programs, the current one first.
+pub(super) fn json(webhook: &Webhook) -> Value {
+    let Some(Method::Signature(signature)) = method(webhook) else {
+        return json!([]);
+    };
+    let Signature {
+        fingerprint,
+        created_at_ms,
+        previous,
+        ..
+    } = signature;
+    let current = json!({ "fingerprint": fingerprint, "createdAtMs": created_at_ms, "expiresAtMs": null });
+    let previous = previous.iter().map(|old| {
+        json!({
+            "fingerprint": old.fingerprint,
+            "createdAtMs": old.created_at_ms,
+            "expiresAtMs": old.expires_at_ms,
+        })
+    });
+    Value::Array(std::iter::once(current).chain(previous).collect())
+}
+
+fn method(webhook: &Webhook) -> Option<&Method> {
+    webhook.authentication.as_ref()?.method.as_ref()
+}
+
+fn method_mut(webhook: &mut Webhook) -> Option<&mut Method> {
+    webhook.authentication.as_mut()?.method.as_mut()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use angarium_proto::registry::v1::{Authentication, PreviousSecret};
+
+    use super::*;
+
+    fn signing() -> Webhook {
+        let signature = Signature {
+            secret: "whsec_new".into(),
+            fingerprint: "96ad2ccd".into(),
+            created_at_ms: Some(1_725_604_147_000),
+            previous: vec![PreviousSecret {
+                fingerprint: "0a0b0c0d".into(),
+                expires_at_ms: 1_725_690_547_000,
+                ..PreviousSecret::default()
+            }],
+            sealed: None,
+        };
+        Webhook {
+            authentication: Some(Authentication {
+                method: Some(Method::Signature(signature)),
+            }),
+            ..Webhook::default()
+        }
+    }
+
+    #[test]
+    fn w2_which_secrets_sign_and_until_when_is_shown_to_people_and_programs() {
+        assert_eq!(
+            valid(&signing()),
+            "96ad2ccd since 2024-09-06T06:29:07Z, 0a0b0c0d until 2024-09-07T06:29:07Z"
+        );
+        let json = json(&signing());
+        assert_eq!(json[0]["expiresAtMs"], Value::Null);
+        assert_eq!(json[1]["expiresAtMs"], 1_725_690_547_000_i64);
+        assert_eq!(valid(&Webhook::default()), "none");
+    }
+
+    #[test]
+    fn w2_a_secret_file_is_its_owners_alone_and_no_other_is_overwritten() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("secret.json");
+        let mut webhook = signing();
+        let file = SecretFile::make(&path).unwrap();
+        put_away(Some(file), "{}", &mut webhook).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "{}\n");
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(proof(&webhook), ("signature", None), "it is shown nowhere else");
+        let told = SecretFile::make(&path).err().unwrap().to_string();
+        assert!(told.contains("exists"), "{told}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "{}\n");
+    }
+
+    #[test]
+    fn w2_a_secret_file_goes_again_when_there_is_no_secret() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("secret.json");
+        drop(SecretFile::make(&path).unwrap());
+        assert!(!path.exists());
+    }
+}
