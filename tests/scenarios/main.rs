@@ -19,6 +19,7 @@ mod redis_away;
 mod registries;
 mod retry_state;
 mod samples;
+mod secrets;
 mod senders;
 mod sent_again;
 mod separation;

@@ -57,7 +57,8 @@ async fn create(
     stack.create_webhook(webhook).await
 }
 
-fn secret(webhook: &Webhook) -> Result<Secret> {
+/// The secret that an answer shows.
+pub(crate) fn secret(webhook: &Webhook) -> Result<Secret> {
     let authentication = webhook.authentication.as_ref().and_then(|a| a.method.as_ref());
     let Some(Method::Signature(signature)) = authentication else {
         anyhow::bail!("the webhook is not signed");

@@ -5,6 +5,7 @@ pub mod described;
 pub mod http;
 pub mod poll;
 pub mod process;
+pub mod public_libraries;
 pub mod receiver;
 pub mod stack;
 pub mod tracker;

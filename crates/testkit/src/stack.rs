@@ -193,6 +193,12 @@ impl Stack {
         self.dir.path()
     }
 
+    /// The settings of its processes, for commands: see [`process::run`].
+    #[must_use]
+    pub const fn env(&self) -> &BTreeMap<String, String> {
+        &self.env
+    }
+
     /// Where ingest serves gRPC.
     #[must_use]
     pub fn ingest_grpc(&self) -> &str {
