@@ -82,8 +82,10 @@ enum Caller {
     Administrator,
     /// Of another account.
     Neighbour,
-    /// With a key of the platform that allows everything.
+    /// With a key of the platform.
     Operator,
+    /// One of Angarium's own services, or whoever has the key of the settings.
+    Service,
 }
 
 impl Caller {
@@ -93,8 +95,11 @@ impl Caller {
             Self::Nobody => Answer::Stranger,
             Self::Viewer if scope != Scope::Read => Answer::Forbidden,
             Self::Administrator | Self::Neighbour if scope.is_of_platform() => Answer::Forbidden,
+            Self::Operator if scope == Scope::Serve => Answer::Forbidden,
             Self::Neighbour if !lists_what_is_seen => Answer::Nothing,
-            Self::Viewer | Self::Administrator | Self::Neighbour | Self::Operator => Answer::Taken,
+            Self::Viewer | Self::Administrator | Self::Neighbour | Self::Operator | Self::Service => {
+                Answer::Taken
+            }
         }
     }
 }
@@ -207,6 +212,7 @@ impl World {
                 "/angarium.registry.",
                 Anything::at(self.stack.registry_endpoint()),
             ),
+            ("/angarium.audit.", Anything::at(self.stack.registry_endpoint())),
             ("/angarium.event.", Anything::at(self.stack.ingest_grpc())),
             ("/angarium.delivery.", Anything::at(&self.delivery)),
         ];
@@ -275,4 +281,6 @@ async fn every_method_is_closed_to_who_does_not_belong_and_shows_nobody_another_
     world.try_all(Caller::Administrator, Some(&administrator)).await;
     let (_, operator) = key(&world.stack, None, Role::Operator, None).await;
     world.try_all(Caller::Operator, Some(&operator)).await;
+    let bootstrap = world.stack.key().clone();
+    world.try_all(Caller::Service, Some(bootstrap.expose())).await;
 }

@@ -20,7 +20,8 @@ pub enum Scope {
     WriteKeys,
     /// Run the installation: create and delete accounts, change quotas, seal secrets anew.
     Operate,
-    /// Be one of Angarium's own services: follow the registry, secrets included, and disable webhooks.
+    /// Be one of Angarium's own services: follow the registry, secrets included, and disable webhooks. No API key has it:
+    /// services present the operator's key.
     Serve,
 }
 
@@ -31,7 +32,7 @@ pub struct Scopes(u8);
 /// A set of scopes by its usual name. What it stands for may grow with later versions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// Everything, in all accounts.
+    /// Everything that people do, in all accounts: all scopes that an API key can have.
     Operator,
     /// Everything that concerns one account, or each of them.
     Administrator,
@@ -138,7 +139,7 @@ impl Scope {
         }
     }
 
-    /// Whether it reaches beyond any one account, so that only keys of the platform can have it.
+    /// Whether it reaches beyond any one account, so that no key of an account can have it.
     #[must_use]
     pub const fn is_of_platform(self) -> bool {
         matches!(self, Self::Operate | Self::Serve)
@@ -249,7 +250,7 @@ impl Role {
     #[must_use]
     pub const fn scopes(self) -> Scopes {
         match self {
-            Self::Operator => Scopes::ALL,
+            Self::Operator => Scopes::ALL.without(Scopes::of(&[Scope::Serve])),
             Self::Administrator => Scopes::of(&[
                 Scope::Read,
                 Scope::Publish,
@@ -386,7 +387,7 @@ mod tests {
         }
         for role in Role::ALL {
             assert_eq!(role.name().parse(), Ok(role));
-            assert!(role.scopes().without(Scopes::ALL).is_empty());
+            assert!(!role.scopes().contains(Scope::Serve), "{role} would read secrets");
         }
     }
 

@@ -11,11 +11,9 @@ use angarium_runtime::grpc::access;
 use futures::Stream;
 use tonic::{Request, Response, Status, Streaming};
 
-use crate::audit::{AuditLog, Wanted};
 use crate::following::Followers;
 use crate::home::Home;
 use crate::page::Page;
-use crate::record::Key;
 use crate::refusal::Refusal;
 use crate::request;
 use crate::revisions;
@@ -27,18 +25,13 @@ use crate::state::State;
 pub(crate) struct Api {
     routing: Routing,
     followers: Followers,
-    audit: AuditLog,
 }
 
 type Answer<T> = Result<Response<T>, Status>;
 
 impl Api {
-    pub(crate) const fn new(routing: Routing, followers: Followers, audit: AuditLog) -> Self {
-        Self {
-            routing,
-            followers,
-            audit,
-        }
+    pub(crate) const fn new(routing: Routing, followers: Followers) -> Self {
+        Self { routing, followers }
     }
 
     /// What this registry has read of what belongs there, if the caller may know of it, at least up to the revision that came with the request.
@@ -288,38 +281,6 @@ impl RegistryService for Api {
         request: Request<v1::DeleteApiKeyRequest>,
     ) -> Answer<v1::DeleteApiKeyResponse> {
         self.routing.write(request).await
-    }
-
-    async fn list_audit_log(
-        &self,
-        request: Request<v1::ListAuditLogRequest>,
-    ) -> Answer<v1::ListAuditLogResponse> {
-        let access = access(request.extensions())?;
-        let asked = request.into_inner();
-        let mut errors = Vec::new();
-        let list = format!("changes of {:?}", asked.account_id);
-        let page = Page::<i64>::from_wire(asked.page_size, &asked.page_token, &list, &mut errors);
-        let home = request::home(asked.account_id, &mut errors);
-        if let Err(problem) = asked.subject.parse::<Key>()
-            && !asked.subject.is_empty()
-        {
-            errors.push(FieldError::new("subject", problem));
-        }
-        let Some(home) = home.filter(|_| errors.is_empty()) else {
-            return Err(Refusal::from(InvalidWire(errors)).into());
-        };
-        home.seen_by(access)?;
-        let wanted = Wanted {
-            partition: self.routing.writers.partition_of(home),
-            home,
-            subject: asked.subject,
-        };
-        let found = self.audit.page(&wanted, page.after, page.size).await;
-        let (entries, below) = found.map_err(Refusal::NoAuditLog)?;
-        Ok(Response::new(v1::ListAuditLogResponse {
-            entries,
-            next_page_token: below.map(|below| Page::token(&list, below)).unwrap_or_default(),
-        }))
     }
 
     async fn list_event_types(

@@ -1,11 +1,13 @@
 //! Who changed what: written with each change, read back when someone asks.
 
+mod service;
+
 use std::time::Duration;
 
 use angarium_kafka::{Limit, LogReader, ReadError, Record};
 use angarium_model::{AccountId, Actor, Revision};
+use angarium_proto::audit::v1::list_audit_log_response::Entry;
 use angarium_proto::audit::v1::{self, AuditRecord};
-use angarium_proto::registry::v1::list_audit_log_response::Entry;
 use prost::Message;
 use tokio::time::{Instant, timeout_at};
 
@@ -13,6 +15,8 @@ use crate::home::Home;
 use crate::plan::Plan;
 use crate::record::{Entity, Key};
 use crate::state::State;
+
+pub(crate) use service::Auditor;
 
 /// How many records are looked at before others are: they are written forward, and asked for backward.
 const STEP: i64 = 500;

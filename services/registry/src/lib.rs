@@ -55,6 +55,7 @@ use std::sync::Arc;
 
 use angarium_kafka::{Connection, From, LogReader, Tail, topics};
 use angarium_policy::egress::Policy;
+use angarium_proto::audit::v1::audit_service_server::AuditServiceServer;
 use angarium_proto::registry::v1::registry_service_server::RegistryServiceServer;
 use angarium_proto::{FILE_DESCRIPTOR_SET, METHOD_SCOPES};
 use angarium_runtime::access::Gate;
@@ -69,7 +70,7 @@ pub use record::UnreadableRecord;
 pub use seal::{InvalidKeys, SealKeys};
 
 use crate::api::Api;
-use crate::audit::AuditLog;
+use crate::audit::{AuditLog, Auditor};
 use crate::following::Followers;
 use crate::keys::KnownKeys;
 use crate::peers::Peers;
@@ -152,11 +153,13 @@ impl Service {
         let gate = Gate::new(config.key, Arc::new(keys), routing.clock.clone());
         let audit_client = format!("{CLIENT_ID}-audit");
         let reader = LogReader::open(connection, names.audit(), &audit_client, tasks)?;
-        let api = Api::new(routing, followers, AuditLog::new(reader));
+        let auditor = AuditServiceServer::new(Auditor::new(AuditLog::new(reader), routing.writers.clone()));
+        let api = Api::new(routing, followers);
         let service = RegistryServiceServer::new(api).max_decoding_message_size(grpc::MAX_MESSAGE_BYTES);
         let server = grpc::Server::new(gate, METHOD_SCOPES)
             .reflection(FILE_DESCRIPTOR_SET)?
-            .add_service(service);
+            .add_service(service)
+            .add_service(auditor.max_decoding_message_size(grpc::MAX_MESSAGE_BYTES));
         tasks.spawn_critical(
             "registry server",
             server.serve(listener, tasks.shutdown().clone()),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use angarium_proto::audit::v1::ListAuditLogRequest;
 use angarium_proto::delivery::v1::{
     self as delivery, replay_webhook_request::Start, test_webhook_request::Target,
 };
@@ -26,6 +27,7 @@ pub(super) fn requests(things: &Things) -> BTreeMap<String, Vec<u8>> {
         ("registry.v1.RegistryService", accounts()),
         ("registry.v1.RegistryService", webhooks(&things.webhook)),
         ("registry.v1.RegistryService", keys(&things.key)),
+        ("audit.v1.AuditService", changes()),
         ("delivery.v1.DeliveryService", tests(&things.webhook)),
         ("delivery.v1.ReplayService", replays(&things.webhook)),
         ("event.v1.PublisherService", events()),
@@ -48,10 +50,6 @@ fn accounts() -> Vec<Named> {
         account: account.clone(),
         update_mask: None,
     };
-    let changes = v1::ListAuditLogRequest {
-        account_id: Some(OWN),
-        ..v1::ListAuditLogRequest::default()
-    };
     // At a revision that it does not have, here and below: what is there stays.
     let delete = v1::DeleteAccountRequest { id: OWN, revision: 1 };
     vec![
@@ -63,10 +61,17 @@ fn accounts() -> Vec<Named> {
         ("ListAccounts", v1::ListAccountsRequest::default().encode_to_vec()),
         ("UpdateAccount", update.encode_to_vec()),
         ("DeleteAccount", delete.encode_to_vec()),
-        ("ListAuditLog", changes.encode_to_vec()),
         ("ListEventTypes", v1::ListEventTypesRequest {}.encode_to_vec()),
         ("Watch", v1::WatchRequest::default().encode_to_vec()),
     ]
+}
+
+fn changes() -> Vec<Named> {
+    let changes = ListAuditLogRequest {
+        account_id: Some(OWN),
+        ..ListAuditLogRequest::default()
+    };
+    vec![("ListAuditLog", changes.encode_to_vec())]
 }
 
 fn webhooks(webhook: &v1::Webhook) -> Vec<Named> {

@@ -63,8 +63,8 @@ pub fn api_key_to_wire(key: &ApiKey, secrets: Secrets) -> v1::ApiKey {
     }
 }
 
-/// What a key allows; `confined`: it is one of an account, which cannot have what reaches beyond. `None`: there is a
-/// mistake.
+/// What a key allows; `confined`: it is one of an account, which cannot have what reaches beyond. No key has what
+/// Angarium's own services do. `None`: there is a mistake.
 pub fn grant_from_wire(
     wire: Option<v1::api_key::Grant>,
     confined: bool,
@@ -79,6 +79,9 @@ pub fn grant_from_wire(
         }
     };
     let grant = grant.and_then(|grant| {
+        if grant.scopes().contains(Scope::Serve) {
+            return Err("allows serve, which no API key has: Angarium's own services present operator.key".to_owned());
+        }
         let beyond: Scopes = grant.scopes().iter().filter(|scope| scope.is_of_platform()).collect();
         if confined && !beyond.is_empty() {
             return Err(format!(
@@ -188,7 +191,10 @@ mod tests {
 
     #[test]
     fn a_key_reads_back_as_it_was_written_and_its_hashes_only_on_demand() {
-        let scopes = Scope::ALL.map(|scope| Grant::Scopes(Scopes::of(&[scope])));
+        let scopes = Role::Operator
+            .scopes()
+            .iter()
+            .map(|scope| Grant::Scopes(Scopes::of(&[scope])));
         for grant in Role::ALL.map(Grant::Role).into_iter().chain(scopes) {
             let key = key(None, grant);
             let wire = api_key_to_wire(&key, Secrets::Include);
@@ -200,15 +206,18 @@ mod tests {
     }
 
     #[test]
-    fn a_key_of_an_account_cannot_have_what_reaches_beyond_it() {
+    fn a_key_of_an_account_cannot_have_what_reaches_beyond_it_and_none_what_services_do() {
         for grant in [
             Grant::Role(Role::Operator),
-            Grant::Scopes(Scopes::of(&[Scope::Serve, Scope::Read])),
+            Grant::Scopes(Scopes::of(&[Scope::Operate, Scope::Read])),
         ] {
             let wire = api_key_to_wire(&key(Some(1), grant), Secrets::Include);
             let errors = api_key_from_wire(wire).unwrap_err();
             assert!(errors[0].message.contains("beyond an account"), "{errors:?}");
         }
+        let service = key(None, Grant::Scopes(Scopes::of(&[Scope::Serve])));
+        let errors = api_key_from_wire(api_key_to_wire(&service, Secrets::Include)).unwrap_err();
+        assert!(errors[0].message.contains("no API key has"), "{errors:?}");
         let administrator = key(Some(1), Grant::Role(Role::Administrator));
         assert!(api_key_from_wire(api_key_to_wire(&administrator, Secrets::Include)).is_ok());
     }

@@ -46,7 +46,7 @@ pub(crate) struct GrantArgs {
     #[arg(long, conflicts_with = "scopes")]
     pub(crate) role: Option<Role>,
     /// What it allows, one by one and separated by commas: read, publish, webhooks:write, deliveries:write, keys:write, and
-    /// for a key of the platform operate and serve
+    /// for a key of the platform operate
     #[arg(long, value_delimiter = ',', value_name = "SCOPES")]
     pub(crate) scopes: Option<Vec<Scope>>,
 }

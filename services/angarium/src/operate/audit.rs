@@ -1,9 +1,9 @@
 //! `angarium audit`
 
-use angarium_proto::audit::v1::{Actor, actor};
-use angarium_proto::registry::v1::list_audit_log_response::Entry;
+use angarium_proto::audit::v1::list_audit_log_response::Entry;
+use angarium_proto::audit::v1::{Actor, ListAuditLogRequest, actor};
+use angarium_proto::registry::v1::RegistryRecord;
 use angarium_proto::registry::v1::registry_record::Entry as Thing;
-use angarium_proto::registry::v1::{ListAuditLogRequest, RegistryRecord};
 use serde_json::{Map, Value, json};
 use tonic::Status;
 
@@ -78,7 +78,7 @@ async fn entries(registry: &mut Registry, asked: &Audit) -> Result<Vec<Entry>, S
             page_size: PAGE.min(asked.limit.get()),
             page_token,
         };
-        let answer = registry.calls.list_audit_log(request(page)).await?.into_inner();
+        let answer = registry.audit.list_audit_log(request(page)).await?.into_inner();
         all.extend(answer.entries);
         page_token = answer.next_page_token;
         if page_token.is_empty() || all.len() >= wanted {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use angarium_proto::audit::v1::audit_service_client::AuditServiceClient;
 use angarium_proto::registry::v1::registry_service_client::RegistryServiceClient;
 use angarium_proto::registry::v1::{Account, ListAccountsRequest, ListWebhooksRequest, Webhook};
 use angarium_runtime::grpc::{Client, MAX_MESSAGE_BYTES, client};
@@ -21,6 +22,7 @@ pub(super) const PAGE: u32 = 1_000;
 /// A connection to the registry of the command line or the settings.
 pub(super) struct Registry {
     pub(super) calls: RegistryServiceClient<Client>,
+    pub(super) audit: AuditServiceClient<Client>,
     endpoint: String,
 }
 
@@ -31,9 +33,11 @@ impl Registry {
         let settings = Settings::read_to_call(&at.reach.given, &overrides, "registry")?;
         let client =
             client(&settings.registry_endpoint, settings.presented()).context("registry.endpoint")?;
+        let audit = AuditServiceClient::new(client.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES);
         let calls = RegistryServiceClient::new(client).max_decoding_message_size(MAX_MESSAGE_BYTES);
         Ok(Self {
             calls,
+            audit,
             endpoint: settings.registry_endpoint,
         })
     }

@@ -1,18 +1,22 @@
 //! Who changed what is told, without secrets, and by nobody's leave.
 
 use angarium_proto::access::v1::Role;
-use angarium_proto::audit::v1::{AuditRecord, actor};
+use angarium_proto::audit::v1::audit_service_client::AuditServiceClient;
+use angarium_proto::audit::v1::{AuditRecord, ListAuditLogRequest, actor};
 use angarium_proto::registry::v1::api_key::Grant;
 use angarium_proto::registry::v1::registry_record::Entry;
 use angarium_proto::registry::v1::{
-    ApiKey, CreateApiKeyRequest, DeleteAccountRequest, DeleteWebhookRequest, ListAuditLogRequest, Webhook,
+    ApiKey, CreateApiKeyRequest, DeleteAccountRequest, DeleteWebhookRequest, Webhook,
 };
+use angarium_runtime::grpc;
 use prost::Message;
 use tonic::Code;
 
-use crate::harness::{Client, Registry, shown_secret, webhook, wrong_fields};
+use crate::harness::{Registry, shown_secret, webhook, wrong_fields};
 
-async fn page(client: &Client, asked: ListAuditLogRequest) -> (Vec<AuditRecord>, String) {
+type Auditor = AuditServiceClient<grpc::Client>;
+
+async fn page(client: &Auditor, asked: ListAuditLogRequest) -> (Vec<AuditRecord>, String) {
     let answer = client.clone().list_audit_log(asked).await.unwrap().into_inner();
     let records = answer.entries.into_iter().map(|entry| entry.record.unwrap());
     (records.collect(), answer.next_page_token)
@@ -39,6 +43,7 @@ fn webhook_of(entry: Option<&angarium_proto::registry::v1::RegistryRecord>) -> &
 #[tokio::test]
 async fn every_change_is_told_with_who_made_it_and_what_it_was_before() {
     let registry = Registry::with_account().await;
+    let auditor = Auditor::new(registry.channel());
     registry.create_account(77, "Other").await;
     let mut operator = registry.client.clone();
     let key = ApiKey {
@@ -76,7 +81,7 @@ async fn every_change_is_told_with_who_made_it_and_what_it_was_before() {
         .await
         .unwrap();
 
-    let (all, next) = page(&operator, of(1234)).await;
+    let (all, next) = page(&auditor, of(1234)).await;
     let expected = [
         "DeleteAccount",
         "DeleteAccount",
@@ -108,32 +113,33 @@ async fn every_change_is_told_with_who_made_it_and_what_it_was_before() {
             "{record:?}"
         );
     }
-    assert_eq!(methods(&page(&operator, of(77)).await.0), ["CreateAccount"]);
+    assert_eq!(methods(&page(&auditor, of(77)).await.0), ["CreateAccount"]);
 }
 
 #[tokio::test]
 async fn changes_are_listed_in_pages_those_of_one_thing_alone_and_each_to_its_own_account() {
     let registry = Registry::with_account().await;
+    let auditor = Auditor::new(registry.channel());
     registry.create_account(77, "Other").await;
     let first = registry.create_webhook(webhook()).await;
     registry.create_webhook(webhook()).await;
     let mut asked = of(1234);
     asked.page_size = 2;
-    let (latest, token) = page(&registry.client, asked.clone()).await;
+    let (latest, token) = page(&auditor, asked.clone()).await;
     assert_eq!(methods(&latest), ["CreateWebhook", "CreateWebhook"]);
     asked.page_token = token;
-    let (rest, token) = page(&registry.client, asked.clone()).await;
+    let (rest, token) = page(&auditor, asked.clone()).await;
     assert_eq!((methods(&rest), token.as_str()), (vec!["CreateAccount"], ""));
 
     let subject = format!("webhook/{}", first.id);
-    let (one, _) = page(&registry.client, ListAuditLogRequest { subject, ..of(1234) }).await;
+    let (one, _) = page(&auditor, ListAuditLogRequest { subject, ..of(1234) }).await;
     assert_eq!(methods(&one), ["CreateWebhook"]);
     let wrong = ListAuditLogRequest {
         subject: "webhook".into(),
         page_token: asked.page_token,
         ..of(77)
     };
-    let refused = registry.client.clone().list_audit_log(wrong).await.unwrap_err();
+    let refused = auditor.clone().list_audit_log(wrong).await.unwrap_err();
     assert_eq!(wrong_fields(&refused), ["page_token", "subject"]);
 
     let key = ApiKey {
@@ -150,7 +156,7 @@ async fn changes_are_listed_in_pages_those_of_one_thing_alone_and_each_to_its_ow
         .await
         .unwrap()
         .into_inner();
-    let viewer = registry.bearing(&made.token);
+    let viewer = Auditor::new(registry.channel_bearing(&made.token));
     assert_eq!(
         methods(&page(&viewer, of(77)).await.0),
         ["CreateApiKey", "CreateAccount"]

@@ -127,8 +127,13 @@ impl Registry {
 
     /// A client that presents another key.
     pub(crate) fn bearing(&self, token: &str) -> Client {
+        Client::new(self.channel_bearing(token))
+    }
+
+    /// A connection that presents another key.
+    pub(crate) fn channel_bearing(&self, token: &str) -> grpc::Client {
         let key = OperatorKey::new(token).unwrap();
-        Client::new(grpc::client(&self.endpoint, &key).unwrap())
+        grpc::client(&self.endpoint, &key).unwrap()
     }
 
     /// Takes Kafka away.
