@@ -15,6 +15,8 @@ use angarium_testkit::process;
 use angarium_testkit::public_libraries::{ACCEPTED, Library, NO_MATCH, Request};
 use angarium_testkit::receiver::{Answer, Received, Receiver};
 use angarium_testkit::stack::{Backends, Stack};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use serde_json::Value;
 use tokio::time::timeout;
 
@@ -24,6 +26,8 @@ const ACCOUNT: u64 = 1234;
 const EVENT: &str = "COURSE_ENROLLMENT";
 const HOOK: &str = "secrets";
 const LIMIT: Duration = Duration::from_secs(90);
+const PASSWORD: &str = "open sesame: a password";
+const VALUE: &str = "Bearer of-a-secret-header";
 
 /// An account with a signed webhook, made on the command line.
 struct World {
@@ -95,6 +99,20 @@ impl World {
             self.document(name)["fingerprint"]
         );
         shown["secrets"][1]["expiresAtMs"].as_u64().unwrap()
+    }
+
+    /// Adds a webhook whose calls carry something secret, which the command reads from a file.
+    fn add_carrying(&self, hook: &str, flags: &[&str], secret: &str) {
+        let file = self.file(hook);
+        fs::write(&file, format!("{secret}\n")).unwrap();
+        let (account, url) = (ACCOUNT.to_string(), self.receiver.hook(hook));
+        let create = [
+            &["webhook", "create", "--account", &account][..],
+            &["--name", hook, "--url", &url, "--events", EVENT],
+            flags,
+            &[&file],
+        ];
+        self.angarium(&create.concat());
     }
 
     /// The same over gRPC.
@@ -229,6 +247,7 @@ async fn topics(world: &World) -> Vec<u8> {
         names.journal(),
         names.journal_ok(),
         names.notices(),
+        names.audit(),
     ];
     let tasks = Tasks::new(Shutdown::new());
     let mut bytes = Vec::new();
@@ -256,13 +275,71 @@ fn logs(world: &World) -> Vec<u8> {
     bytes
 }
 
-/// The base64 of a secret, without what surrounds it.
+/// A secret, without what others begin and end with too.
 fn core(secret: &str) -> &str {
-    secret.trim_start_matches("whsec_").trim_end_matches('=')
+    let start = secret.trim_start_matches("whsec_").trim_start_matches("Basic ");
+    start.trim_end_matches(['=', '~'])
 }
 
 fn has(bytes: &[u8], text: &str) -> bool {
     bytes.windows(text.len()).any(|window| window == text.as_bytes())
+}
+
+/// Two webhooks whose calls carry something secret, each with a POST that fails and one that arrives.
+async fn send_what_calls_carry(world: &mut World) {
+    world.add_carrying("basic", &["--basic", "us", "--password-file"], PASSWORD);
+    world.add_carrying("header", &["--header", "x-key", "--header-file"], VALUE);
+    for hook in ["basic", "header"] {
+        world.receiver.next(hook, 1, &Answer::Status(401));
+    }
+    world.send().await;
+    for (hook, name, expected) in [
+        ("basic", "authorization", basic()),
+        ("header", "x-key", VALUE.to_owned()),
+    ] {
+        let has_arrived =
+            |all: &[Received]| all.iter().any(|post| &*post.hook == hook && post.is_delivered());
+        world.receiver.wait_for(hook, LIMIT, has_arrived).await.unwrap();
+        let posts = world.receiver.received_by(hook);
+        assert_eq!(posts.len(), 2);
+        for post in posts {
+            assert_eq!(post.headers[name], expected, "at every attempt");
+            assert_eq!(post.webhook_signature, "");
+        }
+    }
+}
+
+/// As RFC 7617 has it.
+fn basic() -> String {
+    format!("Basic {}", BASE64_STANDARD.encode(format!("us:{PASSWORD}")))
+}
+
+/// All that is told of the webhook, and of what went wrong.
+async fn told(world: &World, errors: &[tonic::Status]) -> String {
+    let mut told = String::new();
+    for error in errors {
+        told += &format!("{error} {error:?} {error:#?}");
+    }
+    let mut registry = world.stack.registry_client().unwrap();
+    let get = GetWebhookRequest {
+        account_id: ACCOUNT,
+        id: world.webhook.clone(),
+    };
+    told += &format!("{:?}", registry.get_webhook(get).await.unwrap());
+    let list = ListWebhooksRequest {
+        account_id: ACCOUNT,
+        ..ListWebhooksRequest::default()
+    };
+    told += &format!("{:?}", registry.list_webhooks(list).await.unwrap());
+    let account = ACCOUNT.to_string();
+    let get = ["webhook", "get", "--account", &account, &world.webhook];
+    let list = ["webhook", "list", "--account", &account];
+    let audit = ["audit", "--account", &account];
+    for command in [&get[..], &list[..], &audit[..]] {
+        told += &process::run(command, world.stack.env()).unwrap();
+        told += &world.angarium(command).to_string();
+    }
+    told
 }
 
 #[tokio::test]
@@ -279,7 +356,7 @@ async fn w2_a_secret_is_in_no_log_topic_list_or_error_after_a_scenario_full_of_t
         *secret(rotated.webhook.as_ref().unwrap()).unwrap().expose(),
         brought
     );
-    world.send().await;
+    send_what_calls_carry(&mut world).await;
     let (short, odd) = ("whsec_dGhpcyBpcyB0b28gc2hvcnQ=", "whsec_bm90IGJhc2U2NA~~");
     let errors = [
         world.rotate_to(&brought).await.unwrap_err(),
@@ -288,36 +365,15 @@ async fn w2_a_secret_is_in_no_log_topic_list_or_error_after_a_scenario_full_of_t
         world.rotate_to("").await.unwrap_err(),
     ];
 
-    let mut told = format!("{errors:?} {errors:#?}");
-    for error in &errors {
-        told += &error.to_string();
-    }
-    let mut registry = world.stack.registry_client().unwrap();
-    let get = GetWebhookRequest {
-        account_id: ACCOUNT,
-        id: world.webhook.clone(),
-    };
-    told += &format!("{:?}", registry.get_webhook(get).await.unwrap());
-    let list = ListWebhooksRequest {
-        account_id: ACCOUNT,
-        ..ListWebhooksRequest::default()
-    };
-    told += &format!("{:?}", registry.list_webhooks(list).await.unwrap());
-    let account = ACCOUNT.to_string();
-    let get = ["webhook", "get", "--account", &account, &world.webhook];
-    let list = ["webhook", "list", "--account", &account];
-    for command in [&get[..], &list[..]] {
-        told += &process::run(command, world.stack.env()).unwrap();
-        told += &world.angarium(command).to_string();
-    }
+    let told = told(&world, &errors).await;
     let (logs, topics) = (logs(&world), topics(&world).await);
     // What is looked through is what it should be.
     assert!(has(&logs, &world.webhook) && has(&topics, &world.webhook) && told.contains(&world.webhook));
-    let (first, second) = (world.secret("first"), world.secret("second"));
+    let (first, second, encoded) = (world.secret("first"), world.secret("second"), basic());
     let shown = fs::read(world.file("first")).unwrap();
     assert!(has(&shown, core(&first)), "it is found where it is");
-    for secret in [&first, &second, &brought, short, odd] {
-        let secret = core(secret).trim_end_matches('~');
+    for secret in [&first, &second, &brought, short, odd, PASSWORD, VALUE, &encoded] {
+        let secret = core(secret);
         assert!(!has(&logs, secret), "a log has a secret");
         assert!(!has(&topics, secret), "a topic has a secret");
         assert!(

@@ -313,7 +313,7 @@ mod tests {
             Authentication::Signature(signing) => {
                 signing.secret.as_ref().map(|secret| secret.expose().to_owned())
             }
-            Authentication::None => panic!("it signs"),
+            other => panic!("it signs: {other:?}"),
         };
         let with = registry.follow(Secrets::Include, &tasks).await;
         assert!(secret(&with).unwrap().starts_with("whsec_"));

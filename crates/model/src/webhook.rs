@@ -1,15 +1,15 @@
 //! Accounts and webhooks as the registry keeps them.
 
+mod authentication;
 mod disabled;
-mod secrets;
 mod settings;
 
 use std::fmt;
 
 use crate::{AccountId, EventName, InvalidId, WebhookId};
 
+pub use authentication::{Authentication, Fingerprint, PreviousSecret, SecretText, Signing};
 pub use disabled::{DetailTooLong, Disabled, DisabledReason};
-pub use secrets::{Fingerprint, PreviousSecret, SecretText, Signing};
 pub use settings::{
     Bounded, DeadLetter, Limits, MaxAttempts, MaxGroupBytes, MaxGroupEvents, MaxInFlight,
     MaxRequestsPerSecond, MaxWebhooks, Ordering, OutOfBounds, PayloadFormat,
@@ -106,15 +106,6 @@ impl Webhook {
         self.active = false;
         self.disabled = Some(disabled);
     }
-}
-
-/// How calls prove who sends them (W2).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Authentication {
-    /// Not at all.
-    None,
-    /// By signatures as Standard Webhooks says.
-    Signature(Signing),
 }
 
 /// What is wrong with a part of a webhook.

@@ -1,6 +1,7 @@
 //! Wire types to model types and back.
 
 mod access;
+mod authentication;
 mod delivery;
 mod event;
 mod registry;

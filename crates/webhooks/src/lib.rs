@@ -6,7 +6,7 @@
 
 mod secret_json;
 
-use angarium_model::{Catalogue, EventName, EventType, SecretText, TypePattern, Webhook};
+use angarium_model::{Authentication, Catalogue, EventName, EventType, SecretText, TypePattern, Webhook};
 use angarium_policy::{DEFAULT_CRON, Timetable, TimetableError};
 use angarium_proto::FieldError;
 use angarium_proto::convert::{MAX_EVENT_TYPES, webhook_from_wire};
@@ -15,6 +15,9 @@ use angarium_runtime::chain;
 use angarium_signing::{Secret, SecretError};
 
 pub use secret_json::secret_json;
+
+const PASSWORD: &str = "authentication.basic.password";
+const HEADER_VALUE: &str = "authentication.header.value";
 
 /// Checks all of a webhook; field paths are relative to it.
 ///
@@ -33,6 +36,41 @@ pub fn check(mut wire: v1::Webhook) -> Result<Webhook, Vec<FieldError>> {
             Err(errors)
         }
     }
+}
+
+/// The same of a webhook that is new: what calls carry must come along, for there is none to keep.
+///
+/// # Errors
+/// Every mistake.
+pub fn check_new(wire: v1::Webhook) -> Result<Webhook, Vec<FieldError>> {
+    let missing = match method(&wire) {
+        Some(Method::Basic(basic)) if basic.password.is_empty() => Some(PASSWORD),
+        Some(Method::Header(header)) if header.value.is_empty() => Some(HEADER_VALUE),
+        _ => None,
+    };
+    let missing = missing.map(|field| FieldError::new(field, "is required"));
+    match (check(wire), missing) {
+        (checked, None) => checked,
+        (checked, Some(missing)) => {
+            let mut errors = checked.err().unwrap_or_default();
+            errors.push(missing);
+            Err(errors)
+        }
+    }
+}
+
+/// The path of what calls carry as it is.
+#[must_use]
+pub const fn credential_field(authentication: &Authentication) -> &'static str {
+    match authentication {
+        Authentication::None | Authentication::Signature(_) => "authentication",
+        Authentication::Basic { .. } => PASSWORD,
+        Authentication::Header { .. } => HEADER_VALUE,
+    }
+}
+
+fn method(wire: &v1::Webhook) -> Option<&Method> {
+    wire.authentication.as_ref()?.method.as_ref()
 }
 
 /// Makes the secret of a webhook that signs and brought none (W2).

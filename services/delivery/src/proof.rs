@@ -2,7 +2,11 @@
 
 use angarium_model::{Authentication, SecretText, Signing};
 use angarium_signing::{Secret, SecretError, Signer, WEBHOOK_SIGNATURE_HEADER};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use http::header::AUTHORIZATION;
 use http::{HeaderName, HeaderValue};
+use zeroize::Zeroizing;
 
 /// What proves who sends a call.
 #[derive(Debug)]
@@ -11,6 +15,8 @@ pub(crate) enum Proof {
     None,
     /// Signatures as Standard Webhooks says.
     Signatures(Signatures),
+    /// A header that is the same with every call; its value is marked as sensitive, so that `Debug` does not show it.
+    Header(HeaderName, HeaderValue),
 }
 
 /// Signs with every secret that is valid at the time.
@@ -45,13 +51,36 @@ impl Proof {
         match authentication {
             Authentication::None => Ok(Self::None),
             Authentication::Signature(signing) => Signatures::new(signing).map(Self::Signatures),
+            Authentication::Basic { username, password } => {
+                let password = password.as_ref().ok_or("its password did not come along")?;
+                // RFC 7617, section 2; in UTF-8, as its section 2.1 recommends.
+                let pair = Zeroizing::new(format!("{username}:{}", password.expose()));
+                let value = Zeroizing::new(format!("Basic {}", BASE64_STANDARD.encode(pair.as_bytes())));
+                Self::carried(AUTHORIZATION, &value)
+            }
+            Authentication::Header { name, value } => {
+                let value = value
+                    .as_ref()
+                    .ok_or("the value of its header did not come along")?;
+                let name = HeaderName::from_bytes(name.as_bytes());
+                let name = name.map_err(|error| format!("its header {error}"))?;
+                Self::carried(name, value.expose())
+            }
         }
+    }
+
+    fn carried(name: HeaderName, value: &str) -> Result<Self, String> {
+        let value = HeaderValue::from_str(value);
+        let mut value = value.map_err(|_error| format!("the value of its header {name} cannot be sent"))?;
+        value.set_sensitive(true);
+        Ok(Self::Header(name, value))
     }
 
     /// The header to add.
     pub(crate) fn header(&self, signed: Signed<'_>) -> Option<(HeaderName, HeaderValue)> {
         match self {
             Self::None => None,
+            Self::Header(name, value) => Some((name.clone(), value.clone())),
             Self::Signatures(signatures) => {
                 let value = signatures.at(signed.now_ms);
                 let value = value.sign(signed.group, signed.seconds(), signed.body);
@@ -155,8 +184,50 @@ mod tests {
     }
 
     #[test]
+    fn w2_a_user_name_and_a_password_go_along_as_rfc_7617_says_and_are_not_in_debug_output() {
+        let basic = |username: &str, password: &str| Authentication::Basic {
+            username: username.into(),
+            password: Some(SecretText::new(password.into())),
+        };
+        let signed = Signed {
+            group: "g_1",
+            body: b"{}",
+            now_ms: 1,
+        };
+        // The examples of its sections 2 and 2.1.
+        for (username, password, expected) in [
+            ("Aladdin", "open sesame", "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="),
+            ("test", "123\u{a3}", "Basic dGVzdDoxMjPCow=="),
+        ] {
+            let proof = Proof::new(&basic(username, password)).unwrap();
+            let (name, value) = proof.header(signed).unwrap();
+            assert_eq!((name, value.to_str().unwrap()), (AUTHORIZATION, expected));
+            assert!(!format!("{proof:?}").contains("Basic"), "{proof:?}");
+        }
+        let header = Authentication::Header {
+            name: "x-key".into(),
+            value: Some(SecretText::new("sesame".into())),
+        };
+        let (name, value) = Proof::new(&header).unwrap().header(signed).unwrap();
+        assert_eq!((name.as_str(), value.to_str().unwrap()), ("x-key", "sesame"));
+    }
+
+    #[test]
     fn w2_without_its_secret_a_webhook_is_not_called() {
-        assert!(Proof::new(&Authentication::Signature(Signing::default())).is_err());
+        let absent = [
+            Authentication::Signature(Signing::default()),
+            Authentication::Basic {
+                username: "us".into(),
+                password: None,
+            },
+            Authentication::Header {
+                name: "x-key".into(),
+                value: None,
+            },
+        ];
+        for absent in absent {
+            assert!(Proof::new(&absent).is_err(), "{absent:?}");
+        }
         let short = Signing::new(SecretText::new("whsec_c2hvcnQ=".into()), 1);
         let told = Proof::new(&Authentication::Signature(short)).unwrap_err();
         assert!(told.contains("5 bytes") && !told.contains("c2hv"), "{told}");

@@ -1,9 +1,10 @@
 //! What a change makes of a webhook, an account or an API key.
 
+mod authentication;
+
 use angarium_model::{
-    Account, ApiKey, Authentication, DeadLetter, Grant, MaxGroupBytes, MaxGroupEvents, MaxInFlight,
-    MaxRequestsPerSecond, MaxWebhooks, Ordering, PayloadFormat, SecretText, Signing, TargetUrl,
-    TimetableSpec, TypePattern, Webhook,
+    Account, ApiKey, DeadLetter, Grant, MaxGroupBytes, MaxGroupEvents, MaxInFlight, MaxRequestsPerSecond,
+    MaxWebhooks, Ordering, PayloadFormat, TargetUrl, TimetableSpec, TypePattern, Webhook,
 };
 use angarium_model::{Previous, SecretHash};
 use angarium_proto::FieldError;
@@ -11,6 +12,8 @@ use angarium_proto::convert::in_flight_of_an_ordered_webhook;
 use angarium_runtime::access::Token;
 
 use crate::refusal::Refusal;
+
+pub(crate) use authentication::{NewAuthentication, NewSecret};
 
 /// The fields of an account that change; `None` leaves one as it is.
 #[derive(Debug, Default)]
@@ -88,43 +91,17 @@ pub(crate) struct WebhookPatch {
     pub(crate) dead_letter: Option<Option<DeadLetter>>,
 }
 
-/// What a webhook's authentication becomes.
-#[derive(Debug)]
-pub(crate) enum NewAuthentication {
-    None,
-    /// Signed with a secret that the caller brought along.
-    Signed(NewSecret),
-    /// Signed with the secrets there are, or with this new one.
-    KeepOr(NewSecret),
-}
-
-/// A secret that a webhook gets.
-#[derive(Debug)]
-pub(crate) struct NewSecret {
-    pub(crate) secret: SecretText,
-    /// When, Unix milliseconds.
-    pub(crate) at_ms: i64,
-}
-
-impl NewSecret {
-    /// Alone: whatever signed before ends at once.
-    fn alone(self) -> Authentication {
-        Authentication::Signature(Signing::new(self.secret, self.at_ms))
-    }
-
-    /// Whether it is the current one already.
-    fn is_current(&self, signing: &Signing) -> bool {
-        signing.secret.as_ref() == Some(&self.secret)
-    }
-}
-
 impl WebhookPatch {
     /// The webhook as it will be, and whether it has a new secret.
     ///
     /// # Errors
     /// When what changes does not go with what stays.
     pub(crate) fn apply(self, mut webhook: Webhook) -> Result<(Webhook, bool), Refusal> {
-        let mut new_secret = false;
+        let origin = |url: &TargetUrl| url.url().origin();
+        let leads_elsewhere = self
+            .target_url
+            .as_ref()
+            .is_some_and(|url| origin(url) != origin(&webhook.target_url));
         webhook.name = self.name.unwrap_or(webhook.name);
         webhook.description = self.description.unwrap_or(webhook.description);
         webhook.target_url = self.target_url.unwrap_or(webhook.target_url);
@@ -140,25 +117,9 @@ impl WebhookPatch {
             .max_requests_per_second
             .unwrap_or(limits.max_requests_per_second);
         webhook.dead_letter = self.dead_letter.unwrap_or(webhook.dead_letter);
-        webhook.authentication = match (self.authentication, webhook.authentication) {
-            (None, unchanged) => unchanged,
-            (Some(NewAuthentication::None), _) => Authentication::None,
-            (
-                Some(NewAuthentication::KeepOr(_)),
-                kept @ Authentication::Signature(Signing { secret: Some(_), .. }),
-            ) => kept,
-            (Some(NewAuthentication::Signed(given)), Authentication::Signature(signing))
-                if given.is_current(&signing) =>
-            {
-                // What signs beside it goes on.
-                new_secret = true;
-                Authentication::Signature(signing)
-            }
-            (Some(NewAuthentication::Signed(given) | NewAuthentication::KeepOr(given)), _) => {
-                new_secret = true;
-                given.alone()
-            }
-        };
+        let (authentication, new_secret) =
+            authentication::applied(self.authentication, webhook.authentication, leads_elsewhere)?;
+        webhook.authentication = authentication;
         Ok((webhook, new_secret))
     }
 }

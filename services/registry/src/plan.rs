@@ -232,7 +232,7 @@ fn create_webhook(state: &State, webhook: Webhook, rules: Rules) -> Result<Plan,
     if state.webhook_count(id) >= usize::try_from(most.get().get()).unwrap_or(usize::MAX) {
         return Err(Refusal::TooManyWebhooks { account: id, most });
     }
-    let shown = shown(webhook.authentication != Authentication::None);
+    let shown = shown(matches!(webhook.authentication, Authentication::Signature(_)));
     Ok(Plan::webhook(webhook, shown))
 }
 

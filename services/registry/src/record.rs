@@ -106,7 +106,7 @@ impl Entity {
                 wire.revision = 0;
                 for slot in secrets(&mut wire) {
                     // It is made of the secret when it is asked for.
-                    slot.fingerprint.clear();
+                    slot.fingerprint.map(String::clear);
                     if let Some(sealed) = keys.seal(webhook.id, slot.secret)? {
                         slot.secret.clear();
                         *slot.sealed = Some(sealed);
@@ -186,10 +186,11 @@ pub(crate) struct Said {
 struct Slot<'a> {
     secret: &'a mut String,
     sealed: &'a mut Option<v1::SealedSecret>,
-    fingerprint: &'a mut String,
+    /// Of a secret that has one.
+    fingerprint: Option<&'a mut String>,
 }
 
-/// The secrets of a webhook, those that were replaced as well.
+/// The secrets of a webhook, those that were replaced as well. Sealed and opened alike.
 fn secrets(webhook: &mut v1::Webhook) -> Vec<Slot<'_>> {
     let method = webhook.authentication.as_mut().and_then(|it| it.method.as_mut());
     match method {
@@ -197,15 +198,25 @@ fn secrets(webhook: &mut v1::Webhook) -> Vec<Slot<'_>> {
             let current = Slot {
                 secret: &mut signature.secret,
                 sealed: &mut signature.sealed,
-                fingerprint: &mut signature.fingerprint,
+                fingerprint: Some(&mut signature.fingerprint),
             };
             let previous = signature.previous.iter_mut().map(|old| Slot {
                 secret: &mut old.secret,
                 sealed: &mut old.sealed,
-                fingerprint: &mut old.fingerprint,
+                fingerprint: Some(&mut old.fingerprint),
             });
             std::iter::once(current).chain(previous).collect()
         }
+        Some(Method::Basic(basic)) => vec![Slot {
+            secret: &mut basic.password,
+            sealed: &mut basic.sealed,
+            fingerprint: None,
+        }],
+        Some(Method::Header(header)) => vec![Slot {
+            secret: &mut header.value,
+            sealed: &mut header.sealed,
+            fingerprint: None,
+        }],
         Some(Method::None(_)) | None => Vec::new(),
     }
 }

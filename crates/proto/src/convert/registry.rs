@@ -1,13 +1,12 @@
 //! Accounts and webhooks.
 
 use angarium_model::{
-    Account, AccountId, Authentication, DeadLetter, PreviousSecret, Revision, SecretText, Signing, TargetUrl,
-    TimetableSpec, TypePattern, Webhook, WebhookId,
+    Account, AccountId, DeadLetter, Revision, TargetUrl, TimetableSpec, TypePattern, Webhook, WebhookId,
 };
 
-use super::{settings, take};
+use super::{authentication, settings, take};
 use crate::FieldError;
-use crate::registry::v1::{self, authentication::Method};
+use crate::registry::v1;
 
 /// Longest name of an account or webhook, in bytes.
 const MAX_NAME: usize = 256;
@@ -89,7 +88,7 @@ pub fn webhook_from_wire(wire: v1::Webhook) -> Result<Webhook, Vec<FieldError>> 
         errors.push(FieldError::new("description", message));
     }
     let target_url = take(TargetUrl::parse(&wire.target_url), "target_url", &mut errors);
-    let authentication = authentication_from_wire(wire.authentication, &mut errors);
+    let authentication = authentication::from_wire(wire.authentication, &mut errors);
     let event_types = event_types_from_wire(&wire.event_types, &mut errors);
     let ordering = settings::ordering_from_wire(wire.ordering, wire.limits.as_ref(), &mut errors);
     let payload_format = settings::payload_format_from_wire(wire.payload_format, &mut errors);
@@ -126,65 +125,6 @@ pub fn webhook_from_wire(wire: v1::Webhook) -> Result<Webhook, Vec<FieldError>> 
     }
 }
 
-fn authentication_from_wire(
-    wire: Option<v1::Authentication>,
-    errors: &mut Vec<FieldError>,
-) -> Option<Authentication> {
-    match wire.and_then(|authentication| authentication.method) {
-        Some(Method::None(_)) => Some(Authentication::None),
-        Some(Method::Signature(signature)) => Some(Authentication::Signature(signing_from_wire(signature))),
-        None => {
-            errors.push(FieldError::new(
-                "authentication",
-                "is required: none or signature",
-            ));
-            None
-        }
-    }
-}
-
-/// A secret that does not come along is left out, and one that was replaced with it.
-fn signing_from_wire(wire: v1::Signature) -> Signing {
-    let text = |secret: String| (!secret.is_empty()).then(|| SecretText::new(secret));
-    let previous = wire.previous.into_iter().filter_map(|old| {
-        Some(PreviousSecret {
-            secret: text(old.secret)?,
-            created_at_ms: old.created_at_ms,
-            expires_at_ms: old.expires_at_ms,
-        })
-    });
-    Signing {
-        previous: previous.collect(),
-        secret: text(wire.secret),
-        created_at_ms: wire.created_at_ms,
-    }
-}
-
-fn signing_to_wire(signing: &Signing, secrets: Secrets) -> v1::Signature {
-    let shown = |secret: &SecretText, is_shown: bool| {
-        if is_shown {
-            secret.expose().to_owned()
-        } else {
-            String::new()
-        }
-    };
-    let current = signing.secret.as_ref();
-    let previous = signing.previous.iter().map(|old| v1::PreviousSecret {
-        secret: shown(&old.secret, secrets == Secrets::Include),
-        sealed: None,
-        fingerprint: old.secret.fingerprint().to_string(),
-        created_at_ms: old.created_at_ms,
-        expires_at_ms: old.expires_at_ms,
-    });
-    v1::Signature {
-        secret: current.map_or_else(String::new, |secret| shown(secret, secrets != Secrets::Omit)),
-        sealed: None,
-        fingerprint: current.map_or_else(String::new, |secret| secret.fingerprint().to_string()),
-        created_at_ms: signing.created_at_ms,
-        previous: previous.collect(),
-    }
-}
-
 fn event_types_from_wire(wire: &[String], errors: &mut Vec<FieldError>) -> Vec<TypePattern> {
     if wire.is_empty() {
         errors.push(FieldError::new(
@@ -210,17 +150,13 @@ fn event_types_from_wire(wire: &[String], errors: &mut Vec<FieldError>) -> Vec<T
 /// A webhook as a message.
 #[must_use]
 pub fn webhook_to_wire(webhook: &Webhook, secrets: Secrets) -> v1::Webhook {
-    let method = match &webhook.authentication {
-        Authentication::None => Method::None(v1::NoAuthentication {}),
-        Authentication::Signature(signing) => Method::Signature(signing_to_wire(signing, secrets)),
-    };
     v1::Webhook {
         id: webhook.id.to_string(),
         account_id: webhook.account.get(),
         name: webhook.name.clone(),
         description: webhook.description.clone(),
         target_url: webhook.target_url.to_string(),
-        authentication: Some(v1::Authentication { method: Some(method) }),
+        authentication: Some(authentication::to_wire(&webhook.authentication, secrets)),
         event_types: webhook.event_types.iter().map(ToString::to_string).collect(),
         active: Some(webhook.active),
         timetable: webhook.timetable.as_ref().map(|t| v1::Timetable {
@@ -247,6 +183,7 @@ mod tests {
     use prost::Message as _;
 
     use super::*;
+    use crate::registry::v1::authentication::Method;
 
     fn webhook() -> v1::Webhook {
         v1::Webhook {
@@ -311,7 +248,28 @@ mod tests {
             limits: None,
             ..unusual()
         };
-        for wire in [webhook(), unusual(), single] {
+        let proven = |method| v1::Webhook {
+            authentication: Some(v1::Authentication { method: Some(method) }),
+            ..webhook()
+        };
+        let basic = proven(Method::Basic(v1::BasicAuthentication {
+            username: "us".into(),
+            password: "whsec_sesame".into(),
+            sealed: None,
+        }));
+        let header = proven(Method::Header(v1::HeaderAuthentication {
+            name: "x-key".into(),
+            value: "whsec_sesame".into(),
+            sealed: None,
+        }));
+        for wire in [&basic, &header] {
+            let model = webhook_from_wire(wire.clone()).unwrap();
+            for secrets in [Secrets::Omit, Secrets::Current] {
+                let shown = format!("{:?}", webhook_to_wire(&model, secrets));
+                assert!(!shown.contains("sesame"), "{shown}");
+            }
+        }
+        for wire in [webhook(), unusual(), single, basic, header] {
             let model = webhook_from_wire(wire.clone()).unwrap();
             assert_eq!(webhook_to_wire(&model, Secrets::Include), wire);
         }

@@ -77,7 +77,7 @@ pub(crate) struct WebhookTest {
 }
 
 #[derive(Debug, Args)]
-#[command(group = ArgGroup::new("method").required(true).args(["signature", "secret", "no_auth"]))]
+#[command(group = ArgGroup::new("method").required(true).args(["signature", "secret", "basic", "header", "no_auth"]))]
 pub(crate) struct WebhookCreate {
     /// The account it belongs to
     #[arg(long, value_name = "ID")]
@@ -97,7 +97,7 @@ pub(crate) struct WebhookCreate {
     #[command(flatten)]
     pub(crate) method: Method,
     /// Write the secret there as JSON, for its owner's eyes alone (mode 0600), and do not show it; the file must not exist
-    #[arg(long, value_name = "FILE", conflicts_with = "no_auth")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["basic", "header", "no_auth"])]
     pub(crate) secret_file: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) timetable: TimetableArgs,
@@ -120,7 +120,7 @@ pub(crate) struct WebhookUpdate {
 
 /// What to change of a webhook.
 #[derive(Debug, Args)]
-#[command(group = ArgGroup::new("method").args(["signature", "secret", "no_auth"]))]
+#[command(group = ArgGroup::new("method").args(["signature", "secret", "basic", "header", "no_auth"]))]
 pub(crate) struct WebhookChange {
     /// What people call it
     #[arg(long)]
@@ -157,6 +157,19 @@ pub(crate) struct Method {
     /// Sign calls with this secret: whsec_ and the base64 of 24 to 64 bytes
     #[arg(long, value_name = "WHSEC")]
     pub(crate) secret: Option<String>,
+    /// Send calls with this user name and the password of --password-file (an update without it keeps the password)
+    #[arg(long, value_name = "USER")]
+    pub(crate) basic: Option<String>,
+    /// The file that holds the password; `-` is standard input
+    #[arg(long, value_name = "FILE", requires = "basic")]
+    pub(crate) password_file: Option<PathBuf>,
+    /// Send calls with a header of this name, for example authorization, and the value of --header-file (an update without
+    /// it keeps the value)
+    #[arg(long, value_name = "NAME")]
+    pub(crate) header: Option<String>,
+    /// The file that holds the value of the header, for example `Bearer …`; `-` is standard input
+    #[arg(long, value_name = "FILE", requires = "header")]
+    pub(crate) header_file: Option<PathBuf>,
     /// Send calls without any proof
     #[arg(long)]
     pub(crate) no_auth: bool,
@@ -216,7 +229,15 @@ mod tests {
     fn a_new_webhook_says_how_calls_prove_who_sends_them() {
         assert!(create(&[]).is_err());
         assert!(create(&["--signature", "--no-auth"]).is_err());
-        for method in [&["--signature"] as &[_], &["--no-auth"], &["--secret", "whsec_x"]] {
+        assert!(create(&["--password-file", "f"]).is_err());
+        assert!(create(&["--no-auth", "--secret-file", "f"]).is_err());
+        for method in [
+            &["--signature", "--secret-file", "f"] as &[_],
+            &["--no-auth"],
+            &["--secret", "whsec_x"],
+            &["--basic", "us", "--password-file", "-"],
+            &["--header", "authorization", "--header-file", "f"],
+        ] {
             assert!(create(method).is_ok(), "{method:?}");
         }
     }

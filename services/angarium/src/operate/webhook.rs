@@ -1,15 +1,14 @@
 //! `angarium webhook …`
 
+mod authentication;
 mod reseal;
 mod secret;
 mod sending;
 
 use std::process::ExitCode;
 
-use angarium_proto::registry::v1::authentication::Method as Proof;
 use angarium_proto::registry::v1::{
-    Authentication, CreateWebhookRequest, DeleteWebhookRequest, GetWebhookRequest, NoAuthentication,
-    Signature, Timetable, UpdateWebhookRequest, Webhook,
+    CreateWebhookRequest, DeleteWebhookRequest, GetWebhookRequest, Timetable, UpdateWebhookRequest, Webhook,
 };
 use serde_json::{Value, json};
 
@@ -18,7 +17,7 @@ use super::call::present;
 use super::registry::{Registry, request};
 use super::{replay, trial};
 use crate::cli::{
-    AtRegistry, Method, Shape, TimetableArgs, WebhookChange, WebhookCommand, WebhookCreate, WebhookName,
+    AtRegistry, Shape, TimetableArgs, WebhookChange, WebhookCommand, WebhookCreate, WebhookName,
     WebhookUpdate, WrongUse,
 };
 use crate::output::{Row, list, one, print};
@@ -79,7 +78,7 @@ async fn create(create: WebhookCreate) -> anyhow::Result<()> {
         name: create.name,
         description: create.description,
         target_url: create.url,
-        authentication: authentication(create.method),
+        authentication: authentication::asked(create.method)?,
         event_types: create.events,
         active: Some(create.active),
         timetable: timetable(create.timetable),
@@ -153,7 +152,7 @@ async fn delete(name: WebhookName) -> anyhow::Result<()> {
 }
 
 /// Only the fields that were given, and their names.
-fn changed(name: &WebhookName, change: WebhookChange) -> Result<UpdateWebhookRequest, WrongUse> {
+fn changed(name: &WebhookName, change: WebhookChange) -> anyhow::Result<UpdateWebhookRequest> {
     let mut webhook = Webhook {
         id: name.id.clone(),
         account_id: name.account,
@@ -181,7 +180,7 @@ fn changed(name: &WebhookName, change: WebhookChange) -> Result<UpdateWebhookReq
         webhook.active = Some(active);
         paths.push("active");
     }
-    webhook.authentication = authentication(change.method);
+    webhook.authentication = authentication::asked(change.method)?;
     if webhook.authentication.is_some() {
         paths.push("authentication");
     }
@@ -192,11 +191,12 @@ fn changed(name: &WebhookName, change: WebhookChange) -> Result<UpdateWebhookReq
     paths.extend(sending::apply(&change.sending, &mut webhook));
     // An empty mask would mean all fields, and so empty most of them.
     if paths.is_empty() {
-        return Err(WrongUse(
+        let told = WrongUse(
             "nothing to change: give at least one of --name, --description, --url, --events, \
-            --active, --cron, --signature, --secret, --no-auth, --ordering, --payload-format, --max-group-events, \
+            --active, --cron, --signature, --secret, --basic, --header, --no-auth, --ordering, --payload-format, --max-group-events, \
             --max-group-bytes, --max-requests-per-second, --max-in-flight, --dead-letter-after",
-        ));
+        );
+        return Err(told.into());
     }
     let mut request = UpdateWebhookRequest {
         webhook: Some(webhook),
@@ -204,26 +204,6 @@ fn changed(name: &WebhookName, change: WebhookChange) -> Result<UpdateWebhookReq
     };
     request.update_mask.get_or_insert_default().paths = paths.into_iter().map(str::to_owned).collect();
     Ok(request)
-}
-
-fn authentication(method: Method) -> Option<Authentication> {
-    let proof = match method {
-        Method { no_auth: true, .. } => Proof::None(NoAuthentication {}),
-        Method {
-            secret: Some(secret), ..
-        } => Proof::Signature(Signature {
-            secret,
-            ..Signature::default()
-        }),
-        // The registry generates a secret, or keeps the one there is.
-        Method { signature: true, .. } => Proof::Signature(Signature::default()),
-        Method {
-            signature: false,
-            secret: None,
-            no_auth: false,
-        } => return None,
-    };
-    Some(Authentication { method: Some(proof) })
 }
 
 fn timetable(given: TimetableArgs) -> Option<Timetable> {
@@ -234,7 +214,6 @@ fn timetable(given: TimetableArgs) -> Option<Timetable> {
 }
 
 pub(super) fn json(webhook: &Webhook) -> Value {
-    let (authentication, shown) = secret::proof(webhook);
     let timetable = webhook.timetable.as_ref();
     let mut json = json!({
         "id": webhook.id,
@@ -242,17 +221,16 @@ pub(super) fn json(webhook: &Webhook) -> Value {
         "name": webhook.name,
         "description": webhook.description,
         "url": webhook.target_url,
-        "authentication": authentication,
-        "secret": shown,
-        "secrets": secret::json(webhook),
         "events": webhook.event_types,
         "active": webhook.active.unwrap_or_default(),
         "timetable": timetable.map(|table| json!({ "cron": table.cron, "timeZone": table.time_zone })),
         "revision": webhook.revision,
         "createdAtMs": webhook.created_at_ms,
     });
-    if let (Value::Object(all), Value::Object(sending)) = (&mut json, sending::json(webhook)) {
-        all.extend(sending);
+    for more in [authentication::json(webhook), sending::json(webhook)] {
+        if let (Value::Object(all), Value::Object(more)) = (&mut json, more) {
+            all.extend(more);
+        }
     }
     json
 }
@@ -264,7 +242,7 @@ fn summary(webhook: &Webhook) -> Row {
         webhook.name.clone(),
         sending::state(webhook),
         webhook.event_types.join(","),
-        secret::proof(webhook).0.to_owned(),
+        authentication::proof(webhook).to_owned(),
         sending::brief(webhook),
         webhook.target_url.clone(),
     ];
@@ -273,7 +251,6 @@ fn summary(webhook: &Webhook) -> Row {
 
 fn details(webhook: &Webhook) -> Row {
     let json = json(webhook);
-    let (authentication, shown) = secret::proof(webhook);
     let timetable = webhook.timetable.as_ref();
     let mut cells = vec![
         webhook.id.clone(),
@@ -281,9 +258,9 @@ fn details(webhook: &Webhook) -> Row {
         webhook.name.clone(),
         webhook.description.clone(),
         webhook.target_url.clone(),
-        authentication.to_owned(),
-        shown.unwrap_or("not shown").to_owned(),
-        secret::valid(webhook),
+        authentication::proof_in_full(webhook),
+        authentication::secret(webhook).unwrap_or("not shown").to_owned(),
+        authentication::valid(webhook),
         webhook.event_types.join(","),
         sending::state_in_full(webhook),
         timetable.map_or_else(
@@ -303,7 +280,7 @@ mod tests {
     use super::*;
     use crate::cli::{Cli, Command};
 
-    fn update(args: &[&str]) -> Result<UpdateWebhookRequest, WrongUse> {
+    fn update(args: &[&str]) -> anyhow::Result<UpdateWebhookRequest> {
         let fixed = ["angarium", "webhook", "update", "--account", "7", "wh_1"];
         let cli = Cli::try_parse_from(fixed.iter().chain(args)).unwrap();
         let Command::Webhook {
@@ -366,11 +343,10 @@ mod tests {
         );
         let request = update(&["--no-auth"]).unwrap();
         assert_eq!(request.update_mask.unwrap().paths, ["authentication"]);
-        assert_eq!(secret::proof(&request.webhook.unwrap()), ("none", None));
+        assert_eq!(authentication::proof(&request.webhook.unwrap()), "none");
         let request = update(&["--secret", "whsec_x"]).unwrap();
-        assert_eq!(
-            secret::proof(&request.webhook.unwrap()),
-            ("signature", Some("whsec_x"))
-        );
+        assert_eq!(authentication::secret(&request.webhook.unwrap()), Some("whsec_x"));
+        let webhook = update(&["--basic", "us"]).unwrap().webhook.unwrap();
+        assert_eq!(authentication::proof_in_full(&webhook), "basic, as us");
     }
 }

@@ -12,6 +12,9 @@ use http::HeaderMap;
 
 use crate::call::{Answered, BodyEnd, CallError, Caller, Request, Timings};
 
+/// What is told of a header that anyone who sees it could call the receiver with.
+const HIDDEN: &str = "(hidden)";
+
 /// The request as it will be sent.
 pub(super) fn sent(caller: &Caller, request: &Request<'_>) -> SentRequest {
     SentRequest {
@@ -119,7 +122,11 @@ fn micros(duration: Duration) -> u64 {
 fn told(headers: &HeaderMap) -> Vec<Header> {
     let header = |(name, value): (&http::HeaderName, &http::HeaderValue)| Header {
         name: name.as_str().to_owned(),
-        value: String::from_utf8_lossy(value.as_bytes()).into_owned(),
+        value: if value.is_sensitive() {
+            HIDDEN.to_owned()
+        } else {
+            String::from_utf8_lossy(value.as_bytes()).into_owned()
+        },
     };
     headers.iter().map(header).collect()
 }

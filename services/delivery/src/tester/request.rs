@@ -77,7 +77,7 @@ fn draft(
         );
         errors.push(FieldError::new("account_id", message));
     }
-    let checked = angarium_webhooks::check(registry::v1::Webhook {
+    let checked = angarium_webhooks::check_new(registry::v1::Webhook {
         id: WebhookId::from_bytes([0; 16]).to_string(),
         // One that is wrong is told once, as the request's.
         account_id: account.map_or(0, AccountId::get),

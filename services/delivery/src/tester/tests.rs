@@ -192,6 +192,67 @@ fn header<'a>(request: &'a SentRequest, name: &str) -> &'a str {
 }
 
 #[tokio::test]
+async fn w2_w5_a_password_and_a_header_reach_the_receiver_and_are_not_told() {
+    let world = World::new().await;
+    for (method, name, expected) in [
+        (
+            Method::Basic(registry::BasicAuthentication {
+                username: "Aladdin".into(),
+                password: "open sesame".into(),
+                sealed: None,
+            }),
+            "authorization",
+            "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==",
+        ),
+        (
+            Method::Header(registry::HeaderAuthentication {
+                name: "X-Key".into(),
+                value: "open sesame".into(),
+                sealed: None,
+            }),
+            "x-key",
+            "open sesame",
+        ),
+    ] {
+        world.receiver.forget();
+        let mut draft = draft(world.receiver.hook("other"), "");
+        draft.authentication = Some(registry::Authentication { method: Some(method) });
+        let response = world.test_draft(draft).await;
+        assert!(response.delivered, "{response:?}");
+        let received = world.receiver.received_by("other").remove(0);
+        assert_eq!(received.headers[name], expected);
+        assert_eq!(received.webhook_signature, "");
+        assert_eq!(header(response.request.as_ref().unwrap(), name), "(hidden)");
+        assert_eq!(response.generated_secret, "");
+    }
+}
+
+#[tokio::test]
+async fn w2_w5_a_draft_without_its_password_is_refused_with_the_field() {
+    let world = World::new().await;
+    let mut draft = draft(world.receiver.hook(HOOK), "");
+    let basic = registry::BasicAuthentication {
+        username: "Aladdin".into(),
+        ..registry::BasicAuthentication::default()
+    };
+    draft.authentication = Some(registry::Authentication {
+        method: Some(Method::Basic(basic)),
+    });
+    let request = TestWebhookRequest {
+        account_id: ACCOUNT,
+        target: Some(Wanted::Webhook(draft)),
+        event_type: String::new(),
+    };
+    let refused = world.send(request).await.unwrap_err();
+    assert!(
+        refused
+            .message()
+            .starts_with("webhook.authentication.basic.password"),
+        "{refused}"
+    );
+}
+
+#[tokio::test]
 async fn w5_a_stored_webhook_gets_a_sample_and_the_whole_answer_is_told() {
     let world = World::new().await;
     let says = Answer::Says(200, &[("x-tea", "green"), ("x-tea", "black")], "thanks".into());

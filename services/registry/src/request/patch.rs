@@ -73,7 +73,7 @@ pub(crate) fn update_webhook(request: v1::UpdateWebhookRequest, on: Grounds<'_>)
         vet(&wire.target_url, on.egress, &mut errors);
     }
 
-    let webhook = checked(without_the_rest(wire, &mask), errors)?;
+    let webhook = checked(without_the_rest(wire, &mask), errors, angarium_webhooks::check)?;
     Ok(Write::UpdateWebhook {
         account: webhook.account,
         id: webhook.id,
@@ -86,6 +86,9 @@ pub(crate) fn update_webhook(request: v1::UpdateWebhookRequest, on: Grounds<'_>)
 fn patch(webhook: Webhook, mask: &Mask, now_ms: i64) -> Result<WebhookPatch, Refusal> {
     let authentication = match webhook.authentication {
         Authentication::None => NewAuthentication::None,
+        given @ (Authentication::Basic { .. } | Authentication::Header { .. }) => {
+            NewAuthentication::Carried(given)
+        }
         Authentication::Signature(Signing {
             secret: Some(secret), ..
         }) => NewAuthentication::Signed(NewSecret {

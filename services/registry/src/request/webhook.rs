@@ -17,9 +17,11 @@ pub(crate) fn create_webhook(request: v1::CreateWebhookRequest, on: Grounds<'_>)
     wire.active.get_or_insert(true);
     let mut errors = Vec::new();
     vet(&wire.target_url, on.egress, &mut errors);
-    let webhook = checked(wire, errors)?;
+    let webhook = checked(wire, errors, angarium_webhooks::check_new)?;
     let authentication = match webhook.authentication {
-        Authentication::None => Authentication::None,
+        given @ (Authentication::None | Authentication::Basic { .. } | Authentication::Header { .. }) => {
+            given
+        }
         Authentication::Signature(Signing { secret, .. }) => {
             let secret = secret.map_or_else(new_secret, Ok)?;
             Authentication::Signature(Signing::new(secret, on.now_ms))
@@ -34,9 +36,13 @@ pub(crate) fn create_webhook(request: v1::CreateWebhookRequest, on: Grounds<'_>)
 }
 
 /// Checks all of a webhook; its mistakes come behind those found before. What only the registry sets is not looked at.
-pub(super) fn checked(mut wire: v1::Webhook, mut errors: Vec<FieldError>) -> Result<Webhook, Refusal> {
+pub(super) fn checked(
+    mut wire: v1::Webhook,
+    mut errors: Vec<FieldError>,
+    check: fn(v1::Webhook) -> Result<Webhook, Vec<FieldError>>,
+) -> Result<Webhook, Refusal> {
     wire.disabled = None;
-    match angarium_webhooks::check(wire) {
+    match check(wire) {
         Ok(webhook) if errors.is_empty() => Ok(webhook),
         checked => {
             errors.extend(under("webhook", checked.err().unwrap_or_default()));

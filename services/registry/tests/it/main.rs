@@ -7,6 +7,8 @@ mod api_keys;
 #[cfg(test)]
 mod audit;
 #[cfg(test)]
+mod credentials;
+#[cfg(test)]
 mod disabling;
 #[cfg(test)]
 mod durability;

@@ -9,12 +9,12 @@ use crate::cli::AtRegistry;
 use crate::operate::registry::{Registry, request};
 use crate::output::{Row, one, print};
 
-const HEADERS: [&str; 2] = ["webhooks that sign", "sealed anew"];
+const HEADERS: [&str; 2] = ["webhooks with secrets", "sealed anew"];
 
 /// Goes through all webhooks of all accounts. May be repeated: what is sealed well stays as it is.
 pub(super) async fn run(at: &AtRegistry) -> anyhow::Result<()> {
     let mut registry = Registry::at(at)?;
-    let (mut signing, mut resealed) = (0_u64, 0_u64);
+    let (mut with_secrets, mut resealed) = (0_u64, 0_u64);
     let accounts = registry.accounts().await;
     for account in registry.told(accounts)? {
         let webhooks = match registry.webhooks(account.id).await {
@@ -23,10 +23,10 @@ pub(super) async fn run(at: &AtRegistry) -> anyhow::Result<()> {
             webhooks => registry.told(webhooks)?,
         };
         for webhook in webhooks {
-            if !signs(&webhook) {
+            if !has_secrets(&webhook) {
                 continue;
             }
-            signing += 1;
+            with_secrets += 1;
             let asked = ResealWebhookRequest {
                 account_id: account.id,
                 id: webhook.id,
@@ -39,13 +39,16 @@ pub(super) async fn run(at: &AtRegistry) -> anyhow::Result<()> {
         }
     }
     let row = Row {
-        cells: vec![signing.to_string(), resealed.to_string()],
-        json: json!({"signing": signing, "resealed": resealed}),
+        cells: vec![with_secrets.to_string(), resealed.to_string()],
+        json: json!({"withSecrets": with_secrets, "resealed": resealed}),
     };
     print(&one(at.reach.output, &HEADERS, row))
 }
 
-fn signs(webhook: &Webhook) -> bool {
+fn has_secrets(webhook: &Webhook) -> bool {
     let method = webhook.authentication.as_ref().and_then(|it| it.method.as_ref());
-    matches!(method, Some(Method::Signature(_)))
+    matches!(
+        method,
+        Some(Method::Signature(_) | Method::Basic(_) | Method::Header(_))
+    )
 }

@@ -1,4 +1,4 @@
-//! The secrets of a webhook: shown, written to a file, replaced and ended (W2).
+//! The secrets of a webhook: written to a file, replaced and ended (W2).
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Write as _};
@@ -6,15 +6,14 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use angarium_proto::registry::v1::authentication::Method;
-use angarium_proto::registry::v1::{RevokeSecretRequest, RotateSecretRequest, Signature, Webhook};
+use angarium_proto::registry::v1::{RevokeSecretRequest, RotateSecretRequest, Webhook};
 use anyhow::{Context, bail};
-use serde_json::{Value, json};
 
 use super::print_details;
 use crate::cli::{RevokeSecret, RotateSecret};
 use crate::operate::call::present;
 use crate::operate::registry::{Registry, request};
-use crate::output::{complain, time};
+use crate::output::complain;
 
 /// A file for a secret that is shown once. It is made before the secret is, so that no secret is lost to a file that
 /// cannot be made, and goes again if there is none in the end.
@@ -88,7 +87,7 @@ pub(super) fn put_away(
 ) -> anyhow::Result<()> {
     let Some(file) = file else { return Ok(()) };
     file.keep(document)?;
-    if let Some(Method::Signature(signature)) = method_mut(webhook) {
+    if let Some(Method::Signature(signature)) = method(webhook) {
         signature.secret.clear();
     }
     Ok(())
@@ -123,64 +122,7 @@ pub(super) async fn revoke(asked: RevokeSecret) -> anyhow::Result<()> {
     print_details(asked.at.reach.output, &webhook)
 }
 
-/// How calls prove who sends them, and the secret where it is shown.
-pub(super) fn proof(webhook: &Webhook) -> (&'static str, Option<&str>) {
-    match method(webhook) {
-        Some(Method::Signature(signature)) => (
-            "signature",
-            Some(signature.secret.as_str()).filter(|secret| !secret.is_empty()),
-        ),
-        Some(Method::None(_)) => ("none", None),
-        None => ("unknown", None),
-    }
-}
-
-/// Which secrets sign and until when, for a person.
-pub(super) fn valid(webhook: &Webhook) -> String {
-    let Some(Method::Signature(signature)) = method(webhook) else {
-        return "none".to_owned();
-    };
-    let since = |created_at_ms: Option<i64>| {
-        created_at_ms.map_or_else(String::new, |at| format!(" since {}", time(at)))
-    };
-    let current = format!("{}{}", signature.fingerprint, since(signature.created_at_ms));
-    let previous = signature
-        .previous
-        .iter()
-        .map(|old| format!("{} until {}", old.fingerprint, time(old.expires_at_ms)));
-    std::iter::once(current)
-        .chain(previous)
-        .collect::<Vec<_>>()
-        .join(", ")
-}
-
-/// The same for programs, the current one first.
-pub(super) fn json(webhook: &Webhook) -> Value {
-    let Some(Method::Signature(signature)) = method(webhook) else {
-        return json!([]);
-    };
-    let Signature {
-        fingerprint,
-        created_at_ms,
-        previous,
-        ..
-    } = signature;
-    let current = json!({ "fingerprint": fingerprint, "createdAtMs": created_at_ms, "expiresAtMs": null });
-    let previous = previous.iter().map(|old| {
-        json!({
-            "fingerprint": old.fingerprint,
-            "createdAtMs": old.created_at_ms,
-            "expiresAtMs": old.expires_at_ms,
-        })
-    });
-    Value::Array(std::iter::once(current).chain(previous).collect())
-}
-
-fn method(webhook: &Webhook) -> Option<&Method> {
-    webhook.authentication.as_ref()?.method.as_ref()
-}
-
-fn method_mut(webhook: &mut Webhook) -> Option<&mut Method> {
+fn method(webhook: &mut Webhook) -> Option<&mut Method> {
     webhook.authentication.as_mut()?.method.as_mut()
 }
 
@@ -188,21 +130,14 @@ fn method_mut(webhook: &mut Webhook) -> Option<&mut Method> {
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
-    use angarium_proto::registry::v1::{Authentication, PreviousSecret};
+    use angarium_proto::registry::v1::{Authentication, Signature};
 
     use super::*;
 
     fn signing() -> Webhook {
         let signature = Signature {
             secret: "whsec_new".into(),
-            fingerprint: "96ad2ccd".into(),
-            created_at_ms: Some(1_725_604_147_000),
-            previous: vec![PreviousSecret {
-                fingerprint: "0a0b0c0d".into(),
-                expires_at_ms: 1_725_690_547_000,
-                ..PreviousSecret::default()
-            }],
-            sealed: None,
+            ..Signature::default()
         };
         Webhook {
             authentication: Some(Authentication {
@@ -210,18 +145,6 @@ mod tests {
             }),
             ..Webhook::default()
         }
-    }
-
-    #[test]
-    fn w2_which_secrets_sign_and_until_when_is_shown_to_people_and_programs() {
-        assert_eq!(
-            valid(&signing()),
-            "96ad2ccd since 2024-09-06T06:29:07Z, 0a0b0c0d until 2024-09-07T06:29:07Z"
-        );
-        let json = json(&signing());
-        assert_eq!(json[0]["expiresAtMs"], Value::Null);
-        assert_eq!(json[1]["expiresAtMs"], 1_725_690_547_000_i64);
-        assert_eq!(valid(&Webhook::default()), "none");
     }
 
     #[test]
@@ -233,7 +156,10 @@ mod tests {
         put_away(Some(file), "{}", &mut webhook).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "{}\n");
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        assert_eq!(proof(&webhook), ("signature", None), "it is shown nowhere else");
+        let Some(Method::Signature(signature)) = method(&mut webhook) else {
+            panic!("it signs")
+        };
+        assert_eq!(signature.secret, "", "it is shown nowhere else");
         let told = SecretFile::make(&path).err().unwrap().to_string();
         assert!(told.contains("exists"), "{told}");
         assert_eq!(fs::read_to_string(&path).unwrap(), "{}\n");

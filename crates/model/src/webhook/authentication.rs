@@ -1,8 +1,43 @@
-//! The secrets of a webhook (W2).
+//! How calls prove who sends them, and the secrets that it takes (W2).
 
 use std::fmt;
 
 use sha2::{Digest, Sha256};
+
+/// How calls prove who sends them. A secret is absent where it must not be seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Authentication {
+    /// Not at all.
+    None,
+    /// By signatures as Standard Webhooks says.
+    Signature(Signing),
+    /// By a user name and a password, as RFC 7617 says.
+    Basic {
+        /// Has no colon.
+        username: String,
+        /// Goes along with every call.
+        password: Option<SecretText>,
+    },
+    /// By a header that is the same with every call, such as `authorization: Bearer …`.
+    Header {
+        /// In small letters.
+        name: String,
+        /// Goes along with every call.
+        value: Option<SecretText>,
+    },
+}
+
+impl Authentication {
+    /// What calls carry as it is, so that whoever gets one has it. A secret that signs is none.
+    #[must_use]
+    pub const fn credential(&self) -> Option<&SecretText> {
+        match self {
+            Self::None | Self::Signature(_) => None,
+            Self::Basic { password, .. } => password.as_ref(),
+            Self::Header { value, .. } => value.as_ref(),
+        }
+    }
+}
 
 /// The secrets that calls are signed with.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -42,18 +77,18 @@ impl Signing {
     }
 }
 
-/// A secret as text (`whsec_…`); `Debug` does not show it.
+/// A secret as text; `Debug` does not show it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SecretText(String);
 
 impl SecretText {
-    /// Wraps the text; whoever signs with it checks it.
+    /// Wraps the text; whoever uses it checks it.
     #[must_use]
     pub const fn new(text: String) -> Self {
         Self(text)
     }
 
-    /// The secret itself: for the signer, the store and the one answer that shows it.
+    /// The secret itself: for who calls, the store and the one answer that shows it.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
@@ -88,7 +123,6 @@ impl fmt::Display for Fingerprint {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Authentication;
 
     #[test]
     fn w2_a_secret_is_not_in_debug_output() {
@@ -103,6 +137,11 @@ mod tests {
         };
         let shown = format!("{:?}", Authentication::Signature(signing));
         assert!(!shown.contains("whsec_"), "{shown}");
+        let basic = Authentication::Basic {
+            username: "angarium".into(),
+            password: Some(SecretText::new("open sesame".into())),
+        };
+        assert!(!format!("{basic:?}").contains("sesame"));
     }
 
     #[test]
