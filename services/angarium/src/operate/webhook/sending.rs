@@ -274,7 +274,7 @@ mod tests {
         assert_eq!(state(&gone()), "false: its receiver answered 410 Gone");
         assert_eq!(
             state_in_full(&gone()),
-            "false: its receiver answered 410 Gone, since 2024-09-06 06:29:07 UTC (POST /hook); --active true \
+            "false: its receiver answered 410 Gone, since 2024-09-06T06:29:07Z (POST /hook); --active true \
              switches it on"
         );
         assert_eq!(json(&gone())["disabled"]["reason"], "gone");
