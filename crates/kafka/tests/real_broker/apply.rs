@@ -14,8 +14,8 @@ const WAIT: Duration = Duration::from_secs(20);
 #[tokio::test]
 async fn what_is_missing_is_created_and_a_second_time_changes_nothing() {
     let harness = Harness::new("created");
-    assert_eq!(harness.apply().await, vec![Change::Created; 8]);
-    assert_eq!(harness.apply().await, vec![Change::Unchanged; 8]);
+    assert_eq!(harness.apply().await, vec![Change::Created; 9]);
+    assert_eq!(harness.apply().await, vec![Change::Unchanged; 9]);
 
     let names = harness.layout.names();
     assert_eq!(
@@ -26,10 +26,10 @@ async fn what_is_missing_is_created_and_a_second_time_changes_nothing() {
         harness.setting(names.cursors(), "cleanup.policy").await,
         "compact"
     );
-    assert_eq!(
-        harness.setting(names.events(), "message.timestamp.type").await,
-        "LogAppendTime"
-    );
+    for topic in [names.events(), names.audit()] {
+        let times = harness.setting(topic, "message.timestamp.type").await;
+        assert_eq!(times, "LogAppendTime", "{topic}");
+    }
     let deliveries = names.deliveries(Lane::Batch);
     assert_eq!(harness.setting(deliveries, "segment.ms").await, "3600000");
     let largest: u32 = harness
