@@ -8,6 +8,7 @@
 //! A view is never seen half-way. A snapshot comes in parts and is swapped in when it is complete; what belongs to
 //! one response of the registry is applied under one lock, which is never held across an await.
 
+mod filters;
 mod follower;
 mod index;
 mod standing;
@@ -18,6 +19,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
+use angarium_filter::Failure;
 use angarium_model::{Account, AccountId, ApiKey, KeyId, Revision, Webhook, WebhookId};
 use angarium_runtime::access::Keys;
 use angarium_runtime::{Clock, Tasks, grpc};
@@ -39,6 +41,10 @@ pub struct Matched {
     pub active: Vec<WebhookId>,
     /// Those that are switched off (W7).
     pub inactive: Vec<WebhookId>,
+    /// Those whose filter does not want it.
+    pub filtered: Vec<WebhookId>,
+    /// Those whose filter has no answer for it, and why: it does not go to them.
+    pub undecided: Vec<(WebhookId, Failure)>,
     /// Everything up to this revision of the account's registry partition was known when this was matched, and
     /// nothing above it: a webhook with a higher revision was changed later.
     pub revision: Revision,
@@ -283,6 +289,7 @@ mod tests {
                 .map(|text| TypePattern::parse(text).unwrap())
                 .collect(),
             active,
+            filter: None,
             timetable: None,
             ordering: Ordering::default(),
             payload_format: PayloadFormat::default(),
@@ -311,7 +318,7 @@ mod tests {
         directory.ready().await;
         let matched = directory
             .view()
-            .webhooks_for(account(), &EventName::new("CI_STATS").unwrap());
+            .webhooks_for(account(), &EventName::new("CI_STATS").unwrap(), |_| Ok(true));
         assert_eq!(numbers(&matched.active), [1]);
         assert_eq!(numbers(&matched.inactive), [2]);
         assert_eq!(matched.revision, Revision::from_offset(3));
@@ -320,7 +327,7 @@ mod tests {
         assert_eq!(
             directory
                 .view()
-                .webhooks_for(stranger, &EventName::new("CI_STATS").unwrap())
+                .webhooks_for(stranger, &EventName::new("CI_STATS").unwrap(), |_| Ok(true))
                 .active,
             []
         );
@@ -333,7 +340,7 @@ mod tests {
         directory.put(webhook(2, &["*"], true));
         let name = EventName::new("CI_STATS").unwrap();
         let of = |view: &View| {
-            let matched = view.webhooks_for(account(), &name);
+            let matched = view.webhooks_for(account(), &name, |_| Ok(true));
             (numbers(&matched.active), matched.revision.offset())
         };
         assert_eq!(of(&kept), (vec![1], 1));

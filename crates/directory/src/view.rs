@@ -3,11 +3,13 @@
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
+use angarium_filter::{Failure, Filter};
 use angarium_kafka::partition_of;
 use angarium_model::{Account, AccountId, ApiKey, EventName, KeyId, Revision, Webhook, WebhookId};
 use immutable_chunkmap::map::MapM;
 
 use crate::Matched;
+use crate::filters::Filters;
 use crate::index::Index;
 
 /// Accounts, webhooks and API keys, and how far they are known.
@@ -20,6 +22,7 @@ pub struct View {
     webhooks: MapM<WebhookId, Arc<Webhook>>,
     keys: MapM<KeyId, Arc<ApiKey>>,
     index: Index,
+    filters: Filters,
     revisions: Revisions,
 }
 
@@ -57,6 +60,7 @@ impl View {
                 Edit::Webhook(webhook) => {
                     self.remove_webhook(webhook.id);
                     self.index.insert(&webhook);
+                    self.filters.insert(&webhook);
                     self.webhooks.insert_cow(webhook.id, webhook);
                 }
                 Edit::DropAccount(id) => {
@@ -76,6 +80,7 @@ impl View {
     fn remove_webhook(&mut self, id: WebhookId) {
         if let Some(old) = self.webhooks.remove_cow(&id) {
             self.index.remove(&old);
+            self.filters.remove(&old);
         }
     }
 
@@ -91,16 +96,34 @@ impl View {
         self.keys.get(&id).cloned()
     }
 
-    /// The webhooks of an account that want events of this type. The cost follows what matches, not what exists.
+    /// The webhooks of an account that want an event of this type. The cost follows what matches, not what exists.
+    /// `wants` is asked for the event with the filter of each of them that has one.
     #[must_use]
-    pub fn webhooks_for(&self, account: AccountId, name: &EventName) -> Matched {
-        let is_active = |id: &WebhookId| self.webhooks.get(id).is_some_and(|webhook| webhook.active);
-        let (active, inactive) = self.index.find(account, name).into_iter().partition(is_active);
-        Matched {
-            active,
-            inactive,
+    pub fn webhooks_for(
+        &self,
+        account: AccountId,
+        name: &EventName,
+        wants: impl Fn(&Filter) -> Result<bool, Failure>,
+    ) -> Matched {
+        let mut matched = Matched {
             revision: self.revision(account),
+            ..Matched::default()
+        };
+        for id in self.index.find(account, name) {
+            let Some(webhook) = self.webhooks.get(&id) else {
+                continue;
+            };
+            if !webhook.active {
+                matched.inactive.push(id);
+                continue;
+            }
+            match self.filters.ask(webhook, &wants) {
+                Ok(true) => matched.active.push(id),
+                Ok(false) => matched.filtered.push(id),
+                Err(failure) => matched.undecided.push((id, failure)),
+            }
         }
+        matched
     }
 
     /// How far the registry is known for this account: every change up to this revision is in the view.
@@ -202,6 +225,7 @@ mod tests {
                 .map(|at| TypePattern::parse(PATTERNS[*at]).unwrap())
                 .collect(),
             active,
+            filter: None,
             timetable: None,
             ordering: Ordering::default(),
             payload_format: PayloadFormat::default(),
@@ -250,7 +274,7 @@ mod tests {
                     ids.sort();
                     ids
                 };
-                let found = view.webhooks_for(account, &name);
+                let found = view.webhooks_for(account, &name, |_| Ok(true));
                 prop_assert_eq!(&found.active, &scan(true));
                 prop_assert_eq!(&found.inactive, &scan(false));
             }

@@ -148,7 +148,7 @@ mod tests {
     fn matched(directory: &Directory, name: &str) -> (Vec<WebhookId>, Vec<WebhookId>) {
         let matched = directory
             .view()
-            .webhooks_for(account(), &EventName::new(name).unwrap());
+            .webhooks_for(account(), &EventName::new(name).unwrap(), |_| Ok(true));
         (matched.active, matched.inactive)
     }
 
@@ -243,7 +243,7 @@ mod tests {
         until(&directory, found("CI_STATS")).await;
         let before = directory
             .view()
-            .webhooks_for(account(), &EventName::new("CI_STATS").unwrap())
+            .webhooks_for(account(), &EventName::new("CI_STATS").unwrap(), |_| Ok(true))
             .revision;
 
         registry
@@ -255,7 +255,7 @@ mod tests {
         until(&directory, found("LEARNER_PROGRESS")).await;
         let after = directory
             .view()
-            .webhooks_for(account(), &EventName::new("CI_STATS").unwrap());
+            .webhooks_for(account(), &EventName::new("CI_STATS").unwrap(), |_| Ok(true));
         assert!(after.active.is_empty() && after.revision > before);
 
         let delete = DeleteWebhookRequest {

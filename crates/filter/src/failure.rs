@@ -26,6 +26,13 @@ impl Failure {
         &self.0
     }
 
+    /// Of an expression that cannot be read, though it was taken once.
+    #[must_use]
+    pub fn unreadable(problem: Option<&Problem>) -> Self {
+        let why = problem.map(ToString::to_string).unwrap_or_default();
+        Self::new(format!("the filter cannot be read by this version: {why}")).bounded()
+    }
+
     pub(crate) fn of(error: &ExecutionError, parsed: &Parsed) -> Self {
         match error {
             ExecutionError::NoSuchKey(field) => Self::of_missing(field, parsed),

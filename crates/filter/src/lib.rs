@@ -26,6 +26,7 @@ mod check;
 mod cost;
 mod failure;
 mod functions;
+mod lookup;
 mod place;
 mod subject;
 mod value;
@@ -41,6 +42,7 @@ use crate::check::Checked;
 use crate::subject::Read;
 
 pub use crate::failure::Failure;
+pub use crate::lookup::{Lookup, MAX_LOOKUPS};
 pub use crate::place::{Place, Problem};
 pub use crate::subject::Subject;
 
@@ -104,6 +106,13 @@ impl Filter {
         self.checked.cost.check(event.size())?;
         let evaluated = catch_unwind(AssertUnwindSafe(|| self.evaluate(event)));
         evaluated.unwrap_or_else(|_| Err(Failure::new("the expression cannot be evaluated for this event")))
+    }
+
+    /// What the expression looks up of an event: why it answers as it does.
+    #[must_use]
+    pub fn lookups(&self, subject: &Subject<'_>) -> Vec<Lookup> {
+        let (data, event) = subject.as_json();
+        lookup::lookups(&self.parsed.tree, &data, &event)
     }
 
     fn evaluate(&self, event: &Read<'_>) -> Result<bool, Failure> {

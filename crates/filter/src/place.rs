@@ -28,27 +28,23 @@ impl fmt::Display for Place {
 }
 
 impl Place {
-    /// Of the character at this index.
-    fn of_character(text: &str, index: usize) -> Self {
-        let before = || text.chars().take(index);
-        let line = before().filter(|character| *character == '\n').count();
-        let column = before()
-            .collect::<Vec<_>>()
-            .iter()
-            .rev()
-            .take_while(|character| **character != '\n')
-            .count();
+    /// Of the character at this byte.
+    fn of_byte(text: &str, at: usize) -> Self {
+        let before = text.get(..at).unwrap_or(text);
+        let (lines, last) = before
+            .rsplit_once('\n')
+            .map_or((0, before), |(rest, last)| (rest.matches('\n').count() + 1, last));
         let counted = |from_0: usize| u32::try_from(from_0).unwrap_or(u32::MAX).saturating_add(1);
         Self {
-            line: counted(line),
-            column: counted(column),
+            line: counted(lines),
+            column: counted(last.chars().count()),
         }
     }
 
     /// Of a node of the syntax tree.
     pub(crate) fn of_node(source: &SourceInfo, id: u64) -> Option<Self> {
         let (start, _) = source.offset_for(id)?;
-        Some(Self::of_character(&source.source, usize::try_from(start).ok()?))
+        Some(Self::of_byte(&source.source, usize::try_from(start).ok()?))
     }
 }
 
@@ -109,7 +105,10 @@ pub(crate) fn of_syntax(text: &str, errors: &ParseErrors) -> Vec<Problem> {
 fn place_of_syntax(text: &str, (line, column): (isize, isize)) -> Option<Place> {
     let line = u32::try_from(line).ok().filter(|line| *line > 0)?;
     let column = u32::try_from(column).ok().filter(|column| *column > 0)?;
-    let there = text.lines().nth(usize::try_from(line - 1).ok()?)?;
+    let there = text
+        .lines()
+        .nth(usize::try_from(line - 1).ok()?)
+        .unwrap_or_default();
     // The parser tells the end by a place behind it.
     let end = u32::try_from(there.chars().count()).ok()?.saturating_add(1);
     Some(Place {

@@ -55,6 +55,17 @@ impl<'e> Subject<'e> {
             .map_err(Clone::clone)
     }
 
+    /// `data` and `event`, for people. Data that cannot be read is null.
+    pub(crate) fn as_json(&self) -> (serde_json::Value, serde_json::Value) {
+        let event = serde_json::json!({
+            EVENT_NAME: self.name, EVENT_ID: self.id, TIMESTAMP: self.timestamp, EVENT_INFO: self.info,
+        });
+        (
+            serde_json::from_slice(self.data.bytes()).unwrap_or_default(),
+            event,
+        )
+    }
+
     fn read_now(&self) -> Result<Read<'e>, Failure> {
         let bytes: &'e [u8] = self.data.bytes();
         // Ingest takes what is nested deeper than this reader reads, or has a number that no double holds.

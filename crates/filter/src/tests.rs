@@ -120,6 +120,27 @@ fn every_function_that_is_listed_is_there() {
 }
 
 #[test]
+fn what_an_expression_looks_up_is_told_as_it_is_written() {
+    let text = "data.loType == 'x' && has(data.missing) || data.users[0].id > 1 && data.object['dot.key'] == 1 \
+        || data.loType in ['a'] || event.timestamp > 1 || data.tags.exists(t, t == data.none)";
+    let event = event(DATA);
+    let found = Filter::parse(text).unwrap().lookups(&Subject::new(&event, ""));
+    let told: Vec<_> = found
+        .iter()
+        .map(|lookup| format!("{} = {}", lookup.path, lookup.value.as_deref().unwrap_or("-")))
+        .collect();
+    let expected = [
+        "data.loType = \"course\"",
+        "data.missing = -",
+        "data.users[0].id = 1",
+        "data.object[\"dot.key\"] = 1",
+        "event.timestamp = 1725604147",
+        "data.tags = [\"hr\",\"onboarding\"]",
+    ];
+    assert_eq!(told, expected);
+}
+
+#[test]
 fn what_has_no_answer_says_why_and_nothing_of_the_payload() {
     for (text, why) in [
         (
@@ -236,7 +257,10 @@ const WRONG: [(&str, &str); 24] = [
         "data.x in [data.y]",
         "line 1, column 16: a list may have only values that are written out",
     ),
-    ("data.?x == 1", "line 1, column 5: unsupported syntax '.?'"),
+    (
+        "data.?x == 1",
+        "line 1, column 5: syntax: unsupported syntax '.?'",
+    ),
     (
         "x == 1 && data.l.exists(x, x == 1)",
         "line 1, column 1: there is no x;",

@@ -17,8 +17,8 @@ pub use event::{AcceptedAt, Event, JsonObject, NotAnObject, Position, Timestamp}
 pub use ids::{AccountId, EventId, EventInfo, EventName, InvalidId, KeyId, WebhookId};
 pub use lane::Lane;
 pub use webhook::{
-    Account, Authentication, Bounded, DeadLetter, DetailTooLong, Disabled, DisabledReason, Fingerprint,
-    InvalidWebhook, Limits, MaxAttempts, MaxGroupBytes, MaxGroupEvents, MaxInFlight, MaxRequestsPerSecond,
-    MaxWebhooks, Ordering, OutOfBounds, PayloadFormat, PreviousSecret, Revision, SecretText, Signing,
-    TargetUrl, TimetableSpec, TypePattern, Webhook,
+    Account, Authentication, Bounded, DeadLetter, DetailTooLong, Disabled, DisabledReason, FilterText,
+    Fingerprint, InvalidWebhook, Limits, MaxAttempts, MaxGroupBytes, MaxGroupEvents, MaxInFlight,
+    MaxRequestsPerSecond, MaxWebhooks, Ordering, OutOfBounds, PayloadFormat, PreviousSecret, Revision,
+    SecretText, Signing, TargetUrl, TimetableSpec, TypePattern, Webhook,
 };

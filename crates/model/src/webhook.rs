@@ -72,6 +72,8 @@ pub struct Webhook {
     pub authentication: Authentication,
     /// Which types it wants; never empty.
     pub event_types: Vec<TypePattern>,
+    /// Which events of these types it wants; `None` for all.
+    pub filter: Option<FilterText>,
     /// Whether events are matched (W4, W7).
     pub active: bool,
     /// When events of the batch class go; `None` for the default.
@@ -126,6 +128,12 @@ pub enum InvalidWebhook {
     /// The URL has a fragment.
     #[error("the URL must not have a fragment (#…): it would never be sent")]
     UrlFragment,
+    /// A filter has no expression.
+    #[error("must not be blank; leave it empty for a webhook without a filter")]
+    FilterBlank,
+    /// A filter is too long.
+    #[error("has {0} bytes; at most {max} are allowed", max = FilterText::MAX_BYTES)]
+    FilterTooLong(usize),
     /// A type pattern is wrong.
     #[error("{0:?} is no event type, `PREFIX_*` or `*`: {1}")]
     TypePattern(String, InvalidId),
@@ -218,6 +226,35 @@ impl fmt::Display for TypePattern {
             Self::Prefix(prefix) => write!(f, "{prefix}*"),
             Self::Any => f.write_str("*"),
         }
+    }
+}
+
+/// Which events of its types a webhook wants: an expression, as written; `angarium-filter` gives it its meaning.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FilterText(Box<str>);
+
+impl FilterText {
+    /// The longest that is allowed, in bytes.
+    pub const MAX_BYTES: usize = 2_048;
+
+    /// Takes a text.
+    ///
+    /// # Errors
+    /// [`InvalidWebhook`], the variants named `Filter…`.
+    pub fn new(text: &str) -> Result<Self, InvalidWebhook> {
+        if text.len() > Self::MAX_BYTES {
+            return Err(InvalidWebhook::FilterTooLong(text.len()));
+        }
+        if text.trim().is_empty() {
+            return Err(InvalidWebhook::FilterBlank);
+        }
+        Ok(Self(text.into()))
+    }
+
+    /// The text.
+    #[must_use]
+    pub const fn as_str(&self) -> &str {
+        &self.0
     }
 }
 

@@ -4,9 +4,13 @@
 //! `angarium-proto` knows the shape of a field; here timetables, secrets and event types are looked at as those do who
 //! use them.
 
+mod filter;
+mod sample;
 mod secret_json;
 
-use angarium_model::{Authentication, Catalogue, EventName, EventType, SecretText, TypePattern, Webhook};
+use angarium_model::{
+    Authentication, Catalogue, EventName, EventType, FilterText, SecretText, TypePattern, Webhook,
+};
 use angarium_policy::{DEFAULT_CRON, Timetable, TimetableError};
 use angarium_proto::FieldError;
 use angarium_proto::convert::{MAX_EVENT_TYPES, webhook_from_wire};
@@ -14,6 +18,8 @@ use angarium_proto::registry::v1::{self, authentication::Method};
 use angarium_runtime::chain;
 use angarium_signing::{Secret, SecretError};
 
+pub use filter::{FILTER, parse_filter, try_filter};
+pub use sample::{example, sample};
 pub use secret_json::secret_json;
 
 const PASSWORD: &str = "authentication.basic.password";
@@ -28,6 +34,7 @@ pub fn check(mut wire: v1::Webhook) -> Result<Webhook, Vec<FieldError>> {
     check_secret(&mut wire, &mut meaning);
     check_timetable(wire.timetable.as_ref(), &mut meaning);
     check_types_are_known(&wire.event_types, &mut meaning);
+    check_filter(&wire.filter, &mut meaning);
     match webhook_from_wire(wire) {
         Ok(webhook) if meaning.is_empty() => Ok(webhook),
         Ok(_) => Err(meaning),
@@ -159,6 +166,13 @@ fn check_types_are_known(types: &[String], errors: &mut Vec<FieldError>) {
     }
 }
 
+/// One that is too long, or blank, is told as such and not looked at.
+fn check_filter(text: &str, errors: &mut Vec<FieldError>) {
+    if FilterText::new(text).is_ok() {
+        errors.extend(parse_filter(text, FILTER).err().unwrap_or_default());
+    }
+}
+
 fn with_hint(problem: &str, near: Option<String>) -> String {
     match near {
         Some(near) => format!("{problem}; did you mean {near}?"),
@@ -183,6 +197,7 @@ mod tests {
                 })),
             }),
             event_types: vec!["CI_STATS".into(), "CI_STAT".into(), "CI_STATS_*".into()],
+            filter: "data.x =".into(),
             timetable: Some(v1::Timetable {
                 cron: "never".into(),
                 time_zone: "Mars".into(),
@@ -199,6 +214,7 @@ mod tests {
             "timetable.time_zone",
             "event_types[1]",
             "event_types[2]",
+            "filter",
         ];
         let both = [&["target_url"], &meaning[..]].concat();
         assert_eq!(fields(wrong.clone()), both);

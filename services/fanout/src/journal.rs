@@ -3,13 +3,17 @@
 use angarium_model::WebhookId;
 use angarium_proto::convert;
 use angarium_proto::journal::v1::journal_record::Entry;
-use angarium_proto::journal::v1::{EventReference, Matched};
+use angarium_proto::journal::v1::{EventReference, Matched, Undecided};
 
 use crate::matching::Summary;
 
 /// The journal's entry for a matched event.
 pub(crate) fn entry(summary: &Summary) -> Entry {
     let texts = |ids: &[WebhookId]| ids.iter().map(ToString::to_string).collect();
+    let undecided = summary.matched.undecided.iter().map(|(id, failure)| Undecided {
+        webhook_id: id.to_string(),
+        reason: failure.to_string(),
+    });
     Entry::Matched(Matched {
         event: Some(EventReference {
             position: Some(convert::position_to_wire(summary.position)),
@@ -21,5 +25,7 @@ pub(crate) fn entry(summary: &Summary) -> Entry {
         inactive_webhook_ids: texts(&summary.matched.inactive),
         registry_revision: summary.matched.revision.offset(),
         accepted_at_ms: summary.accepted_at.unix_ms(),
+        filtered_webhook_ids: texts(&summary.matched.filtered),
+        undecided: undecided.collect(),
     })
 }

@@ -1,12 +1,16 @@
 //! From a record of the events topic to the records that it becomes: no I/O, and the same result every time under the
 //! same view of the registry.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::num::NonZeroU32;
 
 use angarium_directory::{Matched, View};
+use angarium_filter::Subject;
 use angarium_kafka::{Record, partition_of};
-use angarium_model::{AcceptedAt, AccountId, Catalogue, EventId, EventName, Lane, Position, WebhookId};
+use angarium_model::{
+    AcceptedAt, AccountId, Catalogue, Event, EventId, EventName, Lane, Position, WebhookId,
+};
 use angarium_proto::delivery::v1::DeliveryRecord;
 use angarium_proto::event::v1::EventRecord;
 use angarium_proto::{InvalidWire, convert};
@@ -105,7 +109,7 @@ impl Matcher {
         // account of its partition, and dropping it would lose it; sent too early is the least harm.
         let known = self.lanes.get(event.name.as_str()).copied();
         let lane = known.unwrap_or(Lane::Realtime);
-        let matched = view.webhooks_for(event.account, &event.name);
+        let matched = matched(view, &event, position, accepted_at);
 
         let (account, id, name) = (event.account, event.id.clone(), event.name.clone());
         let delivery = DeliveryRecord {
@@ -126,6 +130,16 @@ impl Matcher {
             known_type: known.is_some(),
         })
     }
+}
+
+/// Who gets an event. It is read once, when the first filter asks for it.
+fn matched(view: &View, event: &Event, position: Position, accepted_at: AcceptedAt) -> Matched {
+    let info = match &event.info {
+        Some(info) => Cow::Borrowed(info.as_str()),
+        None => Cow::Owned(position.event_info(accepted_at)),
+    };
+    let subject = Subject::new(event, &info);
+    view.webhooks_for(event.account, &event.name, |filter| filter.matches(&subject))
 }
 
 /// One record per partition that has any of the webhooks; more where they are too many for one.
@@ -180,6 +194,7 @@ pub(crate) mod tests {
             authentication: Authentication::None,
             event_types: vec![TypePattern::Any],
             active,
+            filter: None,
             timetable: None,
             ordering: Ordering::default(),
             payload_format: PayloadFormat::default(),

@@ -13,6 +13,7 @@ pub(crate) struct Metrics {
     restarts: Counter<u64>,
     poison: Counter<u64>,
     unknown_types: Counter<u64>,
+    filtered: Counter<u64>,
 }
 
 impl Metrics {
@@ -50,6 +51,12 @@ impl Metrics {
                 "{event}",
                 "Events whose type this version's catalogue does not have, sent as real-time",
             ),
+            filtered: counter(
+                &meter,
+                "angarium.fanout.filtered",
+                "{delivery}",
+                "Webhooks that wanted an event's type and did not get the event, by whether their filter refused it or had no answer",
+            ),
         }
     }
 
@@ -59,6 +66,16 @@ impl Metrics {
             .add(1, &[lane.clone(), KeyValue::new("angarium.matched", records > 0)]);
         self.deliveries
             .add(u64::try_from(records).unwrap_or(u64::MAX), &[lane]);
+    }
+
+    pub(crate) fn filtered(&self, refused: usize, undecided: usize) {
+        for (webhooks, outcome) in [(refused, "refused"), (undecided, "no_answer")] {
+            if webhooks > 0 {
+                let outcome = KeyValue::new("angarium.filter.outcome", outcome);
+                self.filtered
+                    .add(u64::try_from(webhooks).unwrap_or(u64::MAX), &[outcome]);
+            }
+        }
     }
 
     pub(crate) fn restarted(&self) {

@@ -65,7 +65,9 @@ mod tests {
         let mut sight = Sight::of(directory.clone());
         let count = |sight: &Sight| {
             let name = EventName::new("CI_STATS").unwrap();
-            let matched = sight.view().webhooks_for(AccountId::new(1234).unwrap(), &name);
+            let matched = sight
+                .view()
+                .webhooks_for(AccountId::new(1234).unwrap(), &name, |_| Ok(true));
             matched.active.len()
         };
         assert!(sight.is_current());

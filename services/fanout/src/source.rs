@@ -272,6 +272,10 @@ impl Actor<'_> {
         }
         self.forwarding.end_event(record.offset, bytes);
         self.shared.metrics.matched(summary.lane, deliveries.len());
+        let matched = &summary.matched;
+        self.shared
+            .metrics
+            .filtered(matched.filtered.len(), matched.undecided.len());
         self.shared.journal.write(summary.account, entry(&summary));
         Ok(())
     }

@@ -283,6 +283,10 @@ impl RegistryService for Api {
         self.routing.write(request).await
     }
 
+    async fn test_filter(&self, request: Request<v1::TestFilterRequest>) -> Answer<v1::TestFilterResponse> {
+        Ok(Response::new(request::test_filter(request.into_inner())?))
+    }
+
     async fn list_event_types(
         &self,
         _request: Request<v1::ListEventTypesRequest>,

@@ -3,8 +3,9 @@
 mod authentication;
 
 use angarium_model::{
-    Account, ApiKey, DeadLetter, Grant, MaxGroupBytes, MaxGroupEvents, MaxInFlight, MaxRequestsPerSecond,
-    MaxWebhooks, Ordering, PayloadFormat, TargetUrl, TimetableSpec, TypePattern, Webhook,
+    Account, ApiKey, DeadLetter, FilterText, Grant, MaxGroupBytes, MaxGroupEvents, MaxInFlight,
+    MaxRequestsPerSecond, MaxWebhooks, Ordering, PayloadFormat, TargetUrl, TimetableSpec, TypePattern,
+    Webhook,
 };
 use angarium_model::{Previous, SecretHash};
 use angarium_proto::FieldError;
@@ -79,6 +80,7 @@ pub(crate) struct WebhookPatch {
     pub(crate) target_url: Option<TargetUrl>,
     pub(crate) authentication: Option<NewAuthentication>,
     pub(crate) event_types: Option<Vec<TypePattern>>,
+    pub(crate) filter: Option<Option<FilterText>>,
     pub(crate) active: Option<bool>,
     pub(crate) timetable: Option<Option<TimetableSpec>>,
     /// Its own number of calls at once does not count: that is [`WebhookPatch::max_in_flight`].
@@ -105,7 +107,12 @@ impl WebhookPatch {
         webhook.name = self.name.unwrap_or(webhook.name);
         webhook.description = self.description.unwrap_or(webhook.description);
         webhook.target_url = self.target_url.unwrap_or(webhook.target_url);
+        let (types, filter) = (self.event_types.is_some(), self.filter.is_some());
         webhook.event_types = self.event_types.unwrap_or(webhook.event_types);
+        webhook.filter = self.filter.unwrap_or(webhook.filter);
+        if types || filter {
+            try_filter(&webhook)?;
+        }
         webhook.switch(self.active.unwrap_or(webhook.active));
         webhook.timetable = self.timetable.unwrap_or(webhook.timetable);
         webhook.ordering = ordering(webhook.ordering, self.ordering, self.max_in_flight)?;
@@ -122,6 +129,12 @@ impl WebhookPatch {
         webhook.authentication = authentication;
         Ok((webhook, new_secret))
     }
+}
+
+/// Whether a webhook's filter and its types go together.
+pub(crate) fn try_filter(webhook: &Webhook) -> Result<(), Refusal> {
+    angarium_webhooks::try_filter(webhook)
+        .map_err(|FieldError { field, message }| Refusal::field(&format!("webhook.{field}"), message))
 }
 
 /// The ordering as it will be. How many calls there may be at once is kept as long as the webhook is unordered, and

@@ -1,6 +1,7 @@
 //! Checks what callers send. Every mistake of a request is told at once, with the path of its field.
 
 mod api_key;
+mod filter;
 mod patch;
 mod secret;
 mod webhook;
@@ -21,6 +22,7 @@ use crate::refusal::Refusal;
 pub(crate) use api_key::{
     api_key_name, create_api_key, delete_api_key, home, read_api_key, rotate_api_key, update_api_key,
 };
+pub(crate) use filter::test_filter;
 pub(crate) use patch::update_webhook;
 pub(crate) use secret::{revoke_secret, rotate_secret};
 pub(crate) use webhook::create_webhook;

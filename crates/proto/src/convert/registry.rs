@@ -1,7 +1,8 @@
 //! Accounts and webhooks.
 
 use angarium_model::{
-    Account, AccountId, DeadLetter, Revision, TargetUrl, TimetableSpec, TypePattern, Webhook, WebhookId,
+    Account, AccountId, DeadLetter, FilterText, Revision, TargetUrl, TimetableSpec, TypePattern, Webhook,
+    WebhookId,
 };
 
 use super::{authentication, settings, take};
@@ -90,6 +91,9 @@ pub fn webhook_from_wire(wire: v1::Webhook) -> Result<Webhook, Vec<FieldError>> 
     let target_url = take(TargetUrl::parse(&wire.target_url), "target_url", &mut errors);
     let authentication = authentication::from_wire(wire.authentication, &mut errors);
     let event_types = event_types_from_wire(&wire.event_types, &mut errors);
+    let filter = (!wire.filter.is_empty())
+        .then(|| take(FilterText::new(&wire.filter), "filter", &mut errors))
+        .flatten();
     let ordering = settings::ordering_from_wire(wire.ordering, wire.limits.as_ref(), &mut errors);
     let payload_format = settings::payload_format_from_wire(wire.payload_format, &mut errors);
     let limits = settings::limits_from_wire(wire.limits.as_ref(), &mut errors);
@@ -107,6 +111,7 @@ pub fn webhook_from_wire(wire: v1::Webhook) -> Result<Webhook, Vec<FieldError>> 
                 target_url,
                 authentication,
                 event_types,
+                filter,
                 active,
                 timetable: wire.timetable.map(|t| TimetableSpec {
                     cron: t.cron,
@@ -158,6 +163,10 @@ pub fn webhook_to_wire(webhook: &Webhook, secrets: Secrets) -> v1::Webhook {
         target_url: webhook.target_url.to_string(),
         authentication: Some(authentication::to_wire(&webhook.authentication, secrets)),
         event_types: webhook.event_types.iter().map(ToString::to_string).collect(),
+        filter: webhook
+            .filter
+            .as_ref()
+            .map_or_else(String::new, |filter| filter.as_str().to_owned()),
         active: Some(webhook.active),
         timetable: webhook.timetable.as_ref().map(|t| v1::Timetable {
             cron: t.cron.clone(),
@@ -219,6 +228,7 @@ mod tests {
     fn unusual() -> v1::Webhook {
         v1::Webhook {
             active: Some(false),
+            filter: "data.loType == 'course'".into(),
             ordering: v1::Ordering::Unordered.into(),
             payload_format: v1::PayloadFormat::Cloudevents.into(),
             limits: Some(v1::Limits {

@@ -33,6 +33,7 @@ pub(crate) fn webhook(number: u8, active: bool, revision: i64) -> Webhook {
         authentication: Authentication::None,
         event_types: vec![TypePattern::Exact(EventName::new("CI_STATS").expect("a name"))],
         active,
+        filter: None,
         timetable: Some(TimetableSpec {
             cron: "*/30 * * * * *".into(),
             time_zone: String::new(),

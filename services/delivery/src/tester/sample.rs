@@ -2,34 +2,14 @@
 
 use std::sync::Arc;
 
-use angarium_model::{AcceptedAt, AccountId, Catalogue, Position, Revision, TypePattern, Webhook};
-use bytes::Bytes;
-use serde::Deserialize;
-use serde_json::value::RawValue;
+use angarium_model::{AcceptedAt, AccountId, Catalogue, EventInfo, Position, Revision, TypePattern, Webhook};
+use angarium_webhooks::example;
 
 use crate::group::{Group, Item};
 use crate::record::Delivery;
 
 /// What a webhook is tested with that names no type in full.
 const ANY: &str = "CI_STATS";
-
-/// The envelope of an example (E4).
-#[derive(Deserialize)]
-struct Envelope<'a> {
-    #[serde(borrow)]
-    events: [Event<'a>; 1],
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Event<'a> {
-    event_id: String,
-    event_name: String,
-    timestamp: u64,
-    event_info: String,
-    #[serde(borrow)]
-    data: &'a RawValue,
-}
 
 /// The first type that the webhook names in full; else one that every receiver may know.
 pub(super) fn default_type(webhook: &Webhook) -> &'static str {
@@ -42,23 +22,17 @@ pub(super) fn default_type(webhook: &Webhook) -> &'static str {
 
 /// A group with the example of a type of the catalogue, for an account. Its id is new each time, and begins as that of no
 /// delivery does.
-#[expect(
-    clippy::expect_used,
-    reason = "the catalogue is fixed, and a test reads every example"
-)]
+#[expect(clippy::expect_used, reason = "who names a type has looked it up")]
 pub(super) fn group(account: AccountId, event_type: &'static str) -> Group {
-    let event = Catalogue
-        .get(event_type)
-        .and_then(|known| serde_json::from_str::<Envelope<'_>>(known.example).ok())
-        .map(|Envelope { events: [event] }| event)
-        .expect("the catalogue has an example of each type");
+    let known = Catalogue.get(event_type).expect("the type is in the catalogue");
+    let event = example(known, account);
     let delivery = Delivery {
         account,
-        event_id: event.event_id,
-        event_name: event.event_name,
-        timestamp: event.timestamp,
-        event_info: event.event_info,
-        data: Bytes::copy_from_slice(event.data.get().as_bytes()),
+        event_id: event.id.into_string(),
+        event_name: event.name.into_string(),
+        timestamp: event.timestamp.get(),
+        event_info: event.info.map(EventInfo::into_string).unwrap_or_default(),
+        data: event.data.into_bytes(),
         // It is in no topic, and who builds the body does not look at these.
         source: Position {
             partition: 0,

@@ -137,6 +137,7 @@ fn stored(url: &str, secret: Option<&str>) -> Webhook {
             .map(|text| TypePattern::parse(text).unwrap())
             .to_vec(),
         active: false,
+        filter: None,
         timetable: None,
         ordering: Ordering::default(),
         payload_format: PayloadFormat::default(),

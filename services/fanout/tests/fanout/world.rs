@@ -331,6 +331,7 @@ fn with_id(id: WebhookId, account_id: u64, types: &[&str], active: bool) -> Webh
             .map(|text| TypePattern::parse(text).unwrap())
             .collect(),
         active,
+        filter: None,
         timetable: None,
         ordering: Ordering::default(),
         payload_format: PayloadFormat::default(),

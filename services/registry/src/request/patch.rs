@@ -15,6 +15,7 @@ const DESCRIPTION: &str = "description";
 const TARGET_URL: &str = "target_url";
 const AUTHENTICATION: &str = "authentication";
 const EVENT_TYPES: &str = "event_types";
+const FILTER: &str = "filter";
 const ACTIVE: &str = "active";
 const TIMETABLE: &str = "timetable";
 const ORDERING: &str = "ordering";
@@ -25,12 +26,13 @@ const MAX_GROUP_BYTES: &str = "limits.max_group_bytes";
 const MAX_REQUESTS_PER_SECOND: &str = "limits.max_requests_per_second";
 const MAX_IN_FLIGHT: &str = "limits.max_in_flight";
 const DEAD_LETTER: &str = "dead_letter";
-const ALL: [&str; 15] = [
+const ALL: [&str; 16] = [
     NAME,
     DESCRIPTION,
     TARGET_URL,
     AUTHENTICATION,
     EVENT_TYPES,
+    FILTER,
     ACTIVE,
     TIMETABLE,
     ORDERING,
@@ -111,6 +113,7 @@ fn patch(webhook: Webhook, mask: &Mask, now_ms: i64) -> Result<WebhookPatch, Ref
         target_url: mask.names(TARGET_URL).then_some(webhook.target_url),
         authentication: mask.names(AUTHENTICATION).then_some(authentication),
         event_types: mask.names(EVENT_TYPES).then_some(webhook.event_types),
+        filter: mask.names(FILTER).then_some(webhook.filter),
         active: mask.names(ACTIVE).then_some(webhook.active),
         timetable: mask.names(TIMETABLE).then_some(webhook.timetable),
         ordering: mask.names(ORDERING).then_some(webhook.ordering),
@@ -143,6 +146,9 @@ fn without_the_rest(mut wire: v1::Webhook, mask: &Mask) -> v1::Webhook {
     }
     if !mask.names(EVENT_TYPES) {
         wire.event_types = vec!["*".to_owned()];
+    }
+    if !mask.names(FILTER) {
+        wire.filter = String::new();
     }
     if !mask.names(TIMETABLE) {
         wire.timetable = None;

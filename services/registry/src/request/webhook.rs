@@ -7,6 +7,7 @@ use angarium_proto::{FieldError, InvalidWire, under};
 use uuid::Uuid;
 
 use super::{Grounds, required};
+use crate::patch::try_filter;
 use crate::plan::Write;
 use crate::refusal::Refusal;
 
@@ -18,6 +19,7 @@ pub(crate) fn create_webhook(request: v1::CreateWebhookRequest, on: Grounds<'_>)
     let mut errors = Vec::new();
     vet(&wire.target_url, on.egress, &mut errors);
     let webhook = checked(wire, errors, angarium_webhooks::check_new)?;
+    try_filter(&webhook)?;
     let authentication = match webhook.authentication {
         given @ (Authentication::None | Authentication::Basic { .. } | Authentication::Header { .. }) => {
             given

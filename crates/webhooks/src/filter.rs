@@ -1,0 +1,84 @@
+//! Filters of webhooks, as those write them who do not run them: what can be told of one before an event comes.
+
+use angarium_filter::{Failure, Filter, Problem, Subject};
+use angarium_model::{AccountId, Catalogue, EventName, EventType, Webhook};
+use angarium_proto::FieldError;
+
+use crate::sample::example;
+
+/// The field.
+pub const FILTER: &str = "filter";
+
+/// The most types that a refusal names: what is wrong with one is wrong with the others as a rule.
+const MAX_NAMED: usize = 3;
+
+/// Parses an expression; each mistake is one of the field.
+///
+/// # Errors
+/// Every mistake.
+pub fn parse_filter(text: &str, field: &str) -> Result<Filter, Vec<FieldError>> {
+    let errors = |problems: Vec<Problem>| {
+        let error = |problem: &Problem| FieldError::new(field, problem.to_string());
+        problems.iter().map(error).collect()
+    };
+    Filter::parse(text).map_err(errors)
+}
+
+/// Tries a webhook's filter on the catalogue's example of each type that it takes. It is refused when it has no answer for
+/// any of them, for then it is misspelt, most likely. When it has one for some, it may be meant for those: what is left
+/// out of an example, or comes in some events only, is asked for with `has(…)`.
+///
+/// # Errors
+/// The mistake, of the field `filter`.
+pub fn try_filter(webhook: &Webhook) -> Result<(), FieldError> {
+    let Some(text) = &webhook.filter else {
+        return Ok(());
+    };
+    let filter = Filter::parse(text.as_str()).map_err(|problems| {
+        let first = problems.first().map(ToString::to_string);
+        FieldError::new(FILTER, first.unwrap_or_default())
+    })?;
+    let mut failures = Vec::new();
+    for known in taken(webhook) {
+        match on_example(&filter, known, webhook.account) {
+            Ok(_) => return Ok(()),
+            Err(failure) => failures.push((known.name, failure)),
+        }
+    }
+    let Some((first, why)) = failures.first() else {
+        return Ok(());
+    };
+    let same: Vec<_> = failures
+        .iter()
+        .filter(|(_, other)| other == why)
+        .map(|(name, _)| *name)
+        .collect();
+    let examples = match same.as_slice() {
+        [_] => (*first).to_owned(),
+        some if some.len() <= MAX_NAMED => some.join(", "),
+        many => format!("{first} and {} more types", many.len() - 1),
+    };
+    let problem = why.problem();
+    let place = problem
+        .place
+        .map(|place| format!("{place}: "))
+        .unwrap_or_default();
+    let message = format!(
+        "{place}on the example of {examples}: {}; no type that the webhook takes has an answer",
+        problem.message
+    );
+    Err(FieldError::new(FILTER, message))
+}
+
+fn on_example(filter: &Filter, known: EventType, account: AccountId) -> Result<bool, Failure> {
+    let event = example(known, account);
+    let info = event.info.as_ref().map_or("", |info| info.as_str());
+    filter.matches(&Subject::new(&event, info))
+}
+
+fn taken(webhook: &Webhook) -> impl Iterator<Item = EventType> + '_ {
+    Catalogue.types().filter(|known| {
+        let takes = |name| webhook.event_types.iter().any(|pattern| pattern.matches(&name));
+        EventName::new(known.name).is_ok_and(takes)
+    })
+}
