@@ -40,6 +40,11 @@ impl Filters {
         }
     }
 
+    #[cfg(test)]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.len() == 0
+    }
+
     /// Whether the webhook wants the event; one without a filter does.
     pub(crate) fn ask(
         &self,

@@ -188,7 +188,11 @@ impl Revisions {
 mod tests {
     use std::collections::HashMap;
 
-    use angarium_model::{Authentication, Limits, Ordering, PayloadFormat, TargetUrl, TypePattern};
+    use angarium_filter::Subject;
+    use angarium_model::{
+        Authentication, Event, EventId, FilterText, JsonObject, Limits, Ordering, PayloadFormat, TargetUrl,
+        Timestamp, TypePattern,
+    };
     use proptest::prelude::*;
 
     use super::*;
@@ -237,13 +241,30 @@ mod tests {
         }
     }
 
+    /// Filters that are, for any event, none, true, false, and without an answer.
+    const FILTERS: [Option<&str>; 4] = [None, Some("true"), Some("1 == 2"), Some("1 / 0 == 1")];
+
     /// A webhook created or changed, or (with no patterns) deleted.
-    fn edit() -> impl Strategy<Value = (u8, Vec<usize>, bool)> {
+    fn edit() -> impl Strategy<Value = (u8, Vec<usize>, bool, usize)> {
         (
             0_u8..12,
             prop::collection::vec(0..PATTERNS.len(), 0..5),
             any::<bool>(),
+            0..FILTERS.len(),
         )
+    }
+
+    /// Asks a filter for an event without anything in it.
+    fn ask(filter: &Filter) -> Result<bool, Failure> {
+        let event = Event {
+            account: AccountId::new(1).unwrap(),
+            id: EventId::new("1").unwrap(),
+            name: EventName::new("CI_STATS").unwrap(),
+            timestamp: Timestamp::new(1),
+            info: None,
+            data: JsonObject::parse("{}".into()).unwrap(),
+        };
+        filter.matches(&Subject::new(&event, ""))
     }
 
     proptest! {
@@ -251,8 +272,9 @@ mod tests {
         fn w1_the_index_finds_what_a_scan_of_all_webhooks_finds(edits in prop::collection::vec(edit(), 0..80)) {
             let mut view = View::default();
             let mut plain: HashMap<u8, Webhook> = HashMap::new();
-            for (number, patterns, active) in edits {
-                let webhook = webhook(number, u64::from(number % 3), &patterns, active);
+            for (number, patterns, active, filter) in edits {
+                let filter = FILTERS[filter].map(|text| FilterText::new(text).unwrap());
+                let webhook = Webhook { filter, ..webhook(number, u64::from(number % 3), &patterns, active) };
                 if patterns.is_empty() {
                     plain.remove(&number);
                     view.apply_part(vec![Edit::DropWebhook(webhook.id)]);
@@ -264,22 +286,27 @@ mod tests {
             for (account, name) in (0..4).flat_map(|account| NAMES.map(|name| (account, name))) {
                 let account = AccountId::new(account).unwrap();
                 let name = EventName::new(name).unwrap();
-                let scan = |active| {
+                let scan = |active, filters: &[Option<&str>]| {
                     let wanted = plain.values().filter(|webhook| {
                         webhook.account == account
                             && webhook.active == active
+                            && filters.contains(&webhook.filter.as_ref().map(FilterText::as_str))
                             && webhook.event_types.iter().any(|pattern| pattern.matches(&name))
                     });
                     let mut ids: Vec<_> = wanted.map(|webhook| webhook.id).collect();
                     ids.sort();
                     ids
                 };
-                let found = view.webhooks_for(account, &name, |_| Ok(true));
-                prop_assert_eq!(&found.active, &scan(true));
-                prop_assert_eq!(&found.inactive, &scan(false));
+                let found = view.webhooks_for(account, &name, ask);
+                prop_assert_eq!(&found.active, &scan(true, &FILTERS[..2]));
+                prop_assert_eq!(&found.inactive, &scan(false, &FILTERS));
+                prop_assert_eq!(&found.filtered, &scan(true, &FILTERS[2..3]));
+                let undecided: Vec<_> = found.undecided.iter().map(|(id, _)| *id).collect();
+                prop_assert_eq!(undecided, scan(true, &FILTERS[3..]));
             }
             let all = plain.values().map(|webhook| Edit::DropWebhook(webhook.id)).collect();
             view.apply_part(all);
+            prop_assert!(view.filters.is_empty());
             prop_assert!(view.index.is_empty(), "deleted webhooks left something behind: {:?}", view.index);
         }
     }

@@ -15,8 +15,8 @@ pub(crate) use audit::Audit;
 pub(crate) use key::{GrantArgs, HomeArgs, KeyCommand, KeyCreate, KeyName, KeyRotate, KeyUpdate};
 pub(crate) use replay::{DeadLetters, LaneArg, Replay, ReplayCancel, ReplayStatus, Resend};
 pub(crate) use webhook::{
-    FormatArg, Method, OrDefault, OrderingArg, RevokeSecret, RotateSecret, SendingArgs, TimetableArgs,
-    WebhookChange, WebhookCommand, WebhookCreate, WebhookName, WebhookTest, WebhookUpdate,
+    FormatArg, Method, OrDefault, OrderingArg, RevokeSecret, RotateSecret, SendingArgs, TestFilter,
+    TimetableArgs, WebhookChange, WebhookCommand, WebhookCreate, WebhookName, WebhookTest, WebhookUpdate,
 };
 
 use crate::dev;

@@ -4,6 +4,7 @@ mod account;
 mod audit;
 mod call;
 mod delivery;
+mod file;
 mod key;
 mod publish;
 mod registry;

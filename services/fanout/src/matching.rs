@@ -174,8 +174,8 @@ pub(crate) mod tests {
 
     use angarium_directory::Directory;
     use angarium_model::{
-        Authentication, EventInfo, JsonObject, Limits, Ordering, PayloadFormat, Revision, TargetUrl,
-        Timestamp, TypePattern, Webhook,
+        Authentication, EventInfo, FilterText, JsonObject, Limits, Ordering, PayloadFormat, Revision,
+        TargetUrl, Timestamp, TypePattern, Webhook,
     };
 
     use bytes::Bytes;
@@ -330,6 +330,52 @@ pub(crate) mod tests {
             .unwrap();
         assert_eq!(fanned.deliveries, []);
         assert_eq!(fanned.summary.matched.inactive, [webhook(1, false).id]);
+    }
+
+    fn filtered(number: u16, filter: &str) -> Webhook {
+        Webhook {
+            filter: Some(FilterText::new(filter).unwrap()),
+            ..webhook(number, true)
+        }
+    }
+
+    #[test]
+    fn a_filter_decides_by_the_event_as_receivers_get_it_and_what_has_no_answer_is_not_sent() {
+        let id = |number| webhook(number, true).id;
+        let made = "1725524713000-000007-10488-0";
+        let matcher = matcher(
+            [
+                webhook(1, true),
+                filtered(2, "data.b == 100 && event.eventId == '1'"),
+                filtered(
+                    3,
+                    &format!("event.eventInfo == '{made}' && event.timestamp == 1725604147"),
+                ),
+                filtered(4, "data.b > 100"),
+                filtered(5, "data.missing == 1"),
+                Webhook {
+                    active: false,
+                    ..filtered(6, "data.b == 100")
+                },
+            ],
+            1,
+        );
+        for name in ["CI_STATS", "COURSE_ENROLLMENT_BATCH"] {
+            let fanned = matcher.fan_out(&event(name, None)).unwrap();
+            let ids: Vec<_> = convert::webhook_ids(&decode(&fanned.deliveries[0]).webhook_ids)
+                .unwrap()
+                .collect();
+            assert_eq!(ids, [id(1), id(2), id(3)], "{name}");
+            let matched = &fanned.summary.matched;
+            assert_eq!(
+                (&*matched.filtered, &*matched.inactive),
+                (&[id(4)][..], &[id(6)][..])
+            );
+            let undecided = &matched.undecided;
+            assert_eq!(undecided.len(), 1);
+            assert_eq!(undecided[0].0, id(5));
+            assert!(undecided[0].1.to_string().contains("there is no field missing"));
+        }
     }
 
     #[test]

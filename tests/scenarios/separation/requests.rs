@@ -50,6 +50,10 @@ fn accounts() -> Vec<Named> {
         account: account.clone(),
         update_mask: None,
     };
+    let filter = v1::TestFilterRequest {
+        filter: "has(data.loType)".into(),
+        sample: Some(v1::test_filter_request::Sample::EventType(EVENT.into())),
+    };
     // At a revision that it does not have, here and below: what is there stays.
     let delete = v1::DeleteAccountRequest { id: OWN, revision: 1 };
     vec![
@@ -62,6 +66,7 @@ fn accounts() -> Vec<Named> {
         ("UpdateAccount", update.encode_to_vec()),
         ("DeleteAccount", delete.encode_to_vec()),
         ("ListEventTypes", v1::ListEventTypesRequest {}.encode_to_vec()),
+        ("TestFilter", filter.encode_to_vec()),
         ("Watch", v1::WatchRequest::default().encode_to_vec()),
     ]
 }

@@ -1,5 +1,6 @@
 //! `angarium webhook …`
 
+mod filter;
 mod secret;
 mod sending;
 
@@ -10,6 +11,7 @@ use clap::{ArgGroup, Args, Subcommand};
 use super::replay::{DeadLetters, Replay, ReplayCancel, ReplayStatus, Resend};
 use super::{AtDelivery, AtRegistry};
 
+pub(crate) use filter::{FilterArg, TestFilter};
 pub(crate) use secret::{RevokeSecret, RotateSecret};
 pub(crate) use sending::{FormatArg, OrDefault, OrderingArg, SendingArgs};
 
@@ -31,6 +33,8 @@ pub(crate) enum WebhookCommand {
     Update(Box<WebhookUpdate>),
     /// Send a sample event and show what the receiver answers; exits 0 only if it would count as delivered
     Test(WebhookTest),
+    /// Try a filter on a sample, and show what it looks at there; exits 0 only if the event would be sent
+    TestFilter(TestFilter),
     /// Send again what a webhook was sent before; what comes meanwhile is sent behind it
     Replay(Replay),
     /// Show how far a replay is
@@ -95,6 +99,8 @@ pub(crate) struct WebhookCreate {
     #[arg(long, required = true, value_delimiter = ',')]
     pub(crate) events: Vec<String>,
     #[command(flatten)]
+    pub(crate) filter: FilterArg,
+    #[command(flatten)]
     pub(crate) method: Method,
     /// Write the secret there as JSON, for its owner's eyes alone (mode 0600), and do not show it; the file must not exist
     #[arg(long, value_name = "FILE", conflicts_with_all = ["basic", "header", "no_auth"])]
@@ -134,6 +140,8 @@ pub(crate) struct WebhookChange {
     /// Types of events, separated by commas
     #[arg(long, value_delimiter = ',')]
     pub(crate) events: Option<Vec<String>>,
+    #[command(flatten)]
+    pub(crate) filter: FilterArg,
     #[command(flatten)]
     pub(crate) method: Method,
     #[command(flatten)]

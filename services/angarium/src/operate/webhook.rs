@@ -1,6 +1,7 @@
 //! `angarium webhook …`
 
 mod authentication;
+mod filter;
 mod reseal;
 mod secret;
 mod sending;
@@ -32,7 +33,7 @@ const SUMMARY: [&str; 7] = [
     "url",
 ];
 /// Before those of [`sending`] and the revision.
-const DETAILS: [&str; 11] = [
+const DETAILS: [&str; 12] = [
     "id",
     "account",
     "name",
@@ -42,6 +43,7 @@ const DETAILS: [&str; 11] = [
     "secret",
     "valid secrets",
     "events",
+    "filter",
     "active",
     "timetable",
 ];
@@ -57,6 +59,7 @@ pub(crate) async fn run(command: WebhookCommand) -> anyhow::Result<ExitCode> {
         WebhookCommand::Get(name) => get(name).await,
         WebhookCommand::Update(update) => self::update(*update).await,
         WebhookCommand::Test(test) => return trial::run(test).await,
+        WebhookCommand::TestFilter(test) => return filter::run(test).await,
         WebhookCommand::Replay(asked) => replay::replay(asked).await,
         WebhookCommand::ReplayStatus(asked) => replay::status(asked).await,
         WebhookCommand::ReplayCancel(asked) => replay::cancel(asked).await,
@@ -80,6 +83,7 @@ async fn create(create: WebhookCreate) -> anyhow::Result<()> {
         target_url: create.url,
         authentication: authentication::asked(create.method)?,
         event_types: create.events,
+        filter: create.filter.filter.unwrap_or_default(),
         active: Some(create.active),
         timetable: timetable(create.timetable),
         ..Webhook::default()
@@ -176,6 +180,10 @@ fn changed(name: &WebhookName, change: WebhookChange) -> anyhow::Result<UpdateWe
         webhook.event_types = events;
         paths.push("event_types");
     }
+    if let Some(filter) = change.filter.filter {
+        webhook.filter = filter;
+        paths.push("filter");
+    }
     if let Some(active) = change.active {
         webhook.active = Some(active);
         paths.push("active");
@@ -192,7 +200,7 @@ fn changed(name: &WebhookName, change: WebhookChange) -> anyhow::Result<UpdateWe
     // An empty mask would mean all fields, and so empty most of them.
     if paths.is_empty() {
         let told = WrongUse(
-            "nothing to change: give at least one of --name, --description, --url, --events, \
+            "nothing to change: give at least one of --name, --description, --url, --events, --filter, \
             --active, --cron, --signature, --secret, --basic, --header, --no-auth, --ordering, --payload-format, --max-group-events, \
             --max-group-bytes, --max-requests-per-second, --max-in-flight, --dead-letter-after",
         );
@@ -227,7 +235,12 @@ pub(super) fn json(webhook: &Webhook) -> Value {
         "revision": webhook.revision,
         "createdAtMs": webhook.created_at_ms,
     });
-    for more in [authentication::json(webhook), sending::json(webhook)] {
+    let more = [
+        filter::json(webhook),
+        authentication::json(webhook),
+        sending::json(webhook),
+    ];
+    for more in more {
         if let (Value::Object(all), Value::Object(more)) = (&mut json, more) {
             all.extend(more);
         }
@@ -241,7 +254,7 @@ fn summary(webhook: &Webhook) -> Row {
         webhook.id.clone(),
         webhook.name.clone(),
         sending::state(webhook),
-        webhook.event_types.join(","),
+        filter::types(webhook),
         authentication::proof(webhook).to_owned(),
         sending::brief(webhook),
         webhook.target_url.clone(),
@@ -262,6 +275,7 @@ fn details(webhook: &Webhook) -> Row {
         authentication::secret(webhook).unwrap_or("not shown").to_owned(),
         authentication::valid(webhook),
         webhook.event_types.join(","),
+        filter::cell(webhook),
         sending::state_in_full(webhook),
         timetable.map_or_else(
             || "the default".to_owned(),
@@ -294,8 +308,21 @@ mod tests {
 
     #[test]
     fn an_update_names_exactly_what_was_given() {
-        let request = update(&["--active", "false", "--events", "A,B_*", "--revision", "5"]).unwrap();
-        assert_eq!(request.update_mask.unwrap().paths, ["event_types", "active"]);
+        let request = update(&[
+            "--active",
+            "false",
+            "--events",
+            "A,B_*",
+            "--filter",
+            "",
+            "--revision",
+            "5",
+        ])
+        .unwrap();
+        assert_eq!(
+            request.update_mask.unwrap().paths,
+            ["event_types", "filter", "active"]
+        );
         let webhook = request.webhook.unwrap();
         assert_eq!(
             (webhook.account_id, webhook.id.as_str(), webhook.revision),

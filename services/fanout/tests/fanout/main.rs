@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use angarium_directory::Directory;
 use angarium_fanout::Config;
-use angarium_model::{Catalogue, Lane};
+use angarium_model::{Catalogue, FilterText, Lane, Webhook};
 use angarium_proto::journal::v1::journal_record::Entry;
 use world::{World, account, webhook};
 
@@ -24,6 +24,8 @@ const COURSES: u8 = 2;
 const PROGRESS: u8 = 3;
 const SWITCHED_OFF: u8 = 4;
 const OTHER_ACCOUNT: u8 = 5;
+const REFUSES: u8 = 6;
+const UNDECIDED: u8 = 7;
 
 /// The in-process Kafka gives the partitions of a worker to the next only after this time.
 const SESSION: Duration = Duration::from_secs(6);
@@ -368,7 +370,16 @@ async fn the_journal_tells_who_gets_an_event_and_who_would_have() {
         webhook(EVERYTHING, 1234, &["*"], true),
         webhook(SWITCHED_OFF, 1234, &["*"], false),
     );
-    let worker = world.fanout(config(), [on.clone(), off.clone()]);
+    let filtered = |number, text| Webhook {
+        filter: Some(FilterText::new(text).unwrap()),
+        ..webhook(number, 1234, &["*"], true)
+    };
+    let (refuses, undecided) = (
+        filtered(REFUSES, "data.secret != 1"),
+        filtered(UNDECIDED, "data.secret == data.none"),
+    );
+    let all = [on.clone(), off.clone(), refuses.clone(), undecided.clone()];
+    let worker = world.fanout(config(), all);
     let mut journal = world.journal(2).await;
     journal.sort_by_key(|record| std::cmp::Reverse(record.account_id));
     let Some(Entry::Matched(matched)) = &journal[0].entry else {
@@ -376,6 +387,14 @@ async fn the_journal_tells_who_gets_an_event_and_who_would_have() {
     };
     assert_eq!(matched.webhook_ids, [on.id.to_string()]);
     assert_eq!(matched.inactive_webhook_ids, [off.id.to_string()]);
+    assert_eq!(matched.filtered_webhook_ids, [refuses.id.to_string()]);
+    let told: Vec<_> = matched
+        .undecided
+        .iter()
+        .map(|told| (told.webhook_id.as_str(), told.reason.as_str()))
+        .collect();
+    let reason = "line 1, column 20: there is no field none; has(…) tells whether there is one";
+    assert_eq!(told, [(undecided.id.to_string().as_str(), reason)]);
     assert_eq!(matched.event.as_ref().unwrap().event_name, "CI_STATS");
     let Some(Entry::Matched(nobody)) = &journal[1].entry else {
         panic!("{journal:?}")

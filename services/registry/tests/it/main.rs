@@ -13,6 +13,8 @@ mod disabling;
 #[cfg(test)]
 mod durability;
 #[cfg(test)]
+mod filters;
+#[cfg(test)]
 mod harness;
 #[cfg(test)]
 mod reflection;

@@ -1,16 +1,14 @@
 //! How calls prove who sends them: from flags to the webhook, and from the webhook to plain words.
 
-use std::fs;
-use std::io::{self, Read as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use angarium_proto::registry::v1::authentication::Method as Proof;
 use angarium_proto::registry::v1::{
     Authentication, BasicAuthentication, HeaderAuthentication, NoAuthentication, Signature, Webhook,
 };
-use anyhow::Context;
 use serde_json::{Value, json};
 
+use super::super::file;
 use crate::cli::Method;
 use crate::output::time;
 
@@ -50,15 +48,7 @@ fn kept_or_read(file: Option<PathBuf>, flag: &str) -> anyhow::Result<String> {
     let Some(file) = file else {
         return Ok(String::new());
     };
-    let text = if file == Path::new("-") {
-        let mut text = String::new();
-        io::stdin()
-            .read_to_string(&mut text)
-            .with_context(|| format!("{flag}: cannot read standard input"))?;
-        text
-    } else {
-        fs::read_to_string(&file).with_context(|| format!("{flag}: cannot read {}", file.display()))?
-    };
+    let text = file::read(&file, flag)?;
     let line = text.strip_suffix('\n').unwrap_or(&text);
     let line = line.strip_suffix('\r').unwrap_or(line);
     anyhow::ensure!(!line.is_empty(), "{flag}: {} is empty", file.display());
@@ -196,7 +186,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("password");
         let read = |text: &str| {
-            fs::write(&path, text).unwrap();
+            std::fs::write(&path, text).unwrap();
             kept_or_read(Some(path.clone()), "--password-file")
         };
         for text in ["open sesame", "open sesame\n", "open sesame\r\n"] {
