@@ -2,6 +2,7 @@
 
 mod account;
 mod audit;
+mod event_type;
 mod key;
 mod replay;
 mod webhook;
@@ -12,6 +13,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use account::AccountCommand;
 pub(crate) use audit::Audit;
+pub(crate) use event_type::{EventTypeCommand, EventTypeGet};
 pub(crate) use key::{GrantArgs, HomeArgs, KeyCommand, KeyCreate, KeyName, KeyRotate, KeyUpdate};
 pub(crate) use replay::{DeadLetters, LaneArg, Replay, ReplayCancel, ReplayStatus, Resend};
 pub(crate) use webhook::{
@@ -73,6 +75,11 @@ pub(crate) enum Command {
     Webhook {
         #[command(subcommand)]
         command: WebhookCommand,
+    },
+    /// Look at the catalogue of event types
+    EventType {
+        #[command(subcommand)]
+        command: EventTypeCommand,
     },
     /// Create, look at, change, replace and revoke API keys
     Key {

@@ -4,6 +4,7 @@ mod account;
 mod audit;
 mod call;
 mod delivery;
+mod event_type;
 mod file;
 mod key;
 mod publish;
@@ -14,6 +15,7 @@ mod webhook;
 
 pub(crate) use account::run as account;
 pub(crate) use audit::run as audit;
+pub(crate) use event_type::run as event_type;
 pub(crate) use key::run as key;
 pub(crate) use publish::exchange;
 pub(crate) use publish::run as publish;

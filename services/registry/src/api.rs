@@ -2,7 +2,8 @@
 
 use std::pin::Pin;
 
-use angarium_model::{AccountId, Catalogue, EventType, KeyId, Lane, WebhookId};
+use angarium_catalogue::{Described, described};
+use angarium_model::{AccountId, Catalogue, KeyId, Lane, WebhookId};
 use angarium_proto::convert::{Secrets, account_to_wire, api_key_to_wire, webhook_to_wire};
 use angarium_proto::registry::v1::registry_service_server::RegistryService;
 use angarium_proto::registry::v1::{self, EventClass};
@@ -291,15 +292,17 @@ impl RegistryService for Api {
         &self,
         _request: Request<v1::ListEventTypesRequest>,
     ) -> Answer<v1::ListEventTypesResponse> {
-        let wire = |known: EventType| v1::EventType {
-            name: known.name.to_owned(),
-            event_class: match known.lane {
+        let wire = |known: Described| v1::EventType {
+            name: known.event_type.name.to_owned(),
+            event_class: match known.event_type.lane {
                 Lane::Realtime => EventClass::Realtime.into(),
                 Lane::Batch => EventClass::Batch.into(),
             },
-            example: known.example.to_owned(),
+            example: known.event_type.example.to_owned(),
+            description: known.description.to_owned(),
+            schema: known.schema().to_string(),
         };
-        let event_types = Catalogue.types().map(wire).collect();
+        let event_types = Catalogue.types().filter_map(described).map(wire).collect();
         Ok(Response::new(v1::ListEventTypesResponse { event_types }))
     }
 

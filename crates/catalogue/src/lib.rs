@@ -1,0 +1,17 @@
+//! What the types of the event catalogue mean: for people, for producers that want their mistakes told, and for receivers
+//! that want their code made.
+//!
+//! - [`described`] says what each type is sent for (E8) and gives the JSON Schema of its `data` (E6): strict where the
+//!   published samples agree, tolerant where they differ, such as the spellings of `loType` and the two units of time (E5).
+//!   Fields that it does not name are allowed: a product adds some.
+//! - [`violations`] holds `data` against it, for ingest.
+//! - [`openapi`] is what receivers get as an OpenAPI 3.1 document: the body and the headers of a POST.
+
+mod described;
+mod openapi;
+mod schema;
+mod validate;
+
+pub use described::{Described, described};
+pub use openapi::openapi;
+pub use validate::{MAX_VIOLATIONS, Violation, violations};
