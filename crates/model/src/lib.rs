@@ -19,6 +19,6 @@ pub use lane::Lane;
 pub use webhook::{
     Account, Authentication, Bounded, DeadLetter, DetailTooLong, Disabled, DisabledReason, FilterText,
     Fingerprint, InvalidWebhook, Limits, MaxAttempts, MaxGroupBytes, MaxGroupEvents, MaxInFlight,
-    MaxRequestsPerSecond, MaxWebhooks, Ordering, OutOfBounds, PayloadFormat, PreviousSecret, Revision,
-    SecretText, Signing, TargetUrl, TimetableSpec, TypePattern, Webhook,
+    MaxRequestsPerSecond, MaxWebhooks, Ordering, OutOfBounds, PayloadFormat, PreviousSecret, Reaction,
+    Revision, SecretText, Signing, Strictness, TargetUrl, TimetableSpec, TypePattern, Webhook,
 };

@@ -49,10 +49,43 @@ pub struct Account {
     pub name: String,
     /// The most webhooks that it may have (W3); `None` for what the installation allows.
     pub max_webhooks: Option<MaxWebhooks>,
+    /// What ingest does about events that are not as the catalogue says.
+    pub strictness: Strictness,
     /// The version of this account.
     pub revision: Revision,
     /// Unix milliseconds.
     pub created_at_ms: i64,
+}
+
+/// What is done about an event that is not as the catalogue says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Reaction {
+    /// It is accepted, and nothing is said.
+    Accept,
+    /// It is accepted, and its producer is told.
+    Warn,
+    /// It is refused.
+    Refuse,
+}
+
+/// How strict an account is with its producers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Strictness {
+    /// When the catalogue lacks the type. What is accepted goes to webhooks that take all types, or all that begin so,
+    /// as it happens.
+    pub unknown_types: Reaction,
+    /// When `data` is not as the schema of its type says (E6).
+    pub schema_violations: Reaction,
+}
+
+impl Default for Strictness {
+    /// Types must be known, for a misspelt one reaches nobody; `data` is the product's own (E4).
+    fn default() -> Self {
+        Self {
+            unknown_types: Reaction::Refuse,
+            schema_violations: Reaction::Accept,
+        }
+    }
 }
 
 /// Where, how and when events of an account are sent (W1).

@@ -6,6 +6,7 @@ mod delivery;
 mod event;
 mod registry;
 mod settings;
+mod strictness;
 
 pub use access::{api_key_from_wire, api_key_to_wire, grant_from_wire, grant_to_wire};
 pub use delivery::{append_webhook_id, delivery_of, lane_from_wire, lane_to_wire, webhook_ids};

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub(crate) use account::AccountCommand;
+pub(crate) use account::{AccountCommand, ReactionArg};
 pub(crate) use audit::Audit;
 pub(crate) use event_type::{EventTypeCommand, EventTypeGet};
 pub(crate) use key::{GrantArgs, HomeArgs, KeyCommand, KeyCreate, KeyName, KeyRotate, KeyUpdate};

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
+use angarium_model::Strictness;
 use angarium_runtime::access::OperatorKey;
 
 /// The settings of ingest.
@@ -48,6 +49,15 @@ impl Config {
     pub(crate) fn call_timeout(&self) -> Duration {
         self.traffic.read_timeout + self.idempotency.timeout * 3 + self.produce_timeout
     }
+}
+
+/// What events of a request are held against.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rules {
+    /// Those of the installation.
+    pub(crate) limits: Limits,
+    /// That of their account.
+    pub(crate) strictness: Strictness,
 }
 
 /// How much one request may bring.

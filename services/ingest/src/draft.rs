@@ -1,10 +1,6 @@
 //! An event as its producer sent it: every field checked, defaults not yet filled in.
 
-use std::fmt;
-
-use angarium_model::{
-    AccountId, Catalogue, Event, EventId, EventInfo, EventName, InvalidId, JsonObject, Timestamp,
-};
+use angarium_model::{AccountId, Event, EventId, EventInfo, EventName, InvalidId, JsonObject, Timestamp};
 use sha2::{Digest as _, Sha256};
 use uuid::{NoContext, Uuid};
 
@@ -77,36 +73,6 @@ fn minted_id(now_ms: u64) -> EventId {
     let id = Uuid::new_v7(uuid::Timestamp::from_unix(NoContext, now_ms / 1_000, nanos));
     #[expect(clippy::expect_used, reason = "a UUID has 36 bytes, and an id may have 256")]
     EventId::new(id.to_string()).expect("an id")
-}
-
-/// Checks a type's name against the catalogue.
-///
-/// # Errors
-/// What is wrong, for the producer; the nearest known name if one is near.
-pub(crate) fn event_name(name: &str) -> Result<EventName, UnknownType<'_>> {
-    Catalogue
-        .get(name)
-        .and_then(|known| EventName::new(known.name).ok())
-        .ok_or(UnknownType(name))
-}
-
-/// A name that is not in the catalogue. The nearest one is looked for only where it is told.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct UnknownType<'a>(&'a str);
-
-impl fmt::Display for UnknownType<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.is_empty() {
-            return f
-                .write_str("must not be empty: name a type of the catalogue, for example COURSE_ENROLLMENT");
-        }
-        let shown = shortened(self.0);
-        write!(f, "{shown:?} is not a known event type; ")?;
-        match Catalogue.nearest(&shown) {
-            Some(nearest) => write!(f, "did you mean {nearest}?"),
-            None => f.write_str("use one of the catalogue, for example COURSE_ENROLLMENT"),
-        }
-    }
 }
 
 /// Checks a producer's id.
@@ -215,15 +181,6 @@ mod tests {
             id.get_timestamp().unwrap().to_unix(),
             (1_727_414_643, 123_000_000)
         );
-    }
-
-    #[test]
-    fn an_unknown_type_names_the_nearest_known_one() {
-        let told = |name: &str| event_name(name).unwrap_err().to_string();
-        assert!(told("COURSE_ENROLMENT").contains("did you mean COURSE_ENROLLMENT?"));
-        assert!(told("course_completed").contains("did you mean COURSE_COMPLETED?"));
-        assert!(told("INVOICE").contains("catalogue"));
-        assert!(told(&"X".repeat(1_000_000)).len() < 200);
     }
 
     #[test]

@@ -22,7 +22,7 @@ use tonic_types::{ErrorDetails, StatusExt as _};
 use crate::accept::{Accepted, Failure, Refused};
 use crate::budget::Share;
 use crate::metrics::Reason;
-use crate::problem::{Kind, Part, Problems, Shape};
+use crate::problem::{Kind, Part, Problem, Problems, Shape, Warnings};
 use crate::refusal;
 use crate::service::Core;
 use crate::trace::TraceParent;
@@ -63,8 +63,10 @@ impl PublisherService for Publisher {
         let v1::PublishRequest { account_id, events } = request.into_inner();
         let published = publish(&self.core, (account_id, access), events, trace.as_ref()).await;
         match published {
-            Ok(accepted) => Ok(Response::new(v1::PublishResponse {
+            Ok((accepted, warnings)) => Ok(Response::new(v1::PublishResponse {
                 accepted: accepted.into_iter().map(to_wire).collect(),
+                warning_count: u32::try_from(warnings.total).unwrap_or(u32::MAX),
+                warnings: warnings_to_wire(&warnings, &Shape::Message),
             })),
             Err((status, reason)) => {
                 self.core.acceptor.metrics.refused(reason);
@@ -97,7 +99,7 @@ async fn publish(
     (account, access): (u64, Access),
     events: Vec<v1::Event>,
     trace: Option<&TraceParent>,
-) -> Result<Vec<Accepted>, (Status, Reason)> {
+) -> Result<(Vec<Accepted>, Warnings), (Status, Reason)> {
     core.look_for([account], access).await;
     let account = known_account(core, account, access)?;
     let invalid = |problems: Problems| {
@@ -106,20 +108,31 @@ async fn publish(
             refusal::reason(&problems),
         )
     };
-    let drafts = check::all(events, &core.config.limits).map_err(invalid)?;
-    core.acceptor
-        .accept_all(account, drafts, trace)
-        .await
-        .map_err(|refused| match refused {
-            Refused::Conflicts(conflicts) => {
-                let mut problems = Problems::none(Shape::Message);
-                for (index, conflict) in conflicts {
-                    problems.add(Kind::Fields, refusal::conflict(index, conflict, &Shape::Message));
+    let (drafts, warnings) = check::all(events, &core.rules(account)).map_err(invalid)?;
+    let accepted =
+        core.acceptor
+            .accept_all(account, drafts, trace)
+            .await
+            .map_err(|refused| match refused {
+                Refused::Conflicts(conflicts) => {
+                    let mut problems = Problems::none(Shape::Message);
+                    for (index, conflict) in conflicts {
+                        problems.add(Kind::Fields, refusal::conflict(index, conflict, &Shape::Message));
+                    }
+                    (status_of(&problems, Code::AlreadyExists), Reason::Conflict)
                 }
-                (status_of(&problems, Code::AlreadyExists), Reason::Conflict)
-            }
-            Refused::Failed { event, failure } => failed(event, failure),
-        })
+                Refused::Failed { event, failure } => failed(event, failure),
+            })?;
+    core.acceptor.metrics.warned(warnings.total);
+    Ok((accepted, warnings))
+}
+
+fn warnings_to_wire(warnings: &Warnings, shape: &Shape) -> Vec<v1::Warning> {
+    let warning = |problem: &Problem| v1::Warning {
+        field: shape.path(&problem.part),
+        message: problem.detail.clone(),
+    };
+    warnings.listed.iter().map(warning).collect()
 }
 
 /// The account, if it exists and the caller sees it. Call [`Core::look_for`] first.

@@ -83,15 +83,23 @@ async fn accept(core: &Core, account: &str, access: Access, request: Request) ->
         .get(TraceParent::HEADER)
         .and_then(|value| value.to_str().ok());
     let trace = trace.and_then(TraceParent::parse);
-    let limits = &core.config.limits;
-    let body = body::read(request, limits.request_bytes, core.config.traffic.read_timeout).await?;
-    let submission = crate::parse::parse(&body, format, account, limits).map_err(Refusal::Problems)?;
+    let limit = core.config.limits.request_bytes;
+    let body = body::read(request, limit, core.config.traffic.read_timeout).await?;
+    let rules = core.rules(account);
+    let submission = crate::parse::parse(&body, format, account, &rules).map_err(Refusal::Problems)?;
     let accepted = core
         .acceptor
         .accept_all(account, submission.events, trace.as_ref())
         .await;
     match accepted {
-        Ok(accepted) => Ok(answer::accepted(&accepted)),
+        Ok(accepted) => {
+            core.acceptor.metrics.warned(submission.warnings.total);
+            Ok(answer::accepted(
+                &accepted,
+                &submission.warnings,
+                &submission.shape,
+            ))
+        }
         Err(refused) => Err(Refusal::Events {
             refused,
             shape: submission.shape,

@@ -15,6 +15,7 @@
 
 mod accept;
 mod budget;
+mod catalogue;
 mod config;
 mod depth;
 mod draft;

@@ -9,6 +9,7 @@ use opentelemetry::{KeyValue, global};
 pub(crate) struct Metrics {
     events: Counter<u64>,
     refusals: Counter<u64>,
+    warnings: Counter<u64>,
     unchecked: Counter<u64>,
     produce: Histogram<f64>,
 }
@@ -66,6 +67,12 @@ impl Metrics {
                 "{request}",
                 "Requests, and events of streams, that were refused, by reason",
             ),
+            warnings: counter(
+                &meter,
+                "angarium.ingest.warnings",
+                "{warning}",
+                "What was odd about events that were accepted, and told to their producer",
+            ),
             unchecked: counter(
                 &meter,
                 "angarium.ingest.idempotency.unchecked",
@@ -88,6 +95,13 @@ impl Metrics {
             Outcome::Duplicate => "duplicate",
         };
         self.events.add(1, &[KeyValue::new("outcome", outcome)]);
+    }
+
+    pub(crate) fn warned(&self, warnings: usize) {
+        if warnings > 0 {
+            self.warnings
+                .add(u64::try_from(warnings).unwrap_or(u64::MAX), &[]);
+        }
     }
 
     pub(crate) fn refused(&self, reason: Reason) {

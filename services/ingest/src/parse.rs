@@ -12,9 +12,9 @@ use angarium_model::AccountId;
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
-use crate::config::Limits;
+use crate::config::Rules;
 use crate::draft::{Draft, shortened};
-use crate::problem::{Kind, Part, Problem, Problems, Shape};
+use crate::problem::{Kind, Part, Problem, Problems, Shape, Warnings};
 use entries::{Entries, JsonType};
 
 /// How a body is laid out, as its content type says.
@@ -30,6 +30,7 @@ pub(crate) enum Format {
 #[derive(Debug)]
 pub(crate) struct Submission {
     pub(crate) events: Vec<Draft>,
+    pub(crate) warnings: Warnings,
     pub(crate) shape: Shape,
 }
 
@@ -45,7 +46,7 @@ pub(crate) fn parse(
     body: &Bytes,
     format: Format,
     account: AccountId,
-    limits: &Limits,
+    rules: &Rules,
 ) -> Result<Submission, Problems> {
     let whole = |kind, problem| Problems::one(kind, Shape::Single, problem);
     let text = syntax::utf8(body).map_err(|problem| whole(Kind::Syntax, problem))?;
@@ -53,7 +54,7 @@ pub(crate) fn parse(
         let detail = "the body is empty: send one event, an array of events, or an envelope";
         return Err(whole(Kind::Syntax, Problem::new(Part::Whole, detail)));
     }
-    let reader = Reader { body, text, limits };
+    let reader = Reader { body, text, rules };
     match format {
         Format::Lines => reader.lines(),
         Format::Json => reader.json(account),
@@ -63,7 +64,7 @@ pub(crate) fn parse(
 struct Reader<'a> {
     body: &'a Bytes,
     text: &'a str,
-    limits: &'a Limits,
+    rules: &'a Rules,
 }
 
 impl<'a> Reader<'a> {
@@ -80,7 +81,7 @@ impl<'a> Reader<'a> {
                 }
                 let mut problems = Problems::none(Shape::Single);
                 let text = self.text.trim_ascii();
-                let event = fields::event(text, &entries, 0, self.body, self.limits, &mut problems);
+                let event = fields::event(text, &entries, 0, self.body, self.rules, &mut problems);
                 finish(event.into_iter().collect(), problems)
             }
             other => {
@@ -153,7 +154,7 @@ impl<'a> Reader<'a> {
                             &entries,
                             index,
                             self.body,
-                            self.limits,
+                            self.rules,
                             &mut problems,
                         ));
                     }
@@ -193,7 +194,7 @@ impl<'a> Reader<'a> {
                         &entries,
                         index,
                         self.body,
-                        self.limits,
+                        self.rules,
                         &mut problems,
                     ));
                 }
@@ -208,7 +209,7 @@ impl<'a> Reader<'a> {
 
     /// Too many events are not looked at one by one.
     fn check_number(&self, events: usize, problems: &mut Problems) -> Result<(), Problems> {
-        let max = self.limits.events;
+        let max = self.rules.limits.events;
         let (kind, detail) = match events {
             0 => (Kind::Fields, "holds no events: send at least one".to_owned()),
             many if many > max => (
@@ -252,6 +253,7 @@ fn finish(events: Vec<Draft>, problems: Problems) -> Result<Submission, Problems
     if problems.is_empty() {
         Ok(Submission {
             events,
+            warnings: problems.warnings,
             shape: problems.shape,
         })
     } else {

@@ -61,6 +61,8 @@ pub(crate) enum Part {
     Event(usize),
     /// A field of an event.
     Field(usize, Field),
+    /// A place in the payload of an event: a JSON pointer.
+    Inside(usize, String),
     /// A field of an event that no event has.
     Unknown(usize, String),
 }
@@ -68,7 +70,9 @@ pub(crate) enum Part {
 impl Part {
     pub(crate) const fn event(&self) -> Option<usize> {
         match self {
-            Self::Event(event) | Self::Field(event, _) | Self::Unknown(event, _) => Some(*event),
+            Self::Event(event) | Self::Field(event, _) | Self::Inside(event, _) | Self::Unknown(event, _) => {
+                Some(*event)
+            }
             Self::Whole | Self::Outer(_) => None,
         }
     }
@@ -111,6 +115,16 @@ impl Shape {
             Part::Field(_, field) => {
                 path.push('/');
                 path.push_str(field.json());
+            }
+            Part::Inside(_, pointer) if grpc => {
+                path.push('.');
+                path.push_str(Field::Data.proto());
+                path.push_str(pointer);
+            }
+            Part::Inside(_, pointer) => {
+                path.push('/');
+                path.push_str(Field::Data.json());
+                path.push_str(pointer);
             }
             Part::Outer(name) if grpc => path.push_str(name),
             Part::Unknown(_, name) | Part::Outer(name) => {
@@ -169,6 +183,15 @@ pub(crate) enum Kind {
     Syntax,
 }
 
+/// What is odd about a request that is accepted all the same.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Warnings {
+    /// The first [`MAX_LISTED`].
+    pub(crate) listed: Vec<Problem>,
+    /// How many there are.
+    pub(crate) total: usize,
+}
+
 /// Every mistake of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Problems {
@@ -180,16 +203,19 @@ pub(crate) struct Problems {
     pub(crate) total: usize,
     /// Every event that has one: at most as many as a request may hold.
     bad: BTreeSet<usize>,
+    /// What is no mistake: told if there is none.
+    pub(crate) warnings: Warnings,
 }
 
 impl Problems {
-    pub(crate) const fn none(shape: Shape) -> Self {
+    pub(crate) fn none(shape: Shape) -> Self {
         Self {
             kind: Kind::Fields,
             shape,
             listed: Vec::new(),
             total: 0,
             bad: BTreeSet::new(),
+            warnings: Warnings::default(),
         }
     }
 
@@ -211,6 +237,14 @@ impl Problems {
         self.bad.extend(event);
         if self.listed.len() < MAX_LISTED {
             self.listed.push(problem());
+        }
+    }
+
+    /// Counts what is odd, and has it made only if it is listed.
+    pub(crate) fn warn_with(&mut self, problem: impl FnOnce() -> Problem) {
+        self.warnings.total += 1;
+        if self.warnings.listed.len() < MAX_LISTED {
+            self.warnings.listed.push(problem());
         }
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use angarium_directory::Directory;
 use angarium_kafka::{Connection, topics};
-use angarium_model::{Access, AccountId};
+use angarium_model::{Access, AccountId, Strictness};
 use angarium_proto::METHOD_SCOPES;
 use angarium_runtime::access::Gate;
 use angarium_runtime::grpc::Server;
@@ -16,7 +16,7 @@ use tokio::time::timeout;
 
 use crate::accept::Acceptor;
 use crate::budget::Budget;
-use crate::config::Config;
+use crate::config::{Config, Rules};
 use crate::error::Error;
 use crate::idempotency::Ids;
 use crate::metrics::Metrics;
@@ -62,6 +62,15 @@ impl Core {
             return Some(true);
         }
         (self.directory.is_ready() && self.directory.is_in_force()).then_some(false)
+    }
+
+    /// What events of an account are held against.
+    pub(crate) fn rules(&self, account: AccountId) -> Rules {
+        let known = self.directory.account(account);
+        Rules {
+            limits: self.config.limits,
+            strictness: known.map_or_else(Strictness::default, |known| known.strictness),
+        }
     }
 
     /// Waits, for a bounded time, until [`Core::has`] can say it of these.

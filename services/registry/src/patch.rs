@@ -4,8 +4,8 @@ mod authentication;
 
 use angarium_model::{
     Account, ApiKey, DeadLetter, FilterText, Grant, MaxGroupBytes, MaxGroupEvents, MaxInFlight,
-    MaxRequestsPerSecond, MaxWebhooks, Ordering, PayloadFormat, TargetUrl, TimetableSpec, TypePattern,
-    Webhook,
+    MaxRequestsPerSecond, MaxWebhooks, Ordering, PayloadFormat, Reaction, TargetUrl, TimetableSpec,
+    TypePattern, Webhook,
 };
 use angarium_model::{Previous, SecretHash};
 use angarium_proto::FieldError;
@@ -21,6 +21,8 @@ pub(crate) use authentication::{NewAuthentication, NewSecret};
 pub(crate) struct AccountPatch {
     pub(crate) name: Option<String>,
     pub(crate) max_webhooks: Option<Option<MaxWebhooks>>,
+    pub(crate) unknown_types: Option<Reaction>,
+    pub(crate) schema_violations: Option<Reaction>,
 }
 
 impl AccountPatch {
@@ -28,6 +30,9 @@ impl AccountPatch {
     pub(crate) fn apply(self, mut account: Account) -> Account {
         account.name = self.name.unwrap_or(account.name);
         account.max_webhooks = self.max_webhooks.unwrap_or(account.max_webhooks);
+        let strictness = &mut account.strictness;
+        strictness.unknown_types = self.unknown_types.unwrap_or(strictness.unknown_types);
+        strictness.schema_violations = self.schema_violations.unwrap_or(strictness.schema_violations);
         account
     }
 }

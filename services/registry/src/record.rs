@@ -323,6 +323,7 @@ pub(crate) mod tests {
             id: AccountId::new(id).unwrap(),
             name: name.to_owned(),
             max_webhooks: None,
+            strictness: angarium_model::Strictness::default(),
             revision: Revision::default(),
             created_at_ms: 1,
         })

@@ -48,18 +48,27 @@ pub(crate) fn create_account(request: v1::CreateAccountRequest, now_ms: i64) -> 
 pub(crate) fn update_account(request: v1::UpdateAccountRequest) -> Result<Write, Refusal> {
     const NAME: &str = "name";
     const MAX_WEBHOOKS: &str = "max_webhooks";
+    const UNKNOWN_TYPES: &str = "unknown_types";
+    const SCHEMA_VIOLATIONS: &str = "schema_violations";
     let wire = request.account.ok_or_else(|| required("account"))?;
     let expected = Expected::from_wire(wire.revision);
     let mut errors = Vec::new();
     let paths = request.update_mask.map(|mask| mask.paths).unwrap_or_default();
-    check_mask(&paths, &[NAME, MAX_WEBHOOKS], &mut errors);
+    check_mask(
+        &paths,
+        &[NAME, MAX_WEBHOOKS, UNKNOWN_TYPES, SCHEMA_VIOLATIONS],
+        &mut errors,
+    );
     let is_named = |field: &str| paths.is_empty() || paths.iter().any(|path| path == field);
     // What is not to be changed is not looked at.
     let name = if is_named(NAME) { wire.name } else { String::new() };
     let max_webhooks = wire.max_webhooks.filter(|_| is_named(MAX_WEBHOOKS));
+    let named = |field: &str, given: i32| if is_named(field) { given } else { 0 };
     match account_from_wire(v1::Account {
         name,
         max_webhooks,
+        unknown_types: named(UNKNOWN_TYPES, wire.unknown_types),
+        schema_violations: named(SCHEMA_VIOLATIONS, wire.schema_violations),
         ..wire
     }) {
         Ok(account) if errors.is_empty() => Ok(Write::UpdateAccount {
@@ -68,6 +77,9 @@ pub(crate) fn update_account(request: v1::UpdateAccountRequest) -> Result<Write,
             patch: AccountPatch {
                 name: is_named(NAME).then_some(account.name),
                 max_webhooks: is_named(MAX_WEBHOOKS).then_some(account.max_webhooks),
+                unknown_types: is_named(UNKNOWN_TYPES).then_some(account.strictness.unknown_types),
+                schema_violations: is_named(SCHEMA_VIOLATIONS)
+                    .then_some(account.strictness.schema_violations),
             },
         }),
         Ok(_) => Err(InvalidWire(errors).into()),

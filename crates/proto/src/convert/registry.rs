@@ -5,7 +5,7 @@ use angarium_model::{
     WebhookId,
 };
 
-use super::{authentication, settings, take};
+use super::{authentication, settings, strictness, take};
 use crate::FieldError;
 use crate::registry::v1;
 
@@ -47,11 +47,13 @@ pub fn account_from_wire(wire: v1::Account) -> Result<Account, Vec<FieldError>> 
     let id = take(AccountId::new(wire.id), "id", &mut errors);
     check_name(&wire.name, 0, &mut errors);
     let max_webhooks = settings::bounded(wire.max_webhooks, "max_webhooks", &mut errors);
+    let strictness = strictness::from_wire(&wire, &mut errors);
     match id {
         Some(id) if errors.is_empty() => Ok(Account {
             id,
             name: wire.name,
             max_webhooks,
+            strictness,
             revision: Revision::from_offset(wire.revision),
             created_at_ms: wire.created_at_ms,
         }),
@@ -66,6 +68,8 @@ pub fn account_to_wire(account: &Account) -> v1::Account {
         id: account.id.get(),
         name: account.name.clone(),
         max_webhooks: account.max_webhooks.map(|most| most.get().get()),
+        unknown_types: strictness::to_wire(account.strictness.unknown_types).into(),
+        schema_violations: strictness::to_wire(account.strictness.schema_violations).into(),
         revision: account.revision.offset(),
         created_at_ms: account.created_at_ms,
     }

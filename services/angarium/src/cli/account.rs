@@ -1,6 +1,6 @@
 //! `angarium account …`
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
 use super::AtRegistry;
 
@@ -26,7 +26,30 @@ pub(crate) struct AccountUpdate {
     #[arg(long, value_name = "COUNT")]
     pub(crate) max_webhooks: Option<u32>,
     #[command(flatten)]
+    pub(crate) strictness: StrictnessArgs,
+    #[command(flatten)]
     pub(crate) at: AtRegistry,
+}
+
+/// How strict an account is with its producers.
+#[derive(Debug, Args)]
+pub(crate) struct StrictnessArgs {
+    /// What to do about events whose type the catalogue lacks; the default is refuse
+    #[arg(long, value_enum, value_name = "REACTION")]
+    pub(crate) unknown_types: Option<ReactionArg>,
+    /// What to do about events whose data is not as the schema of their type says; the default is accept
+    #[arg(long, value_enum, value_name = "REACTION")]
+    pub(crate) schema_violations: Option<ReactionArg>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReactionArg {
+    /// Take them, and say nothing
+    Accept,
+    /// Take them, and tell the producer
+    Warn,
+    /// Refuse them, and all of their request
+    Refuse,
 }
 
 #[derive(Debug, Args)]
@@ -40,6 +63,8 @@ pub(crate) struct AccountCreate {
     /// The most webhooks that it may have, 1 to 100,000 [default: what the installation allows]
     #[arg(long, value_name = "COUNT")]
     pub(crate) max_webhooks: Option<u32>,
+    #[command(flatten)]
+    pub(crate) strictness: StrictnessArgs,
     #[command(flatten)]
     pub(crate) at: AtRegistry,
 }

@@ -1,15 +1,15 @@
 //! `angarium account …`
 
-use angarium_proto::registry::v1::{Account, CreateAccountRequest, UpdateAccountRequest};
+use angarium_proto::registry::v1::{Account, CreateAccountRequest, Reaction, UpdateAccountRequest};
 use anyhow::bail;
 use serde_json::json;
 
 use super::call::present;
 use super::registry::{Registry, request};
-use crate::cli::AccountCommand;
+use crate::cli::{AccountCommand, ReactionArg};
 use crate::output::{Row, list, one, print};
 
-const HEADERS: [&str; 3] = ["id", "name", "revision"];
+const HEADERS: [&str; 5] = ["id", "name", "unknown types", "schema violations", "revision"];
 
 /// Runs one of the commands and prints the answer.
 ///
@@ -23,6 +23,8 @@ pub(crate) async fn run(command: AccountCommand) -> anyhow::Result<()> {
                 id: create.id,
                 name: create.name,
                 max_webhooks: create.max_webhooks,
+                unknown_types: asked(create.strictness.unknown_types).into(),
+                schema_violations: asked(create.strictness.schema_violations).into(),
                 ..Account::default()
             };
             let sent = registry
@@ -39,6 +41,8 @@ pub(crate) async fn run(command: AccountCommand) -> anyhow::Result<()> {
             let named = [
                 ("name", update.name.is_some()),
                 ("max_webhooks", update.max_webhooks.is_some()),
+                ("unknown_types", update.strictness.unknown_types.is_some()),
+                ("schema_violations", update.strictness.schema_violations.is_some()),
             ];
             let paths: Vec<String> = named
                 .iter()
@@ -46,12 +50,16 @@ pub(crate) async fn run(command: AccountCommand) -> anyhow::Result<()> {
                 .map(|(path, _)| (*path).to_owned())
                 .collect();
             if paths.is_empty() {
-                bail!("nothing is to be changed: give --name or --max-webhooks");
+                bail!(
+                    "nothing is to be changed: give --name, --max-webhooks, --unknown-types or --schema-violations"
+                );
             }
             let account = Account {
                 id: update.id,
                 name: update.name.unwrap_or_default(),
                 max_webhooks: update.max_webhooks.filter(|most| *most > 0),
+                unknown_types: asked(update.strictness.unknown_types).into(),
+                schema_violations: asked(update.strictness.schema_violations).into(),
                 ..Account::default()
             };
             let mut change = UpdateAccountRequest {
@@ -72,16 +80,44 @@ pub(crate) async fn run(command: AccountCommand) -> anyhow::Result<()> {
     }
 }
 
+fn asked(reaction: Option<ReactionArg>) -> Reaction {
+    match reaction {
+        None => Reaction::Unspecified,
+        Some(ReactionArg::Accept) => Reaction::Accept,
+        Some(ReactionArg::Warn) => Reaction::Warn,
+        Some(ReactionArg::Refuse) => Reaction::Refuse,
+    }
+}
+
+const fn word(reaction: Reaction) -> &'static str {
+    match reaction {
+        Reaction::Unspecified => "default",
+        Reaction::Accept => "accept",
+        Reaction::Warn => "warn",
+        Reaction::Refuse => "refuse",
+    }
+}
+
 pub(super) fn row(account: Account) -> Row {
+    let (unknown_types, schema_violations) =
+        (word(account.unknown_types()), word(account.schema_violations()));
     let json = json!({
         "id": account.id,
         "name": account.name,
         "maxWebhooks": account.max_webhooks,
+        "unknownTypes": unknown_types,
+        "schemaViolations": schema_violations,
         "revision": account.revision,
         "createdAtMs": account.created_at_ms,
     });
     Row {
-        cells: vec![account.id.to_string(), account.name, account.revision.to_string()],
+        cells: vec![
+            account.id.to_string(),
+            account.name,
+            unknown_types.to_owned(),
+            schema_violations.to_owned(),
+            account.revision.to_string(),
+        ],
         json,
     }
 }

@@ -113,6 +113,7 @@ fn account(id: u64) -> Account {
         id: AccountId::new(id).unwrap(),
         name: String::new(),
         max_webhooks: None,
+        strictness: angarium_model::Strictness::default(),
         revision: Revision::default(),
         created_at_ms: 0,
     }

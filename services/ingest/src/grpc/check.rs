@@ -7,16 +7,18 @@ use angarium_proto::event::v1;
 use bytes::Bytes;
 use prost::Message as _;
 
-use crate::config::Limits;
+use crate::catalogue;
+use crate::config::Rules;
 use crate::depth::{self, MAX_DEPTH};
 use crate::draft::{self, Draft};
-use crate::problem::{Field, Kind, Part, Problem, Problems, Shape};
+use crate::problem::{Field, Kind, Part, Problem, Problems, Shape, Warnings};
 
 /// The events of one request.
 ///
 /// # Errors
 /// Every problem.
-pub(super) fn all(events: Vec<v1::Event>, limits: &Limits) -> Result<Vec<Draft>, Problems> {
+pub(super) fn all(events: Vec<v1::Event>, rules: &Rules) -> Result<(Vec<Draft>, Warnings), Problems> {
+    let limits = &rules.limits;
     let mut problems = Problems::none(Shape::Message);
     let mut refuse = |kind, detail: String| {
         problems.add(kind, Problem::new(Part::Outer("events".to_owned()), detail));
@@ -32,10 +34,10 @@ pub(super) fn all(events: Vec<v1::Event>, limits: &Limits) -> Result<Vec<Draft>,
         }
         _ => {}
     }
-    let check = |(index, sent)| event(sent, index, limits, &mut problems);
+    let check = |(index, sent)| event(sent, index, rules, &mut problems);
     let drafts: Vec<Draft> = events.into_iter().enumerate().filter_map(check).collect();
     if problems.is_empty() {
-        Ok(drafts)
+        Ok((drafts, problems.warnings))
     } else {
         Err(problems)
     }
@@ -45,30 +47,32 @@ pub(super) fn all(events: Vec<v1::Event>, limits: &Limits) -> Result<Vec<Draft>,
 ///
 /// # Errors
 /// Every problem.
-pub(super) fn one(sent: Option<v1::Event>, limits: &Limits) -> Result<Draft, Problems> {
+pub(super) fn one(sent: Option<v1::Event>, rules: &Rules) -> Result<(Draft, Warnings), Problems> {
     let mut problems = Problems::none(Shape::StreamMessage);
     let Some(sent) = sent else {
         problems.add(Kind::Fields, Problem::new(Part::Event(0), "is required"));
         return Err(problems);
     };
-    event(sent, 0, limits, &mut problems).ok_or(problems)
+    match event(sent, 0, rules, &mut problems) {
+        Some(draft) if problems.is_empty() => Ok((draft, problems.warnings)),
+        _ => Err(problems),
+    }
 }
 
-fn event(sent: v1::Event, index: usize, limits: &Limits, problems: &mut Problems) -> Option<Draft> {
+fn event(sent: v1::Event, index: usize, rules: &Rules, problems: &mut Problems) -> Option<Draft> {
     let bytes = sent.encoded_len();
-    if bytes > limits.event_bytes {
-        let detail = draft::too_large(bytes, limits.event_bytes);
+    let max = rules.limits.event_bytes;
+    if bytes > max {
+        let detail = draft::too_large(bytes, max);
         problems.add(Kind::TooLarge, Problem::new(Part::Event(index), detail));
         return None;
     }
+    let name = catalogue::name(&sent.event_name, index, rules.strictness, problems);
     let mut wrong = |field, detail: &dyn Display| {
         problems.add_with(Kind::Fields, Some(index), || {
             Problem::new(Part::Field(index, field), detail.to_string())
         });
     };
-    let name = draft::event_name(&sent.event_name)
-        .map_err(|detail| wrong(Field::EventName, &detail))
-        .ok();
     // An empty text is how proto3 says that there is none.
     let given = |text: String| (!text.is_empty()).then_some(text);
     let id = given(sent.event_id).map(draft::event_id).transpose();
@@ -78,6 +82,9 @@ fn event(sent: v1::Event, index: usize, limits: &Limits, problems: &mut Problems
     let data = payload(sent.data)
         .map_err(|detail| wrong(Field::Data, &detail))
         .ok();
+    if let (Some(name), Some(data)) = (&name, &data) {
+        catalogue::data(name, data, index, rules.strictness, problems);
+    }
     Some(Draft {
         id: id?,
         name: name?,
@@ -107,13 +114,23 @@ fn not_an_object(error: &NotAnObject) -> String {
 
 #[cfg(test)]
 mod tests {
+    use angarium_model::Strictness;
+
     use super::*;
+    use crate::config::Limits;
 
     const LIMITS: Limits = Limits {
         event_bytes: 1_024,
         request_bytes: 4_096,
         events: 3,
     };
+
+    fn rules(limits: Limits) -> Rules {
+        Rules {
+            limits,
+            strictness: Strictness::default(),
+        }
+    }
 
     fn event() -> v1::Event {
         v1::Event {
@@ -125,12 +142,12 @@ mod tests {
 
     #[test]
     fn e4_e5_data_and_timestamp_stay_as_sent_and_empty_texts_are_none() {
-        let drafts = all(
+        let (drafts, _) = all(
             vec![v1::Event {
                 timestamp: Some(0),
                 ..event()
             }],
-            &LIMITS,
+            &rules(LIMITS),
         )
         .unwrap();
         assert_eq!(drafts[0].data.bytes(), &event().data);
@@ -147,7 +164,7 @@ mod tests {
             data: Bytes::from_static(b"[]"),
             ..v1::Event::default()
         };
-        let problems = all(vec![event(), wrong], &LIMITS).unwrap_err();
+        let problems = all(vec![event(), wrong], &rules(LIMITS)).unwrap_err();
         let paths: Vec<String> = problems
             .listed
             .iter()
@@ -176,7 +193,7 @@ mod tests {
             data: Bytes::from(format!("{{\"a\":{}{}}}", "[".repeat(LEVELS), "]".repeat(LEVELS))),
             ..event()
         };
-        let problems = one(Some(deep), &limits).unwrap_err();
+        let problems = one(Some(deep), &rules(limits)).unwrap_err();
         assert_eq!(problems.kind, Kind::Fields);
         assert_eq!(problems.shape.path(&problems.listed[0].part), "event.data");
         assert!(
@@ -197,9 +214,9 @@ mod tests {
             (vec![event(); 4], Kind::TooLarge),
             (vec![large.clone()], Kind::TooLarge),
         ] {
-            assert_eq!(all(events, &LIMITS).unwrap_err().kind, kind);
+            assert_eq!(all(events, &rules(LIMITS)).unwrap_err().kind, kind);
         }
-        assert_eq!(one(Some(large), &LIMITS).unwrap_err().kind, Kind::TooLarge);
-        assert_eq!(one(None, &LIMITS).unwrap_err().kind, Kind::Fields);
+        assert_eq!(one(Some(large), &rules(LIMITS)).unwrap_err().kind, Kind::TooLarge);
+        assert_eq!(one(None, &rules(LIMITS)).unwrap_err().kind, Kind::Fields);
     }
 }

@@ -20,12 +20,12 @@ use tokio::sync::mpsc;
 use tonic::{Code, Status, Streaming};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
-use super::{check, known_account, to_wire};
+use super::{check, known_account, to_wire, warnings_to_wire};
 use crate::accept::{Accepted, Failure, Refusal, Sent};
 use crate::budget::Share;
 use crate::draft::Draft;
 use crate::metrics::Reason;
-use crate::problem::{Part, Problems, Shape};
+use crate::problem::{Part, Problems, Shape, Warnings};
 use crate::refusal;
 use crate::service::Core;
 use crate::trace::TraceParent;
@@ -122,9 +122,9 @@ impl PublishStream {
                         return;
                     }
                     // Accounts have no order among them; within one, `send` returns before the next chunk is read.
-                    for (sequences, sent) in join_all(groups.into_iter().map(|group| self.send(group))).await {
-                        in_flight += sequences.len();
-                        settling.push(Box::pin(self.settle(sequences, sent)));
+                    for (asked, sent) in join_all(groups.into_iter().map(|group| self.send(group))).await {
+                        in_flight += asked.len();
+                        settling.push(Box::pin(self.settle(asked, sent)));
                     }
                     if settling.is_empty() {
                         share = None;
@@ -177,15 +177,15 @@ impl PublishStream {
         } in requests
         {
             let draft = match known_account(&self.core, account_id, access) {
-                Ok(account) => check::one(event, &self.core.config.limits)
+                Ok(account) => check::one(event, &self.core.rules(account))
                     .map(|draft| (account, draft))
                     .map_err(|problems| (refusal::reason(&problems), invalid(&problems))),
                 Err((status, reason)) => Err((reason, no_account(&status))),
             };
             match draft {
-                Ok((account, draft)) => {
+                Ok((account, (draft, warnings))) => {
                     let group = groups.entry(account).or_insert_with(|| Group::new(account));
-                    group.sequences.push(sequence);
+                    group.asked.push(Asked { sequence, warnings });
                     group.drafts.push(draft);
                 }
                 Err((reason, why)) => refused.push(self.refused(sequence, reason, why)),
@@ -194,46 +194,51 @@ impl PublishStream {
         (refused, groups.into_values().collect())
     }
 
-    async fn send(&self, group: Group) -> (Vec<u64>, Sent) {
+    async fn send(&self, group: Group) -> (Vec<Asked>, Sent) {
         let judged = self.core.acceptor.judge(group.account, group.drafts).await;
         (
-            group.sequences,
+            group.asked,
             self.core.acceptor.send(judged, self.trace.as_ref()).await,
         )
     }
 
-    async fn settle(&self, sequences: Vec<u64>, sent: Sent) -> Vec<Answer> {
+    async fn settle(&self, asked: Vec<Asked>, sent: Sent) -> Vec<Answer> {
         let outcomes = self.core.acceptor.finish(sent).await;
-        let answer = |(sequence, outcome): (u64, Result<Accepted, Refusal>)| match outcome {
-            Ok(accepted) => Answer {
-                sequence,
-                outcome: Some(Outcome::Accepted(to_wire(accepted))),
-            },
-            Err(Refusal::Conflict(conflict)) => {
-                let shape = Shape::StreamMessage;
-                let problem = refusal::conflict(0, conflict, &shape);
-                let field = shape.path(&problem.part);
-                self.refused(
-                    sequence,
-                    Reason::Conflict,
-                    wire(WireReason::Conflict, field, problem.detail),
-                )
-            }
-            Err(Refusal::Failure(failure)) => {
-                let (message, reason, _) = refusal::failure(failure);
-                let wire_reason = match failure {
-                    Failure::QueueFull => WireReason::Overloaded,
-                    Failure::NotAcknowledged => WireReason::Unavailable,
-                    Failure::TooLarge => WireReason::Invalid,
-                };
-                let field = match failure {
-                    Failure::TooLarge => Shape::StreamMessage.path(&Part::Event(0)),
-                    Failure::QueueFull | Failure::NotAcknowledged => String::new(),
-                };
-                self.refused(sequence, reason, wire(wire_reason, field, message.to_owned()))
-            }
-        };
-        sequences.into_iter().zip(outcomes).map(answer).collect()
+        let answer =
+            |(Asked { sequence, warnings }, outcome): (Asked, Result<Accepted, Refusal>)| match outcome {
+                Ok(accepted) => {
+                    self.core.acceptor.metrics.warned(warnings.total);
+                    Answer {
+                        sequence,
+                        outcome: Some(Outcome::Accepted(to_wire(accepted))),
+                        warnings: warnings_to_wire(&warnings, &Shape::StreamMessage),
+                    }
+                }
+                Err(Refusal::Conflict(conflict)) => {
+                    let shape = Shape::StreamMessage;
+                    let problem = refusal::conflict(0, conflict, &shape);
+                    let field = shape.path(&problem.part);
+                    self.refused(
+                        sequence,
+                        Reason::Conflict,
+                        wire(WireReason::Conflict, field, problem.detail),
+                    )
+                }
+                Err(Refusal::Failure(failure)) => {
+                    let (message, reason, _) = refusal::failure(failure);
+                    let wire_reason = match failure {
+                        Failure::QueueFull => WireReason::Overloaded,
+                        Failure::NotAcknowledged => WireReason::Unavailable,
+                        Failure::TooLarge => WireReason::Invalid,
+                    };
+                    let field = match failure {
+                        Failure::TooLarge => Shape::StreamMessage.path(&Part::Event(0)),
+                        Failure::QueueFull | Failure::NotAcknowledged => String::new(),
+                    };
+                    self.refused(sequence, reason, wire(wire_reason, field, message.to_owned()))
+                }
+            };
+        asked.into_iter().zip(outcomes).map(answer).collect()
     }
 
     fn refused(&self, sequence: u64, reason: Reason, refused: v1::Refused) -> Answer {
@@ -241,6 +246,7 @@ impl PublishStream {
         Answer {
             sequence,
             outcome: Some(Outcome::Refused(refused)),
+            warnings: Vec::new(),
         }
     }
 
@@ -252,10 +258,17 @@ impl PublishStream {
     }
 }
 
-/// The events of one account in a chunk, and the sequences of their requests.
+/// A request that is to be answered.
+struct Asked {
+    sequence: u64,
+    /// What is odd about its event, to be told once it is accepted.
+    warnings: Warnings,
+}
+
+/// The events of one account in a chunk, and their requests.
 struct Group {
     account: AccountId,
-    sequences: Vec<u64>,
+    asked: Vec<Asked>,
     drafts: Vec<Draft>,
 }
 
@@ -263,7 +276,7 @@ impl Group {
     const fn new(account: AccountId) -> Self {
         Self {
             account,
-            sequences: Vec::new(),
+            asked: Vec::new(),
             drafts: Vec::new(),
         }
     }

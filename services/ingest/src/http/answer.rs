@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::accept::{self, Failure, Refused};
 use crate::metrics::Reason;
-use crate::problem::{Kind, Part, Problem, Problems, Shape};
+use crate::problem::{Kind, Part, Problem, Problems, Shape, Warnings};
 use crate::refusal;
 
 /// Why a request is refused.
@@ -35,6 +35,12 @@ pub(super) enum Refusal {
 #[serde(rename_all = "camelCase")]
 struct AcceptedEvents<'a> {
     accepted: Vec<AcceptedEvent<'a>>,
+    /// What is odd about them, where their account wants to be told.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<ErrorDetail>,
+    /// How many warnings there are; the first hundred are listed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    warning_count: Option<usize>,
 }
 
 #[derive(Serialize)]
@@ -47,7 +53,7 @@ struct AcceptedEvent<'a> {
 }
 
 /// 202: Kafka holds these events.
-pub(super) fn accepted(accepted: &[accept::Accepted]) -> Response {
+pub(super) fn accepted(accepted: &[accept::Accepted], warnings: &Warnings, shape: &Shape) -> Response {
     let events = accepted.iter().map(|event| AcceptedEvent {
         event_id: event.id.as_str(),
         event_name: event.name.as_str(),
@@ -56,6 +62,12 @@ pub(super) fn accepted(accepted: &[accept::Accepted]) -> Response {
     });
     let body = AcceptedEvents {
         accepted: events.collect(),
+        warnings: warnings
+            .listed
+            .iter()
+            .map(|warning| detail(warning, shape))
+            .collect(),
+        warning_count: Some(warnings.total).filter(|total| *total > 0),
     };
     json(StatusCode::ACCEPTED, "application/json", &body)
 }
@@ -344,18 +356,22 @@ fn failure_form(failure: Failure) -> Form {
 }
 
 fn listed(problems: &Problems) -> Vec<ErrorDetail> {
-    let error = |problem: &Problem| ErrorDetail {
-        pointer: problems.shape.path(&problem.part),
+    let errors = problems.listed.iter();
+    errors.map(|error| detail(error, &problems.shape)).collect()
+}
+
+fn detail(problem: &Problem, shape: &Shape) -> ErrorDetail {
+    ErrorDetail {
+        pointer: shape.path(&problem.part),
         line: problem
             .place
             .as_ref()
             .map(|place| place.line)
-            .or_else(|| problems.shape.line(&problem.part)),
+            .or_else(|| shape.line(&problem.part)),
         column: problem.place.as_ref().map(|place| place.column),
         detail: problem.detail.clone(),
         text: problem.place.as_ref().map(|place| place.text.clone()),
-    };
-    problems.listed.iter().map(error).collect()
+    }
 }
 
 fn json(status: StatusCode, content_type: &'static str, body: &impl Serialize) -> Response {

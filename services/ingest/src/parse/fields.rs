@@ -8,7 +8,8 @@ use serde_json::value::RawValue;
 
 use super::entries::{Entries, JsonType, unknown_field};
 use super::{ACCOUNT_ID, EVENTS, syntax};
-use crate::config::Limits;
+use crate::catalogue;
+use crate::config::Rules;
 use crate::depth::{self, MAX_DEPTH};
 use crate::draft::{self, Draft, shortened};
 use crate::problem::{Field, Kind, Part, Problem, Problems};
@@ -19,16 +20,14 @@ pub(super) fn event(
     entries: &Entries<'_>,
     index: usize,
     body: &Bytes,
-    limits: &Limits,
+    rules: &Rules,
     problems: &mut Problems,
 ) -> Option<Draft> {
-    if text.len() > limits.event_bytes {
+    let max = rules.limits.event_bytes;
+    if text.len() > max {
         problems.add(
             Kind::TooLarge,
-            Problem::new(
-                Part::Event(index),
-                draft::too_large(text.len(), limits.event_bytes),
-            ),
+            Problem::new(Part::Event(index), draft::too_large(text.len(), max)),
         );
         return None;
     }
@@ -40,7 +39,7 @@ pub(super) fn event(
     event.sort(entries);
     let name = event
         .text(Field::EventName)
-        .and_then(|name| event.take(Field::EventName, draft::event_name(&name)));
+        .and_then(|name| catalogue::name(&name, index, rules.strictness, event.problems));
     let id = event
         .text(Field::EventId)
         .and_then(|id| event.take(Field::EventId, draft::event_id(id)));
@@ -56,6 +55,9 @@ pub(super) fn event(
         "one of the catalogue's types, for example COURSE_ENROLLMENT",
     );
     event.require(Field::Data, "the payload, a JSON object; {} if there is none");
+    if let (Some(name), Some(data)) = (&name, &data) {
+        catalogue::data(name, data, index, rules.strictness, event.problems);
+    }
     // A value that is wrong is missing here too, but then its problem has been added, and all are refused.
     Some(Draft {
         id,

@@ -1,16 +1,21 @@
+use angarium_model::Strictness;
 use angarium_model::samples::{AS_PUBLISHED, INTRODUCTION, INVALID, Sample};
 use proptest::prelude::{Just, Strategy, any, prop_assert_eq, prop_oneof, proptest};
 
 use super::*;
 
-const LIMITS: Limits = Limits {
+const LIMITS: crate::config::Limits = crate::config::Limits {
     event_bytes: 256 * 1024,
     request_bytes: 5 * 1024 * 1024,
     events: 1_000,
 };
 
 fn read(body: impl Into<Bytes>, format: Format) -> Result<Submission, Problems> {
-    parse(&body.into(), format, AccountId::new(1234).unwrap(), &LIMITS)
+    let rules = Rules {
+        limits: LIMITS,
+        strictness: Strictness::default(),
+    };
+    parse(&body.into(), format, AccountId::new(1234).unwrap(), &rules)
 }
 
 fn json(body: impl Into<Bytes>) -> Result<Submission, Problems> {

@@ -101,6 +101,7 @@ impl Ingest {
             id: AccountId::new(id).unwrap(),
             name: String::new(),
             max_webhooks: None,
+            strictness: angarium_model::Strictness::default(),
             revision: Revision::from_offset(1),
             created_at_ms: 0,
         };
