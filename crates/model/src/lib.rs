@@ -18,7 +18,7 @@ pub use ids::{AccountId, EventId, EventInfo, EventName, InvalidId, KeyId, Webhoo
 pub use lane::Lane;
 pub use webhook::{
     Account, Authentication, Bounded, DeadLetter, DetailTooLong, Disabled, DisabledReason, FilterText,
-    Fingerprint, InvalidWebhook, Limits, MaxAttempts, MaxGroupBytes, MaxGroupEvents, MaxInFlight,
+    Fingerprint, Header, InvalidWebhook, Limits, MaxAttempts, MaxGroupBytes, MaxGroupEvents, MaxInFlight,
     MaxRequestsPerSecond, MaxWebhooks, Ordering, OutOfBounds, PayloadFormat, PreviousSecret, Reaction,
     Revision, SecretText, Signing, Strictness, TargetUrl, TimetableSpec, TypePattern, Webhook,
 };

@@ -4,6 +4,7 @@ mod authentication;
 mod disabled;
 mod settings;
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::{AccountId, EventName, InvalidId, WebhookId};
@@ -103,6 +104,12 @@ pub struct Webhook {
     pub target_url: TargetUrl,
     /// How calls prove who sends them (W2).
     pub authentication: Authentication,
+    /// What calls carry beside what every call has; no secrets.
+    pub headers: Vec<Header>,
+    /// Whom to write to: e-mail addresses.
+    pub contacts: Vec<String>,
+    /// Words of the caller's own to find it by.
+    pub tags: BTreeMap<String, String>,
     /// Which types it wants; never empty.
     pub event_types: Vec<TypePattern>,
     /// Which events of these types it wants; `None` for all.
@@ -141,6 +148,15 @@ impl Webhook {
         self.active = false;
         self.disabled = Some(disabled);
     }
+}
+
+/// A header of calls, the same with every one of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// In small letters.
+    pub name: String,
+    /// Visible characters.
+    pub value: String,
 }
 
 /// What is wrong with a part of a webhook.

@@ -1,13 +1,16 @@
 //! Wire types to model types and back.
 
+mod about;
 mod access;
 mod authentication;
 mod delivery;
 mod event;
+mod header;
 mod registry;
 mod settings;
 mod strictness;
 
+pub use about::check_tag;
 pub use access::{api_key_from_wire, api_key_to_wire, grant_from_wire, grant_to_wire};
 pub use delivery::{append_webhook_id, delivery_of, lane_from_wire, lane_to_wire, webhook_ids};
 pub use event::{event_from_record, event_to_record, position_from_wire, position_to_wire};
@@ -24,4 +27,11 @@ fn take<T, E: ToString>(result: Result<T, E>, field: &str, errors: &mut Vec<Fiel
     result
         .map_err(|error| errors.push(FieldError::new(field, error.to_string())))
         .ok()
+}
+
+fn check_length(field: &str, text: &str, max: usize, errors: &mut Vec<FieldError>) {
+    if text.len() > max {
+        let message = format!("has {} bytes; at most {max} are allowed", text.len());
+        errors.push(FieldError::new(field, message));
+    }
 }

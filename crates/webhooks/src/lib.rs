@@ -35,6 +35,7 @@ pub fn check(mut wire: v1::Webhook) -> Result<Webhook, Vec<FieldError>> {
     check_timetable(wire.timetable.as_ref(), &mut meaning);
     check_types_are_known(&wire.event_types, &mut meaning);
     check_filter(&wire.filter, &mut meaning);
+    check_headers(&wire, &mut meaning);
     match webhook_from_wire(wire) {
         Ok(webhook) if meaning.is_empty() => Ok(webhook),
         Ok(_) => Err(meaning),
@@ -170,6 +171,18 @@ fn check_types_are_known(types: &[String], errors: &mut Vec<FieldError>) {
 fn check_filter(text: &str, errors: &mut Vec<FieldError>) {
     if FilterText::new(text).is_ok() {
         errors.extend(parse_filter(text, FILTER).err().unwrap_or_default());
+    }
+}
+
+/// What proves who calls would be sent twice.
+fn check_headers(wire: &v1::Webhook, errors: &mut Vec<FieldError>) {
+    let Some(Method::Header(proof)) = method(wire) else {
+        return;
+    };
+    let same = |header: &v1::Header| header.name.eq_ignore_ascii_case(&proof.name);
+    if let Some(index) = wire.headers.iter().position(same) {
+        let message = "is the header of authentication already; take another name";
+        errors.push(FieldError::new(format!("headers[{index}].name"), message));
     }
 }
 

@@ -17,8 +17,9 @@ pub(crate) use event_type::{EventTypeCommand, EventTypeGet};
 pub(crate) use key::{GrantArgs, HomeArgs, KeyCommand, KeyCreate, KeyName, KeyRotate, KeyUpdate};
 pub(crate) use replay::{DeadLetters, LaneArg, Replay, ReplayCancel, ReplayStatus, Resend};
 pub(crate) use webhook::{
-    FormatArg, Method, OrDefault, OrderingArg, RevokeSecret, RotateSecret, SendingArgs, TestFilter,
-    TimetableArgs, WebhookChange, WebhookCommand, WebhookCreate, WebhookName, WebhookTest, WebhookUpdate,
+    AboutArgs, FormatArg, ListArgs, Method, OrDefault, OrderingArg, Pair, RevokeSecret, RotateSecret,
+    SendingArgs, TestFilter, TimetableArgs, WebhookChange, WebhookCommand, WebhookCreate, WebhookName,
+    WebhookTest, WebhookUpdate,
 };
 
 use crate::dev;

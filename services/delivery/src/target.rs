@@ -5,8 +5,9 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use angarium_directory::Directory;
-use angarium_model::{AccountId, PayloadFormat, Revision, Webhook, WebhookId};
+use angarium_model::{AccountId, Header, PayloadFormat, Revision, Webhook, WebhookId};
 use angarium_policy::Timetable;
+use http::{HeaderName, HeaderValue};
 use url::Url;
 
 use crate::group::GroupLimit;
@@ -19,6 +20,8 @@ pub(crate) struct Target {
     pub(crate) url: Url,
     /// How calls prove who sends them (W2).
     pub(crate) proof: Proof,
+    /// What calls carry beside that.
+    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
     /// When the batch lane goes (E1).
     pub(crate) timetable: Timetable,
     /// What the body of a POST looks like.
@@ -132,6 +135,7 @@ impl Target {
             account: webhook.account,
             url,
             proof,
+            headers: own_headers(&webhook.headers)?,
             timetable,
             format: webhook.payload_format,
             terms: OwnTerms::of(webhook),
@@ -152,6 +156,16 @@ impl Target {
             in_flight: own.in_flight,
         }
     }
+}
+
+fn own_headers(headers: &[Header]) -> Result<Vec<(HeaderName, HeaderValue)>, String> {
+    let header = |Header { name, value }: &Header| {
+        let cannot = |error: String| format!("its header {name} cannot be sent: {error}");
+        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|error| cannot(error.to_string()))?;
+        let value = HeaderValue::from_str(value).map_err(|error| cannot(error.to_string()))?;
+        Ok((name, value))
+    };
+    headers.iter().map(header).collect()
 }
 
 impl OwnTerms {

@@ -70,6 +70,9 @@ fn webhooks(taste: Taste, filtered: bool) -> impl Iterator<Item = Webhook> {
         description: String::new(),
         target_url: TargetUrl::parse("https://example.com/").unwrap_or_else(|error| unreachable!("{error}")),
         authentication: Authentication::None,
+        headers: Vec::new(),
+        contacts: Vec::new(),
+        tags: std::collections::BTreeMap::new(),
         event_types: patterns(taste, number),
         filter: FilterText::new(FILTER)
             .ok()

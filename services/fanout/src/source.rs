@@ -260,8 +260,8 @@ impl Actor<'_> {
         };
         if !known_type {
             self.shared.metrics.unknown_type();
-            tracing::warn!(position = %summary.position, event_name = %summary.name,
-                "an event's type is not in the catalogue of this version; it is sent as real-time");
+            tracing::debug!(position = %summary.position, event_name = %summary.name,
+                "an event's type is not in the catalogue; it is sent as it happens");
         }
         let headers = trace_headers(record);
         let topic = self.shared.names.deliveries(summary.lane);

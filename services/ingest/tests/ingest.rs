@@ -12,4 +12,5 @@ mod ingest {
     mod keys;
     mod reflection;
     mod repeats;
+    mod strictness;
 }

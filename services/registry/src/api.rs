@@ -16,7 +16,7 @@ use crate::following::Followers;
 use crate::home::Home;
 use crate::page::Page;
 use crate::refusal::Refusal;
-use crate::request;
+use crate::request::{self, Wanted};
 use crate::revisions;
 use crate::routing::Routing;
 use crate::state::State;
@@ -145,8 +145,9 @@ impl RegistryService for Api {
         request: Request<v1::ListWebhooksRequest>,
     ) -> Answer<v1::ListWebhooksResponse> {
         let asked = request.get_ref();
-        let list = format!("webhooks of {}", asked.account_id);
         let mut errors = Vec::new();
+        let wanted = Wanted::from_wire(asked, &mut errors);
+        let list = wanted.list(asked.account_id);
         let page = Page::<WebhookId>::from_wire(asked.page_size, &asked.page_token, &list, &mut errors);
         let account = AccountId::new(asked.account_id)
             .map_err(|error| errors.push(FieldError::new("account_id", error.to_string())));
@@ -156,7 +157,8 @@ impl RegistryService for Api {
         };
         let found = self.state(&request, Home::Account(account), |state| {
             state.account(account).ok_or(Refusal::NoAccount(account))?;
-            let rest = state.webhooks_after(account, page.after).cloned();
+            let rest = state.webhooks_after(account, page.after);
+            let rest = rest.filter(|webhook| wanted.takes(webhook)).cloned();
             Ok(page.cut(rest, &list, |webhook| webhook.id))
         });
         let (webhooks, next_page_token) = found.await?;

@@ -2,10 +2,12 @@
 
 mod authentication;
 
+use std::collections::BTreeMap;
+
 use angarium_model::{
-    Account, ApiKey, DeadLetter, FilterText, Grant, MaxGroupBytes, MaxGroupEvents, MaxInFlight,
-    MaxRequestsPerSecond, MaxWebhooks, Ordering, PayloadFormat, Reaction, TargetUrl, TimetableSpec,
-    TypePattern, Webhook,
+    Account, ApiKey, Authentication, DeadLetter, FilterText, Grant, Header, MaxGroupBytes, MaxGroupEvents,
+    MaxInFlight, MaxRequestsPerSecond, MaxWebhooks, Ordering, PayloadFormat, Reaction, TargetUrl,
+    TimetableSpec, TypePattern, Webhook,
 };
 use angarium_model::{Previous, SecretHash};
 use angarium_proto::FieldError;
@@ -84,6 +86,9 @@ pub(crate) struct WebhookPatch {
     pub(crate) description: Option<String>,
     pub(crate) target_url: Option<TargetUrl>,
     pub(crate) authentication: Option<NewAuthentication>,
+    pub(crate) headers: Option<Vec<Header>>,
+    pub(crate) contacts: Option<Vec<String>>,
+    pub(crate) tags: Option<BTreeMap<String, String>>,
     pub(crate) event_types: Option<Vec<TypePattern>>,
     pub(crate) filter: Option<Option<FilterText>>,
     pub(crate) active: Option<bool>,
@@ -112,6 +117,9 @@ impl WebhookPatch {
         webhook.name = self.name.unwrap_or(webhook.name);
         webhook.description = self.description.unwrap_or(webhook.description);
         webhook.target_url = self.target_url.unwrap_or(webhook.target_url);
+        webhook.headers = self.headers.unwrap_or(webhook.headers);
+        webhook.contacts = self.contacts.unwrap_or(webhook.contacts);
+        webhook.tags = self.tags.unwrap_or(webhook.tags);
         let (types, filter) = (self.event_types.is_some(), self.filter.is_some());
         webhook.event_types = self.event_types.unwrap_or(webhook.event_types);
         webhook.filter = self.filter.unwrap_or(webhook.filter);
@@ -132,7 +140,22 @@ impl WebhookPatch {
         let (authentication, new_secret) =
             authentication::applied(self.authentication, webhook.authentication, leads_elsewhere)?;
         webhook.authentication = authentication;
+        check_headers(&webhook)?;
         Ok((webhook, new_secret))
+    }
+}
+
+/// Whether what proves who calls would be sent twice: headers and authentication may change apart.
+fn check_headers(webhook: &Webhook) -> Result<(), Refusal> {
+    let Authentication::Header { name, .. } = &webhook.authentication else {
+        return Ok(());
+    };
+    match webhook.headers.iter().position(|header| header.name == *name) {
+        Some(index) => Err(Refusal::field(
+            &format!("webhook.headers[{index}].name"),
+            "is the header of authentication already; take another name",
+        )),
+        None => Ok(()),
     }
 }
 

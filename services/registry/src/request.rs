@@ -2,6 +2,7 @@
 
 mod api_key;
 mod filter;
+mod list;
 mod patch;
 mod secret;
 mod webhook;
@@ -23,6 +24,7 @@ pub(crate) use api_key::{
     api_key_name, create_api_key, delete_api_key, home, read_api_key, rotate_api_key, update_api_key,
 };
 pub(crate) use filter::test_filter;
+pub(crate) use list::Wanted;
 pub(crate) use patch::update_webhook;
 pub(crate) use secret::{revoke_secret, rotate_secret};
 pub(crate) use webhook::create_webhook;

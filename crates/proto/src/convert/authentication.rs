@@ -2,7 +2,7 @@
 
 use angarium_model::{Authentication, PreviousSecret, SecretText, Signing};
 
-use super::Secrets;
+use super::{Secrets, check_length, header};
 use crate::FieldError;
 use crate::registry::v1::{self, authentication::Method};
 
@@ -10,29 +10,8 @@ use crate::registry::v1::{self, authentication::Method};
 const MAX_USERNAME: usize = 256;
 /// Longest password, in bytes.
 const MAX_PASSWORD: usize = 1_024;
-/// Longest name of a header, in bytes.
-const MAX_HEADER_NAME: usize = 64;
 /// Longest value of a header, in bytes.
 const MAX_HEADER_VALUE: usize = 4_096;
-
-/// Headers that a call has anyway, or that mean something to those who pass it on.
-const TAKEN: [&str; 13] = [
-    "connection",
-    "content-encoding",
-    "content-length",
-    "content-type",
-    "expect",
-    "host",
-    "keep-alive",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "user-agent",
-    "via",
-];
-/// What such headers begin with.
-const TAKEN_PREFIXES: [&str; 3] = ["angarium-", "proxy-", "webhook-"];
 
 pub(super) fn from_wire(
     wire: Option<v1::Authentication>,
@@ -49,13 +28,13 @@ pub(super) fn from_wire(
                 password: text(basic.password),
             })
         }
-        Some(Method::Header(mut header)) => {
-            header.name.make_ascii_lowercase();
-            check_header_name(&header.name, errors);
-            check_header_value(&header.value, errors);
+        Some(Method::Header(mut given)) => {
+            given.name.make_ascii_lowercase();
+            header::check_name("authentication.header.name", &given.name, errors);
+            check_header_value(&given.value, errors);
             Some(Authentication::Header {
-                name: header.name,
-                value: text(header.value),
+                name: given.name,
+                value: text(given.value),
             })
         }
         None => {
@@ -117,36 +96,10 @@ fn check_password(password: &str, errors: &mut Vec<FieldError>) {
     check_controls(FIELD, password, errors);
 }
 
-fn check_header_name(name: &str, errors: &mut Vec<FieldError>) {
-    const FIELD: &str = "authentication.header.name";
-    let is_fine = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-    if name.is_empty() || name.len() > MAX_HEADER_NAME || !name.bytes().all(is_fine) {
-        let message = format!("must be 1 to {MAX_HEADER_NAME} letters, digits, `-` and `_`");
-        errors.push(FieldError::new(FIELD, message));
-    } else if TAKEN.contains(&name) || TAKEN_PREFIXES.iter().any(|taken| name.starts_with(taken)) {
-        let message =
-            format!("must not be {name}, which a call has anyway or proxies look at; take another one");
-        errors.push(FieldError::new(FIELD, message));
-    }
-}
-
 fn check_header_value(value: &str, errors: &mut Vec<FieldError>) {
     const FIELD: &str = "authentication.header.value";
     check_length(FIELD, value, MAX_HEADER_VALUE, errors);
-    let is_fine = |byte: u8| byte.is_ascii_graphic() || byte == b' ';
-    if !value.bytes().all(is_fine) {
-        let message = "must be visible characters of ASCII, with spaces between them";
-        errors.push(FieldError::new(FIELD, message));
-    } else if value.trim() != value {
-        errors.push(FieldError::new(FIELD, "must not begin or end with a space"));
-    }
-}
-
-fn check_length(field: &str, text: &str, max: usize, errors: &mut Vec<FieldError>) {
-    if text.len() > max {
-        let message = format!("has {} bytes; at most {max} are allowed", text.len());
-        errors.push(FieldError::new(field, message));
-    }
+    header::check_value(FIELD, value, errors);
 }
 
 fn check_controls(field: &str, text: &str, errors: &mut Vec<FieldError>) {

@@ -5,7 +5,7 @@ use angarium_model::{
     WebhookId,
 };
 
-use super::{authentication, settings, strictness, take};
+use super::{about, authentication, header, settings, strictness, take};
 use crate::FieldError;
 use crate::registry::v1;
 
@@ -94,6 +94,9 @@ pub fn webhook_from_wire(wire: v1::Webhook) -> Result<Webhook, Vec<FieldError>> 
     }
     let target_url = take(TargetUrl::parse(&wire.target_url), "target_url", &mut errors);
     let authentication = authentication::from_wire(wire.authentication, &mut errors);
+    let headers = header::all_from_wire(wire.headers, &mut errors);
+    about::check_contacts(&wire.contacts, &mut errors);
+    let tags = about::tags_from_wire(wire.tags, &mut errors);
     let event_types = event_types_from_wire(&wire.event_types, &mut errors);
     let filter = (!wire.filter.is_empty())
         .then(|| take(FilterText::new(&wire.filter), "filter", &mut errors))
@@ -114,6 +117,9 @@ pub fn webhook_from_wire(wire: v1::Webhook) -> Result<Webhook, Vec<FieldError>> 
                 description: wire.description,
                 target_url,
                 authentication,
+                headers,
+                contacts: wire.contacts,
+                tags,
                 event_types,
                 filter,
                 active,
@@ -166,6 +172,9 @@ pub fn webhook_to_wire(webhook: &Webhook, secrets: Secrets) -> v1::Webhook {
         description: webhook.description.clone(),
         target_url: webhook.target_url.to_string(),
         authentication: Some(authentication::to_wire(&webhook.authentication, secrets)),
+        headers: header::all_to_wire(&webhook.headers),
+        contacts: webhook.contacts.clone(),
+        tags: webhook.tags.clone().into_iter().collect(),
         event_types: webhook.event_types.iter().map(ToString::to_string).collect(),
         filter: webhook
             .filter
@@ -233,6 +242,12 @@ mod tests {
         v1::Webhook {
             active: Some(false),
             filter: "data.loType == 'course'".into(),
+            headers: vec![v1::Header {
+                name: "x-team".into(),
+                value: "payroll".into(),
+            }],
+            contacts: vec!["ops@example.com".into()],
+            tags: [("env".to_owned(), "test".to_owned())].into(),
             ordering: v1::Ordering::Unordered.into(),
             payload_format: v1::PayloadFormat::Cloudevents.into(),
             limits: Some(v1::Limits {

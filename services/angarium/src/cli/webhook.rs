@@ -1,5 +1,6 @@
 //! `angarium webhook …`
 
+mod about;
 mod filter;
 mod secret;
 mod sending;
@@ -11,6 +12,7 @@ use clap::{ArgGroup, Args, Subcommand};
 use super::replay::{DeadLetters, Replay, ReplayCancel, ReplayStatus, Resend};
 use super::{AtDelivery, AtRegistry};
 
+pub(crate) use about::{AboutArgs, ListArgs, Pair};
 pub(crate) use filter::{FilterArg, TestFilter};
 pub(crate) use secret::{RevokeSecret, RotateSecret};
 pub(crate) use sending::{FormatArg, OrDefault, OrderingArg, SendingArgs};
@@ -24,6 +26,8 @@ pub(crate) enum WebhookCommand {
         /// The account
         #[arg(long, value_name = "ID")]
         account: u64,
+        #[command(flatten)]
+        wanted: ListArgs,
         #[command(flatten)]
         at: AtRegistry,
     },
@@ -101,6 +105,8 @@ pub(crate) struct WebhookCreate {
     #[command(flatten)]
     pub(crate) filter: FilterArg,
     #[command(flatten)]
+    pub(crate) about: AboutArgs,
+    #[command(flatten)]
     pub(crate) method: Method,
     /// Write the secret there as JSON, for its owner's eyes alone (mode 0600), and do not show it; the file must not exist
     #[arg(long, value_name = "FILE", conflicts_with_all = ["basic", "header", "no_auth"])]
@@ -142,6 +148,8 @@ pub(crate) struct WebhookChange {
     pub(crate) events: Option<Vec<String>>,
     #[command(flatten)]
     pub(crate) filter: FilterArg,
+    #[command(flatten)]
+    pub(crate) about: AboutArgs,
     #[command(flatten)]
     pub(crate) method: Method,
     #[command(flatten)]

@@ -55,13 +55,13 @@ impl Registry {
         .await
     }
 
-    /// All webhooks of an account.
-    pub(super) async fn webhooks(&mut self, account_id: u64) -> Result<Vec<Webhook>, Status> {
+    /// All webhooks of an account that are wanted.
+    pub(super) async fn webhooks(&mut self, wanted: ListWebhooksRequest) -> Result<Vec<Webhook>, Status> {
         all_pages(async |page_token| {
             let page = ListWebhooksRequest {
-                account_id,
                 page_size: PAGE,
                 page_token,
+                ..wanted.clone()
             };
             let answer = self.calls.list_webhooks(request(page)).await?.into_inner();
             Ok((answer.webhooks, answer.next_page_token))

@@ -1,5 +1,6 @@
 //! `angarium webhook …`
 
+mod about;
 mod authentication;
 mod filter;
 mod reseal;
@@ -9,7 +10,8 @@ mod sending;
 use std::process::ExitCode;
 
 use angarium_proto::registry::v1::{
-    CreateWebhookRequest, DeleteWebhookRequest, GetWebhookRequest, Timetable, UpdateWebhookRequest, Webhook,
+    CreateWebhookRequest, DeleteWebhookRequest, GetWebhookRequest, ListWebhooksRequest, Timetable,
+    UpdateWebhookRequest, Webhook,
 };
 use serde_json::{Value, json};
 
@@ -18,7 +20,7 @@ use super::call::present;
 use super::registry::{Registry, request};
 use super::{replay, trial};
 use crate::cli::{
-    AtRegistry, Shape, TimetableArgs, WebhookChange, WebhookCommand, WebhookCreate, WebhookName,
+    AtRegistry, ListArgs, Shape, TimetableArgs, WebhookChange, WebhookCommand, WebhookCreate, WebhookName,
     WebhookUpdate, WrongUse,
 };
 use crate::output::{Row, list, one, print};
@@ -55,7 +57,7 @@ const DETAILS: [&str; 12] = [
 pub(crate) async fn run(command: WebhookCommand) -> anyhow::Result<ExitCode> {
     match command {
         WebhookCommand::Create(create) => self::create(*create).await,
-        WebhookCommand::List { account, at } => self::list_all(account, &at).await,
+        WebhookCommand::List { account, wanted, at } => self::list_all(account, wanted, &at).await,
         WebhookCommand::Get(name) => get(name).await,
         WebhookCommand::Update(update) => self::update(*update).await,
         WebhookCommand::Test(test) => return trial::run(test).await,
@@ -88,6 +90,7 @@ async fn create(create: WebhookCreate) -> anyhow::Result<()> {
         timetable: timetable(create.timetable),
         ..Webhook::default()
     };
+    about::apply(create.about, &mut webhook);
     sending::apply(&create.sending, &mut webhook);
     let sent = registry
         .calls
@@ -101,9 +104,17 @@ async fn create(create: WebhookCreate) -> anyhow::Result<()> {
     print_details(create.at.reach.output, &webhook)
 }
 
-async fn list_all(account_id: u64, at: &AtRegistry) -> anyhow::Result<()> {
+async fn list_all(account_id: u64, wanted: ListArgs, at: &AtRegistry) -> anyhow::Result<()> {
     let mut registry = Registry::at(at)?;
-    let webhooks = registry.webhooks(account_id).await;
+    let wanted = ListWebhooksRequest {
+        account_id,
+        active: wanted.active,
+        event_type: wanted.event_type,
+        tags: about::tags(wanted.tag).into_iter().collect(),
+        text: wanted.text,
+        ..ListWebhooksRequest::default()
+    };
+    let webhooks = registry.webhooks(wanted).await;
     let rows = registry.told(webhooks)?.iter().map(summary).collect();
     print(&list(at.reach.output, &SUMMARY, rows))
 }
@@ -134,6 +145,7 @@ async fn update(update: WebhookUpdate) -> anyhow::Result<()> {
 /// Prints all of a webhook.
 fn print_details(shape: Shape, webhook: &Webhook) -> anyhow::Result<()> {
     let mut headers = DETAILS.to_vec();
+    headers.extend(about::HEADERS);
     headers.extend(sending::HEADERS);
     headers.push("revision");
     print(&one(shape, &headers, details(webhook)))
@@ -196,12 +208,13 @@ fn changed(name: &WebhookName, change: WebhookChange) -> anyhow::Result<UpdateWe
     if webhook.timetable.is_some() {
         paths.push("timetable");
     }
+    paths.extend(about::apply(change.about, &mut webhook));
     paths.extend(sending::apply(&change.sending, &mut webhook));
     // An empty mask would mean all fields, and so empty most of them.
     if paths.is_empty() {
         let told = WrongUse(
             "nothing to change: give at least one of --name, --description, --url, --events, --filter, \
-            --active, --cron, --signature, --secret, --basic, --header, --no-auth, --ordering, --payload-format, --max-group-events, \
+            --active, --cron, --signature, --secret, --basic, --header, --no-auth, --send-header, --contact, --tag, --ordering, --payload-format, --max-group-events, \
             --max-group-bytes, --max-requests-per-second, --max-in-flight, --dead-letter-after",
         );
         return Err(told.into());
@@ -237,6 +250,7 @@ pub(super) fn json(webhook: &Webhook) -> Value {
     });
     let more = [
         filter::json(webhook),
+        about::json(webhook),
         authentication::json(webhook),
         sending::json(webhook),
     ];
@@ -282,6 +296,7 @@ fn details(webhook: &Webhook) -> Row {
             |table| format!("{} {}", table.cron, table.time_zone),
         ),
     ];
+    cells.extend(about::cells(webhook));
     cells.extend(sending::cells(webhook));
     cells.push(webhook.revision.to_string());
     Row { cells, json }
@@ -346,7 +361,7 @@ mod tests {
 
     #[test]
     fn w6_all_of_a_webhook_is_shown_with_a_line_for_each_column() {
-        let columns = DETAILS.len() + sending::HEADERS.len() + 1;
+        let columns = DETAILS.len() + about::HEADERS.len() + sending::HEADERS.len() + 1;
         let row = details(&Webhook::default());
         assert_eq!(row.cells.len(), columns);
         assert_eq!(row.json["ordering"], "ordered");

@@ -172,9 +172,10 @@ pub(crate) fn headers(
         body: &body.bytes,
         now_ms,
     };
-    let mut headers = Vec::with_capacity(8);
+    let mut headers = Vec::with_capacity(8 + target.headers.len());
     headers.push((CONTENT_TYPE, HeaderValue::from_static(body.content_type)));
     headers.extend(target.proof.header(signed));
+    headers.extend(target.headers.iter().cloned());
     let mut add = |name: &'static str, value: &str| {
         if let Ok(value) = HeaderValue::from_str(value) {
             headers.push((HeaderName::from_static(name), value));

@@ -134,6 +134,9 @@ fn stored(url: &str, secret: Option<&str>) -> Webhook {
             secret: secret.map(|text| SecretText::new(text.into())),
             ..Signing::default()
         }),
+        headers: Vec::new(),
+        contacts: Vec::new(),
+        tags: std::collections::BTreeMap::new(),
         event_types: ["COURSE_*", "LEARNER_PROGRESS", "CI_STATS"]
             .map(|text| TypePattern::parse(text).unwrap())
             .to_vec(),
@@ -227,6 +230,21 @@ async fn w2_w5_a_password_and_a_header_reach_the_receiver_and_are_not_told() {
         assert_eq!(header(response.request.as_ref().unwrap(), name), "(hidden)");
         assert_eq!(response.generated_secret, "");
     }
+}
+
+#[tokio::test]
+async fn w1_w5_every_call_carries_the_headers_of_its_webhook() {
+    let world = World::new().await;
+    let mut draft = draft(world.receiver.hook("other"), "");
+    draft.headers = vec![registry::Header {
+        name: "X-Team".into(),
+        value: "payroll".into(),
+    }];
+    let response = world.test_draft(draft).await;
+    let received = world.receiver.received_by("other").remove(0);
+    assert_eq!(received.headers["x-team"], "payroll");
+    assert_eq!(received.verified, Some(Ok(())));
+    assert_eq!(header(response.request.as_ref().unwrap(), "x-team"), "payroll");
 }
 
 #[tokio::test]

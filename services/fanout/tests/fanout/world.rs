@@ -326,6 +326,9 @@ fn with_id(id: WebhookId, account_id: u64, types: &[&str], active: bool) -> Webh
         description: String::new(),
         target_url: TargetUrl::parse("https://example.com/").unwrap(),
         authentication: Authentication::None,
+        headers: Vec::new(),
+        contacts: Vec::new(),
+        tags: std::collections::BTreeMap::new(),
         event_types: types
             .iter()
             .map(|text| TypePattern::parse(text).unwrap())

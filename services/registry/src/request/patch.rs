@@ -14,6 +14,9 @@ const NAME: &str = "name";
 const DESCRIPTION: &str = "description";
 const TARGET_URL: &str = "target_url";
 const AUTHENTICATION: &str = "authentication";
+const HEADERS: &str = "headers";
+const CONTACTS: &str = "contacts";
+const TAGS: &str = "tags";
 const EVENT_TYPES: &str = "event_types";
 const FILTER: &str = "filter";
 const ACTIVE: &str = "active";
@@ -26,11 +29,14 @@ const MAX_GROUP_BYTES: &str = "limits.max_group_bytes";
 const MAX_REQUESTS_PER_SECOND: &str = "limits.max_requests_per_second";
 const MAX_IN_FLIGHT: &str = "limits.max_in_flight";
 const DEAD_LETTER: &str = "dead_letter";
-const ALL: [&str; 16] = [
+const ALL: [&str; 19] = [
     NAME,
     DESCRIPTION,
     TARGET_URL,
     AUTHENTICATION,
+    HEADERS,
+    CONTACTS,
+    TAGS,
     EVENT_TYPES,
     FILTER,
     ACTIVE,
@@ -112,6 +118,9 @@ fn patch(webhook: Webhook, mask: &Mask, now_ms: i64) -> Result<WebhookPatch, Ref
         description: mask.names(DESCRIPTION).then_some(webhook.description),
         target_url: mask.names(TARGET_URL).then_some(webhook.target_url),
         authentication: mask.names(AUTHENTICATION).then_some(authentication),
+        headers: mask.names(HEADERS).then_some(webhook.headers),
+        contacts: mask.names(CONTACTS).then_some(webhook.contacts),
+        tags: mask.names(TAGS).then_some(webhook.tags),
         event_types: mask.names(EVENT_TYPES).then_some(webhook.event_types),
         filter: mask.names(FILTER).then_some(webhook.filter),
         active: mask.names(ACTIVE).then_some(webhook.active),
@@ -143,6 +152,15 @@ fn without_the_rest(mut wire: v1::Webhook, mask: &Mask) -> v1::Webhook {
         wire.authentication = Some(v1::Authentication {
             method: Some(Method::None(v1::NoAuthentication {})),
         });
+    }
+    if !mask.names(HEADERS) {
+        wire.headers.clear();
+    }
+    if !mask.names(CONTACTS) {
+        wire.contacts.clear();
+    }
+    if !mask.names(TAGS) {
+        wire.tags.clear();
     }
     if !mask.names(EVENT_TYPES) {
         wire.event_types = vec!["*".to_owned()];

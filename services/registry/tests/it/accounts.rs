@@ -2,7 +2,8 @@
 
 use angarium_proto::registry::v1::{
     Account, CreateAccountRequest, CreateWebhookRequest, DeleteAccountRequest, DeleteWebhookRequest,
-    EventClass, GetAccountRequest, ListAccountsRequest, ListEventTypesRequest, UpdateAccountRequest,
+    EventClass, GetAccountRequest, ListAccountsRequest, ListEventTypesRequest, Reaction,
+    UpdateAccountRequest,
 };
 use tonic::Code;
 use tonic_types::StatusExt;
@@ -187,6 +188,49 @@ async fn w3_an_account_has_five_webhooks_at_most_unless_it_is_allowed_more() {
     );
     let wrong = client.update_account(allow(Some(0))).await.unwrap_err();
     assert_eq!(wrong_fields(&wrong), ["account.max_webhooks"]);
+}
+
+#[tokio::test]
+async fn e6_how_strict_an_account_is_has_a_default_and_is_changed_by_its_own_name() {
+    let registry = Registry::with_account().await;
+    let mut client = registry.client.clone();
+    let read = client.get_account(GetAccountRequest { id: 1234 }).await.unwrap();
+    let account = read.into_inner().account.unwrap();
+    assert_eq!(account.unknown_types(), Reaction::Refuse);
+    assert_eq!(account.schema_violations(), Reaction::Accept);
+    let change = |account: Account, paths: &[&str]| {
+        let mut request = UpdateAccountRequest {
+            account: Some(account),
+            update_mask: None,
+        };
+        let paths = paths.iter().map(|path| (*path).to_owned());
+        request.update_mask.get_or_insert_default().paths = paths.collect();
+        request
+    };
+    let strict = Account {
+        unknown_types: 9,
+        schema_violations: Reaction::Refuse.into(),
+        ..account.clone()
+    };
+    let changed = client
+        .update_account(change(strict.clone(), &["schema_violations"]))
+        .await;
+    let changed = changed.unwrap().into_inner().account.unwrap();
+    let expected = Account {
+        schema_violations: Reaction::Refuse.into(),
+        revision: changed.revision,
+        ..account
+    };
+    assert_eq!(changed, expected);
+    let wrong = Account {
+        revision: 0,
+        ..strict
+    };
+    let refused = client
+        .update_account(change(wrong, &["unknown_types"]))
+        .await
+        .unwrap_err();
+    assert_eq!(wrong_fields(&refused), ["account.unknown_types"]);
 }
 
 #[tokio::test]

@@ -1,6 +1,8 @@
 //! The registry over an in-process Kafka, called as its clients call it.
 
 #[cfg(test)]
+mod about;
+#[cfg(test)]
 mod accounts;
 #[cfg(test)]
 mod api_keys;

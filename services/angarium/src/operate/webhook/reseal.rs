@@ -1,7 +1,7 @@
 //! `angarium webhook reseal`: every secret under the newest key.
 
 use angarium_proto::registry::v1::authentication::Method;
-use angarium_proto::registry::v1::{ResealWebhookRequest, Webhook};
+use angarium_proto::registry::v1::{ListWebhooksRequest, ResealWebhookRequest, Webhook};
 use serde_json::json;
 use tonic::Code;
 
@@ -17,7 +17,11 @@ pub(super) async fn run(at: &AtRegistry) -> anyhow::Result<()> {
     let (mut with_secrets, mut resealed) = (0_u64, 0_u64);
     let accounts = registry.accounts().await;
     for account in registry.told(accounts)? {
-        let webhooks = match registry.webhooks(account.id).await {
+        let all = ListWebhooksRequest {
+            account_id: account.id,
+            ..ListWebhooksRequest::default()
+        };
+        let webhooks = match registry.webhooks(all).await {
             // The account was deleted meanwhile.
             Err(status) if status.code() == Code::NotFound => continue,
             webhooks => registry.told(webhooks)?,
