@@ -490,6 +490,7 @@ async fn w6_webhooks_are_listed_in_order_of_their_creation() {
         account_id: 1234,
         page_size: 2,
         page_token: String::new(),
+        ..ListWebhooksRequest::default()
     };
     loop {
         let page = registry
