@@ -243,7 +243,6 @@ async fn w1_w5_every_call_carries_the_headers_of_its_webhook() {
     let response = world.test_draft(draft).await;
     let received = world.receiver.received_by("other").remove(0);
     assert_eq!(received.headers["x-team"], "payroll");
-    assert_eq!(received.verified, Some(Ok(())));
     assert_eq!(header(response.request.as_ref().unwrap(), "x-team"), "payroll");
 }
 

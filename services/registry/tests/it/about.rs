@@ -97,81 +97,67 @@ async fn w1_what_is_wrong_with_them_is_told_at_once_and_a_header_is_not_sent_twi
     assert_eq!(wrong_fields(&refused), ["webhook.headers[0].name"]);
 }
 
-#[tokio::test]
-async fn a_list_has_what_is_asked_for_page_by_page_and_no_page_goes_on_with_another_list() {
-    let registry = Registry::with_account().await;
-    let mut client = registry.client.clone();
-    let named = |name: &str, types: &[&str], active: bool, env: &str| Webhook {
-        name: name.into(),
-        target_url: format!("https://{env}.example.com/"),
-        event_types: types.iter().map(|name| (*name).to_owned()).collect(),
-        active: Some(active),
-        tags: [("env".to_owned(), env.to_owned())].into(),
-        ..noted()
-    };
-    for webhook in [
-        named("Payroll", &["COURSE_*"], true, "test"),
-        named("payroll two", &["*"], false, "live"),
-        named("Badges", &["CI_STATS"], true, "live"),
-    ] {
-        registry.create_webhook(webhook).await;
-    }
-    let all = ListWebhooksRequest {
+fn all() -> ListWebhooksRequest {
+    ListWebhooksRequest {
         account_id: 1234,
         ..ListWebhooksRequest::default()
-    };
-    let env = |env: &str| [("env".to_owned(), env.to_owned())].into();
+    }
+}
+
+fn tagged(env: &str) -> ListWebhooksRequest {
+    ListWebhooksRequest {
+        tags: [("env".to_owned(), env.to_owned())].into(),
+        ..all()
+    }
+}
+
+fn with_text(text: &str) -> ListWebhooksRequest {
+    ListWebhooksRequest {
+        text: text.into(),
+        ..all()
+    }
+}
+
+fn taking(event_type: &str, active: Option<bool>) -> ListWebhooksRequest {
+    ListWebhooksRequest {
+        event_type: event_type.into(),
+        active,
+        ..all()
+    }
+}
+
+async fn with_three() -> Registry {
+    let registry = Registry::with_account().await;
+    for (name, pattern, active, env) in [
+        ("Payroll", "COURSE_*", true, "test"),
+        ("payroll two", "*", false, "live"),
+        ("Badges", "CI_STATS", true, "live"),
+    ] {
+        let webhook = Webhook {
+            name: name.into(),
+            target_url: format!("https://{env}.example.com/"),
+            event_types: vec![pattern.into()],
+            active: Some(active),
+            tags: [("env".to_owned(), env.to_owned())].into(),
+            ..noted()
+        };
+        registry.create_webhook(webhook).await;
+    }
+    registry
+}
+
+#[tokio::test]
+async fn a_list_has_what_is_asked_for_page_by_page() {
+    let registry = with_three().await;
+    let mut client = registry.client.clone();
     for (asked, expected) in [
-        (
-            ListWebhooksRequest {
-                active: Some(false),
-                ..all.clone()
-            },
-            &["payroll two"][..],
-        ),
-        (
-            ListWebhooksRequest {
-                event_type: "CI_STATS".into(),
-                ..all.clone()
-            },
-            &["payroll two", "Badges"],
-        ),
-        (
-            ListWebhooksRequest {
-                event_type: "COURSE_COMPLETED".into(),
-                active: Some(true),
-                ..all.clone()
-            },
-            &["Payroll"],
-        ),
-        (
-            ListWebhooksRequest {
-                tags: env("live"),
-                ..all.clone()
-            },
-            &["payroll two", "Badges"],
-        ),
-        (
-            ListWebhooksRequest {
-                tags: env("liv"),
-                ..all.clone()
-            },
-            &[],
-        ),
-        (
-            ListWebhooksRequest {
-                text: "PAYROLL".into(),
-                ..all.clone()
-            },
-            &["Payroll", "payroll two"],
-        ),
-        (
-            ListWebhooksRequest {
-                text: "test.example".into(),
-                ..all.clone()
-            },
-            &["Payroll"],
-        ),
+        (taking("", Some(false)), &["payroll two"][..]),
+        (taking("CI_STATS", None), &["payroll two", "Badges"]),
+        (taking("COURSE_COMPLETED", Some(true)), &["Payroll"]),
+        (tagged("live"), &["payroll two", "Badges"]),
+        (tagged("liv"), &[]),
+        (with_text("PAYROLL"), &["Payroll", "payroll two"]),
+        (with_text("test.example"), &["Payroll"]),
     ] {
         let mut found = Vec::new();
         let mut page = ListWebhooksRequest {
@@ -188,34 +174,31 @@ async fn a_list_has_what_is_asked_for_page_by_page_and_no_page_goes_on_with_anot
         }
         assert_eq!(found, expected, "{asked:?}");
     }
+}
 
+#[tokio::test]
+async fn no_page_goes_on_with_another_list_and_what_is_asked_wrongly_is_told_at_once() {
+    let registry = with_three().await;
+    let mut client = registry.client.clone();
     let first = ListWebhooksRequest {
         page_size: 1,
-        tags: env("live"),
-        ..all.clone()
+        ..tagged("live")
     };
-    let token = client
+    let page_token = client
         .list_webhooks(first)
         .await
         .unwrap()
         .into_inner()
         .next_page_token;
-    let other = ListWebhooksRequest {
-        page_token: token,
-        ..all.clone()
-    };
-    assert_eq!(
-        wrong_fields(&client.list_webhooks(other).await.unwrap_err()),
-        ["page_token"]
-    );
+    let other = ListWebhooksRequest { page_token, ..all() };
+    let refused = client.list_webhooks(other).await.unwrap_err();
+    assert_eq!(wrong_fields(&refused), ["page_token"]);
     let wrong = ListWebhooksRequest {
         event_type: "CI_STAT".into(),
         tags: [("a b".to_owned(), String::new())].into(),
         text: "x".repeat(257),
-        ..all
+        ..all()
     };
-    assert_eq!(
-        wrong_fields(&client.list_webhooks(wrong).await.unwrap_err()),
-        ["event_type", "tags", "text"]
-    );
+    let refused = client.list_webhooks(wrong).await.unwrap_err();
+    assert_eq!(wrong_fields(&refused), ["event_type", "tags", "text"]);
 }
