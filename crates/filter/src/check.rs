@@ -249,10 +249,7 @@ impl<'p> Walk<'p> {
                 seen(Kind::Unknown, of.extent)
             }
             (operators::NEGATE, _) => seen(Kind::Other, Extent::Small),
-            (
-                operators::SUBSTRACT | operators::MULTIPLY | operators::DIVIDE | operators::MODULO,
-                [left, right],
-            ) => {
+            (MINUS | operators::MULTIPLY | operators::DIVIDE | operators::MODULO, [left, right]) => {
                 // What is no number fails, and the failure carries a copy.
                 self.look(left.extent.max(right.extent), 4);
                 seen(Kind::Other, Extent::Small)
@@ -354,6 +351,8 @@ impl<'p> Walk<'p> {
 }
 
 const MATCHES: &str = "matches";
+/// Between two values.
+const MINUS: &str = "_-_";
 
 /// A call that no function fits: of another name, or called in another way.
 fn unknown(call: &CallExpr, style: Style) -> String {
