@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use prost_reflect::{DescriptorPool, MethodDescriptor};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    const FILES: [&str; 12] = [
+    const FILES: [&str; 13] = [
         "angarium/access/v1/access.proto",
         "angarium/audit/v1/audit.proto",
         "angarium/audit/v1/audit_service.proto",
         "angarium/event/v1/event.proto",
+        "angarium/explain/v1/explain_service.proto",
         "angarium/event/v1/publisher.proto",
         "angarium/delivery/v1/delivery.proto",
         "angarium/delivery/v1/delivery_service.proto",

@@ -170,15 +170,20 @@ async fn expired(stack: &mut Stack) -> String {
 struct World {
     stack: Stack,
     delivery: String,
+    fanout: String,
     requests: BTreeMap<String, Vec<u8>>,
     _receiver: Receiver,
 }
 
 impl World {
     async fn new() -> Self {
-        let [port] = angarium_local::free_ports().unwrap();
-        let at = format!("127.0.0.1:{port}");
-        let settings = [("ANGARIUM_DELIVERY_GRPC_LISTEN", at.as_str())];
+        let [delivery, fanout] = angarium_local::free_ports()
+            .unwrap()
+            .map(|port| format!("127.0.0.1:{port}"));
+        let settings = [
+            ("ANGARIUM_DELIVERY_GRPC_LISTEN", delivery.as_str()),
+            ("ANGARIUM_FANOUT_GRPC_LISTEN", fanout.as_str()),
+        ];
         let mut stack = Stack::start_with(&Backends::shared().unwrap(), &settings)
             .await
             .unwrap();
@@ -190,20 +195,20 @@ impl World {
             .await
             .unwrap();
         let (key, _) = key(&stack, Some(OWN), Role::Viewer, None).await;
-        let delivery = format!("http://{at}");
-        let probe = Anything::at(&delivery);
-        let serves = || async {
-            let asked = probe.call("/grpc.health.v1.Health/Check", None, Vec::new()).await;
-            asked.is_ok()
-        };
-        stack.delivery[0]
-            .wait_until(Duration::from_secs(60), serves)
-            .await
-            .unwrap();
+        let (delivery, fanout) = (format!("http://{delivery}"), format!("http://{fanout}"));
+        for (process, at) in [(&mut stack.delivery[0], &delivery), (&mut stack.fanout, &fanout)] {
+            let probe = Anything::at(at);
+            let serves = || async {
+                let asked = probe.call("/grpc.health.v1.Health/Check", None, Vec::new()).await;
+                asked.is_ok()
+            };
+            process.wait_until(Duration::from_secs(60), serves).await.unwrap();
+        }
         Self {
             requests: requests(&Things { webhook, key }),
             stack,
             delivery,
+            fanout,
             _receiver: receiver,
         }
     }
@@ -218,6 +223,7 @@ impl World {
             ("/angarium.audit.", Anything::at(self.stack.registry_endpoint())),
             ("/angarium.event.", Anything::at(self.stack.ingest_grpc())),
             ("/angarium.delivery.", Anything::at(&self.delivery)),
+            ("/angarium.explain.", Anything::at(&self.fanout)),
         ];
         for (method, scope) in METHOD_SCOPES {
             let request = self

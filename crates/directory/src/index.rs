@@ -1,10 +1,14 @@
 //! Account → type → webhooks.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use angarium_model::{AccountId, EventName, TypePattern, Webhook, WebhookId};
 use immutable_chunkmap::map::MapM;
 use immutable_chunkmap::set::SetM;
+
+const FIRST: WebhookId = WebhookId::from_bytes([0; 16]);
+const LAST: WebhookId = WebhookId::from_bytes([0xff; 16]);
 
 /// Finds the webhooks that want a type without looking at the others.
 ///
@@ -75,10 +79,15 @@ impl Index {
         }
     }
 
+    /// The webhooks of an account, each once, in order of their ids: the first so many.
+    pub(crate) fn of(&self, account: AccountId, most: usize) -> Vec<WebhookId> {
+        let all = (account, 0, FIRST)..=(account, u64::MAX, LAST);
+        let found: BTreeSet<_> = self.entries.range(all).map(|(_, _, id)| *id).collect();
+        found.into_iter().take(most).collect()
+    }
+
     /// The webhooks of an account that want this type, each once, in order of their ids.
     pub(crate) fn find(&self, account: AccountId, name: &EventName) -> Vec<WebhookId> {
-        const FIRST: WebhookId = WebhookId::from_bytes([0; 16]);
-        const LAST: WebhookId = WebhookId::from_bytes([0xff; 16]);
         let name = name.as_str();
         let prefix_ends = std::iter::once(0).chain(name.match_indices('_').map(|(at, _)| at + 1));
         let prefixes = prefix_ends.filter_map(|end| self.prefixes.get(name.get(..end)?));

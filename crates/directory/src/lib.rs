@@ -11,6 +11,7 @@
 mod filters;
 mod follower;
 mod index;
+pub mod lookup;
 mod standing;
 mod view;
 mod watching;

@@ -126,6 +126,12 @@ impl View {
         matched
     }
 
+    /// The webhooks of an account in order of their creation, the first so many.
+    #[must_use]
+    pub fn webhooks_of(&self, account: AccountId, most: usize) -> Vec<WebhookId> {
+        self.index.of(account, most)
+    }
+
     /// How far the registry is known for this account: every change up to this revision is in the view.
     #[must_use]
     pub fn revision(&self, account: AccountId) -> Revision {

@@ -1,8 +1,10 @@
-//! Writes the journal: what became of each event, for people.
+//! The journal: what became of each event, for people. It is written here, and read back ([`accepted`], [`matched`]).
 //!
 //! Fanout and delivery hand over what happened and go on; one task writes it with a producer of its own. It is best
 //! effort: what does not fit the queue, or is not taken by Kafka, is counted and forgotten, so that the journal never
 //! holds up an event. It carries ids, positions and reasons, never payloads or secrets.
+
+mod past;
 
 use std::collections::VecDeque;
 use std::num::NonZeroU32;
@@ -20,6 +22,8 @@ use opentelemetry::metrics::Counter;
 use opentelemetry::{KeyValue, global};
 use prost::Message;
 use tokio::sync::mpsc;
+
+pub use past::{Accepted, accepted, matched};
 
 /// Entries that may wait for the writer.
 const MAX_QUEUED: usize = 10_000;

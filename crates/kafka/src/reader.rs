@@ -161,6 +161,38 @@ impl LogReader {
         .await
     }
 
+    /// The record at an offset, if there is one.
+    ///
+    /// # Errors
+    /// If Kafka does not answer.
+    pub async fn record(&self, partition: i32, offset: i64) -> Result<Option<Record>, ReadError> {
+        const ONE: Limit = Limit { records: 1, bytes: 0 };
+        match self.read(partition, offset, ONE).await {
+            Ok(chunk) => Ok(chunk.records.into_iter().find(|record| record.offset == offset)),
+            Err(ReadError::OutOfRange { .. } | ReadError::NoPartition) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Some records from an offset on, or from where the log begins, and where to go on; `None` at the end.
+    ///
+    /// # Errors
+    /// If Kafka does not answer.
+    pub async fn some(
+        &self,
+        partition: i32,
+        offset: i64,
+        limit: Limit,
+    ) -> Result<Option<(Vec<Record>, i64)>, ReadError> {
+        match self.read(partition, offset, limit).await {
+            Ok(chunk) if chunk.next > offset => Ok(Some((chunk.records, chunk.next))),
+            Ok(_) => Ok(None),
+            Err(ReadError::OutOfRange { low, .. }) if offset < low => Ok(Some((Vec::new(), low))),
+            Err(ReadError::OutOfRange { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// The ends of a partition's log now.
     ///
     /// # Errors

@@ -49,6 +49,10 @@ mod angarium {
         event, "angarium.event.v1"
     }
     generated! {
+        /// Why an event reaches a webhook.
+        explain, "angarium.explain.v1"
+    }
+    generated! {
         /// Records of the deliveries topics.
         delivery, "angarium.delivery.v1"
     }
@@ -66,4 +70,4 @@ mod angarium {
     }
 }
 
-pub use angarium::{access, audit, delivery, event, journal, notice, registry};
+pub use angarium::{access, audit, delivery, event, explain, journal, notice, registry};

@@ -122,8 +122,9 @@ impl Stack {
             ("ANGARIUM_REGISTRY_WEBHOOKS_PER_ACCOUNT", "100000"),
             ("ANGARIUM_INGEST_LISTEN", &at(http)),
             ("ANGARIUM_INGEST_GRPC_LISTEN", &at(grpc)),
-            // Nobody tests webhooks there; another stack on this machine may have the default port.
+            // Nobody asks there; another stack on this machine may have the default port.
             ("ANGARIUM_DELIVERY_GRPC_LISTEN", "127.0.0.1:0"),
+            ("ANGARIUM_FANOUT_GRPC_LISTEN", "127.0.0.1:0"),
             ("ANGARIUM_FANOUT_SESSION_TIMEOUT", FANOUT_SESSION),
             ("ANGARIUM_DELIVERY_SESSION_TIMEOUT", &delivery_session),
             // Receivers of tests are here, on random ports.

@@ -19,7 +19,7 @@ use angarium_runtime::chain;
 use angarium_signing::{Secret, SecretError};
 
 pub use filter::{FILTER, parse_filter, try_filter};
-pub use sample::{example, sample};
+pub use sample::{example, given_sample, known_sample};
 pub use secret_json::secret_json;
 
 const PASSWORD: &str = "authentication.basic.password";

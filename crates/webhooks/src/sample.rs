@@ -5,6 +5,8 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::known_type;
+
 /// An envelope (E4).
 #[derive(Deserialize)]
 struct Envelope<'a> {
@@ -34,14 +36,31 @@ const UNNAMED: &str = "SAMPLE";
     reason = "the catalogue is fixed, and a test reads every example"
 )]
 pub fn example(known: EventType, account: AccountId) -> Event {
-    sample(known.example, account).expect("the catalogue has an example of each type")
+    given_sample(known.example, account).expect("the catalogue has an example of each type")
+}
+
+/// The largest sample, in bytes: no event may be larger.
+const MAX_SAMPLE: usize = 1 << 20;
+
+/// The catalogue's example of a type that a caller names, as an event of an account.
+///
+/// # Errors
+/// What is wrong with the name.
+pub fn known_sample(name: &str, account: AccountId) -> Result<Event, String> {
+    known_type(name).map(|known| example(known, account))
 }
 
 /// An event that a person gives as JSON: as it stands in the body of a POST, alone or in an envelope. Only `data` must be there.
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn sample(json: &str, account: AccountId) -> Result<Event, String> {
+pub fn given_sample(json: &str, account: AccountId) -> Result<Event, String> {
+    if json.len() > MAX_SAMPLE {
+        return Err(format!(
+            "has {} bytes; at most {MAX_SAMPLE} are allowed",
+            json.len()
+        ));
+    }
     let written = written(json)?;
     let name = written.event_name.as_deref().unwrap_or(UNNAMED);
     let id = written.event_id.as_deref().unwrap_or(UNNAMED);
@@ -99,14 +118,17 @@ mod tests {
 
     #[test]
     fn a_sample_is_an_event_alone_or_in_an_envelope_and_needs_data_alone() {
-        let alone = sample(r#"{"data": { "a": 1.0 }}"#, account()).unwrap();
+        let alone = given_sample(r#"{"data": { "a": 1.0 }}"#, account()).unwrap();
         assert_eq!((alone.name.as_str(), alone.id.as_str()), ("SAMPLE", "SAMPLE"));
         assert_eq!(alone.data.bytes().as_ref(), br#"{ "a": 1.0 }"#);
         let whole =
             r#"{"eventId": "e", "eventName": "CI_STATS", "timestamp": 5, "eventInfo": "i", "data": {}}"#;
         let enveloped = format!(r#"{{"accountId": 1, "events": [{whole}]}}"#);
-        assert_eq!(sample(&enveloped, account()), sample(whole, account()));
-        assert_eq!(sample(whole, account()).unwrap().timestamp.get(), 5);
+        assert_eq!(
+            given_sample(&enveloped, account()),
+            given_sample(whole, account())
+        );
+        assert_eq!(given_sample(whole, account()).unwrap().timestamp.get(), 5);
     }
 
     #[test]
@@ -123,7 +145,7 @@ mod tests {
             (r#"{"data": 5}"#, "data: must be a JSON object"),
             (r#"{"data": {}, "eventName": "no name"}"#, "eventName: "),
         ] {
-            let told = sample(json, account()).unwrap_err();
+            let told = given_sample(json, account()).unwrap_err();
             assert!(told.starts_with(wrong), "{json}: {told}");
         }
     }

@@ -3,6 +3,7 @@
 mod account;
 mod audit;
 mod event_type;
+mod explain;
 mod key;
 mod replay;
 mod webhook;
@@ -14,6 +15,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub(crate) use account::{AccountCommand, ReactionArg};
 pub(crate) use audit::Audit;
 pub(crate) use event_type::{EventTypeCommand, EventTypeGet};
+pub(crate) use explain::Explain;
 pub(crate) use key::{GrantArgs, HomeArgs, KeyCommand, KeyCreate, KeyName, KeyRotate, KeyUpdate};
 pub(crate) use replay::{DeadLetters, LaneArg, Replay, ReplayCancel, ReplayStatus, Resend};
 pub(crate) use webhook::{
@@ -77,6 +79,8 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: WebhookCommand,
     },
+    /// Tell why an event reaches a webhook, or does not
+    Explain(Explain),
     /// Look at the catalogue of event types
     EventType {
         #[command(subcommand)]

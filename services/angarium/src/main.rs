@@ -54,6 +54,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         } => done(role::check(role, &given)),
         Command::Account { command } => done(operate::account(command).await),
         Command::Webhook { command } => operate::webhook(command).await,
+        Command::Explain(asked) => done(operate::explain(asked).await),
         Command::EventType { command } => done(operate::event_type(command).await),
         Command::Key { command } => done(operate::key(command).await),
         Command::Audit(asked) => done(operate::audit(asked).await),

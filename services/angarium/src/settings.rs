@@ -10,6 +10,7 @@ mod ingest;
 mod registry;
 mod shared;
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use angarium_runtime::access::OperatorKey;
@@ -33,6 +34,9 @@ pub(crate) struct Settings {
     api_key: Option<OperatorKey>,
     pub(crate) registry_endpoint: String,
     pub(crate) ingest_endpoint: String,
+    /// Where others find a fanout worker, and where one listens.
+    pub(crate) fanout_endpoint: String,
+    pub(crate) fanout_listen: SocketAddr,
     pub(crate) delivery_endpoint: String,
     pub(crate) ingest: angarium_ingest::Config,
     pub(crate) registry: angarium_registry::Config,
@@ -110,7 +114,7 @@ impl Settings {
         let egress = egress::read(reader);
         let (registry_endpoint, registry) = registry::read(reader, (&name, &kafka, &key), egress.clone());
         let (ingest_endpoint, ingest) = ingest::read(reader, &key, (&redis, &kafka.prefix), drain);
-        let fanout = fanout::read(reader, &name, &kafka);
+        let (fanout_endpoint, fanout_listen, fanout) = fanout::read(reader, &name, &kafka);
         let (delivery_endpoint, delivery) = delivery::read(reader, &name, &key, &kafka, egress);
         Self {
             log,
@@ -122,6 +126,8 @@ impl Settings {
             api_key,
             registry_endpoint,
             ingest_endpoint,
+            fanout_endpoint,
+            fanout_listen,
             delivery_endpoint,
             ingest,
             registry,

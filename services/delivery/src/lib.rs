@@ -33,7 +33,6 @@ mod disabling;
 mod error;
 mod group;
 mod hook;
-mod lookup;
 mod metrics;
 mod notices;
 mod partition;

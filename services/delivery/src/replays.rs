@@ -39,7 +39,7 @@ use self::refusal::Refusal;
 use self::request::{Start, Subject};
 use crate::cursors::Cursors;
 use crate::error::Error;
-use crate::lookup;
+use angarium_directory::lookup;
 
 /// Calls under way at once in this worker that may read Kafka for seconds.
 const MOST: usize = 4;

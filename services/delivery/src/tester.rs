@@ -34,8 +34,8 @@ use self::request::{Asked, Subject};
 use crate::actor::headers;
 use crate::body::Body;
 use crate::call::{self, Caller, Capture, Patience, Pool, TlsSetup};
-use crate::lookup::{self, NotFound};
 use crate::target::Target;
+use angarium_directory::lookup::{self, NotFound};
 
 /// How tests call: as deliveries do.
 #[derive(Clone, Debug)]

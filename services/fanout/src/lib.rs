@@ -13,12 +13,15 @@
 //! 1,000 webhooks, and an account with more of them in a partition gets several. An `eventInfo` that the producer
 //! left out is made of the event's place in the events topic, so it is the same in every attempt and replay.
 //!
+//! `explain` answers why an event reaches a webhook or does not, from the same index and the same code.
+//!
 //! What must hold: deliveries of a partition repeat after a failure or a crash, and never skip (DESIGN §3).
 //! `forwarding` decides; `source` and `producers` tell how it is carried out. Order per webhook follows: an account's
 //! events are in one events partition, and one actor forwards it.
 
 mod config;
 mod error;
+mod explain;
 mod forwarding;
 mod journal;
 mod matching;
@@ -33,4 +36,5 @@ mod source;
 
 pub use config::Config;
 pub use error::Error;
+pub use explain::Explainer;
 pub use service::Service;

@@ -7,6 +7,7 @@ use angarium_proto::delivery::v1::{
     self as delivery, replay_webhook_request::Start, test_webhook_request::Target,
 };
 use angarium_proto::event::v1 as event;
+use angarium_proto::explain::v1 as explain;
 use angarium_proto::journal::v1::Lane;
 use angarium_proto::registry::v1::{self, ApiKey};
 use prost::Message;
@@ -31,6 +32,7 @@ pub(super) fn requests(things: &Things) -> BTreeMap<String, Vec<u8>> {
         ("delivery.v1.DeliveryService", tests(&things.webhook)),
         ("delivery.v1.ReplayService", replays(&things.webhook)),
         ("event.v1.PublisherService", events()),
+        ("explain.v1.ExplainService", explanations(&things.webhook)),
     ];
     let of = |(service, methods): (&str, Vec<Named>)| {
         let path = format!("/angarium.{service}");
@@ -182,6 +184,15 @@ fn tests(webhook: &v1::Webhook) -> Vec<Named> {
         event_type: EVENT.to_owned(),
     };
     vec![("TestWebhook", test.encode_to_vec())]
+}
+
+fn explanations(webhook: &v1::Webhook) -> Vec<Named> {
+    let asked = explain::ExplainRequest {
+        account_id: OWN,
+        webhook_id: webhook.id.clone(),
+        event: Some(explain::explain_request::Event::EventType(EVENT.into())),
+    };
+    vec![("Explain", asked.encode_to_vec())]
 }
 
 fn replays(webhook: &v1::Webhook) -> Vec<Named> {

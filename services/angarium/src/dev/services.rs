@@ -34,6 +34,7 @@ pub(super) struct Ports {
     http: u16,
     grpc: u16,
     registry: u16,
+    fanout: u16,
     delivery: u16,
     /// What the user must know of the choice.
     pub(super) notes: Vec<String>,
@@ -50,6 +51,7 @@ impl Ports {
             http: choose("--http-port", args.http_port, 8080, &mut notes).await?,
             grpc: choose("--grpc-port", args.grpc_port, 8081, &mut notes).await?,
             registry: choose("--registry-port", args.registry_port, 8082, &mut notes).await?,
+            fanout: choose("--fanout-port", args.fanout_port, 8084, &mut notes).await?,
             delivery: choose("--delivery-port", args.delivery_port, 8083, &mut notes).await?,
             notes,
         })
@@ -127,6 +129,7 @@ pub(super) struct Running {
     pub(super) http: SocketAddr,
     pub(super) grpc: SocketAddr,
     pub(super) registry: SocketAddr,
+    pub(super) fanout: SocketAddr,
     pub(super) delivery: SocketAddr,
 }
 
@@ -173,6 +176,10 @@ pub(super) async fn start<T>(
 
     let config = angarium_fanout::Config::default();
     let directory = follow(Secrets::Omit)?;
+    let explainer =
+        angarium_fanout::Explainer::open(connection, names, &config.client_id, directory.clone(), tasks)?;
+    let serving = explainer.serve(loopback(ports.fanout), key.clone(), clock.clone(), tasks);
+    let fanout = serving.await.context("cannot start fanout")?;
     let starting =
         angarium_fanout::Service::start(config, connection.clone(), names.clone(), directory, tasks);
     // It ends with the shutdown; the handle would only end it earlier.
@@ -200,6 +207,7 @@ pub(super) async fn start<T>(
             http: ingest.http(),
             grpc: ingest.grpc(),
             registry,
+            fanout,
             delivery: delivery.grpc(),
         },
         set_up,

@@ -58,7 +58,11 @@ pub(super) fn services(running: &Running, receiver: SocketAddr, webhooks: &Webho
             format!("gRPC {}", running.registry),
             "keeps accounts and webhooks",
         ),
-        ("fanout", String::new(), "matches events to webhooks"),
+        (
+            "fanout",
+            format!("gRPC {}", running.fanout),
+            "matches events to webhooks, and explains it",
+        ),
         (
             "delivery",
             format!("gRPC {}", running.delivery),
@@ -132,10 +136,11 @@ pub(super) fn closing(
         &[test],
     ));
     text.push_str(&section(
-        "Speak gRPC with ingest (Publish, PublishStream), the registry and delivery (TestWebhook)",
+        "Speak gRPC with ingest (Publish, PublishStream), the registry, fanout (Explain) and delivery (TestWebhook)",
         &[
             grpcurl(running.grpc),
             grpcurl(running.registry),
+            grpcurl(running.fanout),
             grpcurl(running.delivery),
         ],
     ));

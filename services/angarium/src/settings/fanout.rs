@@ -1,10 +1,12 @@
 //! Settings of fanout.
 
+use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use angarium_fanout::Config;
 use angarium_runtime::config::Reader;
+use angarium_runtime::grpc::check_endpoint;
 
 use super::shared::Kafka;
 
@@ -12,11 +14,25 @@ const MOST: NonZeroUsize = NonZeroUsize::new(10_000_000).unwrap();
 const LEAST_BYTES: usize = 1 << 20;
 const MOST_BYTES: usize = 1 << 30;
 
-pub(super) fn read(reader: &mut Reader, name: &str, kafka: &Kafka) -> Config {
+/// Where others find it, where it listens, and its settings.
+pub(super) fn read(reader: &mut Reader, name: &str, kafka: &Kafka) -> (String, SocketAddr, Config) {
     let default = Config::default();
     let mut section = reader.section("fanout");
+    let endpoint = section.text(
+        "endpoint",
+        "http://localhost:8084",
+        "Where `angarium explain` finds a fanout worker: http://host:port",
+    );
+    if let Err(error) = check_endpoint(&endpoint) {
+        section.reject("endpoint", error);
+    }
+    let listen = section.address(
+        "grpc_listen",
+        ([0, 0, 0, 0], 8084),
+        "Where fanout serves gRPC, to explain what it matches: the IP address and port to listen on; port 0 takes a free one, which several workers on one machine need",
+    );
     let counts = || NonZeroUsize::MIN..=MOST;
-    Config {
+    let config = Config {
         group: format!("{}.fanout", kafka.prefix),
         client_id: format!("{}-{name}", default.client_id),
         session_timeout: section.duration(
@@ -44,5 +60,6 @@ pub(super) fn read(reader: &mut Reader, name: &str, kafka: &Kafka) -> Config {
             Duration::from_millis(10)..=Duration::from_mins(1),
             "How often the place in the events topic is committed to Kafka; after a crash at most the events of this time are matched again",
         ),
-    }
+    };
+    (endpoint, listen, config)
 }

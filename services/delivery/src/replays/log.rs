@@ -3,13 +3,13 @@
 use std::ops::Range;
 use std::time::Duration;
 
+use angarium_journal::{Accepted, accepted};
 use angarium_kafka::topics::Names;
-use angarium_kafka::{Connection, Limit, LogReader, ReadError, Record};
-use angarium_model::{AcceptedAt, AccountId, Event, Lane, Position};
+use angarium_kafka::{Connection, Limit, LogReader, Record};
+use angarium_model::{AccountId, Lane, Position};
 use angarium_policy::expired;
-use angarium_proto::convert::{event_from_record, lane_from_wire, position_from_wire};
+use angarium_proto::convert::{lane_from_wire, position_from_wire};
 use angarium_proto::delivery::v1::{DeliveryRecord, replay_order};
-use angarium_proto::event::v1::EventRecord;
 use angarium_proto::notice::v1::notice_record::Notice;
 use angarium_proto::notice::v1::{DeadLetter, NoticeRecord};
 use angarium_runtime::Tasks;
@@ -26,8 +26,6 @@ const READ: Limit = Limit {
     records: 10_000,
     bytes: 4 * 1024 * 1024,
 };
-/// One record.
-const ONE: Limit = Limit { records: 1, bytes: 0 };
 /// A call reads on for so long.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -38,13 +36,6 @@ pub(super) struct Log {
     batch: LogReader,
     events: LogReader,
     notices: LogReader,
-}
-
-/// An event as ingest accepted it.
-#[derive(Debug)]
-pub(super) struct Found {
-    pub(super) event: Event,
-    pub(super) accepted_at: AcceptedAt,
 }
 
 /// How many events a range has.
@@ -110,19 +101,9 @@ impl Log {
     }
 
     /// The event of an account at a position.
-    pub(super) async fn event(&self, account: AccountId, position: Position) -> Result<Found, Refusal> {
-        let none = || Refusal::NoEvent(position);
-        let record = one(&self.events, position.partition, position.offset).await?;
-        let record = record.ok_or_else(none)?;
-        let accepted_at = AcceptedAt::from_unix_ms(record.timestamp_ms);
-        let event = record
-            .value
-            .and_then(|value| EventRecord::decode(value).ok())
-            .and_then(|record| event_from_record(record).ok())
-            // Whose it is, nobody else learns.
-            .filter(|event| event.account == account)
-            .ok_or_else(none)?;
-        Ok(Found { event, accepted_at })
+    pub(super) async fn event(&self, account: AccountId, position: Position) -> Result<Accepted, Refusal> {
+        let found = accepted(&self.events, account, position).await?;
+        found.ok_or(Refusal::NoEvent(position))
     }
 
     /// How many events of a range are the webhook's and may still be sent, those behind `after` in the events topic.
@@ -141,7 +122,10 @@ impl Log {
                 counted.more = true;
                 break;
             }
-            let Some((records, read_to)) = from(self.deliveries(place.lane), place.partition, next).await?
+            let Some((records, read_to)) = self
+                .deliveries(place.lane)
+                .some(place.partition, next, READ)
+                .await?
             else {
                 break;
             };
@@ -168,7 +152,7 @@ impl Log {
     /// What was ordered at this offset.
     pub(super) async fn ordered(&self, place: Place, id: i64) -> Result<replay_order::Range, Refusal> {
         let none = || Refusal::NoReplay(id);
-        let record = one(self.deliveries(place.lane), place.partition, id).await?;
+        let record = self.deliveries(place.lane).record(place.partition, id).await?;
         let record = record
             .and_then(|record| record.value)
             .and_then(|value| DeliveryRecord::decode(value).ok())
@@ -199,7 +183,7 @@ impl Log {
         while let Some(next) = page.next
             && Instant::now() < deadline
         {
-            let Some((records, read_to)) = from(&self.notices, place.partition, next).await? else {
+            let Some((records, read_to)) = self.notices.some(place.partition, next, READ).await? else {
                 page.next = None;
                 break;
             };
@@ -229,29 +213,5 @@ fn entry(record: Record, webhook: &str) -> Option<Entry> {
             lane,
         }),
         _ => None,
-    }
-}
-
-/// The record at an offset, if there is one.
-async fn one(reader: &LogReader, partition: i32, offset: i64) -> Result<Option<Record>, Refusal> {
-    match reader.read(partition, offset, ONE).await {
-        Ok(chunk) => Ok(chunk.records.into_iter().find(|record| record.offset == offset)),
-        Err(ReadError::OutOfRange { .. } | ReadError::NoPartition) => Ok(None),
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// Some records from an offset on, or from where the log begins, and where to go on; `None` at the end.
-async fn from(
-    reader: &LogReader,
-    partition: i32,
-    offset: i64,
-) -> Result<Option<(Vec<Record>, i64)>, Refusal> {
-    match reader.read(partition, offset, READ).await {
-        Ok(chunk) if chunk.next > offset => Ok(Some((chunk.records, chunk.next))),
-        Ok(_) => Ok(None),
-        Err(ReadError::OutOfRange { low, .. }) if offset < low => Ok(Some((Vec::new(), low))),
-        Err(ReadError::OutOfRange { .. }) => Ok(None),
-        Err(error) => Err(error.into()),
     }
 }

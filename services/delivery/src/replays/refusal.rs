@@ -7,7 +7,7 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
 use crate::cursors::TakeoverError;
-use crate::lookup::{NotFound, RETRY_AFTER};
+use angarium_directory::lookup::{NotFound, RETRY_AFTER};
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Refusal {

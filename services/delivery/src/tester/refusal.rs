@@ -8,7 +8,7 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
 use super::bounds::{Full, PER_ACCOUNT, PER_WORKER};
-use crate::lookup::{NotFound, RETRY_AFTER};
+use angarium_directory::lookup::{NotFound, RETRY_AFTER};
 
 /// Whose error reasons these are, as `google.rpc.ErrorInfo` wants it.
 const DOMAIN: &str = "delivery.angarium";

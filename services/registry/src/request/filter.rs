@@ -6,12 +6,9 @@ use angarium_proto::registry::v1::test_filter_request::Sample;
 use angarium_proto::registry::v1::test_filter_response::Outcome;
 use angarium_proto::registry::v1::{FilterFailure, FilterLookup, TestFilterRequest, TestFilterResponse};
 use angarium_proto::{FieldError, InvalidWire};
-use angarium_webhooks::{FILTER, example, known_type, parse_filter, sample};
+use angarium_webhooks::{FILTER, given_sample, known_sample, parse_filter};
 
 use crate::refusal::Refusal;
-
-/// The largest sample, in bytes: no event may be larger.
-const MAX_SAMPLE: usize = 1 << 20;
 
 /// Tries an expression on a sample. Expressions do not see the account: any will do.
 pub(crate) fn test_filter(request: TestFilterRequest) -> Result<TestFilterResponse, Refusal> {
@@ -42,15 +39,10 @@ pub(crate) fn test_filter(request: TestFilterRequest) -> Result<TestFilterRespon
 fn event(given: Option<Sample>, account: AccountId) -> Result<Event, FieldError> {
     match given {
         Some(Sample::EventType(name)) => {
-            let known = known_type(&name).map_err(|problem| FieldError::new("event_type", problem))?;
-            Ok(example(known, account))
-        }
-        Some(Sample::Event(json)) if json.len() > MAX_SAMPLE => {
-            let message = format!("has {} bytes; at most {MAX_SAMPLE} are allowed", json.len());
-            Err(FieldError::new("event", message))
+            known_sample(&name, account).map_err(|problem| FieldError::new("event_type", problem))
         }
         Some(Sample::Event(json)) => {
-            sample(&json, account).map_err(|problem| FieldError::new("event", problem))
+            given_sample(&json, account).map_err(|problem| FieldError::new("event", problem))
         }
         None => Err(FieldError::new("sample", "is required: event_type or event")),
     }
@@ -129,7 +121,7 @@ mod tests {
             mistakes(asked("data.a = 1", Sample::EventType("CI_STAT".into()))),
             ["filter", "event_type"]
         );
-        let long = format!("{{\"data\": {{\"a\": \"{}\"}}}}", "a".repeat(MAX_SAMPLE));
+        let long = format!("{{\"data\": {{\"a\": \"{}\"}}}}", "a".repeat(1 << 20));
         assert_eq!(mistakes(asked("data.a == 1", Sample::Event(long))), ["event"]);
         assert_eq!(
             mistakes(asked("data.a == 1", Sample::Event("5".into()))),

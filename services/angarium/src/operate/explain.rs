@@ -1,0 +1,165 @@
+//! `angarium explain`: why an event reaches a webhook, or does not.
+
+use angarium_proto::convert::position_to_wire;
+use angarium_proto::explain::v1::explain_request::Event;
+use angarium_proto::explain::v1::explain_service_client::ExplainServiceClient;
+use angarium_proto::explain::v1::{ExplainRequest, ExplainResponse, Explanation, Outcome, Verdict};
+use angarium_runtime::grpc::{MAX_MESSAGE_BYTES, client};
+use anyhow::Context as _;
+use serde_json::{Value, json};
+
+use super::call::explain as told_why;
+use super::file;
+use super::registry::request;
+use crate::cli::{Explain, Shape};
+use crate::output::{Row, list, print, time};
+use crate::settings::Settings;
+
+const HEADERS: [&str; 5] = ["webhook", "name", "now", "why", "when it was matched"];
+
+/// Asks and prints the answer.
+///
+/// # Errors
+/// When fanout cannot be reached or refuses.
+pub(crate) async fn run(asked: Explain) -> anyhow::Result<()> {
+    let overrides = [("fanout.endpoint", &asked.fanout), ("api.key", &asked.reach.key)];
+    let settings = Settings::read_to_call(&asked.reach.given, &overrides, "fanout")?;
+    let endpoint = &settings.fanout_endpoint;
+    let worker = client(endpoint, settings.presented()).context("fanout.endpoint")?;
+    let event = match (asked.position, asked.event_type, asked.event_file) {
+        (Some(position), ..) => Some(Event::Position(position_to_wire(position))),
+        (_, Some(name), _) => Some(Event::EventType(name)),
+        (.., Some(file)) => Some(Event::Sample(file::read(&file, "--event-file")?)),
+        (None, None, None) => None,
+    };
+    let asked_for = request(ExplainRequest {
+        account_id: asked.account,
+        webhook_id: asked.webhook,
+        event,
+    });
+    let mut calls = ExplainServiceClient::new(worker).max_decoding_message_size(MAX_MESSAGE_BYTES);
+    let answer = calls.explain(asked_for).await;
+    let answer = answer
+        .map_err(|status| told_why("fanout", endpoint, "ask again", &status))?
+        .into_inner();
+    print(&told(asked.reach.output, &answer))
+}
+
+fn told(shape: Shape, answer: &ExplainResponse) -> String {
+    let rows = answer.explanations.iter().map(row).collect();
+    let table = list(shape, &HEADERS, rows);
+    let Shape::Table = shape else { return table };
+    let event = answer.event.clone().unwrap_or_default();
+    let mut text = format!("{} {}", event.event_name, event.event_id);
+    if let Some(at_ms) = answer.accepted_at_ms {
+        text += &format!(", accepted {}", time(at_ms));
+    }
+    match &answer.recorded {
+        Some(recorded) => text += &format!(", matched {}", time(recorded.at_ms)),
+        None if answer.accepted_at_ms.is_some() => {
+            text += "; the journal has no record of when it was matched"
+        }
+        None => {}
+    }
+    text += "\n\n";
+    text += &table;
+    if answer.truncated {
+        text += "\nthe account has more webhooks: name one to have it explained\n";
+    }
+    text
+}
+
+fn row(explanation: &Explanation) -> Row {
+    let now = explanation.now.clone().unwrap_or_default();
+    let then = match (word(explanation.then()), explanation.changed_since) {
+        (word, true) => format!("{word}; created or changed since"),
+        (word, false) => word.to_owned(),
+    };
+    Row {
+        json: json!({
+            "webhook": explanation.webhook_id,
+            "name": explanation.webhook_name,
+            "now": { "outcome": word(now.outcome()), "reason": now.reason, "lookups": looked_up(&now) },
+            "then": word(explanation.then()),
+            "changedSince": explanation.changed_since,
+        }),
+        cells: vec![
+            explanation.webhook_id.clone(),
+            explanation.webhook_name.clone(),
+            word(now.outcome()).to_owned(),
+            why(&now),
+            then,
+        ],
+    }
+}
+
+fn why(now: &Verdict) -> String {
+    let found = now.lookups.iter().map(|lookup| {
+        let value = lookup.value.as_deref().unwrap_or("not there");
+        format!("{} is {value}", lookup.path)
+    });
+    let found: Vec<_> = found.collect();
+    if found.is_empty() {
+        now.reason.clone()
+    } else {
+        format!("{} ({})", now.reason, found.join(", "))
+    }
+}
+
+fn looked_up(now: &Verdict) -> Value {
+    let lookups = now.lookups.iter();
+    lookups
+        .map(|lookup| json!({ "path": lookup.path, "value": lookup.value }))
+        .collect()
+}
+
+const fn word(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Unspecified => "not known",
+        Outcome::Matches => "gets it",
+        Outcome::OtherType => "takes other types",
+        Outcome::Inactive => "switched off",
+        Outcome::Filtered => "filtered out",
+        Outcome::Undecided => "filter has no answer",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use angarium_proto::explain::v1::Lookup;
+
+    use super::*;
+
+    #[test]
+    fn an_explanation_says_what_was_looked_at_and_what_was_decided_then() {
+        let answer = ExplainResponse {
+            accepted_at_ms: Some(1_725_604_147_000),
+            explanations: vec![Explanation {
+                webhook_id: "wh_1".into(),
+                webhook_name: "HR".into(),
+                now: Some(Verdict {
+                    outcome: Outcome::Filtered.into(),
+                    reason: "its filter is not true of this event".into(),
+                    lookups: vec![Lookup {
+                        path: "data.loType".into(),
+                        value: None,
+                    }],
+                }),
+                then: Outcome::Matches.into(),
+                changed_since: true,
+            }],
+            ..ExplainResponse::default()
+        };
+        let text = told(Shape::Table, &answer);
+        for part in [
+            "accepted 2024-09-06T06:29:07Z; the journal has no record",
+            "filtered out",
+            "its filter is not true of this event (data.loType is not there)",
+            "gets it; created or changed since",
+        ] {
+            assert!(text.contains(part), "{part} is not in\n{text}");
+        }
+        let json: Value = serde_json::from_str(&told(Shape::Json, &answer)).unwrap();
+        assert_eq!(json[0]["now"]["outcome"], "filtered out");
+    }
+}
