@@ -9,6 +9,7 @@
 
 mod accounts;
 mod dev;
+mod explained;
 mod frozen;
 mod kafka_away;
 mod kill;

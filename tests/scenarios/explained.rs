@@ -1,0 +1,177 @@
+//! W1, W7: a webhook with a filter gets the events that it wants, and an administrator is told why another did not come: as the
+//! webhooks are now, and as they were when it was matched.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use angarium_proto::registry::v1::authentication::Method;
+use angarium_proto::registry::v1::{Authentication, NoAuthentication, UpdateWebhookRequest, Webhook};
+use angarium_testkit::poll::poll;
+use angarium_testkit::process;
+use angarium_testkit::receiver::Receiver;
+use angarium_testkit::stack::{Backends, Stack};
+use serde_json::{Value, json};
+
+const LIMIT: Duration = Duration::from_secs(60);
+const ACCOUNT: u64 = 1;
+const EVENT: &str = "COURSE_ENROLLMENT";
+
+struct World {
+    stack: Stack,
+    receiver: Receiver,
+    env: BTreeMap<String, String>,
+}
+
+impl World {
+    async fn new() -> Self {
+        let [port] = angarium_local::free_ports().unwrap();
+        let at = format!("127.0.0.1:{port}");
+        let settings = [("ANGARIUM_FANOUT_GRPC_LISTEN", at.as_str())];
+        let stack = Stack::start_with(&Backends::shared().unwrap(), &settings)
+            .await
+            .unwrap();
+        stack.create_account(ACCOUNT).await.unwrap();
+        let env = [
+            ("ANGARIUM_FANOUT_ENDPOINT", format!("http://{at}")),
+            ("ANGARIUM_OPERATOR_KEY", stack.key().expose().to_owned()),
+        ];
+        Self {
+            receiver: Receiver::start().await.unwrap(),
+            env: env.map(|(name, value)| (name.to_owned(), value)).into(),
+            stack,
+        }
+    }
+
+    async fn webhook(&self, name: &str, event_type: &str, filter: &str, active: bool) -> Webhook {
+        let none = Method::None(NoAuthentication {});
+        let webhook = Webhook {
+            account_id: ACCOUNT,
+            name: name.to_owned(),
+            target_url: self.receiver.hook(name),
+            authentication: Some(Authentication { method: Some(none) }),
+            event_types: vec![event_type.to_owned()],
+            filter: filter.to_owned(),
+            active: Some(active),
+            ..Webhook::default()
+        };
+        self.stack.create_webhook(webhook).await.unwrap()
+    }
+
+    /// Publishes the enrolment of a user; where it is then.
+    async fn enrol(&self, user: u64) -> String {
+        let event = json!({ "eventName": EVENT, "data": { "userId": user, "loType": "course" } });
+        let reply = self.stack.publish(ACCOUNT, "application/json", event.to_string());
+        let reply: Value = serde_json::from_slice(&reply.await.unwrap().body).unwrap();
+        reply["accepted"][0]["position"].as_str().unwrap().to_owned()
+    }
+
+    fn explain(&self, arguments: &[&str]) -> Result<String, String> {
+        let arguments = [&["explain", "--account", "1"], arguments].concat();
+        let wrote = tokio::task::block_in_place(|| process::run(&arguments, &self.env));
+        wrote.map_err(|error| error.to_string())
+    }
+
+    /// By the name of each webhook: what becomes of the event now, and what became of it.
+    fn explained(&self, arguments: &[&str]) -> BTreeMap<String, [String; 2]> {
+        let wrote = self
+            .explain(&[arguments, &["--output", "json"]].concat())
+            .unwrap();
+        let rows: Vec<Value> = serde_json::from_str(&wrote).unwrap();
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        rows.iter()
+            .map(|row| {
+                (
+                    text(&row["name"]),
+                    [text(&row["now"]["outcome"]), text(&row["then"])],
+                )
+            })
+            .collect()
+    }
+
+    /// The same once the journal has it, which is written a moment later.
+    async fn explained_with_the_past(&self, position: &str) -> BTreeMap<String, [String; 2]> {
+        let asked = ["--position", position];
+        let known = poll(LIMIT, async || {
+            let explained = self.explained(&asked);
+            let is_known = explained.values().all(|[_, then]| then != "not known");
+            Ok(is_known.then_some(explained))
+        });
+        let known = known.await.unwrap();
+        known.unwrap_or_else(|| panic!("the journal has no record of {position}\n{}", self.stack.logs()))
+    }
+}
+
+fn outcomes(expected: &[(&str, &str, &str)]) -> BTreeMap<String, [String; 2]> {
+    let outcome = |(name, now, then): &(&str, &str, &str)| {
+        ((*name).to_owned(), [(*now).to_owned(), (*then).to_owned()])
+    };
+    expected.iter().map(outcome).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn w1_w7_why_an_event_reaches_a_webhook_or_not_is_told_as_it_is_and_as_it_was() {
+    let world = World::new().await;
+    let wants = world.webhook("wants", EVENT, "data.userId >= 2", true).await;
+    world.webhook("off", "*", "", false).await;
+    world.webhook("other", "CI_STATS", "", true).await;
+    world
+        .webhook("undecided", "*", "data.enrollmentSource == 'SELF_ENROLL'", true)
+        .await;
+
+    // In this order: once the second has come, the first has been passed over.
+    let (first, second) = (world.enrol(1).await, world.enrol(2).await);
+    let of_wants =
+        |all: &[angarium_testkit::receiver::Received]| all.iter().filter(|one| &*one.hook == "wants").count();
+    let come = world
+        .receiver
+        .wait_for("the second event", LIMIT, |all| of_wants(all) > 0)
+        .await;
+    come.unwrap_or_else(|error| panic!("{error}\n{}", world.stack.logs()));
+    let received = world.receiver.received();
+    assert_eq!(received.len(), 1, "one event for one webhook");
+    let body: Value = serde_json::from_slice(&received[0].body).unwrap();
+    assert_eq!(body["events"][0]["data"]["userId"], 2);
+
+    let rest = [
+        ("off", "switched off", "switched off"),
+        ("other", "takes other types", "takes other types"),
+        ("undecided", "filter has no answer", "filter has no answer"),
+    ];
+    let of_first = [&rest[..], &[("wants", "filtered out", "filtered out")]].concat();
+    assert_eq!(world.explained_with_the_past(&first).await, outcomes(&of_first));
+    let of_second = [&rest[..], &[("wants", "gets it", "gets it")]].concat();
+    assert_eq!(world.explained_with_the_past(&second).await, outcomes(&of_second));
+
+    let mut change = UpdateWebhookRequest {
+        webhook: Some(Webhook {
+            id: wants.id.clone(),
+            account_id: ACCOUNT,
+            ..Webhook::default()
+        }),
+        update_mask: None,
+    };
+    change.update_mask.get_or_insert_default().paths = vec!["filter".into()];
+    world
+        .stack
+        .registry_client()
+        .unwrap()
+        .update_webhook(change)
+        .await
+        .unwrap();
+    let told = world.explain(&[&wants.id, "--position", &first]).unwrap();
+    for part in [
+        "gets it",
+        "it takes COURSE_ENROLLMENT",
+        "filtered out; created or changed since",
+    ] {
+        assert!(told.contains(part), "{part} is not in\n{told}");
+    }
+
+    let sample = world.explained(&["--event-type", EVENT]);
+    assert_eq!(sample["undecided"], ["gets it", "not known"]);
+    let refused = world.explain(&["--position", "0-1000000"]).unwrap_err();
+    assert!(
+        refused.contains("account 1 has no event at 0-1000000"),
+        "{refused}"
+    );
+}
