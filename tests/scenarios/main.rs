@@ -8,6 +8,7 @@
 )]
 
 mod accounts;
+mod apply;
 mod dev;
 mod explained;
 mod frozen;

@@ -217,7 +217,10 @@ fn launch(role: &str, env: &BTreeMap<String, String>, log: &Path) -> Result<Chil
 }
 
 /// The binary that was built beside the tests: `target/release/angarium` for a test in `target/release/deps`.
-fn binary() -> Result<PathBuf> {
+///
+/// # Errors
+/// When there is none.
+pub fn binary() -> Result<PathBuf> {
     let test = std::env::current_exe()?;
     let found = test
         .ancestors()

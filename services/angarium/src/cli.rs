@@ -1,6 +1,7 @@
 //! What can be asked for on the command line.
 
 mod account;
+mod apply;
 mod audit;
 mod event_type;
 mod explain;
@@ -13,6 +14,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use account::{AccountCommand, ReactionArg};
+pub(crate) use apply::Apply;
 pub(crate) use audit::Audit;
 pub(crate) use event_type::{EventTypeCommand, EventTypeGet};
 pub(crate) use explain::Explain;
@@ -81,6 +83,8 @@ pub(crate) enum Command {
     },
     /// Tell why an event reaches a webhook, or does not
     Explain(Explain),
+    /// Make webhooks be as a file says, or show what that would change
+    Apply(Apply),
     /// Look at the catalogue of event types
     EventType {
         #[command(subcommand)]

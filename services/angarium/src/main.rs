@@ -3,7 +3,8 @@
 //! `cli` says what can be asked for, `settings` reads what the services are told, `role` runs a service until it
 //! is asked to end, `operate` calls the services of others.
 //!
-//! Exit codes: 0 when all went well, 1 when something failed, 2 when the command line or the settings are wrong.
+//! Exit codes: 0 when all went well, 1 when something failed, 2 when the command line or the settings are wrong, 3 when
+//! `apply --dry-run` found something to change.
 
 mod cli;
 mod dev;
@@ -55,6 +56,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Account { command } => done(operate::account(command).await),
         Command::Webhook { command } => operate::webhook(command).await,
         Command::Explain(asked) => done(operate::explain(asked).await),
+        Command::Apply(asked) => operate::apply(asked).await,
         Command::EventType { command } => done(operate::event_type(command).await),
         Command::Key { command } => done(operate::key(command).await),
         Command::Audit(asked) => done(operate::audit(asked).await),

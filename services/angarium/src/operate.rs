@@ -1,6 +1,7 @@
 //! Commands that call running services.
 
 mod account;
+mod apply;
 mod audit;
 mod call;
 mod delivery;
@@ -15,6 +16,7 @@ mod trial;
 mod webhook;
 
 pub(crate) use account::run as account;
+pub(crate) use apply::run as apply;
 pub(crate) use audit::run as audit;
 pub(crate) use event_type::run as event_type;
 pub(crate) use explain::run as explain;

@@ -12,7 +12,7 @@ use clap::{ArgGroup, Args, Subcommand};
 use super::replay::{DeadLetters, Replay, ReplayCancel, ReplayStatus, Resend};
 use super::{AtDelivery, AtRegistry};
 
-pub(crate) use about::{AboutArgs, ListArgs, Pair};
+pub(crate) use about::{AboutArgs, ListArgs, Pair, pair};
 pub(crate) use filter::{FilterArg, TestFilter};
 pub(crate) use secret::{RevokeSecret, RotateSecret};
 pub(crate) use sending::{FormatArg, OrDefault, OrderingArg, SendingArgs};
@@ -28,6 +28,14 @@ pub(crate) enum WebhookCommand {
         account: u64,
         #[command(flatten)]
         wanted: ListArgs,
+        #[command(flatten)]
+        at: AtRegistry,
+    },
+    /// Write the webhooks of an account as a file for `angarium apply`, in YAML and without secrets
+    Export {
+        /// The account
+        #[arg(long, value_name = "ID")]
+        account: u64,
         #[command(flatten)]
         at: AtRegistry,
     },

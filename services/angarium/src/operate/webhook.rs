@@ -15,10 +15,11 @@ use angarium_proto::registry::v1::{
 };
 use serde_json::{Value, json};
 
-use self::secret::SecretFile;
+pub(super) use self::authentication::read_line;
+pub(super) use self::secret::{SecretFile, put_away};
 use super::call::present;
 use super::registry::{Registry, request};
-use super::{replay, trial};
+use super::{apply, replay, trial};
 use crate::cli::{
     AtRegistry, ListArgs, Shape, TimetableArgs, WebhookChange, WebhookCommand, WebhookCreate, WebhookName,
     WebhookUpdate, WrongUse,
@@ -58,6 +59,7 @@ pub(crate) async fn run(command: WebhookCommand) -> anyhow::Result<ExitCode> {
     match command {
         WebhookCommand::Create(create) => self::create(*create).await,
         WebhookCommand::List { account, wanted, at } => self::list_all(account, wanted, &at).await,
+        WebhookCommand::Export { account, at } => apply::export(account, &at).await,
         WebhookCommand::Get(name) => get(name).await,
         WebhookCommand::Update(update) => self::update(*update).await,
         WebhookCommand::Test(test) => return trial::run(test).await,
@@ -100,7 +102,7 @@ async fn create(create: WebhookCreate) -> anyhow::Result<()> {
         .await;
     let answer = registry.answer(sent)?;
     let mut webhook = present(answer.webhook)?;
-    secret::put_away(file, &answer.secret_json, &mut webhook)?;
+    put_away(file, &answer.secret_json, &mut webhook)?;
     print_details(create.at.reach.output, &webhook)
 }
 

@@ -36,7 +36,7 @@ pub(crate) struct ListArgs {
 /// Two texts with `=` between them; `None` of an empty text, which takes away what there is.
 pub(crate) type Pair = Option<(String, String)>;
 
-fn pair(text: &str) -> Result<Pair, String> {
+pub(crate) fn pair(text: &str) -> Result<Pair, String> {
     if text.is_empty() {
         return Ok(None);
     }

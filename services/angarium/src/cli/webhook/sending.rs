@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
+use serde::{Deserialize, Serialize};
 
 /// How events are sent.
 #[derive(Debug, Default, Args)]
@@ -32,7 +33,8 @@ pub(crate) struct SendingArgs {
 }
 
 /// Whether groups of events go one after the other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum OrderingArg {
     /// One after the other, through failures too
     Ordered,
@@ -41,7 +43,8 @@ pub(crate) enum OrderingArg {
 }
 
 /// What the body of a POST looks like.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum FormatArg {
     /// The account and a group of events
     Envelope,

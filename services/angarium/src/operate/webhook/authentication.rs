@@ -1,6 +1,6 @@
 //! How calls prove who sends them: from flags to the webhook, and from the webhook to plain words.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use angarium_proto::registry::v1::authentication::Method as Proof;
 use angarium_proto::registry::v1::{
@@ -43,12 +43,17 @@ pub(super) fn asked(method: Method) -> anyhow::Result<Option<Authentication>> {
     Ok(Some(Authentication { method: Some(proof) }))
 }
 
-/// What a file holds but for the line break at its end; empty, which keeps what there is, without a file.
+/// What a file holds; empty, which keeps what there is, without a file.
 fn kept_or_read(file: Option<PathBuf>, flag: &str) -> anyhow::Result<String> {
-    let Some(file) = file else {
-        return Ok(String::new());
-    };
-    let text = file::read(&file, flag)?;
+    file.map_or_else(|| Ok(String::new()), |file| read_line(&file, flag))
+}
+
+/// What a file holds but for the line break at its end.
+///
+/// # Errors
+/// When it cannot be read, or is empty.
+pub(in crate::operate) fn read_line(file: &Path, flag: &str) -> anyhow::Result<String> {
+    let text = file::read(file, flag)?;
     let line = text.strip_suffix('\n').unwrap_or(&text);
     let line = line.strip_suffix('\r').unwrap_or(line);
     anyhow::ensure!(!line.is_empty(), "{flag}: {} is empty", file.display());

@@ -17,7 +17,7 @@ use crate::output::complain;
 
 /// A file for a secret that is shown once. It is made before the secret is, so that no secret is lost to a file that
 /// cannot be made, and goes again if there is none in the end.
-pub(super) struct SecretFile {
+pub(in crate::operate) struct SecretFile {
     path: PathBuf,
     file: File,
     is_kept: bool,
@@ -26,7 +26,7 @@ pub(super) struct SecretFile {
 impl SecretFile {
     /// # Errors
     /// When there is such a file already, or it cannot be made.
-    pub(super) fn make(path: &Path) -> anyhow::Result<Self> {
+    pub(in crate::operate) fn make(path: &Path) -> anyhow::Result<Self> {
         let made = OpenOptions::new()
             .write(true)
             .create_new(true)
@@ -34,10 +34,10 @@ impl SecretFile {
             .open(path);
         let file = match made {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => bail!(
-                "{} exists, and may hold a secret that is nowhere else: give --secret-file another name",
+                "{} exists, and may hold a secret that is nowhere else: move it away, or give another name",
                 path.display()
             ),
-            made => made.with_context(|| format!("--secret-file: cannot create {}", path.display()))?,
+            made => made.with_context(|| format!("cannot create {} for the secret", path.display()))?,
         };
         Ok(Self {
             path: path.to_owned(),
@@ -80,7 +80,7 @@ impl Drop for SecretFile {
 ///
 /// # Errors
 /// When it cannot be written.
-pub(super) fn put_away(
+pub(in crate::operate) fn put_away(
     file: Option<SecretFile>,
     document: &str,
     webhook: &mut Webhook,

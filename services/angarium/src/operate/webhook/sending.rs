@@ -13,20 +13,11 @@ use crate::cli::{FormatArg, OrDefault, OrderingArg, SendingArgs};
 pub(super) fn apply(given: &SendingArgs, webhook: &mut Webhook) -> Vec<&'static str> {
     let mut paths = Vec::new();
     if let Some(ordering) = given.ordering {
-        let ordering = match ordering {
-            OrderingArg::Ordered => Ordering::Ordered,
-            OrderingArg::Unordered => Ordering::Unordered,
-        };
-        webhook.ordering = ordering.into();
+        webhook.ordering = ordering.to_wire().into();
         paths.push("ordering");
     }
     if let Some(format) = given.payload_format {
-        let format = match format {
-            FormatArg::Envelope => PayloadFormat::Envelope,
-            FormatArg::Single => PayloadFormat::Single,
-            FormatArg::Cloudevents => PayloadFormat::Cloudevents,
-        };
-        webhook.payload_format = format.into();
+        webhook.payload_format = format.to_wire().into();
         paths.push("payload_format");
     }
     let limits = webhook.limits.get_or_insert_default();
@@ -63,6 +54,27 @@ pub(super) fn apply(given: &SendingArgs, webhook: &mut Webhook) -> Vec<&'static 
         paths.push("dead_letter");
     }
     paths
+}
+
+impl OrderingArg {
+    /// As requests carry it.
+    pub(in crate::operate) const fn to_wire(self) -> Ordering {
+        match self {
+            Self::Ordered => Ordering::Ordered,
+            Self::Unordered => Ordering::Unordered,
+        }
+    }
+}
+
+impl FormatArg {
+    /// As requests carry it.
+    pub(in crate::operate) const fn to_wire(self) -> PayloadFormat {
+        match self {
+            Self::Envelope => PayloadFormat::Envelope,
+            Self::Single => PayloadFormat::Single,
+            Self::Cloudevents => PayloadFormat::Cloudevents,
+        }
+    }
 }
 
 /// The columns of [`cells`].
