@@ -90,7 +90,7 @@ impl World {
     fn rotate(&self, name: &str, overlap: &str) -> u64 {
         let account = ACCOUNT.to_string();
         let rotate = [
-            &["webhook", "rotate-secret", &account, &self.webhook][..],
+            &["webhook", "rotate-secret", "--account", &account, &self.webhook][..],
             &["--overlap", overlap, "--secret-file", &self.file(name)],
         ];
         let shown = self.angarium(&rotate.concat());
@@ -226,7 +226,7 @@ async fn w2_in_an_overlap_either_secret_verifies_every_post_and_after_it_the_new
     let during = world.send().await;
     assert_eq!(signatures(&during), 2, "the first one has ended");
     let account = ACCOUNT.to_string();
-    let revoked = world.angarium(&["webhook", "revoke-secret", &account, &world.webhook]);
+    let revoked = world.angarium(&["webhook", "revoke-secret", "--account", &account, &world.webhook]);
     assert_eq!(revoked["secrets"].as_array().unwrap().len(), 1);
     let after = world.send().await;
     assert_eq!(

@@ -156,7 +156,7 @@ async fn an_event_that_is_refused_for_good_is_put_aside_listed_and_resent_by_its
         "what comes behind the refused one goes on"
     );
 
-    let listed = world.command(&["dead-letters", "1", &webhook.id]);
+    let listed = world.command(&["dead-letters", &webhook.id, "--account", "1"]);
     let [letter] = listed.as_array().unwrap().as_slice() else {
         panic!("one event was put aside: {listed}");
     };
@@ -165,7 +165,7 @@ async fn an_event_that_is_refused_for_good_is_put_aside_listed_and_resent_by_its
         (&"event-2".into(), &422.into())
     );
     let position = letter["position"].as_str().unwrap();
-    world.command(&["resend", "1", &webhook.id, position]);
+    world.command(&["resend", &webhook.id, position, "--account", "1"]);
     let taken = world.taken("picky", |taken| taken.len() == 3).await;
     assert_eq!(numbers(&taken[2]), [2]);
     assert_eq!(header(&taken[2], "angarium-again").as_deref(), Some("resend"));
@@ -173,6 +173,7 @@ async fn an_event_that_is_refused_for_good_is_put_aside_listed_and_resent_by_its
 
     let all = [
         "replay",
+        "--account",
         "1",
         &webhook.id,
         "--from",
@@ -185,7 +186,7 @@ async fn an_event_that_is_refused_for_good_is_put_aside_listed_and_resent_by_its
     let taken = world.taken("picky", |taken| taken.len() == 4).await;
     assert_eq!(numbers(&taken[3]), [2], "what was put aside is sent again");
 
-    let refused = world.refused(&["resend", "1", &webhook.id, "99-0"]);
+    let refused = world.refused(&["resend", &webhook.id, "99-0", "--account", "1"]);
     assert!(refused.contains("has no event at 99-0"), "{refused}");
 }
 
@@ -233,7 +234,14 @@ async fn d8_a_replay_counts_first_sends_all_again_in_order_and_says_so_and_posit
 
     let position = header(&first[0], "angarium-position").unwrap();
     let first_group = numbers(&first[0]).len();
-    let from = ["replay", "2", &webhook.id, "--from-position", &position];
+    let from = [
+        "replay",
+        "--account",
+        "2",
+        &webhook.id,
+        "--from-position",
+        &position,
+    ];
     // From the last event of the first group on.
     let again = expected.len() - first_group + 1;
     let counted = world.command(&[&from[..], &["--dry-run"]].concat());
@@ -250,7 +258,7 @@ async fn d8_a_replay_counts_first_sends_all_again_in_order_and_says_so_and_posit
     let says_so = |request: &Received| header(request, "angarium-again").as_deref() == Some("replay");
     assert!(replayed.iter().all(says_so));
     let done = poll(LIMIT, async || {
-        let status = world.command(&["replay-status", "2", &webhook.id, &replay]);
+        let status = world.command(&["replay-status", &webhook.id, &replay, "--account", "2"]);
         Ok((status["state"] == "done").then_some(()))
     });
     done.await.unwrap().expect("the replay is done");

@@ -6,12 +6,14 @@ mod audit;
 mod event_type;
 mod explain;
 mod key;
+mod listen;
 mod replay;
 mod webhook;
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 
 pub(crate) use account::{AccountCommand, ReactionArg};
 pub(crate) use apply::Apply;
@@ -19,11 +21,12 @@ pub(crate) use audit::Audit;
 pub(crate) use event_type::{EventTypeCommand, EventTypeGet};
 pub(crate) use explain::Explain;
 pub(crate) use key::{GrantArgs, HomeArgs, KeyCommand, KeyCreate, KeyName, KeyRotate, KeyUpdate};
+pub(crate) use listen::Listen;
 pub(crate) use replay::{DeadLetters, LaneArg, Replay, ReplayCancel, ReplayStatus, Resend};
 pub(crate) use webhook::{
     AboutArgs, FormatArg, ListArgs, Method, OrDefault, OrderingArg, Pair, RevokeSecret, RotateSecret,
-    SendingArgs, TestFilter, TimetableArgs, WebhookChange, WebhookCommand, WebhookCreate, WebhookName,
-    WebhookTest, WebhookUpdate,
+    SendingArgs, Subject, TestFilter, TimetableArgs, WebhookChange, WebhookCommand, WebhookCreate,
+    WebhookName, WebhookTest, WebhookUpdate,
 };
 
 use crate::dev;
@@ -99,6 +102,21 @@ pub(crate) enum Command {
     Audit(Audit),
     /// Publish events from a file: one event, an array, an envelope, or one event a line
     Publish(Publish),
+    /// Take the calls of webhooks on this machine: check them, show what came and what is missing, answer as you like
+    Listen(Listen),
+    /// Write what completes commands in a shell, for example `source <(angarium completion bash)`
+    Completion {
+        /// The shell
+        #[arg(value_enum)]
+        shell: Shell,
+    },
+}
+
+/// The script by which a shell completes commands and flags.
+pub(crate) fn completion(shell: Shell) -> String {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "angarium", &mut script);
+    String::from_utf8_lossy(&script).into_owned()
 }
 
 #[derive(Debug, Subcommand)]
@@ -148,10 +166,22 @@ fn overlap(text: &str) -> Result<u32, String> {
     u32::try_from(seconds).map_err(|_error| "at most 7d is allowed".to_owned())
 }
 
+/// The variable of `--profile`.
+pub(crate) const PROFILE_VARIABLE: &str = "ANGARIUM_PROFILE";
+/// The variable of `--profiles`.
+pub(crate) const PROFILES_VARIABLE: &str = "ANGARIUM_PROFILES";
+
 /// How to reach the services, and how answers look.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Connection and output")]
 pub(crate) struct Reach {
+    /// Where the services are, the key and the account: a name in the file of profiles, which beats variables and --config,
+    /// and is beaten by other flags
+    #[arg(long, value_name = "NAME", env = PROFILE_VARIABLE)]
+    pub(crate) profile: Option<String>,
+    /// The file of profiles [default: ~/.config/angarium/profiles.toml]
+    #[arg(long, value_name = "FILE", env = PROFILES_VARIABLE)]
+    pub(crate) profiles: Option<PathBuf>,
     /// An API key, or the operator's key [variable: ANGARIUM_API_KEY, else ANGARIUM_OPERATOR_KEY]
     #[arg(long, value_name = "KEY")]
     pub(crate) key: Option<String>,
@@ -195,9 +225,9 @@ pub(crate) enum Shape {
 
 #[derive(Debug, Args)]
 pub(crate) struct Publish {
-    /// The account that the events belong to
+    /// The account that the events belong to [default: that of the profile]
     #[arg(long, value_name = "ID")]
-    pub(crate) account: u64,
+    pub(crate) account: Option<u64>,
     /// The file; `-` is standard input
     pub(crate) file: PathBuf,
     /// Where ingest is, as http://host:port [variable: ANGARIUM_INGEST_ENDPOINT]
@@ -214,9 +244,18 @@ pub(crate) struct WrongUse(pub(crate) &'static str);
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
+
+    #[test]
+    fn every_shell_completes_what_there_is() {
+        for shell in Shell::value_variants() {
+            let script = completion(*shell);
+            assert!(
+                script.contains("rotate-secret") && script.contains("dry-run"),
+                "{shell}"
+            );
+        }
+    }
 
     #[test]
     fn the_command_line_is_consistent() {

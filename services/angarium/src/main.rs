@@ -8,8 +8,10 @@
 
 mod cli;
 mod dev;
+mod listen;
 mod operate;
 mod output;
+mod receiving;
 mod role;
 mod settings;
 mod topics;
@@ -60,6 +62,8 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::EventType { command } => done(operate::event_type(command).await),
         Command::Key { command } => done(operate::key(command).await),
         Command::Audit(asked) => done(operate::audit(asked).await),
+        Command::Listen(asked) => listen::run(asked).await,
+        Command::Completion { shell } => done(output::print(&cli::completion(shell))),
         Command::Publish(publish) => done(operate::publish(publish).await),
     }
 }
@@ -71,6 +75,7 @@ fn done(result: anyhow::Result<()>) -> anyhow::Result<ExitCode> {
 /// The one place that tells a person why a command failed.
 fn complain(error: &anyhow::Error) -> ExitCode {
     output::complain(&format!("angarium: {error:#}"));
-    let wrong_use = error.is::<Mistakes>() || error.is::<cli::WrongUse>();
+    let wrong_use =
+        error.is::<Mistakes>() || error.is::<cli::WrongUse>() || error.is::<settings::WrongProfile>();
     ExitCode::from(if wrong_use { WRONG_USE } else { 1 })
 }

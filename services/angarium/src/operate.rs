@@ -20,6 +20,7 @@ pub(crate) use apply::run as apply;
 pub(crate) use audit::run as audit;
 pub(crate) use event_type::run as event_type;
 pub(crate) use explain::run as explain;
+pub(crate) use file::read;
 pub(crate) use key::run as key;
 pub(crate) use publish::exchange;
 pub(crate) use publish::run as publish;

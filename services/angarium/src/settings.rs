@@ -7,10 +7,12 @@ mod delivery;
 mod egress;
 mod fanout;
 mod ingest;
+mod profile;
 mod registry;
 mod shared;
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use angarium_runtime::access::OperatorKey;
@@ -18,7 +20,9 @@ use angarium_runtime::config::{Mistakes, Reader, Secret, environment};
 use angarium_runtime::telemetry::{FILTER_VARIABLE, Format};
 use shared::{Kafka, Topics};
 
-use crate::cli::Given;
+use self::profile::Profile;
+pub(crate) use self::profile::WrongProfile;
+use crate::cli::{Given, PROFILE_VARIABLE, PROFILES_VARIABLE, Reach};
 
 /// Everything that can be set.
 #[derive(Debug)]
@@ -32,6 +36,8 @@ pub(crate) struct Settings {
     pub(crate) key: OperatorKey,
     /// What commands present, if it is not the operator's key.
     api_key: Option<OperatorKey>,
+    /// What commands are about that are given none: of the profile.
+    pub(crate) account: Option<u64>,
     pub(crate) registry_endpoint: String,
     pub(crate) ingest_endpoint: String,
     /// Where others find a fanout worker, and where one listens.
@@ -50,22 +56,36 @@ impl Settings {
     /// # Errors
     /// Every mistake, together.
     pub(crate) fn read(given: &Given, sections: &[&str]) -> Result<Self, Mistakes> {
-        let (reader, settings) = Self::read_all(given, &[]);
+        let overrides = given.overrides.iter();
+        let overrides: Vec<_> = overrides
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect();
+        let (reader, settings) = Self::read_all(given.config.as_deref(), &overrides);
         reader.finish_for(sections)?;
         Ok(settings)
     }
 
-    /// The settings of a command that calls a service: those of the service's section and of what is presented to it. Flags
-    /// of the command beat everything else.
+    /// The settings of a command that calls a service, that of `section`: where it is and what is presented to it. Flags of
+    /// the command beat its profile, which beats everything else.
     ///
     /// # Errors
-    /// Every mistake, together.
-    pub(crate) fn read_to_call(
-        given: &Given,
-        flags: &[(&str, &Option<String>)],
-        section: &str,
-    ) -> Result<Self, Mistakes> {
-        let (reader, settings) = Self::read_all(given, flags);
+    /// Every mistake, together; but those of the profile first.
+    pub(crate) fn read_to_call(reach: &Reach, endpoint: Option<&str>, section: &str) -> anyhow::Result<Self> {
+        let profile = Profile::chosen(reach.profile.as_deref(), reach.profiles.as_deref())?;
+        let endpoint_name = format!("{section}.endpoint");
+        let mut above = Vec::new();
+        above.extend(
+            profile
+                .endpoint(section)
+                .map(|endpoint| (endpoint_name.as_str(), endpoint)),
+        );
+        above.extend(profile.key.as_deref().map(|key| ("api.key", key)));
+        let overrides = reach.given.overrides.iter();
+        above.extend(overrides.map(|(name, value)| (name.as_str(), value.as_str())));
+        above.extend(endpoint.map(|endpoint| (endpoint_name.as_str(), endpoint)));
+        above.extend(reach.key.as_deref().map(|key| ("api.key", key)));
+        let (reader, mut settings) = Self::read_all(reach.given.config.as_deref(), &above);
+        settings.account = profile.account;
         let presented = if settings.api_key.is_some() {
             "api"
         } else {
@@ -83,15 +103,11 @@ impl Settings {
         }
     }
 
-    fn read_all(given: &Given, flags: &[(&str, &Option<String>)]) -> (Reader, Self) {
-        let mut reader = Reader::new(given.config.as_deref(), environment());
-        for (name, value) in &given.overrides {
-            reader.set(name, value);
-        }
-        for (name, value) in flags {
-            if let Some(value) = value {
-                reader.set(*name, value);
-            }
+    /// What comes later in `overrides` beats what comes before.
+    fn read_all(file: Option<&Path>, overrides: &[(&str, &str)]) -> (Reader, Self) {
+        let mut reader = Reader::new(file, environment());
+        for (name, value) in overrides {
+            reader.set(*name, *value);
         }
         let settings = Self::from(&mut reader);
         (reader, settings)
@@ -102,6 +118,14 @@ impl Settings {
         reader.foreign(
             FILTER_VARIABLE,
             "What is logged: a level (error, warn, info, debug, trace), also per part of the program, for example `info,angarium_delivery=debug`; default `info`",
+        );
+        reader.foreign(
+            PROFILE_VARIABLE,
+            "The profile of a command that calls services, as `--profile`",
+        );
+        reader.foreign(
+            PROFILES_VARIABLE,
+            "The path of the file of profiles, as `--profiles`; default `~/.config/angarium/profiles.toml`",
         );
         let log = shared::log(reader);
         let name = shared::name(reader);
@@ -124,6 +148,7 @@ impl Settings {
             redis,
             key,
             api_key,
+            account: None,
             registry_endpoint,
             ingest_endpoint,
             fanout_endpoint,

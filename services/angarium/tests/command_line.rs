@@ -83,8 +83,9 @@ fn a_service_that_cannot_be_reached_is_told_once_and_exits_1() {
         &[
             "webhook",
             "test",
-            "1",
             "wh_1",
+            "--account",
+            "1",
             "--key",
             KEY,
             "--delivery",

@@ -10,9 +10,9 @@ use super::Reach;
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("event").required(true).args(["position", "event_type", "event_file"]))]
 pub(crate) struct Explain {
-    /// The account
+    /// The account [default: that of the profile]
     #[arg(long, value_name = "ID")]
-    pub(crate) account: u64,
+    pub(crate) account: Option<u64>,
     /// One webhook alone [default: all of the account]
     #[arg(default_value = "", hide_default_value = true)]
     pub(crate) webhook: String,

@@ -4,16 +4,7 @@ use angarium_model::Position;
 use chrono::DateTime;
 use clap::{ArgGroup, Args, ValueEnum};
 
-use super::AtDelivery;
-
-/// Names one webhook, for delivery.
-#[derive(Debug, Args)]
-pub(crate) struct Subject {
-    /// The account it belongs to
-    pub(crate) account: u64,
-    /// The webhook: wh_ and 32 hexadecimal digits
-    pub(crate) webhook: String,
-}
+use super::{AtDelivery, Subject};
 
 /// Events as they happen and those of the timetable are replayed apart from each other.
 #[derive(Clone, Copy, Debug, ValueEnum)]

@@ -23,9 +23,9 @@ pub(crate) enum WebhookCommand {
     Create(Box<WebhookCreate>),
     /// List the webhooks of an account, a line each; `get` and `--output json` show all of one
     List {
-        /// The account
+        /// The account [default: that of the profile]
         #[arg(long, value_name = "ID")]
-        account: u64,
+        account: Option<u64>,
         #[command(flatten)]
         wanted: ListArgs,
         #[command(flatten)]
@@ -33,9 +33,9 @@ pub(crate) enum WebhookCommand {
     },
     /// Write the webhooks of an account as a file for `angarium apply`, in YAML and without secrets
     Export {
-        /// The account
+        /// The account [default: that of the profile]
         #[arg(long, value_name = "ID")]
-        account: u64,
+        account: Option<u64>,
         #[command(flatten)]
         at: AtRegistry,
     },
@@ -67,24 +67,29 @@ pub(crate) enum WebhookCommand {
     Delete(WebhookName),
 }
 
-/// Names one webhook.
+/// Names one webhook, the same way in every command.
+#[derive(Debug, Args)]
+pub(crate) struct Subject {
+    /// The webhook: wh_ and 32 hexadecimal digits
+    pub(crate) webhook: String,
+    /// The account it belongs to [default: that of the profile]
+    #[arg(long, value_name = "ID")]
+    pub(crate) account: Option<u64>,
+}
+
+/// Names one webhook, for the registry.
 #[derive(Debug, Args)]
 pub(crate) struct WebhookName {
-    /// The webhook: wh_ and 32 hexadecimal digits
-    pub(crate) id: String,
-    /// The account it belongs to
-    #[arg(long, value_name = "ID")]
-    pub(crate) account: u64,
+    #[command(flatten)]
+    pub(crate) of: Subject,
     #[command(flatten)]
     pub(crate) at: AtRegistry,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct WebhookTest {
-    /// The account it belongs to
-    pub(crate) account: u64,
-    /// The webhook: wh_ and 32 hexadecimal digits
-    pub(crate) webhook: String,
+    #[command(flatten)]
+    pub(crate) of: Subject,
     /// The type of the sample [default: the first that the webhook names in full, else CI_STATS]
     #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
     pub(crate) event_type: String,
@@ -95,9 +100,9 @@ pub(crate) struct WebhookTest {
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("method").required(true).args(["signature", "secret", "basic", "header", "no_auth"]))]
 pub(crate) struct WebhookCreate {
-    /// The account it belongs to
+    /// The account it belongs to [default: that of the profile]
     #[arg(long, value_name = "ID")]
-    pub(crate) account: u64,
+    pub(crate) account: Option<u64>,
     /// What people call it
     #[arg(long)]
     pub(crate) name: String,

@@ -1,31 +1,20 @@
 //! The sample receiver: verifies each request, answers, and reports it.
 
 use std::net::SocketAddr;
-use std::pin::pin;
 use std::sync::Arc;
 
-use angarium_runtime::{Clock, Shutdown, Tasks, chain};
-use angarium_signing::{
-    DEFAULT_TOLERANCE, Verifier, WEBHOOK_ID_HEADER, WEBHOOK_SIGNATURE_HEADER, WEBHOOK_TIMESTAMP_HEADER,
-};
+use angarium_runtime::{Clock, Tasks};
+use angarium_signing::{DEFAULT_TOLERANCE, Verifier, WEBHOOK_ID_HEADER};
 use anyhow::Context;
-use bytes::Bytes;
-use http::{HeaderMap, Request, Response, StatusCode};
-use http_body_util::{BodyExt, Empty, Limited};
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use http::StatusCode;
 use serde::Deserialize;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
 use super::services::loopback;
 use super::setup::{Hook, Secrets};
 use super::story::Happening;
-
-/// More than a group of events (1 MiB) with its envelope.
-const MAX_BODY: usize = 4 << 20;
+use crate::receiving::{self, Call};
 
 /// What the receiver got.
 #[derive(Clone, Debug)]
@@ -86,56 +75,23 @@ impl Receiver {
             happenings,
             clock,
         });
-        tasks.spawn("sample receiver", receiver.accept(listener, tasks.clone()));
+        let answer = move |call| {
+            let receiver = Arc::clone(&receiver);
+            async move { receiver.answer(&call).await }
+        };
+        tasks.spawn(
+            "sample receiver",
+            receiving::serve(listener, tasks.clone(), answer),
+        );
         Ok(address)
     }
 
-    async fn accept(self: Arc<Self>, listener: TcpListener, tasks: Tasks) {
-        let shutdown = tasks.shutdown().clone();
-        loop {
-            let accepted = tokio::select! {
-                () = shutdown.begun() => return,
-                accepted = listener.accept() => accepted,
-            };
-            match accepted {
-                Ok((stream, _peer)) => {
-                    let serving = Arc::clone(&self).serve(stream, shutdown.clone());
-                    tasks.spawn("sample receiver's connection", serving);
-                }
-                Err(error) => tracing::warn!(%error, "the sample receiver could not take a connection"),
-            }
-        }
-    }
-
-    async fn serve(self: Arc<Self>, stream: TcpStream, shutdown: Shutdown) {
-        let service = service_fn(|request| self.answer(request));
-        let mut connection = pin!(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
-        let ended = tokio::select! {
-            ended = connection.as_mut() => ended,
-            () = shutdown.begun() => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
-            }
-        };
-        if let Err(error) = ended {
-            tracing::debug!(
-                error = chain(&error),
-                "a connection to the sample receiver ended early"
-            );
-        }
-    }
-
     /// A receiver confirms at once (D1, G5): what it reports goes into a queue.
-    async fn answer(&self, request: Request<Incoming>) -> Result<Response<Empty<Bytes>>, hyper::Error> {
-        let (head, body) = request.into_parts();
-        let path = head.uri.path();
-        let Some((_, verifier)) = self.verifiers.iter().find(|(hook, _)| hook.path() == path) else {
-            return Ok(status(StatusCode::NOT_FOUND));
+    async fn answer(&self, call: &Call) -> StatusCode {
+        let Some((_, verifier)) = self.verifiers.iter().find(|(hook, _)| hook.path() == call.path) else {
+            return StatusCode::NOT_FOUND;
         };
-        let Ok(body) = Limited::new(body, MAX_BODY).collect().await else {
-            return Ok(status(StatusCode::BAD_REQUEST));
-        };
-        let receipt = self.receipt(verifier, &head.headers, &body.to_bytes());
+        let receipt = self.receipt(verifier, call);
         let answer = if receipt.verdict.is_ok() {
             StatusCode::NO_CONTENT
         } else {
@@ -143,22 +99,14 @@ impl Receiver {
         };
         // Whoever listens ends with the process.
         drop(self.happenings.send(Happening::Received(receipt)).await);
-        Ok(status(answer))
+        answer
     }
 
-    fn receipt(&self, verifier: &Verifier, headers: &HeaderMap, body: &[u8]) -> Receipt {
-        let header = |name| {
-            headers
-                .get(name)
-                .and_then(|value| value.to_str().ok())
-                .unwrap_or_default()
-        };
-        let (group, at_ms) = (header(WEBHOOK_ID_HEADER), self.clock.now_ms());
-        let (timestamp, signature) = (header(WEBHOOK_TIMESTAMP_HEADER), header(WEBHOOK_SIGNATURE_HEADER));
-        let now = u64::try_from(at_ms / 1_000).unwrap_or_default();
-        let verdict = match verifier.verify(group, timestamp, signature, body, now) {
+    fn receipt(&self, verifier: &Verifier, call: &Call) -> Receipt {
+        let at_ms = self.clock.now_ms();
+        let verdict = match call.verify(verifier, &self.clock) {
             Err(error) => Err(error.to_string()),
-            Ok(()) => serde_json::from_slice::<Envelope>(body)
+            Ok(()) => serde_json::from_slice::<Envelope>(&call.body)
                 .map(|envelope| {
                     envelope
                         .events
@@ -169,22 +117,17 @@ impl Receiver {
                 .map_err(|error| format!("the body is not an envelope of events: {error}")),
         };
         Receipt {
-            group: group.to_owned(),
+            group: call.header(WEBHOOK_ID_HEADER).to_owned(),
             at_ms,
             verdict,
         }
     }
 }
 
-fn status(status: StatusCode) -> Response<Empty<Bytes>> {
-    let mut response = Response::new(Empty::new());
-    *response.status_mut() = status;
-    response
-}
-
 #[cfg(test)]
 mod tests {
-    use angarium_signing::{Secret, Signer};
+    use angarium_signing::{Secret, Signer, WEBHOOK_SIGNATURE_HEADER, WEBHOOK_TIMESTAMP_HEADER};
+    use http::{HeaderMap, Method};
 
     use super::*;
 
@@ -211,7 +154,13 @@ mod tests {
             happenings: mpsc::channel(1).0,
             clock,
         };
-        let receipt = receiver.receipt(&verifier, &headers, body);
+        let call = Call {
+            method: Method::POST,
+            path: "/".into(),
+            headers,
+            body: body.to_vec().into(),
+        };
+        let receipt = receiver.receipt(&verifier, &call);
         assert_eq!(
             (receipt.group.as_str(), receipt.at_ms),
             ("grp", 1_700_000_001_000)

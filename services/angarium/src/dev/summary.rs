@@ -121,7 +121,7 @@ pub(super) fn closing(
         running.registry
     );
     let test = format!(
-        "{program} webhook test 1234 {} --delivery http://{} --key {ak}",
+        "{program} webhook test {} --account 1234 --delivery http://{} --key {ak}",
         webhooks.id(Hook::Realtime),
         running.delivery
     );

@@ -159,11 +159,7 @@ fn read_secrets(given: &Given, plan: &mut Plan<'_>) -> anyhow::Result<()> {
             Some(Proof::Header(header)) => header.value = secret,
             Some(Proof::None(_)) | None => {}
         }
-        let webhook = change.webhook.clone();
-        let checked = match &change.step {
-            Step::Create(_) => angarium_webhooks::check_new(webhook),
-            Step::Update(..) | Step::Delete(_) => angarium_webhooks::check(webhook),
-        };
+        let checked = angarium_webhooks::check(change.webhook.clone());
         mistakes.add_fields(wanted, checked.err().unwrap_or_default());
     }
     mistakes.told(&given.path)
@@ -200,8 +196,9 @@ fn secret_name(change: &Change<'_>) -> PathBuf {
 ///
 /// # Errors
 /// When the registry cannot be reached or refuses.
-pub(crate) async fn export(account: u64, at: &AtRegistry) -> anyhow::Result<()> {
+pub(crate) async fn export(account: Option<u64>, at: &AtRegistry) -> anyhow::Result<()> {
     let mut registry = Registry::at(at)?;
+    let account = registry.account(account)?;
     let wanted = ListWebhooksRequest {
         account_id: account,
         ..ListWebhooksRequest::default()

@@ -4,7 +4,7 @@ use angarium_runtime::grpc::{Client, client};
 use anyhow::Context;
 use tonic::{Response, Status};
 
-use super::call::explain;
+use super::call::{account, explain};
 use crate::cli::AtDelivery;
 use crate::settings::Settings;
 
@@ -12,16 +12,29 @@ use crate::settings::Settings;
 pub(super) struct Delivery {
     pub(super) client: Client,
     endpoint: String,
+    /// Of the profile.
+    account: Option<u64>,
 }
 
 impl Delivery {
     /// Reads where it is; connects at the first call.
     pub(super) fn at(at: &AtDelivery) -> anyhow::Result<Self> {
-        let overrides = [("delivery.endpoint", &at.delivery), ("api.key", &at.reach.key)];
-        let settings = Settings::read_to_call(&at.reach.given, &overrides, "delivery")?;
+        let settings = Settings::read_to_call(&at.reach, at.delivery.as_deref(), "delivery")?;
         let endpoint = settings.delivery_endpoint.clone();
         let client = client(&endpoint, settings.presented()).context("delivery.endpoint")?;
-        Ok(Self { client, endpoint })
+        Ok(Self {
+            client,
+            endpoint,
+            account: settings.account,
+        })
+    }
+
+    /// The account that was given, or that of the profile.
+    ///
+    /// # Errors
+    /// When there is neither.
+    pub(super) fn account(&self, given: Option<u64>) -> anyhow::Result<u64> {
+        account(given, self.account)
     }
 
     /// The answer, or what to tell the person who asked. `late` is what may be after the time was up.

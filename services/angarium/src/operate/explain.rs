@@ -8,7 +8,7 @@ use angarium_runtime::grpc::{MAX_MESSAGE_BYTES, client};
 use anyhow::Context as _;
 use serde_json::{Value, json};
 
-use super::call::explain as told_why;
+use super::call::{account, explain as told_why};
 use super::file;
 use super::registry::request;
 use crate::cli::{Explain, Shape};
@@ -22,8 +22,7 @@ const HEADERS: [&str; 5] = ["webhook", "name", "now", "why", "when it was matche
 /// # Errors
 /// When fanout cannot be reached or refuses.
 pub(crate) async fn run(asked: Explain) -> anyhow::Result<()> {
-    let overrides = [("fanout.endpoint", &asked.fanout), ("api.key", &asked.reach.key)];
-    let settings = Settings::read_to_call(&asked.reach.given, &overrides, "fanout")?;
+    let settings = Settings::read_to_call(&asked.reach, asked.fanout.as_deref(), "fanout")?;
     let endpoint = &settings.fanout_endpoint;
     let worker = client(endpoint, settings.presented()).context("fanout.endpoint")?;
     let event = match (asked.position, asked.event_type, asked.event_file) {
@@ -33,7 +32,7 @@ pub(crate) async fn run(asked: Explain) -> anyhow::Result<()> {
         (None, None, None) => None,
     };
     let asked_for = request(ExplainRequest {
-        account_id: asked.account,
+        account_id: account(asked.account, settings.account)?,
         webhook_id: asked.webhook,
         event,
     });

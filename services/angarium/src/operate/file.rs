@@ -10,7 +10,7 @@ use anyhow::Context as _;
 ///
 /// # Errors
 /// When it cannot be read.
-pub(super) fn read(file: &Path, flag: &str) -> anyhow::Result<String> {
+pub(crate) fn read(file: &Path, flag: &str) -> anyhow::Result<String> {
     if file != Path::new("-") {
         return fs::read_to_string(file).with_context(|| format!("{flag}: cannot read {}", file.display()));
     }

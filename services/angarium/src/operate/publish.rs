@@ -15,6 +15,7 @@ use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::TcpStream;
 
+use super::call::account;
 use crate::cli::{Publish, Shape};
 use crate::output::{Row, list, print};
 use crate::settings::Settings;
@@ -31,13 +32,12 @@ const MAX_ANSWER: usize = 8 << 20;
 /// When ingest cannot be reached or refuses; the error tells all that is wrong.
 pub(crate) async fn run(publish: Publish) -> anyhow::Result<()> {
     let reach = &publish.reach;
-    let overrides = [("ingest.endpoint", &publish.ingest), ("api.key", &reach.key)];
-    let settings = Settings::read_to_call(&reach.given, &overrides, "ingest")?;
+    let settings = Settings::read_to_call(reach, publish.ingest.as_deref(), "ingest")?;
     let endpoint = settings.ingest_endpoint.clone();
     let uri: Uri = format!(
         "{}/v1/accounts/{}/events",
         endpoint.trim_end_matches('/'),
-        publish.account
+        account(publish.account, settings.account)?
     )
     .parse()
     .with_context(|| format!("ingest.endpoint: `{endpoint}` is not http://host:port"))?;

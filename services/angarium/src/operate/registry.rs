@@ -9,7 +9,7 @@ use angarium_runtime::grpc::{Client, MAX_MESSAGE_BYTES, client};
 use anyhow::Context;
 use tonic::{Request, Response, Status};
 
-use super::call::{all_pages, explain};
+use super::call::{account, all_pages, explain};
 use crate::cli::AtRegistry;
 use crate::settings::Settings;
 
@@ -24,13 +24,14 @@ pub(super) struct Registry {
     pub(super) calls: RegistryServiceClient<Client>,
     pub(super) audit: AuditServiceClient<Client>,
     endpoint: String,
+    /// Of the profile.
+    account: Option<u64>,
 }
 
 impl Registry {
     /// Reads where it is; connects at the first call.
     pub(super) fn at(at: &AtRegistry) -> anyhow::Result<Self> {
-        let overrides = [("registry.endpoint", &at.registry), ("api.key", &at.reach.key)];
-        let settings = Settings::read_to_call(&at.reach.given, &overrides, "registry")?;
+        let settings = Settings::read_to_call(&at.reach, at.registry.as_deref(), "registry")?;
         let client =
             client(&settings.registry_endpoint, settings.presented()).context("registry.endpoint")?;
         let audit = AuditServiceClient::new(client.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES);
@@ -39,7 +40,16 @@ impl Registry {
             calls,
             audit,
             endpoint: settings.registry_endpoint,
+            account: settings.account,
         })
+    }
+
+    /// The account that was given, or that of the profile.
+    ///
+    /// # Errors
+    /// When there is neither.
+    pub(super) fn account(&self, given: Option<u64>) -> anyhow::Result<u64> {
+        account(given, self.account)
     }
 
     /// All accounts.

@@ -30,8 +30,8 @@ const SHOWN: usize = 1_024;
 pub(super) async fn run(test: WebhookTest) -> anyhow::Result<ExitCode> {
     let worker = Delivery::at(&test.at)?;
     let mut request = Request::new(TestWebhookRequest {
-        account_id: test.account,
-        target: Some(Target::WebhookId(test.webhook)),
+        account_id: worker.account(test.of.account)?,
+        target: Some(Target::WebhookId(test.of.webhook)),
         event_type: test.event_type,
     });
     request.set_timeout(PATIENCE);

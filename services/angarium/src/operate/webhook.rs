@@ -21,8 +21,8 @@ use super::call::present;
 use super::registry::{Registry, request};
 use super::{apply, replay, trial};
 use crate::cli::{
-    AtRegistry, ListArgs, Shape, TimetableArgs, WebhookChange, WebhookCommand, WebhookCreate, WebhookName,
-    WebhookUpdate, WrongUse,
+    AtRegistry, ListArgs, Shape, Subject, TimetableArgs, WebhookChange, WebhookCommand, WebhookCreate,
+    WebhookName, WebhookUpdate, WrongUse,
 };
 use crate::output::{Row, list, one, print};
 
@@ -81,7 +81,7 @@ async fn create(create: WebhookCreate) -> anyhow::Result<()> {
     let mut registry = Registry::at(&create.at)?;
     let file = create.secret_file.as_deref().map(SecretFile::make).transpose()?;
     let mut webhook = Webhook {
-        account_id: create.account,
+        account_id: registry.account(create.account)?,
         name: create.name,
         description: create.description,
         target_url: create.url,
@@ -106,10 +106,10 @@ async fn create(create: WebhookCreate) -> anyhow::Result<()> {
     print_details(create.at.reach.output, &webhook)
 }
 
-async fn list_all(account_id: u64, wanted: ListArgs, at: &AtRegistry) -> anyhow::Result<()> {
+async fn list_all(account: Option<u64>, wanted: ListArgs, at: &AtRegistry) -> anyhow::Result<()> {
     let mut registry = Registry::at(at)?;
     let wanted = ListWebhooksRequest {
-        account_id,
+        account_id: registry.account(account)?,
         active: wanted.active,
         event_type: wanted.event_type,
         tags: about::tags(wanted.tag).into_iter().collect(),
@@ -124,8 +124,8 @@ async fn list_all(account_id: u64, wanted: ListArgs, at: &AtRegistry) -> anyhow:
 async fn get(name: WebhookName) -> anyhow::Result<()> {
     let mut registry = Registry::at(&name.at)?;
     let wanted = GetWebhookRequest {
-        account_id: name.account,
-        id: name.id,
+        account_id: registry.account(name.of.account)?,
+        id: name.of.webhook,
     };
     let sent = registry.calls.get_webhook(request(wanted)).await;
     let webhook = present(registry.answer(sent)?.webhook)?;
@@ -137,8 +137,9 @@ async fn update(update: WebhookUpdate) -> anyhow::Result<()> {
         webhook: name,
         change,
     } = update;
-    let wanted = changed(&name, change)?;
+    let mut wanted = changed(&name.of, change)?;
     let mut registry = Registry::at(&name.at)?;
+    wanted.webhook.get_or_insert_default().account_id = registry.account(name.of.account)?;
     let sent = registry.calls.update_webhook(request(wanted)).await;
     let webhook = present(registry.answer(sent)?.webhook)?;
     print_details(name.at.reach.output, &webhook)
@@ -156,24 +157,23 @@ fn print_details(shape: Shape, webhook: &Webhook) -> anyhow::Result<()> {
 async fn delete(name: WebhookName) -> anyhow::Result<()> {
     let mut registry = Registry::at(&name.at)?;
     let wanted = DeleteWebhookRequest {
-        account_id: name.account,
-        id: name.id.clone(),
+        account_id: registry.account(name.of.account)?,
+        id: name.of.webhook.clone(),
         revision: 0,
     };
     let sent = registry.calls.delete_webhook(request(wanted)).await;
     registry.answer(sent)?;
     let row = Row {
-        cells: vec![name.id.clone()],
-        json: json!({ "deleted": name.id }),
+        cells: vec![name.of.webhook.clone()],
+        json: json!({ "deleted": name.of.webhook }),
     };
     print(&one(name.at.reach.output, &["deleted"], row))
 }
 
 /// Only the fields that were given, and their names.
-fn changed(name: &WebhookName, change: WebhookChange) -> anyhow::Result<UpdateWebhookRequest> {
+fn changed(of: &Subject, change: WebhookChange) -> anyhow::Result<UpdateWebhookRequest> {
     let mut webhook = Webhook {
-        id: name.id.clone(),
-        account_id: name.account,
+        id: of.webhook.clone(),
         revision: change.revision,
         ..Webhook::default()
     };
@@ -320,7 +320,7 @@ mod tests {
         else {
             panic!("{cli:?}")
         };
-        changed(&update.webhook, update.change)
+        changed(&update.webhook.of, update.change)
     }
 
     #[test]
@@ -341,10 +341,7 @@ mod tests {
             ["event_types", "filter", "active"]
         );
         let webhook = request.webhook.unwrap();
-        assert_eq!(
-            (webhook.account_id, webhook.id.as_str(), webhook.revision),
-            (7, "wh_1", 5)
-        );
+        assert_eq!((webhook.id.as_str(), webhook.revision), ("wh_1", 5));
         assert_eq!(
             (webhook.active, webhook.event_types),
             (Some(false), vec!["A".to_owned(), "B_*".to_owned()])

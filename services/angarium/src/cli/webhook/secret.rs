@@ -4,14 +4,12 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::cli::{AtRegistry, overlap};
+use crate::cli::{AtRegistry, Subject, overlap};
 
 #[derive(Debug, Args)]
 pub(crate) struct RotateSecret {
-    /// The account it belongs to
-    pub(crate) account: u64,
-    /// The webhook: wh_ and 32 hexadecimal digits
-    pub(crate) webhook: String,
+    #[command(flatten)]
+    pub(crate) of: Subject,
     /// How long the secret that it has now signs as well, 0s to 7d; with 0s all old ones end at once
     #[arg(long, value_name = "TIME", default_value = "24h", value_parser = overlap)]
     pub(crate) overlap: u32,
@@ -30,10 +28,8 @@ pub(crate) struct RotateSecret {
 
 #[derive(Debug, Args)]
 pub(crate) struct RevokeSecret {
-    /// The account it belongs to
-    pub(crate) account: u64,
-    /// The webhook: wh_ and 32 hexadecimal digits
-    pub(crate) webhook: String,
+    #[command(flatten)]
+    pub(crate) of: Subject,
     /// Revoke them only if the webhook's revision is this one
     #[arg(long, default_value_t = 0, hide_default_value = true)]
     pub(crate) revision: i64,

@@ -97,8 +97,8 @@ pub(super) async fn rotate(asked: RotateSecret) -> anyhow::Result<()> {
     let mut registry = Registry::at(&asked.at)?;
     let file = asked.secret_file.as_deref().map(SecretFile::make).transpose()?;
     let wanted = RotateSecretRequest {
-        account_id: asked.account,
-        id: asked.webhook,
+        account_id: registry.account(asked.of.account)?,
+        id: asked.of.webhook,
         secret: asked.secret,
         overlap_seconds: Some(asked.overlap),
         revision: asked.revision,
@@ -113,8 +113,8 @@ pub(super) async fn rotate(asked: RotateSecret) -> anyhow::Result<()> {
 pub(super) async fn revoke(asked: RevokeSecret) -> anyhow::Result<()> {
     let mut registry = Registry::at(&asked.at)?;
     let wanted = RevokeSecretRequest {
-        account_id: asked.account,
-        id: asked.webhook,
+        account_id: registry.account(asked.of.account)?,
+        id: asked.of.webhook,
         revision: asked.revision,
     };
     let sent = registry.calls.revoke_secret(request(wanted)).await;
