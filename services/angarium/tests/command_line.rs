@@ -2,7 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
 use std::process::{Command, Output, Stdio};
 
 const KEY: &str = "0123456789abcdef";
@@ -40,6 +41,10 @@ fn what_is_wrong_with_the_command_line_or_the_settings_exits_2() {
             "fanout.commit_interval=never",
         ],
         &["webhook", "update", "wh_1", "--account", "1", "--key", KEY],
+        &["webhook", "list", "--key", KEY],
+        &["webhook", "list", "--profile", "a", "--profiles", "/nowhere"],
+        &["apply", "-f", "/dev/null", "--prune"],
+        &["listen", "--status", "100"],
     ] {
         let output = run(args);
         assert_eq!(output.status.code(), Some(2), "{args:?}: {}", told(&output));
@@ -164,4 +169,40 @@ fn a_role_that_is_asked_to_end_drains_and_exits_0() {
     let last = lines.last().unwrap();
     assert!(last.contains("ended"), "{last}");
     assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn what_listen_takes_is_answered_as_asked_and_shown_and_it_ends_after_as_many_as_were_asked_for() {
+    let listen = [
+        "listen",
+        "--listen",
+        "127.0.0.1:0",
+        "--status",
+        "503",
+        "--count",
+        "1",
+    ];
+    let mut child = angarium(&listen)
+        .stderr(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    let mut told = BufReader::new(child.stderr.take().unwrap());
+    told.read_line(&mut line).unwrap();
+    let address = line.split_once("http://").unwrap().1.split('/').next().unwrap();
+    let mut connection = TcpStream::connect(address).unwrap();
+    let call = "POST /hook HTTP/1.1\r\nhost: x\r\nconnection: close\r\nangarium-position: 0-7\r\n\
+                content-length: 31\r\n\r\n{\"eventName\":\"A\",\"eventId\":\"e\"}";
+    connection.write_all(call.as_bytes()).unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    let shown = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        shown.contains("POST /hook  503  not checked  0-7\n    A  e  null\n"),
+        "{shown}"
+    );
 }
