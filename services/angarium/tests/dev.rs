@@ -33,6 +33,7 @@ fn the_published_samples_arrive_verified_and_two_are_refused_with_their_place() 
         "--http-port=0",
         "--grpc-port=0",
         "--registry-port=0",
+        "--fanout-port=0",
         "--delivery-port=0",
     ]);
     let (told, log) = (text(&output.stdout), text(&output.stderr));
@@ -191,6 +192,7 @@ fn it_stays_up_and_what_it_tells_to_try_works_until_ctrl_c_ends_it_well() {
         "--http-port=0",
         "--grpc-port=0",
         "--registry-port=0",
+        "--fanout-port=0",
         "--delivery-port=0",
     ]);
     let told = dev.told_until("Ctrl-C ends it.");
@@ -214,7 +216,7 @@ fn it_stays_up_and_what_it_tells_to_try_works_until_ctrl_c_ends_it_well() {
         }
     }
     assert_eq!(
-        addresses, 5,
+        addresses, 6,
         "ingest's two, the registry's, delivery's and the receiver's: {told}"
     );
 

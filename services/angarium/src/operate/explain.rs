@@ -15,8 +15,6 @@ use crate::cli::{Explain, Shape};
 use crate::output::{Row, list, print, time};
 use crate::settings::Settings;
 
-const HEADERS: [&str; 5] = ["webhook", "name", "now", "why", "when it was matched"];
-
 /// Asks and prints the answer.
 ///
 /// # Errors
@@ -45,9 +43,14 @@ pub(crate) async fn run(asked: Explain) -> anyhow::Result<()> {
 }
 
 fn told(shape: Shape, answer: &ExplainResponse) -> String {
-    let rows = answer.explanations.iter().map(row).collect();
-    let table = list(shape, &HEADERS, rows);
-    let Shape::Table = shape else { return table };
+    match shape {
+        Shape::Json => list(Shape::Json, &[], answer.explanations.iter().map(row).collect()),
+        Shape::Table => for_people(answer),
+    }
+}
+
+/// A paragraph for each webhook: reasons are sentences, and no column is wide enough for them.
+fn for_people(answer: &ExplainResponse) -> String {
     let event = answer.event.clone().unwrap_or_default();
     let mut text = format!("{} {}", event.event_name, event.event_id);
     if let Some(at_ms) = answer.accepted_at_ms {
@@ -60,8 +63,20 @@ fn told(shape: Shape, answer: &ExplainResponse) -> String {
         }
         None => {}
     }
-    text += "\n\n";
-    text += &table;
+    text.push('\n');
+    for explanation in &answer.explanations {
+        let now = explanation.now.clone().unwrap_or_default();
+        text += &format!("\n{} {}\n", explanation.webhook_id, explanation.webhook_name);
+        text += &format!("  now   {}: {}\n", word(now.outcome()), why(&now));
+        if answer.recorded.is_some() {
+            let since = if explanation.changed_since {
+                "; created or changed since"
+            } else {
+                ""
+            };
+            text += &format!("  then  {}{since}\n", word(explanation.then()));
+        }
+    }
     if answer.truncated {
         text += "\nthe account has more webhooks: name one to have it explained\n";
     }
@@ -70,10 +85,6 @@ fn told(shape: Shape, answer: &ExplainResponse) -> String {
 
 fn row(explanation: &Explanation) -> Row {
     let now = explanation.now.clone().unwrap_or_default();
-    let then = match (word(explanation.then()), explanation.changed_since) {
-        (word, true) => format!("{word}; created or changed since"),
-        (word, false) => word.to_owned(),
-    };
     Row {
         json: json!({
             "webhook": explanation.webhook_id,
@@ -82,13 +93,7 @@ fn row(explanation: &Explanation) -> Row {
             "then": word(explanation.then()),
             "changedSince": explanation.changed_since,
         }),
-        cells: vec![
-            explanation.webhook_id.clone(),
-            explanation.webhook_name.clone(),
-            word(now.outcome()).to_owned(),
-            why(&now),
-            then,
-        ],
+        cells: Vec::new(),
     }
 }
 
@@ -125,7 +130,7 @@ const fn word(outcome: Outcome) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use angarium_proto::explain::v1::Lookup;
+    use angarium_proto::explain::v1::{Lookup, Recorded};
 
     use super::*;
 
@@ -133,6 +138,10 @@ mod tests {
     fn an_explanation_says_what_was_looked_at_and_what_was_decided_then() {
         let answer = ExplainResponse {
             accepted_at_ms: Some(1_725_604_147_000),
+            recorded: Some(Recorded {
+                at_ms: 1_725_604_148_000,
+                registry_revision: 5,
+            }),
             explanations: vec![Explanation {
                 webhook_id: "wh_1".into(),
                 webhook_name: "HR".into(),
@@ -151,10 +160,9 @@ mod tests {
         };
         let text = told(Shape::Table, &answer);
         for part in [
-            "accepted 2024-09-06T06:29:07Z; the journal has no record",
-            "filtered out",
-            "its filter is not true of this event (data.loType is not there)",
-            "gets it; created or changed since",
+            "accepted 2024-09-06T06:29:07Z, matched 2024-09-06T06:29:08Z\n\nwh_1 HR\n",
+            "  now   filtered out: its filter is not true of this event (data.loType is not there)\n",
+            "  then  gets it; created or changed since\n",
         ] {
             assert!(text.contains(part), "{part} is not in\n{text}");
         }

@@ -118,7 +118,7 @@ mod tests {
     fn what_is_wrong_with_the_expression_and_with_the_sample_is_told_at_once() {
         assert_eq!(mistakes(TestFilterRequest::default()), ["filter", "sample"]);
         assert_eq!(
-            mistakes(asked("data.a = 1", Sample::EventType("CI_STAT".into()))),
+            mistakes(asked("data.a ==", Sample::EventType("CI_STAT".into()))),
             ["filter", "event_type"]
         );
         let long = format!("{{\"data\": {{\"a\": \"{}\"}}}}", "a".repeat(1 << 20));
