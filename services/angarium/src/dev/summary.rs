@@ -61,7 +61,7 @@ pub(super) fn services(running: &Running, receiver: SocketAddr, webhooks: &Webho
         (
             "fanout",
             format!("gRPC {}", running.fanout),
-            "matches events to webhooks, and explains it",
+            "matches events to webhooks",
         ),
         (
             "delivery",
