@@ -35,9 +35,11 @@ static VALIDATORS: LazyLock<HashMap<&'static str, Validator>> = LazyLock::new(||
 /// What in `data`, a JSON object, is not as the schema of its type says; nothing of a type that the catalogue lacks.
 #[must_use]
 pub fn violations(name: &EventName, data: &[u8]) -> Vec<Violation> {
-    let Some(validator) = VALIDATORS.get(name.as_str()) else {
-        return Vec::new();
-    };
+    let validator = VALIDATORS.get(name.as_str());
+    validator.map_or_else(Vec::new, |validator| violations_of(validator, data))
+}
+
+pub(crate) fn violations_of(validator: &Validator, data: &[u8]) -> Vec<Violation> {
     let value: Value = match serde_json::from_slice(data) {
         Ok(value) => value,
         Err(_) => {
