@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 
 use crate::keywords::escaped;
 use crate::own::written_out;
+use crate::validate::shortened;
 
 /// What a new schema refuses that the one before it took.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,9 +80,10 @@ struct Found(Vec<Incompatibility>);
 
 impl Found {
     fn tell(&mut self, place: &str, message: impl Into<String>) {
+        let message: String = message.into();
         self.0.push(Incompatibility {
             pointer: place.to_owned(),
-            message: message.into(),
+            message: shortened(&message),
         });
     }
 

@@ -1,22 +1,36 @@
 //! An OpenAPI 3.1 document of what receivers get, so that they can have code made of it.
 
-use angarium_model::{Catalogue, Lane};
+use angarium_model::{Catalogue, Lane, OwnType};
 use serde_json::{Map, Value, json};
 
 use crate::described::{Described, described};
+use crate::own::written_out;
 use crate::schema::DIALECT;
 
-/// The document: one webhook, `events`, whose body is the envelope (E4), with one schema for each type.
+/// A type as the document has it.
+struct Told {
+    name: String,
+    lane: Lane,
+    description: String,
+    /// Of its `data`.
+    schema: Value,
+    /// What the schemas of the event and of its data are called.
+    names: (String, String),
+}
+
+/// The document: one webhook, `events`, whose body is the envelope (E4), with one schema for each type: of the catalogue, and
+/// of these.
 #[must_use]
-pub fn openapi() -> Value {
-    let types: Vec<Described> = Catalogue.types().filter_map(described).collect();
+pub fn openapi(own: &[OwnType]) -> Value {
+    let built_in = Catalogue.types().filter_map(described);
+    let types: Vec<Told> = built_in.map(of_catalogue).chain(own.iter().map(of_own)).collect();
     let mut schemas = Map::new();
     schemas.insert("Envelope".to_owned(), envelope());
     schemas.insert("Event".to_owned(), any_event(&types));
     for known in &types {
-        let (event, data) = names(known);
+        let (event, data) = known.names.clone();
         schemas.insert(event, one_event(known));
-        schemas.insert(data, without_dialect(known.schema()));
+        schemas.insert(data, known.schema.clone());
     }
     json!({
         "openapi": "3.1.0",
@@ -134,15 +148,15 @@ fn envelope() -> Value {
     })
 }
 
-fn any_event(types: &[Described]) -> Value {
-    let reference = |known: &Described| format!("#/components/schemas/{}", names(known).0);
+fn any_event(types: &[Told]) -> Value {
+    let reference = |known: &Told| format!("#/components/schemas/{}", known.names.0);
     let one_of: Vec<Value> = types
         .iter()
         .map(|known| json!({ "$ref": reference(known) }))
         .collect();
     let mapping: Map<String, Value> = types
         .iter()
-        .map(|known| (known.event_type.name.to_owned(), reference(known).into()))
+        .map(|known| (known.name.clone(), reference(known).into()))
         .collect();
     json!({
         "description": "An event of any type that the webhook takes.",
@@ -151,8 +165,7 @@ fn any_event(types: &[Described]) -> Value {
     })
 }
 
-fn one_event(known: &Described) -> Value {
-    let lane = known.event_type.lane;
+fn one_event(known: &Told) -> Value {
     json!({
         "type": "object",
         "description": known.description,
@@ -161,21 +174,21 @@ fn one_event(known: &Described) -> Value {
                 "type": "string", "minLength": 1, "maxLength": 256,
                 "description": "Unique with the account and the eventName.",
             },
-            "eventName": { "type": "string", "const": known.event_type.name },
+            "eventName": { "type": "string", "const": known.name },
             "timestamp": {
                 "type": "integer", "minimum": 0,
                 "description": "When it happened: Unix time in seconds, or in milliseconds from 100000000000 on.",
             },
             "eventInfo": { "type": "string", "minLength": 1, "maxLength": 256, "description": "The producer's note on order." },
-            "data": { "$ref": format!("#/components/schemas/{}", names(known).1) },
+            "data": { "$ref": format!("#/components/schemas/{}", known.names.1) },
         },
         "required": ["eventId", "eventName", "timestamp", "eventInfo", "data"],
-        "x-angarium-class": match lane { Lane::Realtime => "realtime", Lane::Batch => "batch" },
+        "x-angarium-class": match known.lane { Lane::Realtime => "realtime", Lane::Batch => "batch" },
     })
 }
 
-/// Of the schemas of the event and of its data, as generators like them: `CourseEnrollment`.
-fn names(known: &Described) -> (String, String) {
+/// Its schemas are called as generators like them: `CourseEnrollment`.
+fn of_catalogue(known: Described) -> Told {
     let mut name = String::new();
     for word in known.event_type.name.split('_') {
         let (first, rest) = word.split_at(word.len().min(1));
@@ -183,7 +196,31 @@ fn names(known: &Described) -> (String, String) {
         name.push_str(&rest.to_ascii_lowercase());
     }
     let data = format!("{name}Data");
-    (name, data)
+    Told {
+        name: known.event_type.name.to_owned(),
+        lane: known.event_type.lane,
+        description: known.description.to_owned(),
+        schema: without_dialect(known.schema()),
+        names: (name, data),
+    }
+}
+
+/// Its schemas are called by its name as it is, so that they are never called as others are. References are written out: they
+/// lead to definitions that are not there.
+fn of_own(own: &OwnType) -> Told {
+    let schema = own
+        .schema
+        .as_deref()
+        .and_then(|text| serde_json::from_str(text).ok());
+    let schema = schema.unwrap_or_else(|| json!({ "type": "object" }));
+    let name = own.name.as_str();
+    Told {
+        name: name.to_owned(),
+        lane: own.lane,
+        description: own.description.clone(),
+        schema: written_out(&schema, true),
+        names: (name.to_owned(), format!("{name}.data")),
+    }
 }
 
 /// The document says it once for all.
@@ -196,7 +233,26 @@ fn without_dialect(mut schema: Value) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use angarium_model::{EventName, Revision};
+
     use super::*;
+
+    /// A type whose name and definitions are easily mistaken for others.
+    fn own() -> OwnType {
+        OwnType {
+            account: None,
+            name: EventName::new("EVENT").unwrap(),
+            lane: Lane::Batch,
+            description: String::new(),
+            schema: Some(
+                r##"{"properties": {"n": {"$ref": "#/$defs/n"}}, "$defs": {"n": {"const": 5}}}"##.to_owned(),
+            ),
+            example: None,
+            version: 1,
+            revision: Revision::default(),
+            created_at_ms: 0,
+        }
+    }
 
     #[test]
     fn every_reference_leads_somewhere_and_every_type_is_there() {
@@ -216,7 +272,7 @@ mod tests {
                 _ => {}
             }
         }
-        let document = openapi();
+        let document = openapi(&[own()]);
         let mut found = Vec::new();
         references(&document, &mut found);
         for reference in &found {
@@ -231,7 +287,7 @@ mod tests {
 
     #[test]
     fn e4_the_examples_are_as_the_document_says() {
-        let mut document = openapi();
+        let mut document = openapi(&[own()]);
         document["$ref"] = "#/components/schemas/Envelope".into();
         let validator = jsonschema::draft202012::new(&document).unwrap();
         for known in Catalogue.types() {
@@ -242,12 +298,17 @@ mod tests {
                 .collect();
             assert!(wrong.is_empty(), "{}: {wrong:?}", known.name);
         }
+        let own = |n: u64| {
+            let event = json!({"eventId": "e", "eventName": "EVENT", "timestamp": 1, "eventInfo": "i", "data": {"n": n}});
+            json!({"accountId": 1, "events": [event]})
+        };
+        assert!(validator.is_valid(&own(5)) && !validator.is_valid(&own(6)));
     }
 
     #[test]
     fn the_copy_in_docs_is_current() {
         let copy = include_str!("../../../docs/webhooks.openapi.json");
-        let current = serde_json::to_string_pretty(&openapi()).unwrap() + "\n";
+        let current = serde_json::to_string_pretty(&openapi(&[])).unwrap() + "\n";
         assert!(
             copy == current,
             "run `angarium event-type openapi > docs/webhooks.openapi.json`"

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::keywords::{self, Holds, escaped};
 use crate::schema::DIALECT;
-use crate::validate::{Violation, violations_of};
+use crate::validate::{Violation, shortened, violations_of};
 
 /// The longest schema, in bytes of its JSON text.
 pub const MAX_SCHEMA_BYTES: usize = 64 * 1024;
@@ -20,9 +20,8 @@ const MAX_SCHEMAS: usize = 5_000;
 /// The most patterns, and what one may become, in bytes: each is held in memory ready to be searched.
 const MAX_PATTERNS: usize = 64;
 const MAX_PATTERN_BYTES: usize = 256 * 1024;
-/// The most mistakes that are told of one, and how much is said of each, in characters: it may quote the schema.
+/// The most mistakes that are told of one.
 const MAX_MISTAKES: usize = 20;
-const MAX_MESSAGE: usize = 300;
 
 /// A schema of `data` that may be used.
 pub struct Schema(Validator);
@@ -152,7 +151,7 @@ fn at(pointer: &str, message: impl Into<String>) -> Mistake {
     let message: String = message.into();
     Mistake {
         pointer: pointer.to_owned(),
-        message: message.chars().take(MAX_MESSAGE).collect(),
+        message: shortened(&message),
     }
 }
 

@@ -53,10 +53,26 @@ pub(crate) fn violations_of(validator: &Validator, data: &[u8]) -> Vec<Violation
         .iter_errors(&value)
         .take(MAX_VIOLATIONS)
         .map(|error| Violation {
-            pointer: error.instance_path().to_string(),
-            message: error.masked_with("this value").to_string(),
+            pointer: bounded(error.instance_path().to_string()),
+            message: shortened(&error.masked_with("this value").to_string()),
         })
         .collect()
+}
+
+/// The place, or one around it: names of fields may be as long as data is.
+fn bounded(mut pointer: String) -> String {
+    const MAX_POINTER: usize = 512;
+    if let Some(beginning) = pointer.as_bytes().get(..MAX_POINTER) {
+        let end = beginning.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
+        pointer.truncate(end);
+    }
+    pointer
+}
+
+/// What is told of one place: it may quote what was sent, or a schema.
+pub(crate) fn shortened(message: &str) -> String {
+    const MAX_MESSAGE: usize = 300;
+    message.chars().take(MAX_MESSAGE).collect()
 }
 
 #[cfg(test)]
@@ -121,6 +137,14 @@ mod tests {
         assert_eq!(places, ["", "/loId", "/loType", "/userId"], "{told:?}");
         assert!(told.iter().all(|told| !told.contains("ada")), "{told:?}");
         assert!(told[0].contains("dateEnrolled"), "{told:?}");
+    }
+
+    #[test]
+    fn a_long_name_is_told_by_the_place_around_it() {
+        let long = "x".repeat(10_000);
+        assert_eq!(bounded(format!("/a/{long}")), "/a");
+        assert_eq!(bounded(long), "");
+        assert_eq!(bounded("/a/b".to_owned()), "/a/b");
     }
 
     #[test]

@@ -4,8 +4,10 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use angarium_model::{AccountId, KeyId, WebhookId};
-use angarium_proto::convert::{Secrets, account_from_wire, api_key_from_wire, webhook_from_wire};
+use angarium_model::{AccountId, EventName, KeyId, WebhookId};
+use angarium_proto::convert::{
+    Secrets, account_from_wire, api_key_from_wire, event_type_from_wire, webhook_from_wire,
+};
 use angarium_proto::registry::v1::registry_service_client::RegistryServiceClient;
 use angarium_proto::registry::v1::{Change, PartitionRevision, WatchRequest, WatchResponse, change};
 use angarium_proto::{FieldError, InvalidWire};
@@ -237,6 +239,16 @@ fn edit(change: Change) -> Result<Edit, InvalidWire> {
         change::Change::Account(account) => Edit::Account(account_from_wire(account).map_err(InvalidWire)?),
         change::Change::Webhook(webhook) => Edit::webhook(webhook_from_wire(webhook).map_err(InvalidWire)?),
         change::Change::ApiKey(key) => Edit::Key(api_key_from_wire(key).map_err(InvalidWire)?),
+        change::Change::EventType(known) => Edit::Type(event_type_from_wire(known).map_err(InvalidWire)?),
+        change::Change::DeletedEventType(known) => {
+            let account = known.account_id.map(AccountId::new).transpose();
+            let account = account.map_err(|error| wrong("deleted_event_type.account_id", &error))?;
+            let name = EventName::new(known.name);
+            Edit::DropType(
+                account,
+                name.map_err(|error| wrong("deleted_event_type.name", &error))?,
+            )
+        }
         change::Change::DeletedApiKeyId(id) => Edit::DropKey(
             id.parse::<KeyId>()
                 .map_err(|error| wrong("deleted_api_key_id", &error))?,

@@ -1,4 +1,4 @@
-//! Accounts, webhooks and API keys in memory, as the registry last told them.
+//! Accounts, webhooks, API keys and event types of their own in memory, as the registry last told them.
 //!
 //! A [`Directory`] follows one registry over its `Watch` call: a snapshot first, then every change as it comes into
 //! force. It confirms what it knows, and has a lease for as long as the registry waits for its confirmations
@@ -21,7 +21,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use angarium_filter::Failure;
-use angarium_model::{Account, AccountId, ApiKey, KeyId, Revision, Webhook, WebhookId};
+use angarium_model::{Account, AccountId, ApiKey, KeyId, KnownTypes, OwnType, Revision, Webhook, WebhookId};
 use angarium_runtime::access::Keys;
 use angarium_runtime::{Clock, Tasks, grpc};
 use futures::future::{BoxFuture, FutureExt as _};
@@ -116,6 +116,13 @@ impl Directory {
             .advance(vec![Edit::Account(account)], Revisions::single(revision));
     }
 
+    /// Adds or changes an event type of a [`Directory::fixed`], for tests.
+    pub fn put_type(&self, own: OwnType) {
+        let revision = own.revision;
+        self.shared
+            .advance(vec![Edit::Type(own)], Revisions::single(revision));
+    }
+
     /// Adds or changes an API key of a [`Directory::fixed`], for tests.
     pub fn put_key(&self, key: ApiKey) {
         let revision = key.revision;
@@ -187,6 +194,12 @@ impl Directory {
     #[must_use]
     pub fn webhook(&self, id: WebhookId) -> Option<Arc<Webhook>> {
         self.shared.view().webhook(id)
+    }
+
+    /// The types that an account's events may have.
+    #[must_use]
+    pub fn known_types(&self, account: AccountId) -> KnownTypes {
+        self.shared.view().known_types(account)
     }
 
     /// The view of this moment, to keep: it does not change.

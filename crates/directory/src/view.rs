@@ -1,18 +1,21 @@
 //! What is known of the registry at one moment.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use angarium_filter::{Failure, Filter};
 use angarium_kafka::partition_of;
-use angarium_model::{Account, AccountId, ApiKey, EventName, KeyId, Revision, Webhook, WebhookId};
+use angarium_model::{
+    Account, AccountId, ApiKey, EventName, KeyId, KnownTypes, OwnType, Revision, Webhook, WebhookId,
+};
 use immutable_chunkmap::map::MapM;
 
 use crate::Matched;
 use crate::filters::Filters;
 use crate::index::Index;
 
-/// Accounts, webhooks and API keys, and how far they are known.
+/// Accounts, webhooks, API keys and event types that the catalogue lacks, and how far they are known.
 ///
 /// A copy costs nothing and does not change: what is the same in both is shared, so that keeping an old view costs
 /// what has changed since.
@@ -21,6 +24,8 @@ pub struct View {
     accounts: MapM<AccountId, Arc<Account>>,
     webhooks: MapM<WebhookId, Arc<Webhook>>,
     keys: MapM<KeyId, Arc<ApiKey>>,
+    /// Event types that the catalogue lacks, by whose they are; without an account those of the platform.
+    types: MapM<Option<AccountId>, Arc<BTreeMap<EventName, Arc<OwnType>>>>,
     index: Index,
     filters: Filters,
     revisions: Revisions,
@@ -32,9 +37,11 @@ pub(crate) enum Edit {
     Account(Account),
     Webhook(Arc<Webhook>),
     Key(ApiKey),
+    Type(OwnType),
     DropAccount(AccountId),
     DropWebhook(WebhookId),
     DropKey(KeyId),
+    DropType(Option<AccountId>, EventName),
 }
 
 /// By partition of the registry topic: the offset below which everything is known.
@@ -73,6 +80,11 @@ impl View {
                 Edit::DropKey(id) => {
                     self.keys.remove_cow(&id);
                 }
+                Edit::Type(own) => {
+                    let all = self.types.get_or_insert_cow(own.account, Arc::default);
+                    Arc::make_mut(all).insert(own.name.clone(), Arc::new(own));
+                }
+                Edit::DropType(account, name) => self.remove_type(account, &name),
             }
         }
     }
@@ -81,6 +93,17 @@ impl View {
         if let Some(old) = self.webhooks.remove_cow(&id) {
             self.index.remove(&old);
             self.filters.remove(&old);
+        }
+    }
+
+    fn remove_type(&mut self, account: Option<AccountId>, name: &EventName) {
+        let Some(all) = self.types.get_mut_cow(&account) else {
+            return;
+        };
+        let all = Arc::make_mut(all);
+        all.remove(name);
+        if all.is_empty() {
+            self.types.remove_cow(&account);
         }
     }
 
@@ -94,6 +117,22 @@ impl View {
 
     pub(crate) fn key(&self, id: KeyId) -> Option<Arc<ApiKey>> {
         self.keys.get(&id).cloned()
+    }
+
+    /// The type of this name that an account's events may have, if it is one beside the catalogue: its own, or the
+    /// platform's.
+    #[must_use]
+    pub fn own_type(&self, account: AccountId, name: &EventName) -> Option<Arc<OwnType>> {
+        let of = |home: Option<AccountId>| self.types.get(&home)?.get(name);
+        of(Some(account)).or_else(|| of(None)).cloned()
+    }
+
+    /// The types that an account's events may have.
+    #[must_use]
+    pub fn known_types(&self, account: AccountId) -> KnownTypes {
+        let homes = [Some(account), None];
+        let all = homes.iter().filter_map(|home| self.types.get(home));
+        KnownTypes::with(all.flat_map(|all| all.values()).cloned().collect())
     }
 
     /// The webhooks of an account that want an event of this type. The cost follows what matches, not what exists.
@@ -154,7 +193,10 @@ impl Edit {
             Self::Account(account) => account.revision,
             Self::Webhook(webhook) => webhook.revision,
             Self::Key(key) => key.revision,
-            Self::DropAccount(_) | Self::DropWebhook(_) | Self::DropKey(_) => Revision::default(),
+            Self::Type(own) => own.revision,
+            Self::DropAccount(_) | Self::DropWebhook(_) | Self::DropKey(_) | Self::DropType(..) => {
+                Revision::default()
+            }
         }
     }
 }

@@ -1,7 +1,9 @@
 //! The event catalogue: which types there are, their class, and an example of each.
 
-use crate::Lane;
+use std::sync::Arc;
+
 use crate::samples::{AS_PUBLISHED, Sample};
+use crate::{AccountId, EventName, Lane, Revision};
 
 /// A type of the catalogue.
 #[derive(Clone, Copy, Debug)]
@@ -56,29 +58,86 @@ impl Catalogue {
     pub fn get(self, name: &str) -> Option<EventType> {
         self.types().find(|known| known.name == name)
     }
+}
+
+/// A type that the catalogue lacks: of one account, or of the platform, and then for all accounts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnType {
+    /// Whose it is; `None`: the platform's.
+    pub account: Option<AccountId>,
+    /// Its name; no type of the catalogue has it.
+    pub name: EventName,
+    /// Its class, which never changes: between the classes there is no order (D7).
+    pub lane: Lane,
+    /// What it is sent for; may be empty.
+    pub description: String,
+    /// The JSON Schema of its `data`; `None`: any object will do.
+    pub schema: Option<String>,
+    /// An event of it as JSON, alone or alone in its envelope.
+    pub example: Option<String>,
+    /// Rises with every change of the schema, from 1.
+    pub version: u32,
+    /// The version of all of it.
+    pub revision: Revision,
+    /// Unix milliseconds.
+    pub created_at_ms: i64,
+}
+
+/// The types that events of an account may have: those of the catalogue, its own and the platform's.
+#[derive(Clone, Debug, Default)]
+pub struct KnownTypes(Vec<Arc<OwnType>>);
+
+impl KnownTypes {
+    /// With these beside the catalogue; of two of a name the first counts.
+    #[must_use]
+    pub const fn with(own: Vec<Arc<OwnType>>) -> Self {
+        Self(own)
+    }
+
+    /// Those beside the catalogue.
+    pub fn own(&self) -> impl Iterator<Item = &Arc<OwnType>> {
+        self.0.iter()
+    }
+
+    /// The type of this name, if it is one beside the catalogue.
+    #[must_use]
+    pub fn get_own(&self, name: &str) -> Option<&Arc<OwnType>> {
+        self.own().find(|known| known.name.as_str() == name)
+    }
+
+    /// Whether there is a type of this name.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.names().any(|known| known == name)
+    }
 
     /// The known type that is written most like `name`, if one is near enough to be what was meant.
     #[must_use]
-    pub fn nearest(self, name: &str) -> Option<&'static str> {
-        nearest(name, self.types().map(|known| known.name))
+    pub fn nearest(&self, name: &str) -> Option<&str> {
+        nearest(name, self.names())
     }
 
     /// Whether any type begins so.
     #[must_use]
-    pub fn has_prefix(self, prefix: &str) -> bool {
-        self.types().any(|known| known.name.starts_with(prefix))
+    pub fn has_prefix(&self, prefix: &str) -> bool {
+        self.names().any(|known| known.starts_with(prefix))
     }
 
     /// The beginning of known types, up to a `_`, that is written most like `prefix`, if one is near enough to be
     /// what was meant.
     #[must_use]
-    pub fn nearest_prefix(self, prefix: &str) -> Option<&'static str> {
-        let beginnings = |name: &'static str| name.match_indices('_').map(|(at, _)| &name[..=at]);
-        nearest(prefix, self.types().flat_map(|known| beginnings(known.name)))
+    pub fn nearest_prefix(&self, prefix: &str) -> Option<&str> {
+        let beginnings = |name| str::match_indices(name, '_').map(move |(at, _)| &name[..=at]);
+        nearest(prefix, self.names().flat_map(beginnings))
+    }
+
+    fn names(&self) -> impl Iterator<Item = &str> {
+        let own = self.0.iter().map(|known| known.name.as_str());
+        Catalogue.types().map(|known| known.name).chain(own)
     }
 }
 
-fn nearest(name: &str, known: impl Iterator<Item = &'static str>) -> Option<&'static str> {
+fn nearest<'k>(name: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
     /// How alike two names must be, of 1.0, to be called near: one typing mistake in a short name.
     const NEAR: f64 = 0.7;
     let name = name.to_ascii_uppercase();
@@ -122,12 +181,13 @@ mod tests {
 
     #[test]
     fn the_nearest_type_is_found_and_nonsense_has_none() {
-        assert_eq!(Catalogue.nearest("COURSE_ENROLMENT"), Some("COURSE_ENROLLMENT"));
-        assert_eq!(Catalogue.nearest("course_completed"), Some("COURSE_COMPLETED"));
-        assert_eq!(Catalogue.nearest("INVOICE_PAID"), None);
-        assert!(Catalogue.has_prefix("COURSE_ENROLLMENT_") && !Catalogue.has_prefix("COURS_"));
-        assert_eq!(Catalogue.nearest_prefix("COURS_"), Some("COURSE_"));
-        assert_eq!(Catalogue.nearest_prefix("LEARNINGPATH_"), Some("LEARNING_PATH_"));
-        assert_eq!(Catalogue.nearest_prefix("INVOICE_"), None);
+        let known = KnownTypes::default();
+        assert_eq!(known.nearest("COURSE_ENROLMENT"), Some("COURSE_ENROLLMENT"));
+        assert_eq!(known.nearest("course_completed"), Some("COURSE_COMPLETED"));
+        assert_eq!(known.nearest("INVOICE_PAID"), None);
+        assert!(known.has_prefix("COURSE_ENROLLMENT_") && !known.has_prefix("COURS_"));
+        assert_eq!(known.nearest_prefix("COURS_"), Some("COURSE_"));
+        assert_eq!(known.nearest_prefix("LEARNINGPATH_"), Some("LEARNING_PATH_"));
+        assert_eq!(known.nearest_prefix("INVOICE_"), None);
     }
 }

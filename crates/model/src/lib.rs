@@ -12,7 +12,7 @@ pub mod samples;
 mod webhook;
 
 pub use access::{Access, Actor, ApiKey, Grant, Previous, Role, Scope, Scopes, SecretHash, UnknownName};
-pub use catalogue::{Catalogue, EventType};
+pub use catalogue::{Catalogue, EventType, KnownTypes, OwnType};
 pub use event::{AcceptedAt, Event, JsonObject, NotAnObject, Position, Timestamp};
 pub use ids::{AccountId, EventId, EventInfo, EventName, InvalidId, KeyId, WebhookId};
 pub use lane::Lane;

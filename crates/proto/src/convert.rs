@@ -5,6 +5,7 @@ mod access;
 mod authentication;
 mod delivery;
 mod event;
+mod event_type;
 mod header;
 mod registry;
 mod settings;
@@ -14,6 +15,7 @@ pub use about::check_tag;
 pub use access::{api_key_from_wire, api_key_to_wire, grant_from_wire, grant_to_wire};
 pub use delivery::{append_webhook_id, delivery_of, lane_from_wire, lane_to_wire, webhook_ids};
 pub use event::{event_from_record, event_to_record, position_from_wire, position_to_wire};
+pub use event_type::{event_class_from_wire, event_class_to_wire, event_type_from_wire, event_type_to_wire};
 pub use registry::{
     MAX_EVENT_TYPES, Secrets, account_from_wire, account_to_wire, check_name, webhook_from_wire,
     webhook_to_wire,

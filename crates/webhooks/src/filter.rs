@@ -1,10 +1,10 @@
 //! Filters of webhooks, as those write them who do not run them: what can be told of one before an event comes.
 
 use angarium_filter::{Failure, Filter, Problem, Subject};
-use angarium_model::{AccountId, Catalogue, EventName, EventType, Webhook};
+use angarium_model::{Catalogue, Event, EventName, EventType, KnownTypes, Webhook};
 use angarium_proto::FieldError;
 
-use crate::sample::example;
+use crate::sample::{example, own_example};
 
 /// The field.
 pub const FILTER: &str = "filter";
@@ -24,13 +24,13 @@ pub fn parse_filter(text: &str, field: &str) -> Result<Filter, Vec<FieldError>> 
     Filter::parse(text).map_err(errors)
 }
 
-/// Tries a webhook's filter on the catalogue's example of each type that it takes. It is refused when it has no answer for
+/// Tries a webhook's filter on the example of each type that it takes. It is refused when it has no answer for
 /// any of them, for then it is misspelt, most likely. When it has one for some, it may be meant for those: what is left
-/// out of an example, or comes in some events only, is asked for with `has(…)`.
+/// out of an example, or comes in some events only, is asked for with `has(…)`. Nor is it refused when a type has no example.
 ///
 /// # Errors
 /// The mistake, of the field `filter`.
-pub fn try_filter(webhook: &Webhook) -> Result<(), FieldError> {
+pub fn try_filter(webhook: &Webhook, types: &KnownTypes) -> Result<(), FieldError> {
     let Some(text) = &webhook.filter else {
         return Ok(());
     };
@@ -39,8 +39,18 @@ pub fn try_filter(webhook: &Webhook) -> Result<(), FieldError> {
         FieldError::new(FILTER, first.unwrap_or_default())
     })?;
     let mut failures = Vec::new();
+    let own = types.own().filter(|own| takes(webhook, &own.name));
+    for own in own {
+        match own_example(own, webhook.account).ok().flatten() {
+            None => return Ok(()),
+            Some(event) => match on(&filter, &event) {
+                Ok(_) => return Ok(()),
+                Err(failure) => failures.push((own.name.as_str(), failure)),
+            },
+        }
+    }
     for known in taken(webhook) {
-        match on_example(&filter, known, webhook.account) {
+        match on(&filter, &example(known, webhook.account)) {
             Ok(_) => return Ok(()),
             Err(failure) => failures.push((known.name, failure)),
         }
@@ -70,15 +80,17 @@ pub fn try_filter(webhook: &Webhook) -> Result<(), FieldError> {
     Err(FieldError::new(FILTER, message))
 }
 
-fn on_example(filter: &Filter, known: EventType, account: AccountId) -> Result<bool, Failure> {
-    let event = example(known, account);
+fn on(filter: &Filter, event: &Event) -> Result<bool, Failure> {
     let info = event.info.as_ref().map_or("", |info| info.as_str());
-    filter.matches(&Subject::new(&event, info))
+    filter.matches(&Subject::new(event, info))
+}
+
+fn takes(webhook: &Webhook, name: &EventName) -> bool {
+    webhook.event_types.iter().any(|pattern| pattern.matches(name))
 }
 
 fn taken(webhook: &Webhook) -> impl Iterator<Item = EventType> + '_ {
-    Catalogue.types().filter(|known| {
-        let takes = |name| webhook.event_types.iter().any(|pattern| pattern.matches(&name));
-        EventName::new(known.name).is_ok_and(takes)
-    })
+    Catalogue
+        .types()
+        .filter(|known| EventName::new(known.name).is_ok_and(|name| takes(webhook, &name)))
 }

@@ -8,9 +8,7 @@ mod filter;
 mod sample;
 mod secret_json;
 
-use angarium_model::{
-    Authentication, Catalogue, EventName, EventType, FilterText, SecretText, TypePattern, Webhook,
-};
+use angarium_model::{Authentication, EventName, FilterText, KnownTypes, SecretText, TypePattern, Webhook};
 use angarium_policy::{DEFAULT_CRON, Timetable, TimetableError};
 use angarium_proto::FieldError;
 use angarium_proto::convert::{MAX_EVENT_TYPES, webhook_from_wire};
@@ -19,21 +17,21 @@ use angarium_runtime::chain;
 use angarium_signing::{Secret, SecretError};
 
 pub use filter::{FILTER, parse_filter, try_filter};
-pub use sample::{example, given_sample, known_sample};
+pub use sample::{example, given_sample, known_sample, own_example};
 pub use secret_json::secret_json;
 
 const PASSWORD: &str = "authentication.basic.password";
 const HEADER_VALUE: &str = "authentication.header.value";
 
-/// Checks all of a webhook; field paths are relative to it.
+/// Checks all of a webhook of an account that knows these types; field paths are relative to it.
 ///
 /// # Errors
 /// Every mistake.
-pub fn check(mut wire: v1::Webhook) -> Result<Webhook, Vec<FieldError>> {
+pub fn check(mut wire: v1::Webhook, types: &KnownTypes) -> Result<Webhook, Vec<FieldError>> {
     let mut meaning = Vec::new();
     check_secret(&mut wire, &mut meaning);
     check_timetable(wire.timetable.as_ref(), &mut meaning);
-    check_types_are_known(&wire.event_types, &mut meaning);
+    check_types_are_known(&wire.event_types, types, &mut meaning);
     check_filter(&wire.filter, &mut meaning);
     check_headers(&wire, &mut meaning);
     match webhook_from_wire(wire) {
@@ -50,14 +48,14 @@ pub fn check(mut wire: v1::Webhook) -> Result<Webhook, Vec<FieldError>> {
 ///
 /// # Errors
 /// Every mistake.
-pub fn check_new(wire: v1::Webhook) -> Result<Webhook, Vec<FieldError>> {
+pub fn check_new(wire: v1::Webhook, types: &KnownTypes) -> Result<Webhook, Vec<FieldError>> {
     let missing = match method(&wire) {
         Some(Method::Basic(basic)) if basic.password.is_empty() => Some(PASSWORD),
         Some(Method::Header(header)) if header.value.is_empty() => Some(HEADER_VALUE),
         _ => None,
     };
     let missing = missing.map(|field| FieldError::new(field, "is required"));
-    match (check(wire), missing) {
+    match (check(wire, types), missing) {
         (checked, None) => checked,
         (checked, Some(missing)) => {
             let mut errors = checked.err().unwrap_or_default();
@@ -97,18 +95,18 @@ pub fn checked_secret(text: &str) -> Result<SecretText, SecretError> {
     Ok(SecretText::new(text.parse::<Secret>()?.expose().to_string()))
 }
 
-/// The type of the catalogue that a caller names.
+/// The type that a caller names, if it is one of these.
 ///
 /// # Errors
 /// What is wrong with the name, and which one may have been meant.
-pub fn known_type(text: &str) -> Result<EventType, String> {
+pub fn known_type(text: &str, types: &KnownTypes) -> Result<EventName, String> {
     // The length first: to look for the nearest name takes time.
     let name = EventName::new(text).map_err(|error| error.to_string())?;
-    let unknown = || {
-        let near = Catalogue.nearest(name.as_str()).map(str::to_owned);
-        with_hint(&format!("there is no event type {name}"), near)
-    };
-    Catalogue.get(name.as_str()).ok_or_else(unknown)
+    if types.has(name.as_str()) {
+        return Ok(name);
+    }
+    let near = types.nearest(name.as_str()).map(str::to_owned);
+    Err(with_hint(&format!("there is no event type {name}"), near))
 }
 
 /// Puts a secret that was brought along into its usual spelling. What else there is of secrets, only the registry sets.
@@ -148,17 +146,17 @@ fn check_timetable(wire: Option<&v1::Timetable>, errors: &mut Vec<FieldError>) {
     );
 }
 
-/// A type that is not in the catalogue, or a prefix that none of it has, would never come: most likely it is misspelt.
+/// A type that is not known, or a prefix that none has, would never come: most likely it is misspelt.
 /// Too many are refused for their number and not looked at: to look for the nearest name takes time.
-fn check_types_are_known(types: &[String], errors: &mut Vec<FieldError>) {
-    if types.len() > MAX_EVENT_TYPES {
+fn check_types_are_known(named: &[String], types: &KnownTypes, errors: &mut Vec<FieldError>) {
+    if named.len() > MAX_EVENT_TYPES {
         return;
     }
-    for (index, text) in types.iter().enumerate() {
+    for (index, text) in named.iter().enumerate() {
         let problem = match TypePattern::parse(text) {
-            Ok(TypePattern::Exact(name)) => known_type(name.as_str()).err(),
-            Ok(TypePattern::Prefix(prefix)) if !Catalogue.has_prefix(&prefix) => {
-                let near = Catalogue.nearest_prefix(&prefix).map(|near| format!("{near}*"));
+            Ok(TypePattern::Exact(name)) => known_type(name.as_str(), types).err(),
+            Ok(TypePattern::Prefix(prefix)) if !types.has_prefix(&prefix) => {
+                let near = types.nearest_prefix(&prefix).map(|near| format!("{near}*"));
                 Some(with_hint(&format!("no event type begins with {prefix}"), near))
             }
             _ => None,
@@ -218,7 +216,7 @@ mod tests {
             ..v1::Webhook::default()
         };
         let fields = |wire| -> Vec<String> {
-            let errors = check(wire).unwrap_err();
+            let errors = check(wire, &KnownTypes::default()).unwrap_err();
             errors.into_iter().map(|error| error.field).collect()
         };
         let meaning = [
@@ -240,12 +238,9 @@ mod tests {
 
     #[test]
     fn a_type_that_is_not_known_is_told_with_the_one_that_may_be_meant() {
-        assert_eq!(known_type("CI_STATS").unwrap().name, "CI_STATS");
-        assert!(
-            known_type("CI_STAT")
-                .unwrap_err()
-                .ends_with("did you mean CI_STATS?")
-        );
-        assert!(known_type(&"X".repeat(129)).unwrap_err().contains("at most 128"));
+        let asked = |name: &str| known_type(name, &KnownTypes::default());
+        assert_eq!(asked("CI_STATS").unwrap().as_str(), "CI_STATS");
+        assert!(asked("CI_STAT").unwrap_err().ends_with("did you mean CI_STATS?"));
+        assert!(asked(&"X".repeat(129)).unwrap_err().contains("at most 128"));
     }
 }

@@ -1,6 +1,9 @@
 //! Events that were made to be looked at: the catalogue's examples, and what a person gives as one.
 
-use angarium_model::{AccountId, Event, EventId, EventInfo, EventName, EventType, JsonObject, Timestamp};
+use angarium_model::{
+    AccountId, Catalogue, Event, EventId, EventInfo, EventName, EventType, JsonObject, KnownTypes, OwnType,
+    Timestamp,
+};
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -42,12 +45,39 @@ pub fn example(known: EventType, account: AccountId) -> Event {
 /// The largest sample, in bytes: no event may be larger.
 const MAX_SAMPLE: usize = 1 << 20;
 
-/// The catalogue's example of a type that a caller names, as an event of an account.
+/// The example of a type that a caller names, as an event of an account.
 ///
 /// # Errors
-/// What is wrong with the name.
-pub fn known_sample(name: &str, account: AccountId) -> Result<Event, String> {
-    known_type(name).map(|known| example(known, account))
+/// What is wrong with the name, or that the type has no example.
+pub fn known_sample(name: &str, account: AccountId, types: &KnownTypes) -> Result<Event, String> {
+    let name = known_type(name, types)?;
+    if let Some(known) = Catalogue.get(name.as_str()) {
+        return Ok(example(known, account));
+    }
+    let own = types.get_own(name.as_str()).map(|own| own_example(own, account));
+    own.unwrap_or(Ok(None))?
+        .ok_or_else(|| format!("{name} has no example; give it one with UpdateEventType"))
+}
+
+/// The example of a type that is not of the catalogue, if it has one. It need not say its name, and says no other.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn own_example(own: &OwnType, account: AccountId) -> Result<Option<Event>, String> {
+    let Some(json) = &own.example else {
+        return Ok(None);
+    };
+    let event = given_sample(json, account)?;
+    if event.name != own.name && event.name.as_str() != UNNAMED {
+        return Err(format!(
+            "eventName: is {}, and the type is {}",
+            event.name, own.name
+        ));
+    }
+    Ok(Some(Event {
+        name: own.name.clone(),
+        ..event
+    }))
 }
 
 /// An event that a person gives as JSON: as it stands in the body of a POST, alone or in an envelope. Only `data` must be there.
@@ -101,8 +131,6 @@ fn written(json: &str) -> Result<Written<'_>, String> {
 
 #[cfg(test)]
 mod tests {
-    use angarium_model::Catalogue;
-
     use super::*;
 
     fn account() -> AccountId {

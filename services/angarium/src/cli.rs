@@ -18,7 +18,10 @@ use clap_complete::Shell;
 pub(crate) use account::{AccountCommand, ReactionArg};
 pub(crate) use apply::Apply;
 pub(crate) use audit::Audit;
-pub(crate) use event_type::{EventTypeCommand, EventTypeGet};
+pub(crate) use event_type::{
+    ClassArg, EventTypeCommand, EventTypeCreate, EventTypeDelete, EventTypeGet, EventTypeList,
+    EventTypeOpenapi, EventTypeUpdate,
+};
 pub(crate) use explain::Explain;
 pub(crate) use key::{GrantArgs, HomeArgs, KeyCommand, KeyCreate, KeyName, KeyRotate, KeyUpdate};
 pub(crate) use listen::Listen;
@@ -88,7 +91,7 @@ pub(crate) enum Command {
     Explain(Explain),
     /// Make webhooks be as a file says, or show what that would change
     Apply(Apply),
-    /// Look at the catalogue of event types
+    /// Look at event types, and create, change and delete those that the catalogue lacks
     EventType {
         #[command(subcommand)]
         command: EventTypeCommand,

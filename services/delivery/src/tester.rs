@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use angarium_directory::Directory;
 use angarium_kafka::Lease;
-use angarium_model::{Authentication, Signing, Webhook};
+use angarium_model::{AccountId, Authentication, Signing, Webhook};
 use angarium_policy::egress::Policy;
 use angarium_proto::delivery::v1;
 use angarium_proto::delivery::v1::delivery_service_server::DeliveryService;
@@ -30,7 +30,7 @@ use tonic::{Request, Response, Status};
 
 use self::bounds::UnderWay;
 use self::refusal::Refusal;
-use self::request::{Asked, Subject};
+use self::request::Subject;
 use crate::actor::headers;
 use crate::body::Body;
 use crate::call::{self, Caller, Capture, Patience, Pool, TlsSetup};
@@ -67,13 +67,16 @@ impl Tester {
     }
 
     async fn test(&self, wire: v1::TestWebhookRequest) -> Result<v1::TestWebhookResponse, Refusal> {
-        let asked = request::check(wire)?;
-        let (webhook, generated_secret) = self.look_up(&asked)?;
+        let asked = request::check(wire, |account| self.directory.known_types(account))?;
+        let (webhook, generated_secret) = self.look_up(asked.account, &asked.subject)?;
         let target = Target::new(&webhook).map_err(Refusal::Unusable)?;
         let _permit = self.under_way.begin(asked.account).map_err(Refusal::TooMany)?;
 
-        let event_type = asked.event_type.unwrap_or_else(|| sample::default_type(&webhook));
-        let group = sample::group(asked.account, event_type);
+        let event = match asked.sample {
+            Some(named) => named,
+            None => sample::default(&webhook, &self.directory.known_types(asked.account)),
+        };
+        let group = sample::group(event);
         let body = Body::of(&group, target.format);
         let Means {
             policy,
@@ -104,9 +107,8 @@ impl Tester {
     }
 
     /// The webhook to test, and the secret if one was made for it.
-    fn look_up(&self, asked: &Asked) -> Result<(Arc<Webhook>, String), Refusal> {
-        let account = asked.account;
-        match &asked.subject {
+    fn look_up(&self, account: AccountId, subject: &Subject) -> Result<(Arc<Webhook>, String), Refusal> {
+        match subject {
             Subject::Stored(id) => Ok((lookup::webhook(&self.directory, account, *id)?, String::new())),
             Subject::Draft(_) if !self.directory.is_ready() => Err(NotFound::NotReady.into()),
             Subject::Draft(webhook) => {

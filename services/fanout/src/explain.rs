@@ -128,7 +128,7 @@ impl Explainer {
             account,
             webhook,
             given,
-        } = request::explain(asked)?;
+        } = request::explain(asked, |account| self.directory.known_types(account))?;
         let webhooks = self.webhooks(account, webhook)?;
         let explained = self.explained(account, given).await?;
         let then = match explained.accepted {

@@ -51,7 +51,7 @@ pub(crate) struct Fanned {
     pub(crate) summary: Summary,
     /// The records of the lane's deliveries topic, in the order to produce them.
     pub(crate) deliveries: Vec<Delivery>,
-    /// Whether the catalogue knows the type.
+    /// Whether the type is known: to the catalogue, to the account, or to the platform.
     pub(crate) known_type: bool,
 }
 
@@ -105,9 +105,11 @@ impl Matcher {
             offset: record.offset,
         };
         let accepted_at = AcceptedAt::from_unix_ms(record.timestamp_ms);
-        // A type that the catalogue lacks was accepted by a newer ingest. Holding it back would hold back every
-        // account of its partition, and dropping it would lose it; sent too early is the least harm.
-        let known = self.lanes.get(event.name.as_str()).copied();
+        // A type that nobody knows was deleted since, or its account takes such events, or a newer ingest took it.
+        // Holding it back would hold back every account of its partition, and dropping it would lose it; sent too early
+        // is the least harm.
+        let own = || Some(view.own_type(event.account, &event.name)?.lane);
+        let known = self.lanes.get(event.name.as_str()).copied().or_else(own);
         let lane = known.unwrap_or(Lane::Realtime);
         let matched = matched(view, &event, position, accepted_at);
 
@@ -392,6 +394,38 @@ pub(crate) mod tests {
         assert_eq!(unknown.deliveries.len(), 1);
         let known = matcher.fan_out(&event("COURSE_ENROLLMENT_BATCH", None)).unwrap();
         assert_eq!((known.summary.lane, known.known_type), (Lane::Batch, true));
+    }
+
+    #[test]
+    fn e1_a_type_of_the_accounts_own_is_sent_by_its_class() {
+        let own = |account: Option<u64>, lane| angarium_model::OwnType {
+            account: account.map(|id| AccountId::new(id).unwrap()),
+            name: EventName::new("COURSE_REVIEWED").unwrap(),
+            lane,
+            description: String::new(),
+            schema: None,
+            example: None,
+            version: 1,
+            revision: Revision::default(),
+            created_at_ms: 0,
+        };
+        let directory = Directory::fixed([], [webhook(1, true)]);
+        let Fixture(matcher, _) = matcher([], 12);
+        let lane = || {
+            let fanned = matcher
+                .fan_out(&event("COURSE_REVIEWED", None), &directory.view())
+                .unwrap();
+            (fanned.summary.lane, fanned.known_type)
+        };
+        assert_eq!(lane(), (Lane::Realtime, false));
+        directory.put_type(own(None, Lane::Batch));
+        assert_eq!(lane(), (Lane::Batch, true));
+        directory.put_type(own(Some(1234), Lane::Realtime));
+        assert_eq!(
+            lane(),
+            (Lane::Realtime, true),
+            "the account's own counts before the platform's"
+        );
     }
 
     #[test]

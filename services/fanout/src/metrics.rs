@@ -49,7 +49,7 @@ impl Metrics {
                 &meter,
                 "angarium.fanout.unknown_types",
                 "{event}",
-                "Events whose type this version's catalogue does not have, sent as real-time",
+                "Events whose type is not known, sent as real-time",
             ),
             filtered: counter(
                 &meter,

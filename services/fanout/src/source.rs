@@ -261,7 +261,7 @@ impl Actor<'_> {
         if !known_type {
             self.shared.metrics.unknown_type();
             tracing::debug!(position = %summary.position, event_name = %summary.name,
-                "an event's type is not in the catalogue; it is sent as it happens");
+                "an event's type is not known; it is sent as it happens");
         }
         let headers = trace_headers(record);
         let topic = self.shared.names.deliveries(summary.lane);

@@ -3,27 +3,24 @@
 use std::fmt;
 
 use angarium_catalogue::violations;
-use angarium_model::{Catalogue, EventName, JsonObject, Reaction, Strictness};
+use angarium_model::{Catalogue, EventName, JsonObject, KnownTypes, Reaction};
 
+use crate::config::Rules;
 use crate::draft::shortened;
 use crate::problem::{Field, Kind, Part, Problem, Problems};
 
 /// The type of an event, if it may have it.
-pub(crate) fn name(
-    name: &str,
-    event: usize,
-    strictness: Strictness,
-    problems: &mut Problems,
-) -> Option<EventName> {
+pub(crate) fn name(name: &str, event: usize, rules: &Rules, problems: &mut Problems) -> Option<EventName> {
     let part = Part::Field(event, Field::EventName);
     let checked = EventName::new(name).ok();
-    if checked.is_none() || Catalogue.get(name).is_none() {
+    let is_known = |name: &EventName| Catalogue.get(name.as_str()).is_some() || rules.types.has(name);
+    if !checked.as_ref().is_some_and(is_known) {
         // What can be no type is none in any catalogue.
         let reaction = checked
             .as_ref()
-            .map_or(Reaction::Refuse, |_| strictness.unknown_types);
+            .map_or(Reaction::Refuse, |_| rules.strictness.unknown_types);
         react(reaction, problems, event, || {
-            Problem::new(part, UnknownType(name).to_string())
+            Problem::new(part, UnknownType(name, &rules.types.known()).to_string())
         });
         if reaction == Reaction::Refuse {
             return None;
@@ -37,14 +34,19 @@ pub(crate) fn data(
     name: &EventName,
     data: &JsonObject,
     event: usize,
-    strictness: Strictness,
+    rules: &Rules,
     problems: &mut Problems,
 ) {
-    let reaction = strictness.schema_violations;
+    let reaction = rules.strictness.schema_violations;
     if reaction == Reaction::Accept {
         return;
     }
-    for violation in violations(name, data.bytes()) {
+    let found = if Catalogue.get(name.as_str()).is_some() {
+        violations(name, data.bytes())
+    } else {
+        rules.types.violations(name, data.bytes())
+    };
+    for violation in found {
         react(reaction, problems, event, || {
             let detail = format!("is not as the schema of {name} says: {}", violation.message);
             Problem::new(Part::Inside(event, violation.pointer), detail)
@@ -60,8 +62,8 @@ fn react(reaction: Reaction, problems: &mut Problems, event: usize, problem: imp
     }
 }
 
-/// A name that is not in the catalogue. The nearest one is looked for only where it is told.
-struct UnknownType<'a>(&'a str);
+/// A name that no type has. The nearest one is looked for only where it is told.
+struct UnknownType<'a>(&'a str, &'a KnownTypes);
 
 impl fmt::Display for UnknownType<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -71,7 +73,7 @@ impl fmt::Display for UnknownType<'_> {
         }
         let shown = shortened(self.0);
         write!(f, "{shown:?} is not a known event type; ")?;
-        match Catalogue.nearest(&shown) {
+        match self.1.nearest(&shown) {
             Some(nearest) => write!(f, "did you mean {nearest}?"),
             None => f.write_str("use one of the catalogue, for example COURSE_ENROLLMENT"),
         }
@@ -80,18 +82,27 @@ impl fmt::Display for UnknownType<'_> {
 
 #[cfg(test)]
 mod tests {
+    use angarium_model::Strictness;
     use bytes::Bytes;
 
     use super::*;
+    use crate::config::Limits;
+    use crate::own_types::tests::{own_type, own_types};
     use crate::problem::Shape;
 
     /// Whether the event goes on, and the paths and details of problems and of warnings.
     fn held(sent: &str, payload: &'static str, strictness: Strictness) -> (bool, Vec<String>, Vec<String>) {
         let mut problems = Problems::none(Shape::Array);
+        let schema = r#"{"properties": {"cents": {"type": "integer"}}}"#;
+        let rules = Rules {
+            limits: Limits::default(),
+            strictness,
+            types: own_types(vec![own_type("ORDER_PLACED", schema, 1)]),
+        };
         let object = JsonObject::parse(Bytes::from_static(payload.as_bytes())).unwrap();
-        let taken = name(sent, 3, strictness, &mut problems);
+        let taken = name(sent, 3, &rules, &mut problems);
         if let Some(name) = &taken {
-            data(name, &object, 3, strictness, &mut problems);
+            data(name, &object, 3, &rules, &mut problems);
         }
         let told = |listed: &[Problem]| -> Vec<String> {
             let one = |problem: &Problem| format!("{}: {}", Shape::Array.path(&problem.part), problem.detail);
@@ -118,6 +129,24 @@ mod tests {
         assert!(told("course_completed").contains("did you mean COURSE_COMPLETED?"));
         assert!(told("INVOICE").contains("catalogue"));
         assert!(told(&"X".repeat(1_000_000)).len() < 200);
+    }
+
+    #[test]
+    fn a_type_of_the_accounts_own_is_known_meant_and_held_against_its_schema() {
+        use Reaction::{Accept, Refuse};
+        let strictest = strict(Refuse, Refuse);
+        assert_eq!(
+            held("ORDER_PLACED", r#"{"cents": 5}"#, strictest),
+            (true, vec![], vec![])
+        );
+        let (goes_on, problems, _) = held("ORDER_PLACED", r#"{"cents": "5"}"#, strictest);
+        assert!(
+            !goes_on && problems[0].starts_with("/3/data/cents: is not as the schema of ORDER_PLACED"),
+            "{problems:?}"
+        );
+        assert!(held("ORDER_PLACED", r#"{"cents": "5"}"#, strict(Refuse, Accept)).0);
+        let (_, problems, _) = held("ORDER_PLACD", "{}", strictest);
+        assert!(problems[0].contains("did you mean ORDER_PLACED?"), "{problems:?}");
     }
 
     #[test]

@@ -7,6 +7,8 @@ use std::time::Duration;
 use angarium_model::Strictness;
 use angarium_runtime::access::OperatorKey;
 
+use crate::own_types::OwnTypes;
+
 /// The settings of ingest.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -52,12 +54,14 @@ impl Config {
 }
 
 /// What events of a request are held against.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Rules {
     /// Those of the installation.
     pub(crate) limits: Limits,
     /// That of their account.
     pub(crate) strictness: Strictness,
+    /// The types that it may have beside those of the catalogue.
+    pub(crate) types: OwnTypes,
 }
 
 /// How much one request may bring.

@@ -25,6 +25,7 @@ mod http;
 mod idempotency;
 mod metrics;
 mod outlet;
+mod own_types;
 mod parse;
 mod problem;
 mod refusal;

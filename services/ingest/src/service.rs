@@ -21,6 +21,7 @@ use crate::error::Error;
 use crate::idempotency::Ids;
 use crate::metrics::Metrics;
 use crate::outlet::Outlet;
+use crate::own_types::{OwnTypes, Schemas};
 use crate::{grpc, http};
 
 /// What ingest needs from the process around it.
@@ -46,6 +47,7 @@ pub(crate) struct Core {
     pub(crate) budget: Budget,
     /// Of open streams, busy or not.
     pub(crate) streams: Budget,
+    schemas: Arc<Schemas>,
 }
 
 /// How long a request of an account that is not known waits for it to be seen whether the registry has it now.
@@ -70,6 +72,7 @@ impl Core {
         Rules {
             limits: self.config.limits,
             strictness: known.map_or_else(Strictness::default, |known| known.strictness),
+            types: OwnTypes::of(account, self.directory.view(), Arc::clone(&self.schemas)),
         }
     }
 
@@ -143,6 +146,7 @@ impl Service {
         let core = Arc::new(Core {
             budget: Budget::new(config.traffic.requests),
             streams: Budget::new(config.traffic.streams()),
+            schemas: Arc::default(),
             config,
             gate: gate.clone(),
             directory: around.directory,

@@ -2,11 +2,12 @@
 
 use std::pin::Pin;
 
-use angarium_catalogue::{Described, described};
-use angarium_model::{AccountId, Catalogue, KeyId, Lane, WebhookId};
-use angarium_proto::convert::{Secrets, account_to_wire, api_key_to_wire, webhook_to_wire};
+use angarium_model::{AccountId, KeyId, KnownTypes, WebhookId};
+use angarium_proto::convert::{
+    Secrets, account_to_wire, api_key_to_wire, event_class_from_wire, webhook_to_wire,
+};
+use angarium_proto::registry::v1;
 use angarium_proto::registry::v1::registry_service_server::RegistryService;
-use angarium_proto::registry::v1::{self, EventClass};
 use angarium_proto::{FieldError, InvalidWire};
 use angarium_runtime::grpc::access;
 use futures::Stream;
@@ -20,6 +21,7 @@ use crate::request::{self, Wanted};
 use crate::revisions;
 use crate::routing::Routing;
 use crate::state::State;
+use crate::types;
 
 /// Answers calls: reads from the store, has writes written.
 #[derive(Debug)]
@@ -47,6 +49,19 @@ impl Api {
             .reached(revisions::places(request.metadata())?)
             .await?;
         Ok(self.routing.store.read(look)?)
+    }
+
+    /// The types that events of an account may have; those of the platform are everybody's.
+    async fn types<R>(&self, request: &Request<R>, home: Home) -> Result<KnownTypes, Status> {
+        let caller = Home::of(access(request.extensions())?.account);
+        let asks = if home == Home::Platform { caller } else { home };
+        self.state(request, asks, |state| {
+            if let Home::Account(account) = home {
+                state.account(account).ok_or(Refusal::NoAccount(account))?;
+            }
+            Ok(state.known_types(home.account()))
+        })
+        .await
     }
 }
 
@@ -146,7 +161,11 @@ impl RegistryService for Api {
     ) -> Answer<v1::ListWebhooksResponse> {
         let asked = request.get_ref();
         let mut errors = Vec::new();
-        let wanted = Wanted::from_wire(asked, &mut errors);
+        let types = self.routing.store.read(|state| {
+            let account = AccountId::new(asked.account_id).ok();
+            state.known_types(account)
+        });
+        let wanted = Wanted::from_wire(asked, &types, &mut errors);
         let list = wanted.list(asked.account_id);
         let page = Page::<WebhookId>::from_wire(asked.page_size, &asked.page_token, &list, &mut errors);
         let account = AccountId::new(asked.account_id)
@@ -290,22 +309,63 @@ impl RegistryService for Api {
         Ok(Response::new(request::test_filter(request.into_inner())?))
     }
 
+    async fn create_event_type(
+        &self,
+        request: Request<v1::CreateEventTypeRequest>,
+    ) -> Answer<v1::CreateEventTypeResponse> {
+        self.routing.write(request).await
+    }
+
+    async fn update_event_type(
+        &self,
+        request: Request<v1::UpdateEventTypeRequest>,
+    ) -> Answer<v1::UpdateEventTypeResponse> {
+        self.routing.write(request).await
+    }
+
+    async fn delete_event_type(
+        &self,
+        request: Request<v1::DeleteEventTypeRequest>,
+    ) -> Answer<v1::DeleteEventTypeResponse> {
+        self.routing.write(request).await
+    }
+
+    async fn get_event_type(
+        &self,
+        request: Request<v1::GetEventTypeRequest>,
+    ) -> Answer<v1::GetEventTypeResponse> {
+        let asked = request.get_ref();
+        let (home, name) = request::event_type_name(asked.account_id, &asked.name)?;
+        let types = self.types(&request, home).await?;
+        let event_type = types::get(&types, home.account(), &name)?;
+        Ok(Response::new(v1::GetEventTypeResponse {
+            event_type: Some(event_type),
+        }))
+    }
+
     async fn list_event_types(
         &self,
-        _request: Request<v1::ListEventTypesRequest>,
+        request: Request<v1::ListEventTypesRequest>,
     ) -> Answer<v1::ListEventTypesResponse> {
-        let wire = |known: Described| v1::EventType {
-            name: known.event_type.name.to_owned(),
-            event_class: match known.event_type.lane {
-                Lane::Realtime => EventClass::Realtime.into(),
-                Lane::Batch => EventClass::Batch.into(),
-            },
-            example: known.event_type.example.to_owned(),
-            description: known.description.to_owned(),
-            schema: known.schema().to_string(),
+        let asked = request.get_ref();
+        let mut errors = Vec::new();
+        let lane = event_class_from_wire(asked.event_class());
+        let list = format!("event types of {:?} {:?}", asked.account_id, asked.event_class());
+        let page = Page::<types::Place>::from_wire(asked.page_size, &asked.page_token, &list, &mut errors);
+        let home = request::home(asked.account_id, &mut errors);
+        let Some(home) = home.filter(|_| errors.is_empty()) else {
+            return Err(Refusal::from(InvalidWire(errors)).into());
         };
-        let event_types = Catalogue.types().filter_map(described).map(wire).collect();
-        Ok(Response::new(v1::ListEventTypesResponse { event_types }))
+        let types = self.types(&request, home).await?;
+        let all = types::all(&types, lane);
+        let rest = all
+            .into_iter()
+            .filter(|(place, _)| page.after.as_ref().is_none_or(|after| place > after));
+        let (page, next_page_token) = page.cut(rest, &list, |(place, _)| place.clone());
+        Ok(Response::new(v1::ListEventTypesResponse {
+            event_types: page.into_iter().map(|(_, known)| known).collect(),
+            next_page_token,
+        }))
     }
 
     async fn watch(&self, request: Request<Streaming<v1::WatchRequest>>) -> Answer<Self::WatchStream> {

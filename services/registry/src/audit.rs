@@ -58,14 +58,14 @@ impl Change {
             actor,
             home,
             method,
+            before: state.entity(&subject),
             subject,
-            before: state.entity(subject),
             after,
         };
-        let along = along.iter().map(|key| change(*key, None));
+        let along = along.iter().map(|key| change(key.clone(), None));
         // Its revision is the offset of its record, which is not known yet.
         let after = entity.clone().map(|entity| entity.at(Revision::default()));
-        along.chain([change(*key, after)]).collect()
+        along.chain([change(key.clone(), after)]).collect()
     }
 
     /// The key and the value of its record.

@@ -88,6 +88,14 @@ change!(RotateApiKeyRequest => RotateApiKeyResponse, rotate_api_key,
     |stored| v1::RotateApiKeyResponse { api_key: stored.api_key(), token: stored.token() });
 change!(DeleteApiKeyRequest => DeleteApiKeyResponse, delete_api_key,
     |request, _on| request::delete_api_key(&request), |_stored| v1::DeleteApiKeyResponse {});
+change!(CreateEventTypeRequest => CreateEventTypeResponse, create_event_type,
+    |request, on| request::create_event_type(request, on.now_ms),
+    |stored| v1::CreateEventTypeResponse { event_type: stored.event_type() });
+change!(UpdateEventTypeRequest => UpdateEventTypeResponse, update_event_type,
+    |request, _on| request::update_event_type(request),
+    |stored| v1::UpdateEventTypeResponse { event_type: stored.event_type() });
+change!(DeleteEventTypeRequest => DeleteEventTypeResponse, delete_event_type,
+    |request, _on| request::delete_event_type(&request), |_stored| v1::DeleteEventTypeResponse {});
 // Reads of what is current, whatever this registry has read of it.
 change!(GetAccountRequest => GetAccountResponse, get_account,
     |request, _on| request::read_account(&request),

@@ -1,10 +1,14 @@
 //! Where things belong: to an account, or to the platform.
 
 use std::fmt;
+use std::str::FromStr;
 
-use angarium_model::{Access, AccountId};
+use angarium_model::{Access, AccountId, InvalidId};
 
 use crate::refusal::Refusal;
+
+/// What stands for it where an account would stand.
+const PLATFORM: &str = "platform";
 
 /// Where something belongs. All that belongs together is in one partition of the topic, and has one writer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -30,7 +34,7 @@ impl Home {
     /// What decides the partition of the topic.
     pub(crate) fn partition_key(self) -> String {
         match self {
-            Self::Platform => "platform".to_owned(),
+            Self::Platform => PLATFORM.to_owned(),
             Self::Account(account) => account.to_string(),
         }
     }
@@ -45,6 +49,21 @@ impl Home {
             Self::Account(account) => Err(Refusal::NoAccount(account)),
             Self::Platform if access.account.is_none() => Ok(()),
             Self::Platform => Err(Refusal::OfPlatform),
+        }
+    }
+}
+
+impl FromStr for Home {
+    type Err = String;
+
+    /// From what [`Home::partition_key`] says.
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            PLATFORM => Ok(Self::Platform),
+            id => id
+                .parse()
+                .map(Self::Account)
+                .map_err(|error: InvalidId| error.to_string()),
         }
     }
 }

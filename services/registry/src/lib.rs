@@ -44,6 +44,7 @@ mod seal;
 mod sessions;
 mod state;
 mod store;
+mod types;
 mod upstream;
 mod watch;
 mod writer;

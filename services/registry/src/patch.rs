@@ -5,9 +5,9 @@ mod authentication;
 use std::collections::BTreeMap;
 
 use angarium_model::{
-    Account, ApiKey, Authentication, DeadLetter, FilterText, Grant, Header, MaxGroupBytes, MaxGroupEvents,
-    MaxInFlight, MaxRequestsPerSecond, MaxWebhooks, Ordering, PayloadFormat, Reaction, TargetUrl,
-    TimetableSpec, TypePattern, Webhook,
+    Account, ApiKey, Authentication, DeadLetter, FilterText, Grant, Header, KnownTypes, MaxGroupBytes,
+    MaxGroupEvents, MaxInFlight, MaxRequestsPerSecond, MaxWebhooks, Ordering, OwnType, PayloadFormat,
+    Reaction, TargetUrl, TimetableSpec, TypePattern, Webhook,
 };
 use angarium_model::{Previous, SecretHash};
 use angarium_proto::FieldError;
@@ -54,6 +54,27 @@ impl ApiKeyPatch {
         key.grant = self.grant.unwrap_or(key.grant);
         key.expires_at_ms = self.expires_at_ms.unwrap_or(key.expires_at_ms);
         key
+    }
+}
+
+/// The fields of an event type that change; `None` leaves one as it is, and `Some(None)` takes it away.
+#[derive(Debug, Default)]
+pub(crate) struct EventTypePatch {
+    pub(crate) description: Option<String>,
+    pub(crate) schema: Option<Option<String>>,
+    pub(crate) example: Option<Option<String>>,
+}
+
+impl EventTypePatch {
+    /// The type as it will be.
+    pub(crate) fn apply(self, mut own: OwnType) -> OwnType {
+        own.description = self.description.unwrap_or(own.description);
+        own.example = self.example.unwrap_or(own.example);
+        if let Some(schema) = self.schema.filter(|schema| *schema != own.schema) {
+            own.schema = schema;
+            own.version = own.version.saturating_add(1);
+        }
+        own
     }
 }
 
@@ -104,11 +125,11 @@ pub(crate) struct WebhookPatch {
 }
 
 impl WebhookPatch {
-    /// The webhook as it will be, and whether it has a new secret.
+    /// The webhook as it will be, of an account that knows these types, and whether it has a new secret.
     ///
     /// # Errors
     /// When what changes does not go with what stays.
-    pub(crate) fn apply(self, mut webhook: Webhook) -> Result<(Webhook, bool), Refusal> {
+    pub(crate) fn apply(self, mut webhook: Webhook, types: &KnownTypes) -> Result<(Webhook, bool), Refusal> {
         let origin = |url: &TargetUrl| url.url().origin();
         let leads_elsewhere = self
             .target_url
@@ -120,11 +141,11 @@ impl WebhookPatch {
         webhook.headers = self.headers.unwrap_or(webhook.headers);
         webhook.contacts = self.contacts.unwrap_or(webhook.contacts);
         webhook.tags = self.tags.unwrap_or(webhook.tags);
-        let (types, filter) = (self.event_types.is_some(), self.filter.is_some());
+        let is_filtered_anew = self.event_types.is_some() || self.filter.is_some();
         webhook.event_types = self.event_types.unwrap_or(webhook.event_types);
         webhook.filter = self.filter.unwrap_or(webhook.filter);
-        if types || filter {
-            try_filter(&webhook)?;
+        if is_filtered_anew {
+            try_filter(&webhook, types)?;
         }
         webhook.switch(self.active.unwrap_or(webhook.active));
         webhook.timetable = self.timetable.unwrap_or(webhook.timetable);
@@ -160,8 +181,8 @@ fn check_headers(webhook: &Webhook) -> Result<(), Refusal> {
 }
 
 /// Whether a webhook's filter and its types go together.
-pub(crate) fn try_filter(webhook: &Webhook) -> Result<(), Refusal> {
-    angarium_webhooks::try_filter(webhook)
+pub(crate) fn try_filter(webhook: &Webhook, types: &KnownTypes) -> Result<(), Refusal> {
+    angarium_webhooks::try_filter(webhook, types)
         .map_err(|FieldError { field, message }| Refusal::field(&format!("webhook.{field}"), message))
 }
 
@@ -199,13 +220,15 @@ mod tests {
     fn a_change_keeps_why_a_webhook_is_off_and_switching_it_on_forgets_it() {
         let mut disabled = old_webhook();
         disabled.disable(Disabled::new(DisabledReason::Gone, String::new(), 1).unwrap());
-        let (same, new_secret) = WebhookPatch::default().apply(disabled.clone()).unwrap();
+        let (same, new_secret) = WebhookPatch::default()
+            .apply(disabled.clone(), &KnownTypes::default())
+            .unwrap();
         assert_eq!((&same, new_secret), (&disabled, false));
         let on = WebhookPatch {
             active: Some(true),
             ..WebhookPatch::default()
         };
-        let (on, _) = on.apply(disabled).unwrap();
+        let (on, _) = on.apply(disabled, &KnownTypes::default()).unwrap();
         assert_eq!((on.active, on.disabled), (true, None));
     }
 }

@@ -1,13 +1,14 @@
 //! What a write comes to, decided from the state alone.
 
 mod api_key;
+mod event_type;
 mod secret;
 
 use std::sync::Arc;
 
 use angarium_model::{
-    Access, Account, AccountId, Actor, ApiKey, Authentication, Disabled, KeyId, MaxWebhooks, Revision,
-    Webhook, WebhookId,
+    Access, Account, AccountId, Actor, ApiKey, Authentication, Disabled, KeyId, MaxWebhooks, OwnType,
+    Revision, Webhook, WebhookId,
 };
 use angarium_runtime::access::Token;
 
@@ -18,6 +19,7 @@ use crate::refusal::Refusal;
 use crate::state::State;
 
 pub(crate) use api_key::{ApiKeyWrite, MAX_KEYS};
+pub(crate) use event_type::{EventTypeWrite, MAX_TYPES};
 pub(crate) use secret::{SecretChange, SecretWrite};
 
 /// A write whose fields have been checked.
@@ -58,6 +60,7 @@ pub(crate) enum Write {
         id: WebhookId,
     },
     ApiKey(ApiKeyWrite),
+    EventType(EventTypeWrite),
     /// Writes nothing: says how something is once all writes that were answered are in.
     Read(Subject),
 }
@@ -129,6 +132,7 @@ impl Write {
             | Self::ResealWebhook { account, .. } => Home::Account(*account),
             Self::Secrets(write) => Home::Account(write.account),
             Self::ApiKey(write) => write.home(),
+            Self::EventType(write) => write.home(),
             Self::Read(subject) => subject.home(),
         }
     }
@@ -146,6 +150,7 @@ impl Write {
             Self::ResealWebhook { .. } => "ResealWebhook",
             Self::Secrets(write) => write.method(),
             Self::ApiKey(write) => write.method(),
+            Self::EventType(write) => write.method(),
             Self::Read(_) => "",
         }
     }
@@ -172,11 +177,7 @@ impl Write {
                 let current = state.account(id).ok_or(Refusal::NoAccount(id))?;
                 expected.check(Key::Account(id), current.revision)?;
                 match state.webhook_count(id) {
-                    0 => {
-                        let keys = state.keys_after(Home::Account(id), None);
-                        let along = keys.map(|key| Key::Api(key.id)).collect();
-                        Ok(Plan::removal(Key::Account(id), along))
-                    }
+                    0 => Ok(Plan::removal(Key::Account(id), what_goes_along(state, id))),
                     count => Err(Refusal::HasWebhooks { account: id, count }),
                 }
             }
@@ -188,7 +189,8 @@ impl Write {
                 patch,
             } => {
                 let current = current_webhook(state, account, id, expected)?;
-                let (webhook, new_secret) = patch.apply(Webhook::clone(current))?;
+                let (webhook, new_secret) =
+                    patch.apply(Webhook::clone(current), &state.known_types(Some(account)))?;
                 Ok(Plan::webhook(webhook, shown(new_secret)))
             }
             Self::DisableWebhook {
@@ -215,9 +217,20 @@ impl Write {
             }
             Self::Secrets(write) => write.plan(state),
             Self::ApiKey(write) => write.plan(state, by),
+            Self::EventType(write) => write.plan(state, by),
             Self::Read(subject) => state.read(subject).map(Plan::Unchanged),
         }
     }
+}
+
+/// What an account cannot be without.
+fn what_goes_along(state: &State, account: AccountId) -> Vec<Key> {
+    let home = Home::Account(account);
+    let keys = state.keys_after(home, None).map(|key| Key::Api(key.id));
+    let types = state
+        .types_of(home)
+        .map(|own| Key::EventType(home, own.name.clone()));
+    keys.chain(types).collect()
 }
 
 const fn shown(new_secret: bool) -> Shown {
@@ -289,6 +302,10 @@ impl Plan {
 
     fn api_key(key: ApiKey, shown: Shown) -> Self {
         Self::entity(Entity::ApiKey(key), shown)
+    }
+
+    fn event_type(own: OwnType) -> Self {
+        Self::entity(Entity::EventType(own), Shown::Nothing)
     }
 
     fn entity(entity: Entity, shown: Shown) -> Self {

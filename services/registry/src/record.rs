@@ -4,20 +4,21 @@ use std::fmt;
 use std::str::FromStr;
 
 use angarium_kafka::Record;
-use angarium_model::{Account, AccountId, ApiKey, KeyId, Revision, Webhook, WebhookId};
+use angarium_model::{Account, AccountId, ApiKey, EventName, KeyId, OwnType, Revision, Webhook, WebhookId};
 use angarium_proto::convert::{
-    Secrets, account_from_wire, account_to_wire, api_key_from_wire, api_key_to_wire, webhook_from_wire,
-    webhook_to_wire,
+    Secrets, account_from_wire, account_to_wire, api_key_from_wire, api_key_to_wire, event_type_from_wire,
+    event_type_to_wire, webhook_from_wire, webhook_to_wire,
 };
 use angarium_proto::registry::v1::authentication::Method;
 use angarium_proto::registry::v1::{self, RegistryRecord, registry_record::Entry};
 use angarium_proto::{FieldError, InvalidWire};
 use prost::Message;
 
+use crate::home::Home;
 use crate::seal::{SealError, SealKeys};
 
 /// What a record is about; its key, as text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Key {
     /// `account/<id>`
     Account(AccountId),
@@ -25,6 +26,8 @@ pub(crate) enum Key {
     Webhook(WebhookId),
     /// `key/<id>`
     Api(KeyId),
+    /// `event-type/<account or platform>/<name>`
+    EventType(Home, EventName),
     /// `writer`: who writes the partition.
     Writer,
     /// `barrier`: never has a value. A writer that has nothing to write appends one to learn that it still is the writer.
@@ -37,6 +40,7 @@ pub(crate) enum Entity {
     Account(Account),
     Webhook(Box<Webhook>),
     ApiKey(ApiKey),
+    EventType(OwnType),
     Writer(Claim),
 }
 
@@ -68,6 +72,7 @@ impl fmt::Display for Key {
             Self::Account(id) => write!(f, "account/{id}"),
             Self::Webhook(id) => write!(f, "webhook/{id}"),
             Self::Api(id) => write!(f, "key/{id}"),
+            Self::EventType(home, name) => write!(f, "event-type/{}/{name}", home.partition_key()),
             Self::Writer => f.write_str("writer"),
             Self::Barrier => f.write_str("barrier"),
         }
@@ -82,9 +87,17 @@ impl FromStr for Key {
             Some(("account", id)) => id.parse().map(Self::Account).map_err(|error| error.to_string()),
             Some(("webhook", id)) => id.parse().map(Self::Webhook).map_err(|error| error.to_string()),
             Some(("key", id)) => id.parse().map(Self::Api).map_err(|error| error.to_string()),
+            Some(("event-type", rest)) => {
+                let (home, name) = rest.split_once('/').ok_or("the key names no event type")?;
+                let name = EventName::new(name).map_err(|error| error.to_string())?;
+                Ok(Self::EventType(home.parse()?, name))
+            }
             None if text == "writer" => Ok(Self::Writer),
             None if text == "barrier" => Ok(Self::Barrier),
-            _ => Err("the key is neither account/<id> nor webhook/<id> nor key/<id> nor writer".to_owned()),
+            _ => Err(
+                "the key is neither account/<id> nor webhook/<id> nor key/<id> nor event-type/<whose>/<name> nor writer"
+                    .to_owned(),
+            ),
         }
     }
 }
@@ -119,6 +132,11 @@ impl Entity {
                 wire.revision = 0;
                 Entry::ApiKey(wire)
             }
+            Self::EventType(own) => {
+                let mut wire = event_type_to_wire(own);
+                wire.revision = 0;
+                Entry::EventType(wire)
+            }
             Self::Writer(claim) => Entry::Writer(v1::Writer {
                 endpoint: claim.endpoint.clone(),
                 incarnation: claim.incarnation.clone(),
@@ -133,6 +151,7 @@ impl Entity {
             Self::Account(account) => Some(Entry::Account(account_to_wire(account))),
             Self::Webhook(webhook) => Some(Entry::Webhook(webhook_to_wire(webhook, Secrets::Omit))),
             Self::ApiKey(key) => Some(Entry::ApiKey(api_key_to_wire(key, Secrets::Omit))),
+            Self::EventType(own) => Some(Entry::EventType(event_type_to_wire(own))),
             Self::Writer(_) => None,
         };
         RegistryRecord { entry }
@@ -144,6 +163,7 @@ impl Entity {
             Self::Account(account) => account.revision = revision,
             Self::Webhook(webhook) => webhook.revision = revision,
             Self::ApiKey(key) => key.revision = revision,
+            Self::EventType(own) => own.revision = revision,
             Self::Writer(_) => {}
         }
         self
@@ -155,6 +175,7 @@ impl Entity {
             Self::Account(account) => account.revision,
             Self::Webhook(webhook) => webhook.revision,
             Self::ApiKey(key) => key.revision,
+            Self::EventType(own) => own.revision,
             Self::Writer(_) => Revision::default(),
         }
     }
@@ -165,6 +186,7 @@ impl Entity {
             Self::Account(account) => Key::Account(account.id),
             Self::Webhook(webhook) => Key::Webhook(webhook.id),
             Self::ApiKey(key) => Key::Api(key.id),
+            Self::EventType(own) => Key::EventType(Home::of(own.account), own.name.clone()),
             Self::Writer(_) => Key::Writer,
         }
     }
@@ -259,13 +281,15 @@ fn read(record: &Record, keys: &SealKeys) -> Result<Said, String> {
             Entity::Webhook(Box::new(webhook_from_wire(webhook).map_err(wrong)?))
         }
         Some(Entry::ApiKey(key)) => Entity::ApiKey(api_key_from_wire(key).map_err(wrong)?),
+        Some(Entry::EventType(known)) => Entity::EventType(event_type_from_wire(known).map_err(wrong)?),
         Some(Entry::Writer(writer)) => Entity::Writer(Claim {
             endpoint: writer.endpoint,
             incarnation: writer.incarnation,
         }),
         None => {
             return Err(
-                "its value is neither an account nor a webhook nor an API key nor a writer".to_owned(),
+                "its value is neither an account nor a webhook nor an API key nor an event type nor a writer"
+                    .to_owned(),
             );
         }
     };
@@ -307,7 +331,7 @@ pub(crate) mod tests {
     use super::*;
     use crate::seal::tests::keys;
 
-    pub(crate) fn record(partition: i32, offset: i64, key: Key, entity: Option<&Entity>) -> Record {
+    pub(crate) fn record(partition: i32, offset: i64, key: &Key, entity: Option<&Entity>) -> Record {
         Record {
             partition,
             offset,
@@ -315,6 +339,20 @@ pub(crate) mod tests {
             key: Bytes::from(key.to_string()),
             value: entity.map(|entity| Bytes::from(entity.encode(&SealKeys::none()).unwrap())),
             headers: Vec::new(),
+        }
+    }
+
+    pub(crate) fn event_type(account: Option<u64>, name: &str) -> OwnType {
+        OwnType {
+            account: account.map(|id| AccountId::new(id).unwrap()),
+            name: EventName::new(name).unwrap(),
+            lane: angarium_model::Lane::Batch,
+            description: String::new(),
+            schema: Some("{}".to_owned()),
+            example: None,
+            version: 1,
+            revision: Revision::default(),
+            created_at_ms: 1,
         }
     }
 
@@ -332,13 +370,28 @@ pub(crate) mod tests {
     #[test]
     fn what_a_record_says_is_read_at_its_offset() {
         let (key, entity) = (Key::Account(AccountId::new(1234).unwrap()), account(1234, "Acme"));
-        let said = read_plain(&record(0, 7, key, Some(&entity))).unwrap();
+        let said = read_plain(&record(0, 7, &key, Some(&entity))).unwrap();
         assert_eq!(
             (said.key, said.entity),
-            (key, Some(entity.at(Revision::from_offset(7))))
+            (key.clone(), Some(entity.at(Revision::from_offset(7))))
         );
-        let said = read_plain(&record(0, 8, key, None)).unwrap();
+        let said = read_plain(&record(0, 8, &key, None)).unwrap();
         assert_eq!((said.key, said.entity), (key, None));
+    }
+
+    #[test]
+    fn an_event_type_is_read_under_whose_it_is_and_its_name() {
+        for (account, text) in [
+            (Some(7), "event-type/7/INVOICE_PAID"),
+            (None, "event-type/platform/INVOICE_PAID"),
+        ] {
+            let entity = Entity::EventType(event_type(account, "INVOICE_PAID"));
+            assert_eq!(entity.key().to_string(), text);
+            let said = read_plain(&record(0, 7, &entity.key(), Some(&entity))).unwrap();
+            assert_eq!(said.key, entity.key());
+            assert_eq!(said.entity, Some(entity.at(Revision::from_offset(7))));
+        }
+        assert!("event-type/INVOICE_PAID".parse::<Key>().is_err());
     }
 
     fn read_plain(record: &Record) -> Result<Said, UnreadableRecord> {
@@ -367,7 +420,7 @@ pub(crate) mod tests {
     #[test]
     fn w2_a_secret_is_sealed_in_its_record_and_another_key_is_told_from_damage() {
         let entity = signing();
-        let mut sealed = record(0, 4, entity.key(), None);
+        let mut sealed = record(0, 4, &entity.key(), None);
         let value = entity.encode(&keys("1")).unwrap();
         let text = String::from_utf8_lossy(&value).into_owned();
         for secret in [NEW, OLD] {
@@ -390,7 +443,7 @@ pub(crate) mod tests {
             "{told}"
         );
 
-        let plain = record(0, 4, entity.key(), Some(&entity));
+        let plain = record(0, 4, &entity.key(), Some(&entity));
         assert!(decode(&plain, &keys("1")).unwrap().is_sealed_with_another_key);
         assert!(!read_plain(&plain).unwrap().is_sealed_with_another_key);
     }
@@ -420,7 +473,7 @@ pub(crate) mod tests {
     /// What [`old_record`] says.
     pub(crate) fn old_webhook() -> Webhook {
         let (key, value) = old_record();
-        let mut old = record(0, 3, key, None);
+        let mut old = record(0, 3, &key, None);
         old.value = Some(value);
         match read_plain(&old).unwrap().entity {
             Some(Entity::Webhook(webhook)) => *webhook,
@@ -448,7 +501,7 @@ pub(crate) mod tests {
             });
             wire.authentication = Some(v1::Authentication { method: Some(method) });
             let entry = Some(Entry::Webhook(wire.clone()));
-            let mut old = record(0, 3, Key::Webhook(id), None);
+            let mut old = record(0, 3, &Key::Webhook(id), None);
             old.value = Some(RegistryRecord { entry }.encode_to_vec().into());
             let Some(Entity::Webhook(read)) = decode(&old, &keys("1")).unwrap().entity else {
                 panic!("it is a webhook")
@@ -473,7 +526,7 @@ pub(crate) mod tests {
             slot.secret.clear();
         }
         let entry = Some(Entry::Webhook(wire));
-        let mut mixed = record(0, 3, Key::Webhook(id), None);
+        let mut mixed = record(0, 3, &Key::Webhook(id), None);
         mixed.value = Some(RegistryRecord { entry }.encode_to_vec().into());
         for both in ["12", "21"] {
             assert!(decode(&mixed, &keys(both)).unwrap().is_sealed_with_another_key);
@@ -497,7 +550,7 @@ pub(crate) mod tests {
         webhook.disable(Disabled::new(DisabledReason::Gone, "410".into(), 5).unwrap());
         let key = Key::Webhook(webhook.id);
         let entity = Entity::Webhook(Box::new(webhook));
-        let said = read_plain(&record(0, 4, key, Some(&entity))).unwrap();
+        let said = read_plain(&record(0, 4, &key, Some(&entity))).unwrap();
         assert_eq!(
             (said.key, said.entity),
             (key, Some(entity.at(Revision::from_offset(4))))
@@ -507,12 +560,12 @@ pub(crate) mod tests {
     #[test]
     fn a_record_that_is_not_understood_is_named_and_never_guessed() {
         let key = Key::Account(AccountId::new(1234).unwrap());
-        let other = read_plain(&record(2, 9, key, Some(&account(1, "Acme"))))
+        let other = read_plain(&record(2, 9, &key, Some(&account(1, "Acme"))))
             .unwrap_err()
             .to_string();
         assert!(other.contains("2-9") && other.contains("account/1234"), "{other}");
         for (key, value) in [("quota/1", &b""[..]), ("account/1", b""), ("account/1", b"\xff")] {
-            let mut odd = record(0, 0, Key::Barrier, None);
+            let mut odd = record(0, 0, &Key::Barrier, None);
             odd.key = Bytes::from(key);
             odd.value = Some(Bytes::from_static(value));
             assert!(read_plain(&odd).is_err(), "{key} was taken");

@@ -4,14 +4,14 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use angarium_kafka::ReadError;
-use angarium_model::{AccountId, KeyId, MaxWebhooks, Revision, Scopes, Signing, WebhookId};
+use angarium_model::{AccountId, EventName, KeyId, MaxWebhooks, Revision, Scopes, Signing, WebhookId};
 use angarium_proto::{FieldError, InvalidWire, invalid_argument};
 use angarium_signing::SecretError;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
 use crate::home::Home;
-use crate::plan::MAX_KEYS;
+use crate::plan::{MAX_KEYS, MAX_TYPES};
 use crate::record::Key;
 use crate::seal::SealError;
 
@@ -35,6 +35,18 @@ pub(crate) enum Refusal {
     NoWebhook { account: AccountId, id: WebhookId },
     #[error("{home} has no API key {id}; ListApiKeys shows those it has")]
     NoApiKey { home: Home, id: KeyId },
+    #[error("{home} has no event type {name} of its own; ListEventTypes shows those there are")]
+    NoEventType { home: Home, name: EventName },
+    #[error("{home} has an event type {name} already; change it with UpdateEventType, or take another name")]
+    EventTypeExists { home: Home, name: EventName },
+    #[error(
+        "{0} has {MAX_TYPES} event types, as many as it may have; delete those that nobody sends with DeleteEventType"
+    )]
+    TooManyEventTypes(Home),
+    #[error(
+        "webhook {webhook} takes events of the type {name}; take it out of its event_types first with UpdateWebhook"
+    )]
+    EventTypeInUse { name: EventName, webhook: WebhookId },
     #[error("what belongs to the platform is for keys of the platform; name the account of your key")]
     OfPlatform,
     #[error("this would give or change more than your own key allows: {0}; use a key that allows it")]
@@ -100,15 +112,22 @@ impl Refusal {
     fn code(&self) -> Code {
         match self {
             Self::Invalid(_) => Code::InvalidArgument,
-            Self::AccountExists(_) => Code::AlreadyExists,
-            Self::NoAccount(_) | Self::NoWebhook { .. } | Self::NoApiKey { .. } => Code::NotFound,
+            Self::AccountExists(_) | Self::EventTypeExists { .. } => Code::AlreadyExists,
+            Self::NoAccount(_)
+            | Self::NoWebhook { .. }
+            | Self::NoApiKey { .. }
+            | Self::NoEventType { .. } => Code::NotFound,
             Self::OfPlatform | Self::BeyondCaller(_) => Code::PermissionDenied,
             Self::Revoked => Code::Unauthenticated,
             Self::Stale { .. } => Code::Aborted,
-            Self::HasWebhooks { .. } | Self::NotSigned(_) | Self::TooManySecrets(_) => {
-                Code::FailedPrecondition
-            }
-            Self::TooManyWebhooks { .. } | Self::TooManyApiKeys(_) | Self::Busy => Code::ResourceExhausted,
+            Self::HasWebhooks { .. }
+            | Self::EventTypeInUse { .. }
+            | Self::NotSigned(_)
+            | Self::TooManySecrets(_) => Code::FailedPrecondition,
+            Self::TooManyWebhooks { .. }
+            | Self::TooManyApiKeys(_)
+            | Self::TooManyEventTypes(_)
+            | Self::Busy => Code::ResourceExhausted,
             Self::NotWritten | Self::NotWriter | Self::Behind | Self::Unknown | Self::NoAuditLog(_) => {
                 Code::Unavailable
             }
@@ -128,13 +147,20 @@ impl Refusal {
             Self::NoApiKey { id, .. } => {
                 ErrorDetails::with_resource_info("api_key", id.to_string(), "", message)
             }
+            Self::NoEventType { name, .. } | Self::EventTypeExists { name, .. } => {
+                ErrorDetails::with_resource_info("event_type", name.as_str(), "", message)
+            }
+            Self::EventTypeInUse { webhook, .. } => {
+                let subject = Key::Webhook(*webhook).to_string();
+                ErrorDetails::with_precondition_failure_violation("EVENT_TYPE_IN_USE", subject, message)
+            }
             Self::OfPlatform => ErrorDetails::with_error_info("OF_PLATFORM", DOMAIN, HashMap::new()),
             Self::BeyondCaller(beyond) => {
                 let metadata = HashMap::from([("scopes".to_owned(), beyond.to_string())]);
                 ErrorDetails::with_error_info("BEYOND_CALLER", DOMAIN, metadata)
             }
             Self::Revoked => ErrorDetails::with_error_info("KEY_INVALID", DOMAIN, HashMap::new()),
-            Self::TooManyApiKeys(home) => {
+            Self::TooManyApiKeys(home) | Self::TooManyEventTypes(home) => {
                 ErrorDetails::with_quota_failure_violation(home.to_string(), message)
             }
             Self::Stale { current, .. } => {
@@ -208,6 +234,19 @@ mod tests {
                 home: Home::Platform,
                 id: KeyId::from_bytes([1; 16]),
             },
+            Refusal::NoEventType {
+                home: Home::Platform,
+                name: EventName::new("A").unwrap(),
+            },
+            Refusal::EventTypeExists {
+                home: Home::Platform,
+                name: EventName::new("A").unwrap(),
+            },
+            Refusal::EventTypeInUse {
+                name: EventName::new("A").unwrap(),
+                webhook: WebhookId::from_bytes([1; 16]),
+            },
+            Refusal::TooManyEventTypes(Home::Platform),
             Refusal::OfPlatform,
             Refusal::NoAuditLog(ReadError::TimedOut),
             Refusal::BeyondCaller(Scopes::ALL),

@@ -1,6 +1,7 @@
 //! Checks what callers send. Every mistake of a request is told at once, with the path of its field.
 
 mod api_key;
+mod event_type;
 mod filter;
 mod list;
 mod patch;
@@ -9,7 +10,7 @@ mod webhook;
 
 use std::time::Duration;
 
-use angarium_model::{Account, AccountId, Revision, WebhookId};
+use angarium_model::{Account, AccountId, KnownTypes, Revision, WebhookId};
 use angarium_policy::egress::Policy;
 use angarium_proto::convert::{account_from_wire, disabled_from_wire};
 use angarium_proto::registry::v1;
@@ -19,9 +20,13 @@ use angarium_runtime::millis;
 use crate::patch::AccountPatch;
 use crate::plan::{Expected, Subject, Write};
 use crate::refusal::Refusal;
+use crate::store::Store;
 
 pub(crate) use api_key::{
     api_key_name, create_api_key, delete_api_key, home, read_api_key, rotate_api_key, update_api_key,
+};
+pub(crate) use event_type::{
+    check_example, create_event_type, delete_event_type, event_type_name, update_event_type,
 };
 pub(crate) use filter::test_filter;
 pub(crate) use list::Wanted;
@@ -32,9 +37,19 @@ pub(crate) use webhook::create_webhook;
 /// What requests are checked by, beside themselves.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Grounds<'a> {
+    /// What was read so far: for the event types that there are.
+    pub(crate) store: &'a Store,
     pub(crate) now_ms: i64,
     /// Where calls may lead.
     pub(crate) egress: &'a Policy,
+}
+
+impl Grounds<'_> {
+    /// The types that events of an account may have.
+    fn types(&self, account: u64) -> KnownTypes {
+        let account = AccountId::new(account).ok();
+        self.store.read(|state| state.known_types(account))
+    }
 }
 
 pub(crate) fn create_account(request: v1::CreateAccountRequest, now_ms: i64) -> Result<Write, Refusal> {

@@ -76,6 +76,7 @@ impl Routing {
 
     fn grounds(&self) -> Grounds<'_> {
         Grounds {
+            store: &self.store,
             now_ms: self.clock.now_ms(),
             egress: &self.egress,
         }

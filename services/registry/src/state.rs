@@ -6,7 +6,9 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use angarium_kafka::Record;
-use angarium_model::{Account, AccountId, ApiKey, KeyId, Revision, Webhook, WebhookId};
+use angarium_model::{
+    Account, AccountId, ApiKey, EventName, KeyId, KnownTypes, OwnType, Revision, Webhook, WebhookId,
+};
 
 use crate::home::Home;
 use crate::plan::Subject;
@@ -14,7 +16,7 @@ use crate::record::{Claim, Entity, Key, Said, UnreadableRecord, decode};
 use crate::refusal::Refusal;
 use crate::seal::SealKeys;
 
-/// Accounts, webhooks and API keys, and how far each partition has been read.
+/// Accounts, webhooks, API keys and event types, and how far each partition has been read.
 #[derive(Debug)]
 pub(crate) struct State {
     homes: BTreeMap<Home, Arc<Holdings>>,
@@ -34,13 +36,14 @@ pub(crate) struct State {
     writers: Vec<Option<Claim>>,
 }
 
-/// An account with its webhooks and keys, or the keys of the platform. Shared with snapshots that are being sent: a change copies it if one is.
+/// An account with its webhooks, keys and event types, or the keys and event types of the platform. Shared with snapshots that are being sent: a change copies it if one is.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Holdings {
     /// Absent only while the topic is loaded: compaction may put an account behind its webhooks.
     account: Option<Arc<Account>>,
     webhooks: BTreeMap<WebhookId, Arc<Webhook>>,
     keys: BTreeMap<KeyId, Arc<ApiKey>>,
+    types: BTreeMap<EventName, Arc<OwnType>>,
 }
 
 /// What a record changed.
@@ -49,6 +52,7 @@ pub(crate) enum Delta {
     Account(Arc<Account>),
     Webhook(Arc<Webhook>),
     ApiKey(Arc<ApiKey>),
+    EventType(Arc<OwnType>),
     AccountDeleted(AccountId),
     WebhookDeleted {
         account: AccountId,
@@ -56,6 +60,7 @@ pub(crate) enum Delta {
         revision: Revision,
     },
     ApiKeyDeleted(KeyId),
+    EventTypeDeleted(Home, EventName),
 }
 
 impl State {
@@ -92,6 +97,8 @@ impl State {
             (_, Some(Entity::Account(account))) => Some(self.put_account(account)),
             (_, Some(Entity::Webhook(webhook))) => Some(self.put_webhook(*webhook)),
             (_, Some(Entity::ApiKey(key))) => Some(self.put_key(key)),
+            (_, Some(Entity::EventType(own))) => Some(self.put_type(own)),
+            (Key::EventType(home, name), None) => self.drop_type(home, name),
             (Key::Account(id), None) => self.drop_account(id),
             (Key::Api(id), None) => self.drop_key(id),
             (Key::Webhook(id), None) => self.drop_webhook(id, Revision::from_offset(record.offset)),
@@ -149,6 +156,15 @@ impl State {
         Delta::ApiKey(key)
     }
 
+    fn put_type(&mut self, own: OwnType) -> Delta {
+        let own = Arc::new(own);
+        let holdings = self.homes.entry(Home::of(own.account)).or_default();
+        Arc::make_mut(holdings)
+            .types
+            .insert(own.name.clone(), Arc::clone(&own));
+        Delta::EventType(own)
+    }
+
     fn drop_account(&mut self, id: AccountId) -> Option<Delta> {
         self.take_out(Home::Account(id), |holdings| holdings.account = None)?;
         Some(Delta::AccountDeleted(id))
@@ -158,6 +174,12 @@ impl State {
         let home = self.key_homes.remove(&id)?;
         self.take_out(home, |holdings| drop(holdings.keys.remove(&id)))?;
         Some(Delta::ApiKeyDeleted(id))
+    }
+
+    fn drop_type(&mut self, home: Home, name: EventName) -> Option<Delta> {
+        self.own_type(home, &name)?;
+        self.take_out(home, |holdings| drop(holdings.types.remove(&name)))?;
+        Some(Delta::EventTypeDeleted(home, name))
     }
 
     /// Takes something out of a home, and forgets the home if that leaves nothing.
@@ -222,14 +244,17 @@ impl State {
     }
 
     /// What a key of the topic stands for now.
-    pub(crate) fn entity(&self, key: Key) -> Option<Entity> {
+    pub(crate) fn entity(&self, key: &Key) -> Option<Entity> {
         match key {
-            Key::Account(id) => Some(Entity::Account(Account::clone(self.account(id)?))),
+            Key::Account(id) => Some(Entity::Account(Account::clone(self.account(*id)?))),
             Key::Webhook(id) => {
-                let webhook = self.webhook(*self.owners.get(&id)?, id)?;
+                let webhook = self.webhook(*self.owners.get(id)?, *id)?;
                 Some(Entity::Webhook(Box::new(Webhook::clone(webhook))))
             }
-            Key::Api(id) => Some(Entity::ApiKey(ApiKey::clone(self.key(id)?))),
+            Key::Api(id) => Some(Entity::ApiKey(ApiKey::clone(self.key(*id)?))),
+            Key::EventType(home, name) => {
+                Some(Entity::EventType(OwnType::clone(self.own_type(*home, name)?)))
+            }
             Key::Writer | Key::Barrier => None,
         }
     }
@@ -267,6 +292,35 @@ impl State {
         self.homes.get(&home).map_or(0, |holdings| holdings.keys.len())
     }
 
+    /// The event type of this name, if it is at home there.
+    pub(crate) fn own_type(&self, home: Home, name: &EventName) -> Option<&Arc<OwnType>> {
+        self.homes.get(&home)?.types.get(name)
+    }
+
+    /// Event types that are at home there, by their names.
+    pub(crate) fn types_of(&self, home: Home) -> impl Iterator<Item = &Arc<OwnType>> {
+        let holdings = self.homes.get(&home).into_iter();
+        holdings.flat_map(|holdings| holdings.types.values())
+    }
+
+    /// The types that events may have: of an account, or those that the events of all accounts may.
+    pub(crate) fn known_types(&self, account: Option<AccountId>) -> KnownTypes {
+        let own = account
+            .into_iter()
+            .flat_map(|id| self.types_of(Home::Account(id)));
+        KnownTypes::with(own.chain(self.types_of(Home::Platform)).cloned().collect())
+    }
+
+    /// All webhooks whose events may have a type that is at home there.
+    pub(crate) fn webhooks_under(&self, home: Home) -> impl Iterator<Item = &Arc<Webhook>> {
+        let homes = match home {
+            Home::Platform => (Bound::Unbounded, Bound::Unbounded),
+            account @ Home::Account(_) => (Bound::Included(account), Bound::Included(account)),
+        };
+        let homes = self.homes.range(homes);
+        homes.flat_map(|(_, holdings)| holdings.webhooks.values())
+    }
+
     /// Accounts in order of their ids.
     pub(crate) fn accounts_after(&self, after: Option<AccountId>) -> impl Iterator<Item = &Arc<Account>> {
         self.homes
@@ -297,17 +351,19 @@ impl State {
 }
 
 impl Holdings {
-    /// The account, then its webhooks, then its keys.
+    /// The account, then its webhooks, its keys and its event types.
     pub(crate) fn deltas(&self) -> Vec<Delta> {
         let account = self.account.iter().cloned().map(Delta::Account);
         account
             .chain(self.webhooks.values().cloned().map(Delta::Webhook))
             .chain(self.keys.values().cloned().map(Delta::ApiKey))
+            .chain(self.types.values().cloned().map(Delta::EventType))
             .collect()
     }
 
     fn is_empty(&self) -> bool {
-        self.account.is_none() && self.webhooks.is_empty() && self.keys.is_empty()
+        let has_things = !(self.webhooks.is_empty() && self.keys.is_empty() && self.types.is_empty());
+        self.account.is_none() && !has_things
     }
 }
 
@@ -327,13 +383,13 @@ mod tests {
     fn a_tombstone_removes_and_every_record_moves_the_place_of_its_partition() {
         let mut state = State::new(NonZeroU32::new(2).unwrap(), SealKeys::none());
         let id = AccountId::new(7).unwrap();
-        assert!(state.apply(&record(1, 0, Key::Barrier, None)).unwrap().is_none());
+        assert!(state.apply(&record(1, 0, &Key::Barrier, None)).unwrap().is_none());
         state
-            .apply(&record(1, 4, Key::Account(id), Some(&account(7, "Acme"))))
+            .apply(&record(1, 4, &Key::Account(id), Some(&account(7, "Acme"))))
             .unwrap();
         assert_eq!(state.account(id).unwrap().revision.offset(), 4);
         let before = state.snapshot();
-        let gone = state.apply(&record(1, 5, Key::Account(id), None)).unwrap();
+        let gone = state.apply(&record(1, 5, &Key::Account(id), None)).unwrap();
         assert!(matches!(gone, Some(Delta::AccountDeleted(deleted)) if deleted == id));
         assert!(state.account(id).is_none());
         assert_eq!(state.next(), [0, 6]);

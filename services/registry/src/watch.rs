@@ -9,9 +9,12 @@ use std::iter::Peekable;
 use std::sync::Arc;
 use std::time::Duration;
 
-use angarium_proto::convert::{Secrets, account_to_wire, api_key_to_wire, webhook_to_wire};
+use angarium_model::AccountId;
+use angarium_proto::convert::{
+    Secrets, account_to_wire, api_key_to_wire, event_type_to_wire, webhook_to_wire,
+};
 use angarium_proto::registry::v1::{
-    Change, DeletedWebhook, PartitionRevision, WatchRequest, WatchResponse, change,
+    Change, DeletedEventType, DeletedWebhook, PartitionRevision, WatchRequest, WatchResponse, change,
 };
 use angarium_runtime::Shutdown;
 use prost::Message;
@@ -240,6 +243,11 @@ impl Changes {
             Delta::Account(account) => change::Change::Account(account_to_wire(account)),
             Delta::Webhook(webhook) => change::Change::Webhook(webhook_to_wire(webhook, self.secrets)),
             Delta::ApiKey(key) => change::Change::ApiKey(api_key_to_wire(key, Secrets::Include)),
+            Delta::EventType(own) => change::Change::EventType(event_type_to_wire(own)),
+            Delta::EventTypeDeleted(home, name) => change::Change::DeletedEventType(DeletedEventType {
+                account_id: home.account().map(AccountId::get),
+                name: name.as_str().to_owned(),
+            }),
             Delta::ApiKeyDeleted(id) => change::Change::DeletedApiKeyId(id.to_string()),
             Delta::AccountDeleted(id) => change::Change::DeletedAccountId(id.get()),
             Delta::WebhookDeleted {
@@ -284,8 +292,6 @@ pub(crate) fn places(mut wire: Vec<PartitionRevision>) -> Vec<i64> {
 mod tests {
     use std::num::{NonZeroU32, NonZeroUsize};
 
-    use angarium_model::AccountId;
-
     use super::*;
     use crate::record::Key;
     use crate::record::tests::{account, record};
@@ -298,7 +304,7 @@ mod tests {
             NonZeroUsize::new(recent_changes).unwrap(),
             SealKeys::none(),
         );
-        store.apply(&record(0, 0, Key::Barrier, None)).unwrap();
+        store.apply(&record(0, 0, &Key::Barrier, None)).unwrap();
         for id in 1..=accounts {
             put(&store, id);
         }
@@ -311,7 +317,7 @@ mod tests {
         let offset = store.read(|state| state.next()[0]);
         let key = Key::Account(AccountId::new(id).unwrap());
         store
-            .apply(&record(0, offset, key, Some(&account(id, "Acme"))))
+            .apply(&record(0, offset, &key, Some(&account(id, "Acme"))))
             .unwrap();
     }
 

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use angarium_kafka::{Connection, Lease, partition_of};
 use angarium_model::Access;
-use angarium_proto::convert::{Secrets, account_to_wire, api_key_to_wire, webhook_to_wire};
+use angarium_proto::convert::{
+    Secrets, account_to_wire, api_key_to_wire, event_type_to_wire, webhook_to_wire,
+};
 use angarium_proto::registry::v1;
 use angarium_runtime::Tasks;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -110,6 +112,13 @@ impl Stored {
     pub(crate) fn api_key(&self) -> Option<v1::ApiKey> {
         match &self.entity {
             Some(Entity::ApiKey(key)) => Some(api_key_to_wire(key, Secrets::Omit)),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn event_type(&self) -> Option<v1::EventType> {
+        match &self.entity {
+            Some(Entity::EventType(own)) => Some(event_type_to_wire(own)),
             _ => None,
         }
     }

@@ -14,6 +14,9 @@ use prost::Message;
 
 use super::{EVENT, OWN};
 
+/// A type of the account's own.
+const EVENT_TYPE: &str = "OWN_TYPE";
+
 /// What is asked for: all of it exists in the account of its owner.
 pub(super) struct Things {
     pub(super) webhook: v1::Webhook,
@@ -28,6 +31,7 @@ pub(super) fn requests(things: &Things) -> BTreeMap<String, Vec<u8>> {
         ("registry.v1.RegistryService", accounts()),
         ("registry.v1.RegistryService", webhooks(&things.webhook)),
         ("registry.v1.RegistryService", keys(&things.key)),
+        ("registry.v1.RegistryService", types()),
         ("audit.v1.AuditService", changes()),
         ("delivery.v1.DeliveryService", tests(&things.webhook)),
         ("delivery.v1.ReplayService", replays(&things.webhook)),
@@ -67,7 +71,6 @@ fn accounts() -> Vec<Named> {
         ("ListAccounts", v1::ListAccountsRequest::default().encode_to_vec()),
         ("UpdateAccount", update.encode_to_vec()),
         ("DeleteAccount", delete.encode_to_vec()),
-        ("ListEventTypes", v1::ListEventTypesRequest {}.encode_to_vec()),
         ("TestFilter", filter.encode_to_vec()),
         ("Watch", v1::WatchRequest::default().encode_to_vec()),
     ]
@@ -174,6 +177,44 @@ fn keys(key: &ApiKey) -> Vec<Named> {
         ("UpdateApiKey", update.encode_to_vec()),
         ("RotateApiKey", rotate.encode_to_vec()),
         ("DeleteApiKey", delete.encode_to_vec()),
+    ]
+}
+
+/// Of a type that is there once someone has created it who may.
+fn types() -> Vec<Named> {
+    let account_id = Some(OWN);
+    let event_type = Some(v1::EventType {
+        account_id,
+        name: EVENT_TYPE.into(),
+        event_class: v1::EventClass::Realtime.into(),
+        ..v1::EventType::default()
+    });
+    let get = v1::GetEventTypeRequest {
+        account_id,
+        name: EVENT.into(),
+    };
+    let list = v1::ListEventTypesRequest {
+        account_id,
+        ..v1::ListEventTypesRequest::default()
+    };
+    let create = v1::CreateEventTypeRequest {
+        event_type: event_type.clone(),
+    };
+    let update = v1::UpdateEventTypeRequest {
+        event_type,
+        ..v1::UpdateEventTypeRequest::default()
+    };
+    let delete = v1::DeleteEventTypeRequest {
+        account_id,
+        name: EVENT_TYPE.into(),
+        revision: 1,
+    };
+    vec![
+        ("CreateEventType", create.encode_to_vec()),
+        ("UpdateEventType", update.encode_to_vec()),
+        ("DeleteEventType", delete.encode_to_vec()),
+        ("GetEventType", get.encode_to_vec()),
+        ("ListEventTypes", list.encode_to_vec()),
     ]
 }
 

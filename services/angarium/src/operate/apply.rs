@@ -11,7 +11,9 @@ mod show;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
+use angarium_model::KnownTypes;
 use angarium_proto::registry::v1::authentication::Method as Proof;
 use angarium_proto::registry::v1::{
     CreateWebhookRequest, DeleteWebhookRequest, ListWebhooksRequest, UpdateWebhookRequest, Webhook,
@@ -19,11 +21,12 @@ use angarium_proto::registry::v1::{
 use anyhow::Context as _;
 
 use self::document::{Document, Entry, nowhere};
-use self::load::{Given, Mistakes};
+use self::load::{Given, Mistakes, Types, known};
 use self::plan::{Change, Plan, Step, Stored};
 use super::call::present;
 use super::registry::{Registry, request};
 use super::webhook::{SecretFile, read_line};
+use super::{event_type, file};
 use crate::cli::{Apply, AtRegistry, Shape, WrongUse};
 use crate::output::print;
 
@@ -35,12 +38,12 @@ const WOULD_CHANGE: u8 = 3;
 /// # Errors
 /// When the file is wrong, and when the registry cannot be reached or refuses.
 pub(crate) async fn run(asked: Apply) -> anyhow::Result<ExitCode> {
-    let given = Given::read(&asked.file)?;
+    let mut registry = Registry::at(&asked.at)?;
+    let given = read(&asked.file, &mut registry).await?;
     let prune: Vec<(String, String)> = asked.tag.into_iter().flatten().collect();
     if asked.prune && prune.is_empty() {
         return Err(WrongUse("--prune deletes by tags: give at least one --tag KEY=VALUE").into());
     }
-    let mut registry = Registry::at(&asked.at)?;
     let mut stored = Stored::new();
     for account_id in &given.accounts {
         let wanted = ListWebhooksRequest {
@@ -66,6 +69,25 @@ pub(crate) async fn run(asked: Apply) -> anyhow::Result<ExitCode> {
     let files = secret_files(&plan, asked.secrets.as_deref())?;
     make(&mut registry, shape, &plan, files).await?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Reads the file. Who names only types of the catalogue is told of mistakes whether a registry is there or not; before others
+/// are, the file is read with the types that its accounts have.
+async fn read(path: &Path, registry: &mut Registry) -> anyhow::Result<Given> {
+    let text = file::read(path, "--file")?;
+    let wrong = match Given::parse(path, &text, Types::new()) {
+        Ok(given) => return Ok(given),
+        Err(wrong) => wrong,
+    };
+    let mut types = Types::new();
+    for account in load::accounts(&text) {
+        let Ok(own) = event_type::own(registry, account).await else {
+            return Err(wrong);
+        };
+        let own = own.into_iter().map(Arc::new).collect();
+        types.insert(account, KnownTypes::with(own));
+    }
+    Given::parse(path, &text, types)
 }
 
 /// Makes the changes one after the other, each shown when it is done.
@@ -159,7 +181,7 @@ fn read_secrets(given: &Given, plan: &mut Plan<'_>) -> anyhow::Result<()> {
             Some(Proof::Header(header)) => header.value = secret,
             Some(Proof::None(_)) | None => {}
         }
-        let checked = angarium_webhooks::check(change.webhook.clone());
+        let checked = angarium_webhooks::check(change.webhook.clone(), &known(&given.types, change.account));
         mistakes.add_fields(wanted, checked.err().unwrap_or_default());
     }
     mistakes.told(&given.path)

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use tonic::Status;
 
 use super::registry::{PAGE, Registry, request};
-use super::{account, key, webhook};
+use super::{account, event_type, key, webhook};
 use crate::cli::{Audit, Shape};
 use crate::output::{print, time};
 
@@ -115,6 +115,7 @@ fn shown(record: Option<RegistryRecord>) -> Value {
         Some(Thing::Account(account)) => account::row(account).json,
         Some(Thing::Webhook(webhook)) => webhook::json(&webhook),
         Some(Thing::ApiKey(key)) => key::row(&key).json,
+        Some(Thing::EventType(known)) => event_type::row(&known).map_or(Value::Null, |row| row.json),
         Some(Thing::Writer(_)) | None => Value::Null,
     }
 }

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use angarium_proto::audit::v1::audit_service_client::AuditServiceClient;
 use angarium_proto::registry::v1::registry_service_client::RegistryServiceClient;
-use angarium_proto::registry::v1::{Account, ListAccountsRequest, ListWebhooksRequest, Webhook};
+use angarium_proto::registry::v1::{
+    Account, EventClass, EventType, ListAccountsRequest, ListEventTypesRequest, ListWebhooksRequest, Webhook,
+};
 use angarium_runtime::grpc::{Client, MAX_MESSAGE_BYTES, client};
 use anyhow::Context;
 use tonic::{Request, Response, Status};
@@ -75,6 +77,25 @@ impl Registry {
             };
             let answer = self.calls.list_webhooks(request(page)).await?.into_inner();
             Ok((answer.webhooks, answer.next_page_token))
+        })
+        .await
+    }
+
+    /// All event types that events may have, of an account or of all, of this class or both.
+    pub(super) async fn event_types(
+        &mut self,
+        account_id: Option<u64>,
+        event_class: EventClass,
+    ) -> Result<Vec<EventType>, Status> {
+        all_pages(async |page_token| {
+            let page = ListEventTypesRequest {
+                account_id,
+                event_class: event_class.into(),
+                page_size: PAGE,
+                page_token,
+            };
+            let answer = self.calls.list_event_types(request(page)).await?.into_inner();
+            Ok((answer.event_types, answer.next_page_token))
         })
         .await
     }

@@ -1,18 +1,18 @@
 //! Checks what callers send. Every mistake of a request is told at once, with the path of its field.
 
-use angarium_model::{AccountId, Webhook, WebhookId};
+use angarium_model::{AccountId, Event, KnownTypes, Webhook, WebhookId};
 use angarium_proto::delivery::v1::TestWebhookRequest;
 use angarium_proto::delivery::v1::test_webhook_request::Target;
 use angarium_proto::{FieldError, InvalidWire, registry, under};
-use angarium_webhooks::known_type;
+use angarium_webhooks::known_sample;
 
 /// What is to be tested.
 #[derive(Debug)]
 pub(super) struct Asked {
     pub(super) account: AccountId,
     pub(super) subject: Subject,
-    /// A name of the catalogue, if one was given.
-    pub(super) event_type: Option<&'static str>,
+    /// The example of the type that was named, if one was.
+    pub(super) sample: Option<Event>,
 }
 
 #[derive(Debug)]
@@ -25,10 +25,16 @@ pub(super) enum Subject {
 
 /// # Errors
 /// Every mistake.
-pub(super) fn check(wire: TestWebhookRequest) -> Result<Asked, InvalidWire> {
+pub(super) fn check(
+    wire: TestWebhookRequest,
+    types: impl FnOnce(AccountId) -> KnownTypes,
+) -> Result<Asked, InvalidWire> {
     let mut errors = Vec::new();
     let account = AccountId::new(wire.account_id)
         .map_err(|error| errors.push(FieldError::new("account_id", error.to_string())));
+    let types = account
+        .as_ref()
+        .map_or_else(|()| KnownTypes::default(), |account| types(*account));
     let subject = match wire.target {
         None => Err(vec![FieldError::new(
             "target",
@@ -41,22 +47,24 @@ pub(super) fn check(wire: TestWebhookRequest) -> Result<Asked, InvalidWire> {
                     vec![FieldError::new("webhook_id", error.to_string())]
                 })
         }
-        Some(Target::Webhook(webhook)) => draft(webhook, wire.account_id, account.ok())
+        Some(Target::Webhook(webhook)) => draft(webhook, wire.account_id, account.ok(), &types)
             .map(|webhook| Subject::Draft(Box::new(webhook)))
             .map_err(|errors| under("webhook", errors)),
     };
     let subject = subject.map_err(|more| errors.extend(more));
-    let event_type = match wire.event_type.as_str() {
-        "" => Ok(None),
-        name => known_type(name)
-            .map(|known| Some(known.name))
+    // Of no account, what is named is looked at all the same.
+    let of = account.ok().or_else(|| AccountId::new(0).ok());
+    let sample = match (wire.event_type.as_str(), of) {
+        ("", _) | (_, None) => Ok(None),
+        (name, Some(of)) => known_sample(name, of, &types)
+            .map(Some)
             .map_err(|problem| errors.push(FieldError::new("event_type", problem))),
     };
-    match (account, subject, event_type) {
-        (Ok(account), Ok(subject), Ok(event_type)) if errors.is_empty() => Ok(Asked {
+    match (account, subject, sample) {
+        (Ok(account), Ok(subject), Ok(sample)) if errors.is_empty() => Ok(Asked {
             account,
             subject,
-            event_type,
+            sample,
         }),
         _ => Err(InvalidWire(errors)),
     }
@@ -67,6 +75,7 @@ fn draft(
     wire: registry::v1::Webhook,
     account_id: u64,
     account: Option<AccountId>,
+    types: &KnownTypes,
 ) -> Result<Webhook, Vec<FieldError>> {
     let mut errors = Vec::new();
     // 0 is what a caller has who leaves it out.
@@ -77,13 +86,13 @@ fn draft(
         );
         errors.push(FieldError::new("account_id", message));
     }
-    let checked = angarium_webhooks::check_new(registry::v1::Webhook {
+    let wire = registry::v1::Webhook {
         id: WebhookId::from_bytes([0; 16]).to_string(),
         // One that is wrong is told once, as the request's.
         account_id: account.map_or(0, AccountId::get),
         ..wire
-    });
-    match checked {
+    };
+    match angarium_webhooks::check_new(wire, types) {
         Ok(webhook) if errors.is_empty() => Ok(webhook),
         checked => {
             errors.extend(checked.err().unwrap_or_default());

@@ -1,33 +1,36 @@
-//! The group of a test: one event, the catalogue's example of its type.
+//! The group of a test: one event, the example of its type.
 
 use std::sync::Arc;
 
-use angarium_model::{AcceptedAt, AccountId, Catalogue, EventInfo, Position, Revision, TypePattern, Webhook};
-use angarium_webhooks::example;
+use angarium_model::{
+    AcceptedAt, Catalogue, Event, EventInfo, EventType, KnownTypes, Position, Revision, TypePattern, Webhook,
+};
+use angarium_webhooks::{example, known_sample};
 
 use crate::group::{Group, Item};
 use crate::record::Delivery;
 
-/// What a webhook is tested with that names no type in full.
+/// What a webhook is tested with that names no type in full: one that every receiver may know.
 const ANY: &str = "CI_STATS";
 
-/// The first type that the webhook names in full; else one that every receiver may know.
-pub(super) fn default_type(webhook: &Webhook) -> &'static str {
+/// The example of the first type that the webhook names in full, if it has one; else of one that every receiver may know.
+pub(super) fn default(webhook: &Webhook, types: &KnownTypes) -> Event {
     let named = webhook.event_types.iter().find_map(|pattern| match pattern {
-        TypePattern::Exact(name) => Catalogue.get(name.as_str()),
+        TypePattern::Exact(name) => known_sample(name.as_str(), webhook.account, types).ok(),
         TypePattern::Prefix(_) | TypePattern::Any => None,
     });
-    named.map_or(ANY, |known| known.name)
+    named.unwrap_or_else(|| example(any(), webhook.account))
 }
 
-/// A group with the example of a type of the catalogue, for an account. Its id is new each time, and begins as that of no
-/// delivery does.
-#[expect(clippy::expect_used, reason = "who names a type has looked it up")]
-pub(super) fn group(account: AccountId, event_type: &'static str) -> Group {
-    let known = Catalogue.get(event_type).expect("the type is in the catalogue");
-    let event = example(known, account);
+#[expect(clippy::expect_used, reason = "the catalogue is fixed")]
+fn any() -> EventType {
+    Catalogue.get(ANY).expect("the type is in the catalogue")
+}
+
+/// A group with one event. Its id is new each time, and begins as that of no delivery does.
+pub(super) fn group(event: Event) -> Group {
     let delivery = Delivery {
-        account,
+        account: event.account,
         event_id: event.id.into_string(),
         event_name: event.name.into_string(),
         timestamp: event.timestamp.get(),
@@ -54,7 +57,7 @@ pub(super) fn group(account: AccountId, event_type: &'static str) -> Group {
 
 #[cfg(test)]
 mod tests {
-    use angarium_model::PayloadFormat;
+    use angarium_model::{AccountId, PayloadFormat};
     use serde_json::Value;
 
     use super::*;
@@ -64,7 +67,7 @@ mod tests {
     fn w5_every_type_of_the_catalogue_has_a_sample_that_is_sent_as_its_example_says() {
         let account = AccountId::new(7).unwrap();
         for known in Catalogue.types() {
-            let group = group(account, known.name);
+            let group = group(example(known, account));
             let sent: Value =
                 serde_json::from_slice(&Body::of(&group, PayloadFormat::Envelope).bytes).unwrap();
             let mut example: Value = serde_json::from_str(known.example).unwrap();
@@ -77,7 +80,8 @@ mod tests {
     #[test]
     fn w5_the_id_of_a_test_is_new_each_time_and_may_be_signed() {
         let account = AccountId::new(7).unwrap();
-        let (first, second) = (group(account, ANY).id, group(account, ANY).id);
+        let id = || group(example(any(), account)).id;
+        let (first, second) = (id(), id());
         assert_ne!(first, second);
         assert!(first.starts_with("msg_test_") && !first.contains('.'), "{first}");
     }

@@ -1,6 +1,6 @@
 //! Checks what callers send. Every mistake of a request is told at once, with the path of its field.
 
-use angarium_model::{AccountId, Event, Position, WebhookId};
+use angarium_model::{AccountId, Event, KnownTypes, Position, WebhookId};
 use angarium_proto::convert::position_from_wire;
 use angarium_proto::explain::v1::ExplainRequest;
 use angarium_proto::explain::v1::explain_request::Event as Wire;
@@ -24,7 +24,10 @@ pub(super) enum Given {
     Sample(Event),
 }
 
-pub(super) fn explain(wire: ExplainRequest) -> Result<Asked, InvalidWire> {
+pub(super) fn explain(
+    wire: ExplainRequest,
+    types: impl FnOnce(AccountId) -> KnownTypes,
+) -> Result<Asked, InvalidWire> {
     let mut errors = Vec::new();
     let mut wrong = |field: &str, message: String| errors.push(FieldError::new(field, message));
     let account = AccountId::new(wire.account_id)
@@ -39,7 +42,7 @@ pub(super) fn explain(wire: ExplainRequest) -> Result<Asked, InvalidWire> {
         .transpose()
         .ok();
     let given = account.and_then(|account| {
-        given(wire.event, account)
+        given(wire.event, account, &types(account))
             .map_err(|(field, message)| wrong(field, message))
             .ok()
     });
@@ -53,7 +56,11 @@ pub(super) fn explain(wire: ExplainRequest) -> Result<Asked, InvalidWire> {
     }
 }
 
-fn given(wire: Option<Wire>, account: AccountId) -> Result<Given, (&'static str, String)> {
+fn given(
+    wire: Option<Wire>,
+    account: AccountId,
+    types: &KnownTypes,
+) -> Result<Given, (&'static str, String)> {
     match wire {
         Some(Wire::Position(position)) => {
             let position = position_from_wire(position);
@@ -62,7 +69,7 @@ fn given(wire: Option<Wire>, account: AccountId) -> Result<Given, (&'static str,
             }
             Ok(Given::Position(position))
         }
-        Some(Wire::EventType(name)) => known_sample(&name, account)
+        Some(Wire::EventType(name)) => known_sample(&name, account, types)
             .map(Given::Sample)
             .map_err(|problem| ("event_type", problem)),
         Some(Wire::Sample(json)) => given_sample(&json, account)
@@ -79,7 +86,7 @@ mod tests {
     #[test]
     fn every_mistake_is_told_at_once() {
         let fields = |wire| -> Vec<String> {
-            let InvalidWire(errors) = explain(wire).unwrap_err();
+            let InvalidWire(errors) = explain(wire, |_| KnownTypes::default()).unwrap_err();
             errors.into_iter().map(|error| error.field).collect()
         };
         assert_eq!(fields(ExplainRequest::default()), ["event"]);

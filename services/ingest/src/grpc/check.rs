@@ -67,7 +67,7 @@ fn event(sent: v1::Event, index: usize, rules: &Rules, problems: &mut Problems) 
         problems.add(Kind::TooLarge, Problem::new(Part::Event(index), detail));
         return None;
     }
-    let name = catalogue::name(&sent.event_name, index, rules.strictness, problems);
+    let name = catalogue::name(&sent.event_name, index, rules, problems);
     let mut wrong = |field, detail: &dyn Display| {
         problems.add_with(Kind::Fields, Some(index), || {
             Problem::new(Part::Field(index, field), detail.to_string())
@@ -83,7 +83,7 @@ fn event(sent: v1::Event, index: usize, rules: &Rules, problems: &mut Problems) 
         .map_err(|detail| wrong(Field::Data, &detail))
         .ok();
     if let (Some(name), Some(data)) = (&name, &data) {
-        catalogue::data(name, data, index, rules.strictness, problems);
+        catalogue::data(name, data, index, rules, problems);
     }
     Some(Draft {
         id: id?,
@@ -129,6 +129,7 @@ mod tests {
         Rules {
             limits,
             strictness: Strictness::default(),
+            types: crate::own_types::tests::own_types(vec![]),
         }
     }
 

@@ -39,7 +39,7 @@ pub(super) fn event(
     event.sort(entries);
     let name = event
         .text(Field::EventName)
-        .and_then(|name| catalogue::name(&name, index, rules.strictness, event.problems));
+        .and_then(|name| catalogue::name(&name, index, rules, event.problems));
     let id = event
         .text(Field::EventId)
         .and_then(|id| event.take(Field::EventId, draft::event_id(id)));
@@ -56,7 +56,7 @@ pub(super) fn event(
     );
     event.require(Field::Data, "the payload, a JSON object; {} if there is none");
     if let (Some(name), Some(data)) = (&name, &data) {
-        catalogue::data(name, data, index, rules.strictness, event.problems);
+        catalogue::data(name, data, index, rules, event.problems);
     }
     // A value that is wrong is missing here too, but then its problem has been added, and all are refused.
     Some(Draft {

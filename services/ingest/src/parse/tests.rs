@@ -14,6 +14,7 @@ fn read(body: impl Into<Bytes>, format: Format) -> Result<Submission, Problems> 
     let rules = Rules {
         limits: LIMITS,
         strictness: Strictness::default(),
+        types: crate::own_types::tests::own_types(vec![]),
     };
     parse(&body.into(), format, AccountId::new(1234).unwrap(), &rules)
 }

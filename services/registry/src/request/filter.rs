@@ -1,7 +1,7 @@
 //! Filters that are tried before they are stored.
 
 use angarium_filter::{Failure, Lookup, Subject};
-use angarium_model::{AccountId, Event, FilterText};
+use angarium_model::{AccountId, Event, FilterText, KnownTypes};
 use angarium_proto::registry::v1::test_filter_request::Sample;
 use angarium_proto::registry::v1::test_filter_response::Outcome;
 use angarium_proto::registry::v1::{FilterFailure, FilterLookup, TestFilterRequest, TestFilterResponse};
@@ -38,9 +38,8 @@ pub(crate) fn test_filter(request: TestFilterRequest) -> Result<TestFilterRespon
 
 fn event(given: Option<Sample>, account: AccountId) -> Result<Event, FieldError> {
     match given {
-        Some(Sample::EventType(name)) => {
-            known_sample(&name, account).map_err(|problem| FieldError::new("event_type", problem))
-        }
+        Some(Sample::EventType(name)) => known_sample(&name, account, &KnownTypes::default())
+            .map_err(|problem| FieldError::new("event_type", problem)),
         Some(Sample::Event(json)) => {
             given_sample(&json, account).map_err(|problem| FieldError::new("event", problem))
         }

@@ -1,6 +1,6 @@
 //! Which webhooks of an account a caller wants listed.
 
-use angarium_model::{EventName, Webhook};
+use angarium_model::{EventName, KnownTypes, Webhook};
 use angarium_proto::FieldError;
 use angarium_proto::convert::check_tag;
 use angarium_proto::registry::v1::ListWebhooksRequest;
@@ -21,13 +21,16 @@ pub(crate) struct Wanted {
 }
 
 impl Wanted {
-    pub(crate) fn from_wire(wire: &ListWebhooksRequest, errors: &mut Vec<FieldError>) -> Self {
+    pub(crate) fn from_wire(
+        wire: &ListWebhooksRequest,
+        types: &KnownTypes,
+        errors: &mut Vec<FieldError>,
+    ) -> Self {
         let event_type = match wire.event_type.as_str() {
             "" => None,
-            name => known_type(name)
+            name => known_type(name, types)
                 .map_err(|problem| errors.push(FieldError::new("event_type", problem)))
-                .ok()
-                .and_then(|known| EventName::new(known.name).ok()),
+                .ok(),
         };
         let mut tags: Vec<_> = wire.tags.clone().into_iter().collect();
         tags.sort();

@@ -81,7 +81,9 @@ pub(crate) fn update_webhook(request: v1::UpdateWebhookRequest, on: Grounds<'_>)
         vet(&wire.target_url, on.egress, &mut errors);
     }
 
-    let webhook = checked(without_the_rest(wire, &mask), errors, angarium_webhooks::check)?;
+    let types = on.types(wire.account_id);
+    let check = |wire| angarium_webhooks::check(wire, &types);
+    let webhook = checked(without_the_rest(wire, &mask), errors, check)?;
     Ok(Write::UpdateWebhook {
         account: webhook.account,
         id: webhook.id,

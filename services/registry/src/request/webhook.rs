@@ -18,8 +18,9 @@ pub(crate) fn create_webhook(request: v1::CreateWebhookRequest, on: Grounds<'_>)
     wire.active.get_or_insert(true);
     let mut errors = Vec::new();
     vet(&wire.target_url, on.egress, &mut errors);
-    let webhook = checked(wire, errors, angarium_webhooks::check_new)?;
-    try_filter(&webhook)?;
+    let types = on.types(wire.account_id);
+    let webhook = checked(wire, errors, |wire| angarium_webhooks::check_new(wire, &types))?;
+    try_filter(&webhook, &types)?;
     let authentication = match webhook.authentication {
         given @ (Authentication::None | Authentication::Basic { .. } | Authentication::Header { .. }) => {
             given
@@ -41,7 +42,7 @@ pub(crate) fn create_webhook(request: v1::CreateWebhookRequest, on: Grounds<'_>)
 pub(super) fn checked(
     mut wire: v1::Webhook,
     mut errors: Vec<FieldError>,
-    check: fn(v1::Webhook) -> Result<Webhook, Vec<FieldError>>,
+    check: impl FnOnce(v1::Webhook) -> Result<Webhook, Vec<FieldError>>,
 ) -> Result<Webhook, Refusal> {
     wire.disabled = None;
     match check(wire) {

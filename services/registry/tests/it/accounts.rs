@@ -305,7 +305,7 @@ async fn e1_e2_e3_the_catalogue_is_listed_with_the_class_of_each_type() {
     let listed = registry
         .client
         .clone()
-        .list_event_types(ListEventTypesRequest {})
+        .list_event_types(ListEventTypesRequest::default())
         .await
         .unwrap()
         .into_inner();

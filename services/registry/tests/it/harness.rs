@@ -120,6 +120,11 @@ impl Registry {
         self.restart().await
     }
 
+    /// Where those who follow find it.
+    pub(crate) fn address(&self) -> grpc::Address {
+        grpc::Address::new(&self.endpoint, &self.config.key).unwrap()
+    }
+
     /// A connection for another service's client.
     pub(crate) fn channel(&self) -> grpc::Client {
         grpc::client(&self.endpoint, &self.config.key).unwrap()

@@ -15,6 +15,8 @@ mod disabling;
 #[cfg(test)]
 mod durability;
 #[cfg(test)]
+mod event_types;
+#[cfg(test)]
 mod filters;
 #[cfg(test)]
 mod harness;

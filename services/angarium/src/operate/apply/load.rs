@@ -1,14 +1,14 @@
 //! Reads the file and tells every mistake of it, with its line, by the rules that the registry has.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use angarium_model::KnownTypes;
 use angarium_proto::FieldError;
 use angarium_proto::convert::{Secrets, webhook_to_wire};
 use angarium_proto::registry::v1::Webhook;
 use anyhow::bail;
 
-use super::super::file;
 use super::document::{Document, Entry, line};
 
 /// A webhook as the file says it should be, and where that is said.
@@ -68,16 +68,23 @@ pub(super) struct Given {
     pub(super) path: PathBuf,
     pub(super) accounts: BTreeSet<u64>,
     pub(super) wanted: Vec<Wanted>,
+    /// What its accounts know beside the catalogue; without those that were not asked for.
+    pub(super) types: Types,
+}
+
+/// The event types of accounts.
+pub(super) type Types = BTreeMap<u64, KnownTypes>;
+
+/// The accounts of a file, as far as it can be read.
+pub(super) fn accounts(text: &str) -> BTreeSet<u64> {
+    let documents: Vec<Document> = serde_saphyr::from_multiple(text).unwrap_or_default();
+    documents.iter().map(|document| document.account.value).collect()
 }
 
 impl Given {
     /// # Errors
     /// Every mistake; of the first that makes it no file of webhooks, that one.
-    pub(super) fn read(path: &Path) -> anyhow::Result<Self> {
-        Self::parse(path, &file::read(path, "--file")?)
-    }
-
-    pub(super) fn parse(path: &Path, text: &str) -> anyhow::Result<Self> {
+    pub(super) fn parse(path: &Path, text: &str, types: Types) -> anyhow::Result<Self> {
         let documents: Vec<Document> = match serde_saphyr::from_multiple(text) {
             Ok(documents) => documents,
             Err(error) => bail!("{}: {error}", path.display()),
@@ -86,6 +93,7 @@ impl Given {
             path: path.to_owned(),
             accounts: BTreeSet::new(),
             wanted: Vec::new(),
+            types,
         };
         let mut mistakes = Mistakes::default();
         for document in documents {
@@ -111,7 +119,8 @@ impl Given {
                         "name: another one has it too, so give both their ids, or another name",
                     );
                 }
-                given.wanted.extend(checked(wanted, &mut mistakes));
+                let types = known(&given.types, account);
+                given.wanted.extend(checked(wanted, &types, &mut mistakes));
             }
         }
         mistakes.told(path)?;
@@ -119,13 +128,18 @@ impl Given {
     }
 }
 
+/// What an account knows.
+pub(super) fn known(types: &Types, account: u64) -> KnownTypes {
+    types.get(&account).cloned().unwrap_or_default()
+}
+
 /// As the registry would store it; nothing if it would not.
-fn checked(mut wanted: Wanted, mistakes: &mut Mistakes) -> Option<Wanted> {
+fn checked(mut wanted: Wanted, types: &KnownTypes, mistakes: &mut Mistakes) -> Option<Wanted> {
     let misfits = wanted.entry.misfits();
     for (line, what) in &misfits {
         mistakes.at(*line, wanted.index, what);
     }
-    match angarium_webhooks::check(wanted.webhook.clone()) {
+    match angarium_webhooks::check(wanted.webhook.clone(), types) {
         Ok(webhook) => {
             wanted.webhook = webhook_to_wire(&webhook, Secrets::Omit);
             misfits.is_empty().then_some(wanted)

@@ -1,6 +1,7 @@
 use std::path::Path;
 
 use super::super::document::{Document, Entry, nowhere};
+use super::super::load::Types;
 use super::super::show;
 use super::*;
 use crate::cli::Shape;
@@ -35,11 +36,11 @@ webhooks: []
 "#;
 
 fn given(text: &str) -> Given {
-    Given::parse(Path::new("webhooks.yaml"), text).unwrap()
+    Given::parse(Path::new("webhooks.yaml"), text, Types::new()).unwrap()
 }
 
 fn refused(text: &str) -> String {
-    Given::parse(Path::new("webhooks.yaml"), text)
+    Given::parse(Path::new("webhooks.yaml"), text, Types::new())
         .err()
         .unwrap()
         .to_string()
