@@ -25,6 +25,9 @@ const READ: Limit = Limit {
     records: 500,
     bytes: 4 * 1024 * 1024,
 };
+/// A page ends with the entry that brings it here: a change of an event type carries two schemas, and a client takes 4 MiB
+/// of an answer unless it is told otherwise.
+const PAGE_BYTES: usize = 2 << 20;
 /// A page looks back so long; the rest is the next one's.
 const LOOKS_BACK: Duration = Duration::from_secs(3);
 /// And waits so long for Kafka at most.
@@ -146,14 +149,15 @@ impl AuditLog {
     ) -> Result<(Vec<Entry>, Option<i64>), ReadError> {
         let ends = self.reader.ends(wanted.partition).await?;
         let mut upper = below.unwrap_or(ends.high).min(ends.high);
-        let mut page = Vec::new();
+        let (mut page, mut bytes) = (Vec::new(), 0);
         while upper > ends.low && Instant::now() < until {
             let lower = upper.saturating_sub(STEP).max(ends.low);
             let mut found = self.between(wanted, lower, upper).await?;
             upper = lower;
             while let Some((offset, entry)) = found.pop() {
+                bytes += entry.encoded_len();
                 page.push(entry);
-                if page.len() == size {
+                if page.len() == size || bytes >= PAGE_BYTES {
                     return Ok((page, (offset > ends.low).then_some(offset)));
                 }
             }

@@ -31,9 +31,15 @@ pub(crate) fn is_passed_on(metadata: &MetadataMap) -> bool {
 }
 
 /// On whose behalf another registry sends this.
-pub(crate) fn actor(metadata: &MetadataMap) -> Option<Actor> {
-    let id = metadata.get(ACTOR)?.to_str().ok()?;
-    id.parse().ok().map(Actor::Key)
+///
+/// # Errors
+/// When it is nobody that this version knows: whoever it is, it may do less than who passes it on.
+pub(crate) fn actor(metadata: &MetadataMap) -> Result<Option<Actor>, Refusal> {
+    let Some(id) = metadata.get(ACTOR) else {
+        return Ok(None);
+    };
+    let id = id.to_str().ok().and_then(|id| id.parse().ok());
+    id.map(|id| Some(Actor::Key(id))).ok_or(Refusal::Revoked)
 }
 
 /// What a request is sent along with to another registry, of what came with it.

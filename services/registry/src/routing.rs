@@ -85,7 +85,10 @@ impl Routing {
     /// Who wants something written: whoever calls, or, if another registry passes it on, whoever called that one.
     fn caller(&self, metadata: &MetadataMap, access: Access) -> Result<Access, Refusal> {
         let is_one_of_us = access.scopes.contains(Scope::Serve) && revisions::is_passed_on(metadata);
-        match revisions::actor(metadata).filter(|_| is_one_of_us) {
+        if !is_one_of_us {
+            return Ok(access);
+        }
+        match revisions::actor(metadata)? {
             None | Some(Actor::Operator) => Ok(access),
             Some(Actor::Key(id)) => self.store.read(|state| {
                 let key = state.key(id).ok_or(Refusal::Revoked)?;
