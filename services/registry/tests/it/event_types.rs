@@ -13,6 +13,7 @@ use angarium_proto::registry::v1::{
 };
 use angarium_runtime::{Clock, Shutdown, Tasks};
 use tonic::{Code, Status};
+use tonic_types::StatusExt as _;
 
 use crate::harness::{Client, NOW_MS, Registry, webhook, wrong_fields};
 
@@ -199,12 +200,9 @@ async fn e6_a_schema_that_refuses_what_was_taken_is_told_and_taken_if_that_is_me
     );
     let refused = update(client, with(SCHEMA), false).await.unwrap_err();
     assert_eq!(wrong_fields(&refused), ["event_type.schema"; 2], "{refused:?}");
-    for place in ["/required", "/properties/cents/type"] {
-        assert!(
-            refused.message().contains(place),
-            "{place}: {}",
-            refused.message()
-        );
+    let told = refused.get_details_bad_request().unwrap().field_violations;
+    for (told, place) in told.iter().zip(["/required", "/properties/cents/type"]) {
+        assert!(told.description.contains(place), "{place}: {}", told.description);
     }
     assert_eq!(update(client, with(SCHEMA), true).await.unwrap().version, 3);
     // The example stays, so it must be as the new schema says.
