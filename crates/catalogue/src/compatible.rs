@@ -315,7 +315,7 @@ mod tests {
     }
 
     /// Schemas of values in which `a` and `b` are the only names that come.
-    fn schema() -> impl Strategy<Value = Value> {
+    fn schema() -> BoxedStrategy<Value> {
         let types = prop::sample::select(vec![
             json!("integer"),
             json!("number"),
@@ -334,7 +334,8 @@ mod tests {
             (0..3).prop_map(|only| json!({"const": only})),
             Just(json!({"not": {"type": "integer"}})),
             Just(json!({"uniqueItems": true})),
-        ];
+        ]
+        .boxed();
         leaf.prop_recursive(3, 16, 3, |inner| {
             let required = prop::sample::subsequence(vec!["a", "b"], 0..=2);
             let object = (inner.clone(), inner.clone(), required)
@@ -347,21 +348,24 @@ mod tests {
             let referred = inner.prop_map(|all| json!({"allOf": [all]}));
             prop_oneof![object, rest, items, referred]
         })
+        .boxed()
     }
 
-    fn data() -> impl Strategy<Value = Value> {
+    fn data() -> BoxedStrategy<Value> {
         let leaf = prop_oneof![
             Just(json!(null)),
             (-1..4).prop_map(|number| json!(number)),
             Just(json!(1.5)),
             "[xy]{0,3}".prop_map(|text| json!(text)),
-        ];
+        ]
+        .boxed();
         // Inside there are no fields: they would be new ones wherever a schema does not name them.
         let inside = prop_oneof![
             leaf.clone(),
             Just(json!({})),
             prop::collection::vec(leaf, 0..3).prop_map(|all| json!(all)),
-        ];
+        ]
+        .boxed();
         let fields = prop::collection::btree_map(prop::sample::select(vec!["a", "b"]), inside.clone(), 0..3);
         let list = prop::collection::vec(inside.clone(), 0..3);
         prop_oneof![
@@ -369,10 +373,12 @@ mod tests {
             fields.prop_map(|all| json!(all)),
             list.prop_map(|all| json!(all))
         ]
+        .boxed()
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(4_000))]
+        // Of two schemas that come by chance, one in fifteen pairs is compatible.
+        #![proptest_config(ProptestConfig { cases: 1_000, max_global_rejects: 100_000, ..ProptestConfig::default() })]
 
         #[test]
         fn what_the_old_schema_takes_a_compatible_one_takes(
