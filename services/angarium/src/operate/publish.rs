@@ -154,10 +154,23 @@ fn accepted(answer: &[u8], shape: Shape) -> String {
                 cells: headers.iter().map(|name| text(event, name)).collect(),
                 json: event.clone(),
             });
-            list(shape, &headers, rows.collect())
+            list(shape, &headers, rows.collect()) + &warnings(parsed.as_ref())
         }
         _ => format!("{}\n", readable(answer)),
     }
+}
+
+/// What is odd about events that were accepted, each with its place; empty where nothing is.
+fn warnings(answer: Option<&Value>) -> String {
+    let listed = answer.and_then(|answer| answer.get("warnings")?.as_array());
+    let listed = listed.into_iter().flatten();
+    let told: Vec<_> = listed
+        .map(|warning| format!("  - {}\n", mistake(warning)))
+        .collect();
+    if told.is_empty() {
+        return String::new();
+    }
+    format!("\naccepted, but not as the catalogue says:\n{}", told.concat())
 }
 
 /// A problem (RFC 9457) for a person: what is wrong, or each mistake with its place.
@@ -232,6 +245,13 @@ mod tests {
             "EVENTID  EVENTNAME  POSITION  DUPLICATE\ne        A          3/9       false\n"
         );
         assert_eq!(accepted(b"fine", Shape::Table), "fine\n");
+        let odd =
+            br#"{"accepted":[],"warnings":[{"pointer":"/data/loId","detail":"is odd"}],"warningCount":1}"#;
+        let told = accepted(odd, Shape::Table);
+        assert!(
+            told.ends_with("\naccepted, but not as the catalogue says:\n  - /data/loId: is odd\n"),
+            "{told}"
+        );
     }
 
     #[test]
