@@ -141,7 +141,14 @@ fn nearest<'k>(name: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k s
     /// How alike two names must be, of 1.0, to be called near: one typing mistake in a short name.
     const NEAR: f64 = 0.7;
     let name = name.to_ascii_uppercase();
+    // They are at least as unlike as their lengths: most names need no more than that looked at.
+    let is_as_long = |known: &&str| {
+        let (length, other) = (name.chars().count(), known.chars().count());
+        let (shorter, longer) = (length.min(other), length.max(other));
+        shorter * 10 >= longer * 7
+    };
     known
+        .filter(is_as_long)
         .map(|known| (strsim::normalized_damerau_levenshtein(&name, known), known))
         .filter(|(likeness, _)| *likeness >= NEAR)
         .max_by(|(a, _), (b, _)| a.total_cmp(b))

@@ -23,6 +23,7 @@ use tonic_types::{ErrorDetails, StatusExt as _};
 use super::{check, known_account, to_wire, warnings_to_wire};
 use crate::accept::{Accepted, Failure, Refusal, Sent};
 use crate::budget::Share;
+use crate::config::Rules;
 use crate::draft::Draft;
 use crate::metrics::Reason;
 use crate::problem::{Part, Problems, Shape, Warnings};
@@ -170,6 +171,8 @@ impl PublishStream {
     fn checked(&self, requests: Vec<v1::PublishStreamRequest>, access: Access) -> (Vec<Answer>, Vec<Group>) {
         let mut refused = Vec::new();
         let mut groups: BTreeMap<AccountId, Group> = BTreeMap::new();
+        // Looked up once for each account, not for each event.
+        let mut rules: BTreeMap<AccountId, Rules> = BTreeMap::new();
         for v1::PublishStreamRequest {
             sequence,
             account_id,
@@ -177,9 +180,12 @@ impl PublishStream {
         } in requests
         {
             let draft = match known_account(&self.core, account_id, access) {
-                Ok(account) => check::one(event, &self.core.rules(account))
-                    .map(|draft| (account, draft))
-                    .map_err(|problems| (refusal::reason(&problems), invalid(&problems))),
+                Ok(account) => check::one(
+                    event,
+                    rules.entry(account).or_insert_with(|| self.core.rules(account)),
+                )
+                .map(|draft| (account, draft))
+                .map_err(|problems| (refusal::reason(&problems), invalid(&problems))),
                 Err((status, reason)) => Err((reason, no_account(&status))),
             };
             match draft {
