@@ -15,6 +15,7 @@ pub mod access;
 mod clock;
 pub mod config;
 pub mod grpc;
+mod listening;
 pub mod metrics;
 mod shutdown;
 pub mod signals;
@@ -22,6 +23,7 @@ mod tasks;
 pub mod telemetry;
 
 pub use clock::{Clock, ManualClock, millis, uptime};
+pub use listening::listen;
 pub use shutdown::Shutdown;
 pub use tasks::{Failure, Tasks, Unfinished};
 

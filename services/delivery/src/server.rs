@@ -7,7 +7,6 @@ use angarium_proto::delivery::v1::replay_service_server::ReplayServiceServer;
 use angarium_proto::{FILE_DESCRIPTOR_SET, METHOD_SCOPES};
 use angarium_runtime::access::Gate;
 use angarium_runtime::{Tasks, grpc};
-use tokio::net::TcpListener;
 
 use crate::error::Error;
 use crate::replays::Replays;
@@ -24,12 +23,12 @@ pub(crate) async fn serve(
     replays: Option<Replays>,
     tasks: &Tasks,
 ) -> Result<SocketAddr, Error> {
-    let failed = |source| Error::Listen {
-        address: listen,
-        source,
-    };
-    let listener = TcpListener::bind(listen).await.map_err(failed)?;
-    let address = listener.local_addr().map_err(failed)?;
+    let (listener, address) = angarium_runtime::listen(listen)
+        .await
+        .map_err(|source| Error::Listen {
+            address: listen,
+            source,
+        })?;
     let tester = DeliveryServiceServer::new(tester).max_decoding_message_size(grpc::MAX_MESSAGE_BYTES);
     let mut server = grpc::Server::new(gate, METHOD_SCOPES)
         .reflection(FILE_DESCRIPTOR_SET)?

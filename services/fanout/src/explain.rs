@@ -29,7 +29,6 @@ use angarium_proto::journal::v1::{EventReference, Matched};
 use angarium_proto::{FILE_DESCRIPTOR_SET, METHOD_SCOPES};
 use angarium_runtime::access::{Gate, OperatorKey};
 use angarium_runtime::{Clock, Tasks, grpc};
-use tokio::net::TcpListener;
 use tokio::sync::{OnceCell, Semaphore};
 use tonic::{Request, Response, Status};
 
@@ -103,12 +102,12 @@ impl Explainer {
         clock: Clock,
         tasks: &Tasks,
     ) -> Result<SocketAddr, Error> {
-        let failed = |source| Error::Listen {
-            address: listen,
-            source,
-        };
-        let listener = TcpListener::bind(listen).await.map_err(failed)?;
-        let address = listener.local_addr().map_err(failed)?;
+        let (listener, address) = angarium_runtime::listen(listen)
+            .await
+            .map_err(|source| Error::Listen {
+                address: listen,
+                source,
+            })?;
         let gate = Gate::new(key, Arc::new(self.directory.clone()), clock);
         let service = ExplainServiceServer::new(self).max_decoding_message_size(grpc::MAX_MESSAGE_BYTES);
         let server = grpc::Server::new(gate, METHOD_SCOPES)

@@ -203,8 +203,6 @@ async fn load(
 }
 
 async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Error> {
-    let failed = |source| Error::Listen { address, source };
-    let listener = TcpListener::bind(address).await.map_err(failed)?;
-    let bound = listener.local_addr().map_err(failed)?;
-    Ok((listener, bound))
+    let listening = angarium_runtime::listen(address).await;
+    listening.map_err(|source| Error::Listen { address, source })
 }
