@@ -7,9 +7,8 @@ use angarium_delivery::Config;
 use angarium_policy::{Backoff, Reminders, egress};
 use angarium_runtime::access::OperatorKey;
 use angarium_runtime::config::{Reader, Section};
-use angarium_runtime::grpc::check_endpoint;
 
-use super::shared::Kafka;
+use super::shared::{Kafka, endpoint};
 
 const KIB: usize = 1 << 10;
 const MIB: usize = 1 << 20;
@@ -102,14 +101,11 @@ fn calls(section: &mut Section<'_>, name: &'static str, default: usize, text: &'
 
 /// Where others find its gRPC, and where it listens.
 fn grpc(section: &mut Section<'_>) -> (String, SocketAddr) {
-    let endpoint = section.text(
-        "endpoint",
+    let endpoint = endpoint(
+        section,
         "http://localhost:8083",
         "Where `angarium webhook test` finds a delivery worker: http://host:port",
     );
-    if let Err(error) = check_endpoint(&endpoint) {
-        section.reject("endpoint", error);
-    }
     let listen = section.address(
         "grpc_listen",
         ([0, 0, 0, 0], 8083),

@@ -6,9 +6,8 @@ use std::time::Duration;
 
 use angarium_fanout::Config;
 use angarium_runtime::config::Reader;
-use angarium_runtime::grpc::check_endpoint;
 
-use super::shared::Kafka;
+use super::shared::{Kafka, endpoint};
 
 const MOST: NonZeroUsize = NonZeroUsize::new(10_000_000).unwrap();
 const LEAST_BYTES: usize = 1 << 20;
@@ -18,14 +17,11 @@ const MOST_BYTES: usize = 1 << 30;
 pub(super) fn read(reader: &mut Reader, name: &str, kafka: &Kafka) -> (String, SocketAddr, Config) {
     let default = Config::default();
     let mut section = reader.section("fanout");
-    let endpoint = section.text(
-        "endpoint",
+    let endpoint = endpoint(
+        &mut section,
         "http://localhost:8084",
         "Where `angarium explain` finds a fanout worker: http://host:port",
     );
-    if let Err(error) = check_endpoint(&endpoint) {
-        section.reject("endpoint", error);
-    }
     let listen = section.address(
         "grpc_listen",
         ([0, 0, 0, 0], 8084),

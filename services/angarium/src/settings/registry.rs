@@ -11,7 +11,7 @@ use angarium_runtime::config::{Reader, Section};
 use angarium_runtime::grpc::check_endpoint;
 use angarium_runtime::host_name;
 
-use super::shared::Kafka;
+use super::shared::{Kafka, endpoint};
 
 const MOST_WEBHOOKS: NonZeroU32 = NonZeroU32::new(MaxWebhooks::MAX).unwrap();
 const MOST_WAITING: NonZeroUsize = NonZeroUsize::new(100_000).unwrap();
@@ -29,14 +29,11 @@ pub(super) fn read(
         SealKeys::parse,
     );
     let mut section = reader.section("registry");
-    let endpoint = section.text(
-        "endpoint",
+    let endpoint = endpoint(
+        &mut section,
         "http://localhost:8082",
         "Where other roles and commands find the registry: http://host:port",
     );
-    if let Err(error) = check_endpoint(&endpoint) {
-        section.reject("endpoint", error);
-    }
     let listen = section.address(
         "listen",
         ([0, 0, 0, 0], 8082),

@@ -6,9 +6,19 @@ use std::time::Duration;
 use angarium_kafka::Connection;
 use angarium_kafka::topics::{Layout, Names};
 use angarium_runtime::access::OperatorKey;
-use angarium_runtime::config::{Reader, Secret};
+use angarium_runtime::config::{Reader, Secret, Section};
+use angarium_runtime::grpc::check_endpoint;
 use angarium_runtime::host_name;
 use angarium_runtime::telemetry::Format;
+
+/// Where others find a service over gRPC.
+pub(super) fn endpoint(section: &mut Section<'_>, default: &'static str, text: &'static str) -> String {
+    let endpoint = section.text("endpoint", default, text);
+    if let Err(error) = check_endpoint(&endpoint) {
+        section.reject("endpoint", error);
+    }
+    endpoint
+}
 
 /// Where Kafka is, and what our topics and groups there are called.
 #[derive(Debug)]
