@@ -6,35 +6,17 @@
 //! have sent another thing under that name: to describe a new field is what most changes are for.
 
 use std::collections::BTreeSet;
-use std::fmt;
 
 use serde_json::{Map, Value};
 
+use crate::finding::Finding;
 use crate::keywords::escaped;
 use crate::own::written_out;
-use crate::validate::shortened;
 
-/// What a new schema refuses that the one before it took.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Incompatibility {
-    /// A JSON pointer into the new schema with its references written out; empty for all of it.
-    pub pointer: String,
-    /// What is refused.
-    pub message: String,
-}
-
-impl fmt::Display for Incompatibility {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.pointer.as_str() {
-            "" => f.write_str(&self.message),
-            pointer => write!(f, "at {pointer}: {}", self.message),
-        }
-    }
-}
-
-/// Every incompatibility of two schemas that were checked; `None` is a schema that takes every object.
+/// What a new schema refuses that the one before it took, both checked; `None` is a schema that takes every object. Places are in the new
+/// schema with its references written out.
 #[must_use]
-pub fn incompatibilities(old: Option<&str>, new: Option<&str>) -> Vec<Incompatibility> {
+pub fn incompatibilities(old: Option<&str>, new: Option<&str>) -> Vec<Finding> {
     let read = |text: Option<&str>| {
         let value = text.and_then(|text| serde_json::from_str::<Value>(text).ok());
         value.map_or(Value::Bool(true), |value| written_out(&value, false))
@@ -76,15 +58,11 @@ const AT_MOST: [&str; 5] = [
 const WHAT_IS_LEFT: [&str; 2] = ["unevaluatedProperties", "unevaluatedItems"];
 const ADDITIONAL: &str = "additionalProperties";
 
-struct Found(Vec<Incompatibility>);
+struct Found(Vec<Finding>);
 
 impl Found {
-    fn tell(&mut self, place: &str, message: impl Into<String>) {
-        let message: String = message.into();
-        self.0.push(Incompatibility {
-            pointer: place.to_owned(),
-            message: shortened(&message),
-        });
+    fn tell(&mut self, place: &str, message: impl AsRef<str>) {
+        self.0.push(Finding::at(place, message));
     }
 
     fn compare(&mut self, old: &Value, new: &Value, place: &str) {

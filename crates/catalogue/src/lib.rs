@@ -11,14 +11,16 @@
 
 mod compatible;
 mod described;
+mod finding;
 mod keywords;
 mod openapi;
 mod own;
 mod schema;
 mod validate;
 
-pub use compatible::{Incompatibility, incompatibilities};
+pub use compatible::incompatibilities;
 pub use described::{Described, described};
+pub use finding::Finding;
 pub use openapi::openapi;
-pub use own::{MAX_SCHEMA_BYTES, Mistake, Schema};
-pub use validate::{MAX_VIOLATIONS, Violation, violations};
+pub use own::{MAX_SCHEMA_BYTES, Schema};
+pub use validate::{MAX_VIOLATIONS, violations};

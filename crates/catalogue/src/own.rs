@@ -7,9 +7,10 @@ use std::fmt;
 use jsonschema::{PatternOptions, Validator};
 use serde_json::{Map, Value};
 
+use crate::finding::Finding;
 use crate::keywords::{self, Holds, escaped};
 use crate::schema::DIALECT;
-use crate::validate::{Violation, shortened, violations_of};
+use crate::validate::violations_of;
 
 /// The longest schema, in bytes of its JSON text.
 pub const MAX_SCHEMA_BYTES: usize = 64 * 1024;
@@ -26,27 +27,9 @@ const MAX_MISTAKES: usize = 20;
 /// A schema of `data` that may be used.
 pub struct Schema(Validator);
 
-/// A place in a schema that is wrong, or not taken.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mistake {
-    /// A JSON pointer into the schema; empty for all of it.
-    pub pointer: String,
-    /// What is wrong.
-    pub message: String,
-}
-
 impl fmt::Debug for Schema {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Schema").finish_non_exhaustive()
-    }
-}
-
-impl fmt::Display for Mistake {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.pointer.as_str() {
-            "" => f.write_str(&self.message),
-            pointer => write!(f, "at {pointer}: {}", self.message),
-        }
     }
 }
 
@@ -55,7 +38,7 @@ impl Schema {
     ///
     /// # Errors
     /// Every mistake, up to a bound.
-    pub fn check(text: &str) -> Result<Self, Vec<Mistake>> {
+    pub fn check(text: &str) -> Result<Self, Vec<Finding>> {
         let value = parse(text)?;
         let mut mistakes = Walk::all_of(&value);
         if mistakes.is_empty() {
@@ -73,7 +56,7 @@ impl Schema {
 
     /// What in `data`, a JSON object, is not as the schema says.
     #[must_use]
-    pub fn violations(&self, data: &[u8]) -> Vec<Violation> {
+    pub fn violations(&self, data: &[u8]) -> Vec<Finding> {
         violations_of(&self.0, data)
     }
 }
@@ -111,8 +94,8 @@ fn plain(definitions: &Map<String, Value>, schema: &Value, notes: bool, depth: u
     Value::Object(fields.iter().filter_map(written).collect())
 }
 
-fn parse(text: &str) -> Result<Value, Vec<Mistake>> {
-    let wrong = |message: String| vec![at("", message)];
+fn parse(text: &str) -> Result<Value, Vec<Finding>> {
+    let wrong = |message: String| vec![Finding::at("", message)];
     if text.len() > MAX_SCHEMA_BYTES {
         let message = format!("has {} bytes; at most {MAX_SCHEMA_BYTES} are allowed", text.len());
         return Err(wrong(message));
@@ -124,22 +107,24 @@ fn parse(text: &str) -> Result<Value, Vec<Mistake>> {
     Ok(value)
 }
 
-fn compile(schema: &Value) -> Result<Validator, Mistake> {
+fn compile(schema: &Value) -> Result<Validator, Finding> {
     // Patterns are searched in linear time, and held in bounded memory.
     let patterns = PatternOptions::regex()
         .size_limit(MAX_PATTERN_BYTES)
         .dfa_size_limit(MAX_PATTERN_BYTES);
     let options = jsonschema::draft202012::options().with_pattern_options(patterns);
-    let mistake =
-        |error: jsonschema::ValidationError<'_>| at(error.instance_path().as_str(), error.to_string());
+    let mistake = |error: jsonschema::ValidationError<'_>| {
+        Finding::at(error.instance_path().as_str(), error.to_string())
+    };
     options.build(schema).map_err(mistake)
 }
 
 /// What the dialect does not allow: a limit that is no number, a type that there is not.
-fn against_dialect(schema: &Value) -> Vec<Mistake> {
+fn against_dialect(schema: &Value) -> Vec<Finding> {
     let validator = jsonschema::draft202012::meta::validator();
-    let mistake =
-        |error: jsonschema::ValidationError<'_>| at(error.instance_path().as_str(), error.to_string());
+    let mistake = |error: jsonschema::ValidationError<'_>| {
+        Finding::at(error.instance_path().as_str(), error.to_string())
+    };
     validator
         .iter_errors(schema)
         .take(MAX_MISTAKES)
@@ -147,23 +132,15 @@ fn against_dialect(schema: &Value) -> Vec<Mistake> {
         .collect()
 }
 
-fn at(pointer: &str, message: impl Into<String>) -> Mistake {
-    let message: String = message.into();
-    Mistake {
-        pointer: pointer.to_owned(),
-        message: shortened(&message),
-    }
-}
-
 /// Looks at every schema in one, once.
 struct Walk<'v> {
     definitions: Option<&'v Map<String, Value>>,
     patterns: usize,
-    mistakes: Vec<Mistake>,
+    mistakes: Vec<Finding>,
 }
 
 impl<'v> Walk<'v> {
-    fn all_of(root: &'v Value) -> Vec<Mistake> {
+    fn all_of(root: &'v Value) -> Vec<Finding> {
         let mut walk = Self {
             definitions: definitions(root),
             patterns: 0,
@@ -178,7 +155,7 @@ impl<'v> Walk<'v> {
                 "has {} patterns; at most {MAX_PATTERNS} are allowed",
                 walk.patterns
             );
-            walk.mistakes.push(at("", message));
+            walk.mistakes.push(Finding::at("", message));
         }
         walk.mistakes
     }
@@ -198,7 +175,7 @@ impl<'v> Walk<'v> {
         };
         if fields.contains_key("$ref") && !fields.keys().all(goes_with_it) {
             let message = "stands beside other rules; put it into an allOf beside them";
-            self.mistakes.push(at(&format!("{place}/$ref"), message));
+            self.mistakes.push(Finding::at(&format!("{place}/$ref"), message));
         }
         for (inside, schema) in keywords::inner(fields) {
             self.schema(schema, &format!("{place}{inside}"));
@@ -233,7 +210,8 @@ impl<'v> Walk<'v> {
             ("patternProperties", Value::Object(all)) => all.len(),
             _ => 0,
         };
-        self.mistakes.extend(problem.map(|problem| at(place, problem)));
+        self.mistakes
+            .extend(problem.map(|problem| Finding::at(place, problem)));
     }
 }
 
@@ -256,7 +234,7 @@ struct Weights<'v> {
 }
 
 impl<'v> Weights<'v> {
-    fn of(root: &'v Value) -> Result<Weight, Mistake> {
+    fn of(root: &'v Value) -> Result<Weight, Finding> {
         let mut weights = Self {
             definitions: definitions(root),
             known: HashMap::new(),
@@ -268,10 +246,10 @@ impl<'v> Weights<'v> {
         weights.schema(root, 0)
     }
 
-    fn schema(&mut self, schema: &'v Value, above: usize) -> Result<Weight, Mistake> {
+    fn schema(&mut self, schema: &'v Value, above: usize) -> Result<Weight, Finding> {
         let mut weight = Weight { schemas: 1, depth: 1 };
         let too_deep = || {
-            at(
+            Finding::at(
                 "",
                 format!("nests deeper than {MAX_DEPTH} levels, references followed"),
             )
@@ -298,18 +276,18 @@ impl<'v> Weights<'v> {
         }
         if weight.schemas > MAX_SCHEMAS {
             let message = format!("has more than {MAX_SCHEMAS} schemas, references followed");
-            return Err(at("", message));
+            return Err(Finding::at("", message));
         }
         Ok(weight)
     }
 
-    fn definition(&mut self, name: &'v str, above: usize) -> Result<Weight, Mistake> {
+    fn definition(&mut self, name: &'v str, above: usize) -> Result<Weight, Finding> {
         match self.known.get(name) {
             Some(Some(weight)) => Ok(*weight),
             Some(None) => {
                 let message =
                     "leads back to itself by its references; write out as many levels as there may be";
-                Err(at(&format!("/$defs/{name}"), message))
+                Err(Finding::at(&format!("/$defs/{name}"), message))
             }
             None => {
                 self.known.insert(name, None);

@@ -8,18 +8,10 @@ use jsonschema::{PatternOptions, Validator};
 use serde_json::Value;
 
 use crate::described::described;
+use crate::finding::Finding;
 
 /// The most that are told of one event; an event that is of another shape altogether breaks as many rules as it has fields.
 pub const MAX_VIOLATIONS: usize = 10;
-
-/// A place in `data` that is not as the schema says.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Violation {
-    /// A JSON pointer (RFC 6901) into `data`; empty for all of it.
-    pub pointer: String,
-    /// What is wrong. It quotes none of the values.
-    pub message: String,
-}
 
 /// Compiled when the first account wants to be told.
 static VALIDATORS: LazyLock<HashMap<&'static str, Validator>> = LazyLock::new(|| {
@@ -34,27 +26,26 @@ static VALIDATORS: LazyLock<HashMap<&'static str, Validator>> = LazyLock::new(||
 
 /// What in `data`, a JSON object, is not as the schema of its type says; nothing of a type that the catalogue lacks.
 #[must_use]
-pub fn violations(name: &EventName, data: &[u8]) -> Vec<Violation> {
+pub fn violations(name: &EventName, data: &[u8]) -> Vec<Finding> {
     let validator = VALIDATORS.get(name.as_str());
     validator.map_or_else(Vec::new, |validator| violations_of(validator, data))
 }
 
-pub(crate) fn violations_of(validator: &Validator, data: &[u8]) -> Vec<Violation> {
+pub(crate) fn violations_of(validator: &Validator, data: &[u8]) -> Vec<Finding> {
     let value: Value = match serde_json::from_slice(data) {
         Ok(value) => value,
         Err(_) => {
-            return vec![Violation {
-                pointer: String::new(),
-                message: "is nested deeper than 127 levels, or has a number that is too large".to_owned(),
-            }];
+            let message = "is nested deeper than 127 levels, or has a number that is too large";
+            return vec![Finding::at("", message)];
         }
     };
     validator
         .iter_errors(&value)
         .take(MAX_VIOLATIONS)
-        .map(|error| Violation {
-            pointer: bounded(error.instance_path().to_string()),
-            message: shortened(&error.masked_with("this value").to_string()),
+        // None of the values is quoted.
+        .map(|error| {
+            let message = error.masked_with("this value").to_string();
+            Finding::at(&bounded(error.instance_path().to_string()), message)
         })
         .collect()
 }
@@ -67,12 +58,6 @@ fn bounded(mut pointer: String) -> String {
         pointer.truncate(end);
     }
     pointer
-}
-
-/// What is told of one place: it may quote what was sent, or a schema.
-pub(crate) fn shortened(message: &str) -> String {
-    const MAX_MESSAGE: usize = 300;
-    message.chars().take(MAX_MESSAGE).collect()
 }
 
 #[cfg(test)]

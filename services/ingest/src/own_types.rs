@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use angarium_catalogue::{Schema, Violation};
+use angarium_catalogue::{Finding, Schema};
 use angarium_directory::View;
 use angarium_model::{AccountId, EventName, KnownTypes, OwnType, Revision};
 
@@ -49,7 +49,7 @@ impl OwnTypes {
     }
 
     /// What in `data` is not as the schema of its type says; nothing of a type that is none of them or has no schema.
-    pub(crate) fn violations(&self, name: &EventName, data: &[u8]) -> Vec<Violation> {
+    pub(crate) fn violations(&self, name: &EventName, data: &[u8]) -> Vec<Finding> {
         let own = self.view.own_type(self.account, name);
         let schema = own.and_then(|own| self.schemas.ready(&own));
         let schema = schema.as_deref().and_then(Option::as_ref);

@@ -1,6 +1,6 @@
 //! Event types that the catalogue lacks: new ones and changes.
 
-use angarium_catalogue::{Mistake, Schema};
+use angarium_catalogue::{Finding, Schema};
 use angarium_model::{AccountId, Catalogue, EventName, OwnType, Revision};
 use angarium_proto::convert::event_type_from_wire;
 use angarium_proto::registry::v1::{self, EventClass};
@@ -91,7 +91,7 @@ fn checked(wire: v1::EventType, mut errors: Vec<FieldError>) -> Result<OwnType, 
     // One that is too long is told as such, and not looked at.
     if !wire.schema.is_empty() && wire.schema.len() <= angarium_catalogue::MAX_SCHEMA_BYTES {
         let mistakes = Schema::check(&wire.schema).err().unwrap_or_default();
-        let told = |mistake: &Mistake| FieldError::new(SCHEMA, mistake.to_string());
+        let told = |mistake: &Finding| FieldError::new(SCHEMA, mistake.to_string());
         inner.extend(mistakes.iter().map(told));
     }
     match event_type_from_wire(wire) {
@@ -124,7 +124,7 @@ pub(crate) fn check_example(own: &OwnType) -> Result<(), Refusal> {
             ));
         }
     };
-    let told = |violation: &angarium_catalogue::Violation| {
+    let told = |violation: &Finding| {
         let message = format!("data{}: {}", violation.pointer, violation.message);
         FieldError::new(format!("{EVENT_TYPE}.{EXAMPLE}"), message)
     };
