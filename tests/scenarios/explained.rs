@@ -9,8 +9,10 @@ use angarium_proto::registry::v1::{Authentication, NoAuthentication, UpdateWebho
 use angarium_testkit::poll::poll;
 use angarium_testkit::process;
 use angarium_testkit::receiver::Receiver;
-use angarium_testkit::stack::{Backends, Stack};
+use angarium_testkit::stack::Stack;
 use serde_json::{Value, json};
+
+use crate::setup::stack_that_answers;
 
 const LIMIT: Duration = Duration::from_secs(60);
 const ACCOUNT: u64 = 1;
@@ -24,20 +26,11 @@ struct World {
 
 impl World {
     async fn new() -> Self {
-        let [port] = angarium_local::free_ports().unwrap();
-        let at = format!("127.0.0.1:{port}");
-        let settings = [("ANGARIUM_FANOUT_GRPC_LISTEN", at.as_str())];
-        let stack = Stack::start_with(&Backends::shared().unwrap(), &settings)
-            .await
-            .unwrap();
+        let (stack, env) = stack_that_answers("FANOUT").await.unwrap();
         stack.create_account(ACCOUNT).await.unwrap();
-        let env = [
-            ("ANGARIUM_FANOUT_ENDPOINT", format!("http://{at}")),
-            ("ANGARIUM_OPERATOR_KEY", stack.key().expose().to_owned()),
-        ];
         Self {
             receiver: Receiver::start().await.unwrap(),
-            env: env.map(|(name, value)| (name.to_owned(), value)).into(),
+            env,
             stack,
         }
     }

@@ -12,10 +12,10 @@ use angarium_proto::registry::v1::{
 use angarium_testkit::poll::poll;
 use angarium_testkit::process;
 use angarium_testkit::receiver::{Answer, Received, Receiver};
-use angarium_testkit::stack::{Backends, Stack};
+use angarium_testkit::stack::Stack;
 use serde_json::Value;
 
-use crate::setup::numbered;
+use crate::setup::{numbered, stack_that_answers};
 
 const LIMIT: Duration = Duration::from_secs(60);
 const EVENT: &str = "CI_STATS";
@@ -30,19 +30,10 @@ struct World {
 
 impl World {
     async fn new() -> Self {
-        let [port] = angarium_local::free_ports().unwrap();
-        let at = format!("127.0.0.1:{port}");
-        let settings = [("ANGARIUM_DELIVERY_GRPC_LISTEN", at.as_str())];
-        let stack = Stack::start_with(&Backends::shared().unwrap(), &settings)
-            .await
-            .unwrap();
-        let env = [
-            ("ANGARIUM_DELIVERY_ENDPOINT", format!("http://{at}")),
-            ("ANGARIUM_OPERATOR_KEY", stack.key().expose().to_owned()),
-        ];
+        let (stack, env) = stack_that_answers("DELIVERY").await.unwrap();
         Self {
             receiver: Receiver::start().await.unwrap(),
-            env: env.map(|(name, value)| (name.to_owned(), value)).into(),
+            env,
             stack,
         }
     }

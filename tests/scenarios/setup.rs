@@ -1,11 +1,29 @@
 //! What the scenarios have in common: webhooks, and streams of numbered events.
 
+use std::collections::BTreeMap;
+
 use angarium_proto::registry::v1::authentication::Method;
 use angarium_proto::registry::v1::{Authentication, NoAuthentication, Signature, Timetable, Webhook};
 use angarium_signing::Secret;
 use angarium_testkit::receiver::Receiver;
-use angarium_testkit::stack::Stack;
+use angarium_testkit::stack::{Backends, Stack};
 use anyhow::{Context, Result};
+
+/// A stack of which a service answers commands over gRPC, `DELIVERY` or `FANOUT`, and the settings of commands that ask it.
+pub(crate) async fn stack_that_answers(service: &str) -> Result<(Stack, BTreeMap<String, String>)> {
+    let [port] = angarium_local::free_ports()?;
+    let at = format!("127.0.0.1:{port}");
+    let listen = format!("ANGARIUM_{service}_GRPC_LISTEN");
+    let stack = Stack::start_with(&Backends::shared()?, &[(listen.as_str(), at.as_str())]).await?;
+    let env = [
+        (format!("ANGARIUM_{service}_ENDPOINT"), format!("http://{at}")),
+        (
+            "ANGARIUM_OPERATOR_KEY".to_owned(),
+            stack.key().expose().to_owned(),
+        ),
+    ];
+    Ok((stack, env.into()))
+}
 
 /// A signed webhook for these types, whose hook checks what comes.
 pub(crate) async fn signed_webhook(
