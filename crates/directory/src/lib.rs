@@ -285,9 +285,7 @@ impl Shared {
 
 #[cfg(test)]
 mod tests {
-    use angarium_model::{
-        Authentication, EventName, Limits, Ordering, PayloadFormat, TargetUrl, TypePattern,
-    };
+    use angarium_model::{EventName, TargetUrl, TypePattern};
 
     use super::*;
 
@@ -299,29 +297,18 @@ mod tests {
 
     fn webhook(number: u8, types: &[&str], active: bool) -> Webhook {
         Webhook {
-            id: WebhookId::from_bytes([number; 16]),
-            account: account(),
-            name: "HR".into(),
-            description: String::new(),
-            target_url: TargetUrl::parse("https://example.com/").unwrap(),
-            authentication: Authentication::None,
-            headers: Vec::new(),
-            contacts: Vec::new(),
-            tags: std::collections::BTreeMap::new(),
             event_types: types
                 .iter()
                 .map(|text| TypePattern::parse(text).unwrap())
                 .collect(),
             active,
-            filter: None,
-            timetable: None,
-            ordering: Ordering::default(),
-            payload_format: PayloadFormat::default(),
-            limits: Limits::default(),
-            dead_letter: None,
-            disabled: None,
             revision: Revision::from_offset(i64::from(number)),
-            created_at_ms: 0,
+            ..Webhook::new(
+                WebhookId::from_bytes([number; 16]),
+                account(),
+                "HR",
+                TargetUrl::parse("https://example.com/").unwrap(),
+            )
         }
     }
 

@@ -237,10 +237,7 @@ mod tests {
     use std::collections::HashMap;
 
     use angarium_filter::Subject;
-    use angarium_model::{
-        Authentication, Event, EventId, FilterText, JsonObject, Limits, Ordering, PayloadFormat, TargetUrl,
-        Timestamp, TypePattern,
-    };
+    use angarium_model::{Event, EventId, FilterText, JsonObject, TargetUrl, Timestamp, TypePattern};
     use proptest::prelude::*;
 
     use super::*;
@@ -266,29 +263,17 @@ mod tests {
 
     fn webhook(number: u8, account: u64, patterns: &[usize], active: bool) -> Webhook {
         Webhook {
-            id: WebhookId::from_bytes([number; 16]),
-            account: AccountId::new(account).unwrap(),
-            name: "HR".into(),
-            description: String::new(),
-            target_url: TargetUrl::parse("https://example.com/").unwrap(),
-            authentication: Authentication::None,
-            headers: Vec::new(),
-            contacts: Vec::new(),
-            tags: std::collections::BTreeMap::new(),
             event_types: patterns
                 .iter()
                 .map(|at| TypePattern::parse(PATTERNS[*at]).unwrap())
                 .collect(),
             active,
-            filter: None,
-            timetable: None,
-            ordering: Ordering::default(),
-            payload_format: PayloadFormat::default(),
-            limits: Limits::default(),
-            dead_letter: None,
-            disabled: None,
-            revision: Revision::default(),
-            created_at_ms: 0,
+            ..Webhook::new(
+                WebhookId::from_bytes([number; 16]),
+                AccountId::new(account).unwrap(),
+                "HR",
+                TargetUrl::parse("https://example.com/").unwrap(),
+            )
         }
     }
 

@@ -135,6 +135,39 @@ pub struct Webhook {
 }
 
 impl Webhook {
+    /// One that takes all types, proves nothing, and has the default of every setting.
+    #[must_use]
+    pub fn new(id: WebhookId, account: AccountId, name: impl Into<String>, target_url: TargetUrl) -> Self {
+        Self {
+            id,
+            account,
+            name: name.into(),
+            description: String::new(),
+            target_url,
+            authentication: Authentication::None,
+            headers: Vec::new(),
+            contacts: Vec::new(),
+            tags: BTreeMap::new(),
+            event_types: vec![TypePattern::Any],
+            filter: None,
+            active: true,
+            timetable: None,
+            ordering: Ordering::default(),
+            payload_format: PayloadFormat::default(),
+            limits: Limits::default(),
+            dead_letter: None,
+            disabled: None,
+            revision: Revision::default(),
+            created_at_ms: 0,
+        }
+    }
+
+    /// Whether it wants events of this type, its filter left aside.
+    #[must_use]
+    pub fn takes(&self, name: &EventName) -> bool {
+        self.event_types.iter().any(|pattern| pattern.matches(name))
+    }
+
     /// Switches it on or off by hand (W4). Why it was disabled is forgotten once it is on again.
     pub fn switch(&mut self, active: bool) {
         self.active = active;

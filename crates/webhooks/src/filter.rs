@@ -1,8 +1,9 @@
 //! Filters of webhooks, as those write them who do not run them: what can be told of one before an event comes.
 
-use angarium_filter::{Failure, Filter, Problem, Subject};
+use angarium_filter::{Failure, Filter, Lookup, Problem, Subject};
 use angarium_model::{Catalogue, Event, EventName, EventType, KnownTypes, Webhook};
 use angarium_proto::FieldError;
+use angarium_proto::registry::v1::FilterLookup;
 
 use crate::sample::{example, own_example};
 
@@ -39,7 +40,7 @@ pub fn try_filter(webhook: &Webhook, types: &KnownTypes) -> Result<(), FieldErro
         FieldError::new(FILTER, first.unwrap_or_default())
     })?;
     let mut failures = Vec::new();
-    let own = types.own().filter(|own| takes(webhook, &own.name));
+    let own = types.own().filter(|own| webhook.takes(&own.name));
     for own in own {
         match own_example(own, webhook.account).ok().flatten() {
             None => return Ok(()),
@@ -80,17 +81,20 @@ pub fn try_filter(webhook: &Webhook, types: &KnownTypes) -> Result<(), FieldErro
     Err(FieldError::new(FILTER, message))
 }
 
+/// What an expression looks up of an event, as services tell it.
+#[must_use]
+pub fn lookups(filter: &Filter, subject: &Subject<'_>) -> Vec<FilterLookup> {
+    let wire = |Lookup { path, value }| FilterLookup { path, value };
+    filter.lookups(subject).into_iter().map(wire).collect()
+}
+
 fn on(filter: &Filter, event: &Event) -> Result<bool, Failure> {
     let info = event.info.as_ref().map_or("", |info| info.as_str());
     filter.matches(&Subject::new(event, info))
 }
 
-fn takes(webhook: &Webhook, name: &EventName) -> bool {
-    webhook.event_types.iter().any(|pattern| pattern.matches(name))
-}
-
 fn taken(webhook: &Webhook) -> impl Iterator<Item = EventType> + '_ {
     Catalogue
         .types()
-        .filter(|known| EventName::new(known.name).is_ok_and(|name| takes(webhook, &name)))
+        .filter(|known| EventName::new(known.name).is_ok_and(|name| webhook.takes(&name)))
 }

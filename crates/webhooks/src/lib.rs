@@ -16,7 +16,7 @@ use angarium_proto::registry::v1::{self, authentication::Method};
 use angarium_runtime::chain;
 use angarium_signing::{Secret, SecretError};
 
-pub use filter::{FILTER, parse_filter, try_filter};
+pub use filter::{FILTER, lookups, parse_filter, try_filter};
 pub use sample::{example, given_sample, known_sample, own_example};
 pub use secret_json::secret_json;
 
@@ -177,11 +177,17 @@ fn check_headers(wire: &v1::Webhook, errors: &mut Vec<FieldError>) {
     let Some(Method::Header(proof)) = method(wire) else {
         return;
     };
-    let same = |header: &v1::Header| header.name.eq_ignore_ascii_case(&proof.name);
-    if let Some(index) = wire.headers.iter().position(same) {
-        let message = "is the header of authentication already; take another name";
-        errors.push(FieldError::new(format!("headers[{index}].name"), message));
-    }
+    let names = wire.headers.iter().map(|header| header.name.as_str());
+    errors.extend(sent_twice(&proof.name, names));
+}
+
+/// The mistake that one of these headers is that of authentication too, for headers and authentication may change apart.
+#[must_use]
+pub fn sent_twice<'h>(proof: &str, headers: impl IntoIterator<Item = &'h str>) -> Option<FieldError> {
+    let mut headers = headers.into_iter();
+    let index = headers.position(|name| name.eq_ignore_ascii_case(proof))?;
+    let message = "is the header of authentication already; take another name";
+    Some(FieldError::new(format!("headers[{index}].name"), message))
 }
 
 fn with_hint(problem: &str, near: Option<String>) -> String {

@@ -12,8 +12,8 @@ use angarium_fanout::Config;
 use angarium_fanout::simulation::Source;
 use angarium_kafka::Record;
 use angarium_model::{
-    AcceptedAt, AccountId, Authentication, Catalogue, Event, EventName, EventType, FilterText, Limits,
-    Ordering, PayloadFormat, Position, Revision, TargetUrl, TypePattern, Webhook, WebhookId,
+    AcceptedAt, AccountId, Catalogue, Event, EventName, EventType, FilterText, Position, TargetUrl,
+    TypePattern, Webhook, WebhookId,
 };
 use angarium_proto::convert;
 use angarium_proto::event::v1::EventRecord;
@@ -60,32 +60,20 @@ fn patterns(taste: Taste, number: u64) -> Vec<TypePattern> {
 
 fn webhooks(taste: Taste, filtered: bool) -> impl Iterator<Item = Webhook> {
     (0..ACCOUNTS * WEBHOOKS_EACH).map(move |number| Webhook {
-        id: WebhookId::from_bytes(
-            u128::from(number)
-                .wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835)
-                .to_be_bytes(),
-        ),
-        account: account(number / WEBHOOKS_EACH),
-        name: "HR".into(),
-        description: String::new(),
-        target_url: TargetUrl::parse("https://example.com/").unwrap_or_else(|error| unreachable!("{error}")),
-        authentication: Authentication::None,
-        headers: Vec::new(),
-        contacts: Vec::new(),
-        tags: std::collections::BTreeMap::new(),
         event_types: patterns(taste, number),
         filter: FilterText::new(FILTER)
             .ok()
             .filter(|_| filtered && number % 10 == 0),
-        active: true,
-        timetable: None,
-        ordering: Ordering::default(),
-        payload_format: PayloadFormat::default(),
-        limits: Limits::default(),
-        dead_letter: None,
-        disabled: None,
-        revision: Revision::default(),
-        created_at_ms: 0,
+        ..Webhook::new(
+            WebhookId::from_bytes(
+                u128::from(number)
+                    .wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835)
+                    .to_be_bytes(),
+            ),
+            account(number / WEBHOOKS_EACH),
+            "HR",
+            TargetUrl::parse("https://example.com/").unwrap_or_else(|error| unreachable!("{error}")),
+        )
     })
 }
 

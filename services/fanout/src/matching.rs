@@ -175,10 +175,7 @@ pub(crate) mod tests {
     use std::collections::HashSet;
 
     use angarium_directory::Directory;
-    use angarium_model::{
-        Authentication, EventInfo, FilterText, JsonObject, Limits, Ordering, PayloadFormat, Revision,
-        TargetUrl, Timestamp, TypePattern, Webhook,
-    };
+    use angarium_model::{EventInfo, FilterText, JsonObject, Revision, TargetUrl, Timestamp, Webhook};
 
     use bytes::Bytes;
 
@@ -188,26 +185,14 @@ pub(crate) mod tests {
         let mut id = [0; 16];
         id[..2].copy_from_slice(&number.to_be_bytes());
         Webhook {
-            id: WebhookId::from_bytes(id),
-            account: AccountId::new(1234).unwrap(),
-            name: "HR".into(),
-            description: String::new(),
-            target_url: TargetUrl::parse("https://example.com/").unwrap(),
-            authentication: Authentication::None,
-            headers: Vec::new(),
-            contacts: Vec::new(),
-            tags: std::collections::BTreeMap::new(),
-            event_types: vec![TypePattern::Any],
             active,
-            filter: None,
-            timetable: None,
-            ordering: Ordering::default(),
-            payload_format: PayloadFormat::default(),
-            limits: Limits::default(),
-            dead_letter: None,
-            disabled: None,
             revision: Revision::from_offset(41),
-            created_at_ms: 0,
+            ..Webhook::new(
+                WebhookId::from_bytes(id),
+                AccountId::new(1234).unwrap(),
+                "HR",
+                TargetUrl::parse("https://example.com/").unwrap(),
+            )
         }
     }
 

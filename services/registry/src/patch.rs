@@ -171,19 +171,17 @@ fn check_headers(webhook: &Webhook) -> Result<(), Refusal> {
     let Authentication::Header { name, .. } = &webhook.authentication else {
         return Ok(());
     };
-    match webhook.headers.iter().position(|header| header.name == *name) {
-        Some(index) => Err(Refusal::field(
-            &format!("webhook.headers[{index}].name"),
-            "is the header of authentication already; take another name",
-        )),
-        None => Ok(()),
-    }
+    let headers = webhook.headers.iter().map(|header| header.name.as_str());
+    angarium_webhooks::sent_twice(name, headers).map_or(Ok(()), |mistake| Err(of_webhook(mistake)))
+}
+
+fn of_webhook(FieldError { field, message }: FieldError) -> Refusal {
+    Refusal::field(&format!("webhook.{field}"), message)
 }
 
 /// Whether a webhook's filter and its types go together.
 pub(crate) fn try_filter(webhook: &Webhook, types: &KnownTypes) -> Result<(), Refusal> {
-    angarium_webhooks::try_filter(webhook, types)
-        .map_err(|FieldError { field, message }| Refusal::field(&format!("webhook.{field}"), message))
+    angarium_webhooks::try_filter(webhook, types).map_err(of_webhook)
 }
 
 /// The ordering as it will be. How many calls there may be at once is kept as long as the webhook is unordered, and
@@ -199,8 +197,7 @@ fn ordering(
     };
     match new.unwrap_or(current) {
         Ordering::Ordered if new_in_flight.flatten().is_some() => {
-            let FieldError { field, message } = in_flight_of_an_ordered_webhook();
-            Err(Refusal::field(&format!("webhook.{field}"), message))
+            Err(of_webhook(in_flight_of_an_ordered_webhook()))
         }
         Ordering::Ordered => Ok(Ordering::Ordered),
         Ordering::Unordered { .. } => Ok(Ordering::Unordered {

@@ -6,11 +6,12 @@ use angarium_proto::explain::v1::explain_service_client::ExplainServiceClient;
 use angarium_proto::explain::v1::{ExplainRequest, ExplainResponse, Explanation, Outcome, Verdict};
 use angarium_runtime::grpc::{MAX_MESSAGE_BYTES, client};
 use anyhow::Context as _;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::call::{account, explain as told_why};
 use super::file;
 use super::registry::request;
+use super::webhook::lookups_json;
 use crate::cli::{Explain, Shape};
 use crate::output::{Row, list, print, time};
 use crate::settings::Settings;
@@ -89,7 +90,7 @@ fn row(explanation: &Explanation) -> Row {
         json: json!({
             "webhook": explanation.webhook_id,
             "name": explanation.webhook_name,
-            "now": { "outcome": word(now.outcome()), "reason": now.reason, "lookups": looked_up(&now) },
+            "now": { "outcome": word(now.outcome()), "reason": now.reason, "lookups": lookups_json(&now.lookups) },
             "then": word(explanation.then()),
             "changedSince": explanation.changed_since,
         }),
@@ -110,13 +111,6 @@ fn why(now: &Verdict) -> String {
     }
 }
 
-fn looked_up(now: &Verdict) -> Value {
-    let lookups = now.lookups.iter();
-    lookups
-        .map(|lookup| json!({ "path": lookup.path, "value": lookup.value }))
-        .collect()
-}
-
 const fn word(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Unspecified => "not known",
@@ -130,7 +124,9 @@ const fn word(outcome: Outcome) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use angarium_proto::explain::v1::{Lookup, Recorded};
+    use angarium_proto::explain::v1::Recorded;
+    use angarium_proto::registry::v1::FilterLookup;
+    use serde_json::Value;
 
     use super::*;
 
@@ -148,7 +144,7 @@ mod tests {
                 now: Some(Verdict {
                     outcome: Outcome::Filtered.into(),
                     reason: "its filter is not true of this event".into(),
-                    lookups: vec![Lookup {
+                    lookups: vec![FilterLookup {
                         path: "data.loType".into(),
                         value: None,
                     }],

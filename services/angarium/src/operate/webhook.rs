@@ -16,6 +16,7 @@ use angarium_proto::registry::v1::{
 use serde_json::{Value, json};
 
 pub(super) use self::authentication::read_line;
+pub(super) use self::filter::lookups_json;
 pub(super) use self::secret::{SecretFile, put_away};
 use super::call::present;
 use super::registry::{Registry, request};

@@ -2,8 +2,8 @@
 
 use angarium_kafka::{Headers, Record};
 use angarium_model::{
-    AcceptedAt, AccountId, Authentication, EventName, Limits, Ordering, PayloadFormat, Position, Revision,
-    TargetUrl, TimetableSpec, TypePattern, Webhook, WebhookId,
+    AcceptedAt, AccountId, EventName, Position, Revision, TargetUrl, TimetableSpec, TypePattern, Webhook,
+    WebhookId,
 };
 use angarium_proto::event::v1::EventRecord;
 use bytes::Bytes;
@@ -25,29 +25,19 @@ pub(super) fn account() -> AccountId {
 #[expect(clippy::expect_used, reason = "constants that are known to be right")]
 pub(crate) fn webhook(number: u8, active: bool, revision: i64) -> Webhook {
     Webhook {
-        id: WebhookId::from_bytes([number; 16]),
-        account: account(),
-        name: format!("hook {number}"),
-        description: String::new(),
-        target_url: TargetUrl::parse("http://127.0.0.1:1/").expect("a URL"),
-        authentication: Authentication::None,
-        headers: Vec::new(),
-        contacts: Vec::new(),
-        tags: std::collections::BTreeMap::new(),
         event_types: vec![TypePattern::Exact(EventName::new("CI_STATS").expect("a name"))],
         active,
-        filter: None,
         timetable: Some(TimetableSpec {
             cron: "*/30 * * * * *".into(),
             time_zone: String::new(),
         }),
-        ordering: Ordering::default(),
-        payload_format: PayloadFormat::default(),
-        limits: Limits::default(),
-        dead_letter: None,
-        disabled: None,
         revision: Revision::from_offset(revision),
-        created_at_ms: 0,
+        ..Webhook::new(
+            WebhookId::from_bytes([number; 16]),
+            account(),
+            format!("hook {number}"),
+            TargetUrl::parse("http://127.0.0.1:1/").expect("a URL"),
+        )
     }
 }
 

@@ -4,10 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use angarium_directory::Secrets;
-use angarium_model::{
-    Account, AccountId, Limits, Ordering, PayloadFormat, Revision, SecretText, TargetUrl, TypePattern,
-    WebhookId,
-};
+use angarium_model::{Account, AccountId, Revision, SecretText, TargetUrl, TypePattern, WebhookId};
 use angarium_policy::egress::Rules;
 use angarium_proto::delivery::v1::delivery_service_client::DeliveryServiceClient;
 use angarium_proto::delivery::v1::test_webhook_request::Target as Wanted;
@@ -125,31 +122,21 @@ fn id(number: u8) -> WebhookId {
 
 fn stored(url: &str, secret: Option<&str>) -> Webhook {
     Webhook {
-        id: id(1),
-        account: AccountId::new(ACCOUNT).unwrap(),
-        name: "HR".into(),
-        description: String::new(),
-        target_url: TargetUrl::parse(url).unwrap(),
         authentication: Authentication::Signature(Signing {
             secret: secret.map(|text| SecretText::new(text.into())),
             ..Signing::default()
         }),
-        headers: Vec::new(),
-        contacts: Vec::new(),
-        tags: std::collections::BTreeMap::new(),
         event_types: ["COURSE_*", "LEARNER_PROGRESS", "CI_STATS"]
             .map(|text| TypePattern::parse(text).unwrap())
             .to_vec(),
         active: false,
-        filter: None,
-        timetable: None,
-        ordering: Ordering::default(),
-        payload_format: PayloadFormat::default(),
-        limits: Limits::default(),
-        dead_letter: None,
-        disabled: None,
         revision: Revision::from_offset(1),
-        created_at_ms: 0,
+        ..Webhook::new(
+            id(1),
+            AccountId::new(ACCOUNT).unwrap(),
+            "HR",
+            TargetUrl::parse(url).unwrap(),
+        )
     }
 }
 

@@ -3,8 +3,10 @@
 use angarium_directory::{Matched, View};
 use angarium_filter::{Filter, Subject};
 use angarium_model::{Disabled, DisabledReason, Event, Webhook};
-use angarium_proto::explain::v1::{Explanation, Lookup, Outcome, Recorded, Verdict};
+use angarium_proto::explain::v1::{Explanation, Outcome, Recorded, Verdict};
 use angarium_proto::journal::v1 as journal;
+use angarium_proto::registry::v1::FilterLookup;
+use angarium_webhooks::lookups;
 
 /// The longest reason, in bytes.
 const MAX_REASON: usize = 512;
@@ -52,7 +54,7 @@ impl<'e> Now<'e> {
             outcome: outcome.into(),
             reason: bounded(reason),
             lookups: if is_asked {
-                lookups(webhook, subject)
+                looked_up(webhook, subject)
             } else {
                 Vec::new()
             },
@@ -142,17 +144,12 @@ fn inactive(webhook: &Webhook) -> String {
     }
 }
 
-fn lookups(webhook: &Webhook, subject: &Subject<'_>) -> Vec<Lookup> {
+fn looked_up(webhook: &Webhook, subject: &Subject<'_>) -> Vec<FilterLookup> {
     let filter = webhook
         .filter
         .as_ref()
         .and_then(|text| Filter::parse(text.as_str()).ok());
-    let found = filter.map(|filter| filter.lookups(subject)).unwrap_or_default();
-    let wire = |lookup: angarium_filter::Lookup| Lookup {
-        path: lookup.path,
-        value: lookup.value,
-    };
-    found.into_iter().map(wire).collect()
+    filter.map(|filter| lookups(&filter, subject)).unwrap_or_default()
 }
 
 /// A webhook may take 128 types.

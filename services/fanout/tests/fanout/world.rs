@@ -10,8 +10,8 @@ use angarium_kafka::{
     From, MockBroker, Outgoing, Producer, ProducerConfig, Record, Tail, TailEvent, partition_of,
 };
 use angarium_model::{
-    AccountId, Authentication, Event, EventId, EventName, JsonObject, Lane, Limits, Ordering, PayloadFormat,
-    Revision, TargetUrl, Timestamp, TypePattern, Webhook, WebhookId,
+    AccountId, Event, EventId, EventName, JsonObject, Lane, TargetUrl, Timestamp, TypePattern, Webhook,
+    WebhookId,
 };
 use angarium_proto::convert;
 use angarium_proto::delivery::v1::DeliveryRecord;
@@ -320,28 +320,16 @@ pub(crate) fn webhooks_in_one_partition(count: usize, account_id: u64) -> Vec<We
 
 fn with_id(id: WebhookId, account_id: u64, types: &[&str], active: bool) -> Webhook {
     Webhook {
-        id,
-        account: account(account_id),
-        name: "test".into(),
-        description: String::new(),
-        target_url: TargetUrl::parse("https://example.com/").unwrap(),
-        authentication: Authentication::None,
-        headers: Vec::new(),
-        contacts: Vec::new(),
-        tags: std::collections::BTreeMap::new(),
         event_types: types
             .iter()
             .map(|text| TypePattern::parse(text).unwrap())
             .collect(),
         active,
-        filter: None,
-        timetable: None,
-        ordering: Ordering::default(),
-        payload_format: PayloadFormat::default(),
-        limits: Limits::default(),
-        dead_letter: None,
-        disabled: None,
-        revision: Revision::default(),
-        created_at_ms: 0,
+        ..Webhook::new(
+            id,
+            account(account_id),
+            "test",
+            TargetUrl::parse("https://example.com/").unwrap(),
+        )
     }
 }

@@ -1,12 +1,12 @@
 //! Filters that are tried before they are stored.
 
-use angarium_filter::{Failure, Lookup, Subject};
+use angarium_filter::{Failure, Subject};
 use angarium_model::{AccountId, Event, FilterText, KnownTypes};
 use angarium_proto::registry::v1::test_filter_request::Sample;
 use angarium_proto::registry::v1::test_filter_response::Outcome;
-use angarium_proto::registry::v1::{FilterFailure, FilterLookup, TestFilterRequest, TestFilterResponse};
+use angarium_proto::registry::v1::{FilterFailure, TestFilterRequest, TestFilterResponse};
 use angarium_proto::{FieldError, InvalidWire};
-use angarium_webhooks::{FILTER, given_sample, known_sample, parse_filter};
+use angarium_webhooks::{FILTER, given_sample, known_sample, lookups, parse_filter};
 
 use crate::refusal::Refusal;
 
@@ -32,7 +32,7 @@ pub(crate) fn test_filter(request: TestFilterRequest) -> Result<TestFilterRespon
     };
     Ok(TestFilterResponse {
         outcome: Some(outcome),
-        lookups: filter.lookups(&subject).iter().map(lookup_to_wire).collect(),
+        lookups: lookups(&filter, &subject),
     })
 }
 
@@ -53,13 +53,6 @@ fn failure_to_wire(failure: &Failure) -> FilterFailure {
         message: problem.message.clone(),
         line: problem.place.map(|place| place.line),
         column: problem.place.map(|place| place.column),
-    }
-}
-
-fn lookup_to_wire(lookup: &Lookup) -> FilterLookup {
-    FilterLookup {
-        path: lookup.path.clone(),
-        value: lookup.value.clone(),
     }
 }
 

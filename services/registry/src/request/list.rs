@@ -51,9 +51,8 @@ impl Wanted {
 
     pub(crate) fn takes(&self, webhook: &Webhook) -> bool {
         let has = |text: &str| text.to_lowercase().contains(&self.text);
-        let takes = |name: &EventName| webhook.event_types.iter().any(|pattern| pattern.matches(name));
         self.active.is_none_or(|active| active == webhook.active)
-            && self.event_type.as_ref().is_none_or(takes)
+            && self.event_type.as_ref().is_none_or(|name| webhook.takes(name))
             && self
                 .tags
                 .iter()

@@ -4,7 +4,9 @@ use std::process::ExitCode;
 
 use angarium_proto::registry::v1::test_filter_request::Sample;
 use angarium_proto::registry::v1::test_filter_response::Outcome;
-use angarium_proto::registry::v1::{FilterFailure, TestFilterRequest, TestFilterResponse, Webhook};
+use angarium_proto::registry::v1::{
+    FilterFailure, FilterLookup, TestFilterRequest, TestFilterResponse, Webhook,
+};
 use serde_json::{Value, json};
 
 use super::super::call::present;
@@ -57,12 +59,14 @@ fn told(shape: Shape, answer: &TestFilterResponse) -> anyhow::Result<String> {
         cells.push(lookup.value.clone().unwrap_or_else(|| "not there".to_owned()));
     }
     let mut json = json;
-    let lookup = |path: &str, value: Option<&str>| json!({ "path": path, "value": value });
-    let lookups = answer.lookups.iter();
-    json["lookups"] = lookups
-        .map(|found| lookup(&found.path, found.value.as_deref()))
-        .collect();
+    json["lookups"] = lookups_json(&answer.lookups);
     Ok(one(shape, &headers, Row { cells, json }))
+}
+
+/// What a filter looks up of an event, for programs.
+pub(in crate::operate) fn lookups_json(lookups: &[FilterLookup]) -> Value {
+    let lookup = |found: &FilterLookup| json!({ "path": found.path, "value": found.value });
+    lookups.iter().map(lookup).collect()
 }
 
 fn why(failure: &FilterFailure) -> String {
@@ -97,8 +101,6 @@ pub(super) fn json(webhook: &Webhook) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use angarium_proto::registry::v1::FilterLookup;
-
     use super::*;
 
     #[test]
