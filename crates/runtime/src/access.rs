@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use subtle::ConstantTimeEq;
 
-pub use gate::{Denied, Gate, Keys};
+pub use gate::{Caller, Denied, Gate, Keys};
 pub use token::{Token, new_token};
 
 /// The fewest bytes of a key: shorter ones can be guessed.

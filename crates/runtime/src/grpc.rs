@@ -4,6 +4,7 @@
 //! which probes call. Servers close in bounded time: a stream that never ends by itself, such as a Watch, is
 //! cut when the drain is over.
 
+mod asked_again;
 mod client;
 mod guarded;
 mod server;

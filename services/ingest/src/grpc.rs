@@ -85,7 +85,7 @@ impl PublisherService for Publisher {
         let trace = trace(request.metadata());
         let share = request.extensions().get::<Share>().cloned();
         let (answers, answered) = mpsc::channel(stream::CHUNK);
-        let stream = stream::PublishStream::new(Arc::clone(&self.core), access.actor, trace, share, answers);
+        let stream = stream::PublishStream::new(Arc::clone(&self.core), access, trace, share, answers);
         self.tasks.spawn(
             "publish stream",
             stream.run(request.into_inner(), self.tasks.shutdown().clone()),

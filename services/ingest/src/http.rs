@@ -24,6 +24,7 @@ pub(crate) mod server;
 use std::sync::Arc;
 
 use angarium_model::{Access, AccountId, Scope};
+use angarium_runtime::access::{Caller, Denied};
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::middleware::{self, Next};
@@ -53,12 +54,12 @@ pub(crate) fn router(core: Arc<Core>) -> Router {
 
 async fn publish(
     State(core): State<Arc<Core>>,
-    Extension(access): Extension<Access>,
+    Extension(caller): Extension<Caller>,
     account: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Response {
     let text = account.map(|Path(text)| text).unwrap_or_default();
-    match accept(&core, &text, access, request).await {
+    match accept(&core, &text, &caller, request).await {
         Ok(answer) => answer,
         Err(refusal) => {
             core.acceptor.metrics.refused(refusal.reason());
@@ -67,7 +68,8 @@ async fn publish(
     }
 }
 
-async fn accept(core: &Core, account: &str, access: Access, request: Request) -> Result<Response, Refusal> {
+async fn accept(core: &Core, account: &str, caller: &Caller, request: Request) -> Result<Response, Refusal> {
+    let access = caller.access();
     let account: AccountId = account
         .parse()
         .map_err(|error: angarium_model::InvalidId| Refusal::NotFound(error.to_string()))?;
@@ -85,6 +87,8 @@ async fn accept(core: &Core, account: &str, access: Access, request: Request) ->
     let trace = trace.and_then(TraceParent::parse);
     let limit = core.config.limits.request_bytes;
     let body = body::read(request, limit, core.config.traffic.read_timeout).await?;
+    // The body may have taken its time: a key that was revoked meanwhile publishes no more.
+    allowed(caller.again().await)?;
     let rules = core.rules(account);
     let submission = crate::parse::parse(&body, format, account, &rules).map_err(Refusal::Problems)?;
     let accepted = core
@@ -107,6 +111,15 @@ async fn accept(core: &Core, account: &str, access: Access, request: Request) ->
     }
 }
 
+/// Whether a caller may publish.
+fn allowed(access: Result<Access, Denied>) -> Result<(), Refusal> {
+    match access {
+        Ok(access) if access.scopes.contains(Scope::Publish) => Ok(()),
+        Ok(access) => Err(Refusal::NotAllowed(access)),
+        Err(denied) => Err(Refusal::NotLetIn(denied)),
+    }
+}
+
 /// Lets only requests pass with a key that allows to publish, and only so many at once.
 async fn guard(State(core): State<Arc<Core>>, mut request: Request, next: Next) -> Response {
     let refuse = |refusal: Refusal| {
@@ -116,12 +129,14 @@ async fn guard(State(core): State<Arc<Core>>, mut request: Request, next: Next) 
     let authorization = request.headers().get(header::AUTHORIZATION);
     // What is no text is no key, but it was sent.
     let authorization = authorization.map(|value| value.to_str().unwrap_or_default());
-    let access = match core.gate.admit(authorization).await {
-        Ok(access) if access.scopes.contains(Scope::Publish) => access,
-        Ok(access) => return refuse(Refusal::NotAllowed(access)),
+    let caller = match core.gate.admit(authorization).await {
+        Ok(caller) => caller,
         Err(denied) => return refuse(Refusal::NotLetIn(denied)),
     };
-    request.extensions_mut().insert(access);
+    if let Err(refusal) = allowed(Ok(caller.access())) {
+        return refuse(refusal);
+    }
+    request.extensions_mut().insert(caller);
     let Some(_share) = core.budget.take() else {
         return refuse(Refusal::TooManyRequests);
     };

@@ -4,7 +4,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 
-use angarium_model::{Access, Actor, ApiKey, KeyId};
+use angarium_model::{Access, ApiKey, KeyId, SecretHash};
 use futures::future::BoxFuture;
 use tokio::time::timeout;
 
@@ -33,6 +33,23 @@ pub struct Gate {
     operator: OperatorKey,
     keys: Arc<dyn Keys>,
     clock: Clock,
+}
+
+/// A caller that was let in, who can be asked about again. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    gate: Gate,
+    access: Access,
+    by: Credential,
+}
+
+/// What a caller came in by.
+#[derive(Clone, Copy, Debug)]
+enum Credential {
+    /// The operator's key: it changes with a start of the process alone.
+    Operator,
+    /// A key, and what the secret is known by that was presented.
+    Key(KeyId, SecretHash),
 }
 
 /// Why a caller is not let in.
@@ -67,39 +84,47 @@ impl Gate {
         }
     }
 
-    /// What the caller with this `authorization` header is let in with. Waits up to a second for what is known of API
-    /// keys to be in force.
+    /// Lets the caller with this `authorization` header in. Waits up to a second for what is known of API keys to be in
+    /// force.
     ///
     /// # Errors
     /// Why the caller is not let in.
-    pub async fn admit(&self, authorization: Option<&str>) -> Result<Access, Denied> {
+    pub async fn admit(&self, authorization: Option<&str>) -> Result<Caller, Denied> {
         let presented = authorization.ok_or(Denied::Missing)?;
         let presented = bearer(presented).ok_or(Denied::Wrong)?;
         if self.operator.is(presented) {
-            return Ok(Access::OPERATOR);
+            return Ok(Caller {
+                gate: self.clone(),
+                access: Access::OPERATOR,
+                by: Credential::Operator,
+            });
         }
         let token = Token::parse(presented).ok_or(Denied::Wrong)?;
-        let key = self.key(token.id()).await?;
+        let (access, hash) = self.open(token.id(), |hash| token.is_known_by(hash)).await?;
+        Ok(Caller {
+            gate: self.clone(),
+            access,
+            by: Credential::Key(token.id(), hash),
+        })
+    }
+
+    /// What a key opens to whoever has its secret, and what that is known by.
+    async fn open(
+        &self,
+        id: KeyId,
+        has: impl Fn(&SecretHash) -> bool + Send,
+    ) -> Result<(Access, SecretHash), Denied> {
+        let key = self.key(id).await?;
         let now_ms = self.clock.now_ms();
         let previous = key.previous.filter(|previous| now_ms < previous.until_ms);
         let mut good = [Some(key.hash), previous.map(|previous| previous.hash)]
             .into_iter()
             .flatten();
-        if !good.any(|hash| token.is_known_by(&hash)) {
-            return Err(Denied::Wrong);
+        let hash = good.find(has).ok_or(Denied::Wrong)?;
+        if key.is_expired(now_ms) {
+            return Err(Denied::Expired);
         }
-        self.unless_expired(&key)
-    }
-
-    /// What a caller that was let in before may do now: for calls that last.
-    ///
-    /// # Errors
-    /// Why the caller would not be let in any more.
-    pub async fn admit_again(&self, actor: Actor) -> Result<Access, Denied> {
-        match actor {
-            Actor::Operator => Ok(Access::OPERATOR),
-            Actor::Key(id) => self.unless_expired(&*self.key(id).await?),
-        }
+        Ok((key.access(), hash))
     }
 
     async fn key(&self, id: KeyId) -> Result<Arc<ApiKey>, Denied> {
@@ -109,13 +134,33 @@ impl Gate {
         }
         self.keys.key(id).ok_or(Denied::Wrong)
     }
+}
 
-    fn unless_expired(&self, key: &ApiKey) -> Result<Access, Denied> {
-        if key.is_expired(self.clock.now_ms()) {
-            Err(Denied::Expired)
-        } else {
-            Ok(key.access())
+impl Caller {
+    /// What the caller was let in with.
+    #[must_use]
+    pub const fn access(&self) -> Access {
+        self.access
+    }
+
+    /// What the caller may do now: a call takes its time, and meanwhile a key may be revoked, expire, allow something
+    /// else, or get another secret.
+    ///
+    /// # Errors
+    /// Why the caller would not be let in any more.
+    pub async fn again(&self) -> Result<Access, Denied> {
+        match self.by {
+            Credential::Operator => Ok(self.access),
+            Credential::Key(id, came_by) => {
+                let (access, _) = self.gate.open(id, |hash| *hash == came_by).await?;
+                Ok(access)
+            }
         }
+    }
+
+    /// Whether what the caller may do can change while a call lasts.
+    pub(crate) const fn may_change(&self) -> bool {
+        matches!(self.by, Credential::Key(..))
     }
 }
 
@@ -123,7 +168,8 @@ impl Gate {
 pub(crate) mod tests {
     use std::sync::atomic::{AtomicBool, Ordering};
 
-    use angarium_model::{AccountId, Grant, Previous, Revision, Role};
+    use angarium_model::{AccountId, Grant, Previous, Revision, Role, Scope, Scopes};
+    use std::sync::Mutex;
 
     use futures::future::{FutureExt as _, ready};
 
@@ -150,13 +196,24 @@ pub(crate) mod tests {
         }
     }
 
-    /// Knows one key, in force or not.
+    /// Knows at most one key, in force or not.
     #[derive(Debug)]
-    struct One(ApiKey, AtomicBool);
+    pub(crate) struct One(Mutex<Option<ApiKey>>, AtomicBool);
+
+    impl One {
+        pub(crate) const fn new(key: ApiKey) -> Self {
+            Self(Mutex::new(Some(key)), AtomicBool::new(true))
+        }
+
+        pub(crate) fn becomes(&self, key: Option<ApiKey>) {
+            *self.0.lock().unwrap() = key;
+        }
+    }
 
     impl Keys for One {
         fn key(&self, id: KeyId) -> Option<Arc<ApiKey>> {
-            (self.0.id == id).then(|| Arc::new(self.0.clone()))
+            let known = self.0.lock().unwrap().clone();
+            known.filter(|known| known.id == id).map(Arc::new)
         }
 
         fn is_in_force(&self) -> bool {
@@ -168,7 +225,7 @@ pub(crate) mod tests {
         }
     }
 
-    fn key() -> (ApiKey, String) {
+    pub(crate) fn key() -> (ApiKey, String) {
         let id = KeyId::from_bytes([7; 16]);
         let (token, hash) = new_token(id);
         let key = ApiKey {
@@ -185,24 +242,28 @@ pub(crate) mod tests {
         (key, format!("Bearer {}", token.expose()))
     }
 
-    fn gate(key: ApiKey) -> Gate {
+    pub(crate) fn gate(known: &Arc<One>) -> Gate {
         let (clock, _) = Clock::manual(NOW_MS);
-        Gate::new(
-            OperatorKey::generate(),
-            Arc::new(One(key, AtomicBool::new(true))),
-            clock,
-        )
+        Gate::new(OperatorKey::generate(), Arc::<One>::clone(known), clock)
+    }
+
+    /// What a caller is let in with who comes by this header to who knows this key.
+    async fn admitted(key: ApiKey, header: &str) -> Result<Access, Denied> {
+        let caller = gate(&Arc::new(One::new(key))).admit(Some(header)).await?;
+        assert_eq!(caller.again().await, Ok(caller.access()));
+        Ok(caller.access())
     }
 
     #[tokio::test]
     async fn the_bearer_of_a_key_is_let_in_with_what_it_allows() {
         let (key, header) = key();
-        let gate = gate(key.clone());
-        assert_eq!(gate.admit(Some(&header)).await, Ok(key.access()));
-        assert_eq!(gate.admit_again(Actor::Key(key.id)).await, Ok(key.access()));
+        let gate = gate(&Arc::new(One::new(key.clone())));
+        assert_eq!(gate.admit(Some(&header)).await.unwrap().access(), key.access());
         let operator = format!("bearer {}", gate.operator.expose());
-        assert_eq!(gate.admit(Some(&operator)).await, Ok(Access::OPERATOR));
-        assert_eq!(gate.admit(None).await, Err(Denied::Missing));
+        let operator = gate.admit(Some(&operator)).await.unwrap();
+        assert_eq!(operator.access(), Access::OPERATOR);
+        assert_eq!(operator.again().await, Ok(Access::OPERATOR));
+        assert_eq!(gate.admit(None).await.unwrap_err(), Denied::Missing);
         let stranger = new_token(KeyId::from_bytes([8; 16])).0.expose();
         for wrong in [
             "",
@@ -211,7 +272,11 @@ pub(crate) mod tests {
             &header[..header.len() - 1],
             &format!("Bearer {stranger}"),
         ] {
-            assert_eq!(gate.admit(Some(wrong)).await, Err(Denied::Wrong), "{wrong}");
+            assert_eq!(
+                gate.admit(Some(wrong)).await.unwrap_err(),
+                Denied::Wrong,
+                "{wrong}"
+            );
         }
     }
 
@@ -223,34 +288,66 @@ pub(crate) mod tests {
                 expires_at_ms: Some(expires_at_ms),
                 ..first.clone()
             };
-            let gate = gate(key.clone());
-            assert_eq!(gate.admit(Some(&header)).await, expected);
-            assert_eq!(gate.admit_again(Actor::Key(key.id)).await, expected);
+            assert_eq!(admitted(key, &header).await, expected);
         }
         for (until_ms, expected) in [(NOW_MS, Err(Denied::Wrong)), (NOW_MS + 1, Ok(first.access()))] {
-            let (_, hash) = new_token(first.id);
-            let previous = Some(Previous {
-                hash: first.hash,
-                until_ms,
-            });
-            let replaced = ApiKey {
-                hash,
-                previous,
-                ..first.clone()
-            };
-            assert_eq!(gate(replaced).admit(Some(&header)).await, expected);
+            assert_eq!(admitted(replaced(&first, until_ms), &header).await, expected);
+        }
+    }
+
+    /// With another secret, the one before being good until then.
+    fn replaced(key: &ApiKey, until_ms: i64) -> ApiKey {
+        let (_, hash) = new_token(key.id);
+        let previous = Some(Previous {
+            hash: key.hash,
+            until_ms,
+        });
+        ApiKey {
+            hash,
+            previous,
+            ..key.clone()
+        }
+    }
+
+    #[tokio::test]
+    async fn who_was_let_in_is_asked_about_again_by_what_the_key_is_then() {
+        let (first, header) = key();
+        let known = Arc::new(One::new(first.clone()));
+        let caller = gate(&known).admit(Some(&header)).await.unwrap();
+        let publisher = ApiKey {
+            grant: Grant::Scopes(Scopes::of(&[Scope::Publish])),
+            ..first.clone()
+        };
+        let expired = ApiKey {
+            expires_at_ms: Some(NOW_MS),
+            ..first.clone()
+        };
+        for (becomes, expected) in [
+            (Some(publisher.clone()), Ok(publisher.access())),
+            (Some(replaced(&first, NOW_MS + 1)), Ok(first.access())),
+            // The secret that was presented is good no more, though the key is.
+            (Some(replaced(&first, NOW_MS)), Err(Denied::Wrong)),
+            (Some(expired), Err(Denied::Expired)),
+            (None, Err(Denied::Wrong)),
+        ] {
+            known.becomes(becomes);
+            assert_eq!(caller.again().await, expected);
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn nobody_is_let_in_by_keys_that_may_have_been_revoked() {
         let (key, header) = key();
-        let (clock, _) = Clock::manual(NOW_MS);
-        let stale = Arc::new(One(key.clone(), AtomicBool::new(false)));
-        let gate = Gate::new(OperatorKey::generate(), stale, clock);
-        assert_eq!(gate.admit(Some(&header)).await, Err(Denied::NotNow));
-        assert_eq!(gate.admit_again(Actor::Key(key.id)).await, Err(Denied::NotNow));
+        let known = Arc::new(One::new(key));
+        let gate = gate(&known);
+        let caller = gate.admit(Some(&header)).await.unwrap();
+        known.1.store(false, Ordering::Relaxed);
+        assert_eq!(gate.admit(Some(&header)).await.unwrap_err(), Denied::NotNow);
+        assert_eq!(caller.again().await, Err(Denied::NotNow));
         let operator = format!("Bearer {}", gate.operator.expose());
-        assert_eq!(gate.admit(Some(&operator)).await, Ok(Access::OPERATOR));
+        assert_eq!(
+            gate.admit(Some(&operator)).await.unwrap().access(),
+            Access::OPERATOR
+        );
     }
 }

@@ -14,6 +14,7 @@ use tonic::server::NamedService;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
+use super::asked_again::AskedAgain;
 use crate::access::{Denied, Gate};
 
 /// Whose error reasons these are, as `google.rpc.ErrorInfo` wants it.
@@ -63,18 +64,23 @@ pub fn denied(why: Denied) -> Status {
     Status::with_error_details(code, told, details)
 }
 
-/// Whether a method may be called with this.
-fn allow(access: Access, path: &str, scopes: &[(&str, Scope)]) -> Result<(), Status> {
+/// What a method needs; nothing of whoever has a key, where tools ask what is served.
+fn needed(path: &str, scopes: &[(&str, Scope)]) -> Result<Option<Scope>, Status> {
     if path.starts_with(REFLECTION) {
-        return Ok(());
+        return Ok(None);
     }
     let at = scopes.binary_search_by_key(&path, |(path, _)| path);
-    let Some((_, scope)) = at.ok().and_then(|at| scopes.get(at)) else {
-        return Err(Status::unimplemented("there is no such method"));
-    };
-    if access.scopes.contains(*scope) {
-        return Ok(());
+    match at.ok().and_then(|at| scopes.get(at)) {
+        Some((_, scope)) => Ok(Some(*scope)),
+        None => Err(Status::unimplemented("there is no such method")),
     }
+}
+
+/// Whether a caller may do what needs this.
+pub(super) fn allow(access: Access, needed: Option<Scope>) -> Result<(), Status> {
+    let Some(scope) = needed.filter(|scope| !access.scopes.contains(*scope)) else {
+        return Ok(());
+    };
     let message = format!(
         "{} does not allow {scope}, which this call needs, but {}: use a key that does",
         access.actor, access.scopes
@@ -117,13 +123,19 @@ where
             // What is no text is no key, but it was sent.
             let authorization = authorization.map(|value| value.to_str().unwrap_or_default());
             let admitted = gate.admit(authorization).await.map_err(denied);
-            let allowed = admitted.and_then(|access| {
-                allow(access, request.uri().path(), scopes)?;
-                Ok(access)
+            let allowed = admitted.and_then(|caller| {
+                let scope = needed(request.uri().path(), scopes)?;
+                allow(caller.access(), scope)?;
+                Ok((caller, scope))
             });
             match allowed {
-                Ok(access) => {
-                    request.extensions_mut().insert(access);
+                Ok((caller, scope)) => {
+                    request.extensions_mut().insert(caller.access());
+                    let request = if caller.may_change() {
+                        request.map(|body| Body::new(AskedAgain::new(body, caller, scope)))
+                    } else {
+                        request
+                    };
                     inner.call(request).await.map(|response| response.map(Body::new))
                 }
                 Err(status) => Ok(status.into_http()),
@@ -148,9 +160,10 @@ mod tests {
             account: None,
             scopes: Role::Viewer.scopes(),
         };
-        assert!(allow(viewer, "/a.B/Get", &SCOPES).is_ok());
-        assert!(allow(viewer, "/grpc.reflection.v1.ServerReflection/X", &SCOPES).is_ok());
-        let refused = allow(viewer, "/a.B/Put", &SCOPES).unwrap_err();
+        let allow = |path| allow(viewer, needed(path, &SCOPES)?);
+        assert!(allow("/a.B/Get").is_ok());
+        assert!(allow("/grpc.reflection.v1.ServerReflection/X").is_ok());
+        let refused = allow("/a.B/Put").unwrap_err();
         assert_eq!(refused.code(), Code::PermissionDenied);
         assert!(
             refused.message().contains("does not allow webhooks:write"),
@@ -161,9 +174,7 @@ mod tests {
             (info.reason.as_str(), info.metadata["scope"].as_str()),
             ("SCOPE_MISSING", "webhooks:write")
         );
-        for access in [viewer, Access::OPERATOR] {
-            let unknown = allow(access, "/a.B/Forgotten", &SCOPES).unwrap_err();
-            assert_eq!(unknown.code(), Code::Unimplemented);
-        }
+        let unknown = needed("/a.B/Forgotten", &SCOPES).unwrap_err();
+        assert_eq!(unknown.code(), Code::Unimplemented);
     }
 }

@@ -9,11 +9,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use angarium_model::{Access, AccountId, Actor, Scope};
+use angarium_model::{Access, AccountId};
 use angarium_proto::event::v1;
 use angarium_proto::event::v1::publish_stream_response::Outcome;
 use angarium_proto::event::v1::refused::Reason as WireReason;
-use angarium_runtime::{Shutdown, grpc};
+use angarium_runtime::Shutdown;
 use futures::future::{BoxFuture, join_all};
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use tokio::sync::mpsc;
@@ -42,7 +42,8 @@ type Answer = v1::PublishStreamResponse;
 #[derive(Debug)]
 pub(super) struct PublishStream {
     core: Arc<Core>,
-    actor: Actor,
+    /// What the caller was let in with. The gate ends the requests once the key does.
+    access: Access,
     trace: Option<TraceParent>,
     /// Goes before `answers`: a caller who sees the end can rely on it.
     _open: Option<Share>,
@@ -55,14 +56,14 @@ struct Gone;
 impl PublishStream {
     pub(super) const fn new(
         core: Arc<Core>,
-        actor: Actor,
+        access: Access,
         trace: Option<TraceParent>,
         open: Option<Share>,
         answers: mpsc::Sender<Result<Answer, Status>>,
     ) -> Self {
         Self {
             core,
-            actor,
+            access,
             trace,
             _open: open,
             answers,
@@ -100,22 +101,14 @@ impl PublishStream {
                             Err(status) => last_word = Some(status),
                         }
                     }
-                    // The stream may outlive what it was opened with: a key that is revoked publishes no more.
-                    let access = match self.still_allowed().await {
-                        Ok(access) => access,
-                        Err(status) => {
-                            (reading, last_word) = (false, Some(status));
-                            continue;
-                        }
-                    };
                     reading = !requests.is_empty() && last_word.is_none();
                     if share.is_none() && !requests.is_empty() {
                         share = self.core.budget.wait(self.core.config.produce_timeout).await;
                     }
                     let (refused, groups) = if share.is_some() {
                         let accounts = requests.iter().map(|request| request.account_id);
-                        self.core.look_for(accounts, access).await;
-                        self.checked(requests, access)
+                        self.core.look_for(accounts, self.access).await;
+                        self.checked(requests)
                     } else {
                         (self.overloaded(requests), Vec::new())
                     };
@@ -139,21 +132,6 @@ impl PublishStream {
         }
     }
 
-    /// What the caller may do now.
-    async fn still_allowed(&self) -> Result<Access, Status> {
-        let access = self
-            .core
-            .gate
-            .admit_again(self.actor)
-            .await
-            .map_err(grpc::denied)?;
-        if access.scopes.contains(Scope::Publish) {
-            Ok(access)
-        } else {
-            Err(Status::permission_denied(refusal::not_allowed(access)))
-        }
-    }
-
     /// What is answered when no share could be had.
     fn overloaded(&self, requests: Vec<v1::PublishStreamRequest>) -> Vec<Answer> {
         let refused = |request: v1::PublishStreamRequest| {
@@ -168,7 +146,7 @@ impl PublishStream {
     }
 
     /// Sorts requests by account, in their order; the answers to those that are wrong are there at once.
-    fn checked(&self, requests: Vec<v1::PublishStreamRequest>, access: Access) -> (Vec<Answer>, Vec<Group>) {
+    fn checked(&self, requests: Vec<v1::PublishStreamRequest>) -> (Vec<Answer>, Vec<Group>) {
         let mut refused = Vec::new();
         let mut groups: BTreeMap<AccountId, Group> = BTreeMap::new();
         // Looked up once for each account, not for each event.
@@ -179,7 +157,7 @@ impl PublishStream {
             event,
         } in requests
         {
-            let draft = match known_account(&self.core, account_id, access) {
+            let draft = match known_account(&self.core, account_id, self.access) {
                 Ok(account) => check::one(
                     event,
                     rules.entry(account).or_insert_with(|| self.core.rules(account)),

@@ -5,6 +5,8 @@ use angarium_proto::event::v1;
 use angarium_runtime::access::new_token;
 use http::{StatusCode, header};
 use http_body_util::Full;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use tonic::Code;
 use tonic_types::StatusExt as _;
 
@@ -82,27 +84,50 @@ async fn nobody_is_let_in_by_a_key_while_it_may_have_been_revoked() {
 }
 
 #[tokio::test]
-async fn a_stream_ends_when_its_key_is_revoked_and_takes_nothing_more() {
+async fn a_body_that_comes_behind_the_revocation_of_its_key_is_refused() {
+    let ingest = Ingest::start().await;
+    let (revoked, token) = key(&ingest, Some(ACCOUNT), Scope::Publish);
+    let body = event("late");
+    let head = format!(
+        "POST /v1/accounts/{ACCOUNT}/events HTTP/1.1\r\nhost: ingest\r\nconnection: close\r\nexpect: 100-continue\r\n\
+         authorization: Bearer {token}\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    let mut stream = TcpStream::connect(ingest.handle.http()).await.unwrap();
+    stream.write_all(head.as_bytes()).await.unwrap();
+    // Said once the body is wanted: the headers were let in.
+    let mut go_on = [0; "HTTP/1.1 100 Continue\r\n\r\n".len()];
+    stream.read_exact(&mut go_on).await.unwrap();
+    ingest.directory.drop_key(revoked.id, Revision::from_offset(3));
+    stream.write_all(body.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 401 "), "{answer}");
+    assert_eq!(ingest.ids(ACCOUNT).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_silent_stream_ends_when_its_key_is_revoked() {
     let ingest = Ingest::start().await;
     let (revoked, token) = key(&ingest, Some(ACCOUNT), Scope::Publish);
     let (requests, sent) = tokio::sync::mpsc::channel(1);
-    let numbered = |sequence: u64| v1::PublishStreamRequest {
-        sequence,
+    let request = v1::PublishStreamRequest {
+        sequence: 1,
         account_id: ACCOUNT,
         event: Some(v1::Event {
-            event_id: sequence.to_string(),
+            event_id: "1".into(),
             event_name: "CI_STATS".into(),
             data: "{}".into(),
             ..v1::Event::default()
         }),
     };
-    requests.send(numbered(1)).await.unwrap();
+    requests.send(request).await.unwrap();
     let stream = tokio_stream::wrappers::ReceiverStream::new(sent);
     let mut publisher = ingest.grpc(&token);
     let mut answers = publisher.publish_stream(stream).await.unwrap().into_inner();
     assert_eq!(answers.message().await.unwrap().unwrap().sequence, 1);
+    // Without a word of the caller.
     ingest.directory.drop_key(revoked.id, Revision::from_offset(3));
-    requests.send(numbered(2)).await.unwrap();
     let ended = answers.message().await.unwrap_err();
     assert_eq!(ended.code(), Code::Unauthenticated, "{ended}");
     assert_eq!(ended.get_details_error_info().unwrap().reason, "KEY_INVALID");
