@@ -130,11 +130,8 @@ impl WebhookPatch {
     /// # Errors
     /// When what changes does not go with what stays.
     pub(crate) fn apply(self, mut webhook: Webhook, types: &KnownTypes) -> Result<(Webhook, bool), Refusal> {
-        let origin = |url: &TargetUrl| url.url().origin();
-        let leads_elsewhere = self
-            .target_url
-            .as_ref()
-            .is_some_and(|url| origin(url) != origin(&webhook.target_url));
+        let new_url = self.target_url.as_ref();
+        let leads_elsewhere = new_url.is_some_and(|url| *url != webhook.target_url);
         webhook.name = self.name.unwrap_or(webhook.name);
         webhook.description = self.description.unwrap_or(webhook.description);
         webhook.target_url = self.target_url.unwrap_or(webhook.target_url);

@@ -39,7 +39,7 @@ impl NewSecret {
 /// The authentication as it will be, and whether it has a new secret that signs.
 ///
 /// # Errors
-/// When calls shall carry what nobody has given, or would carry it to a host that it was not given for.
+/// When calls shall carry what nobody has given, or would carry it to an address that it was not given for.
 pub(super) fn applied(
     new: Option<NewAuthentication>,
     current: Authentication,
@@ -101,12 +101,13 @@ fn carried(
     Ok(given)
 }
 
-/// What calls carry is given for a host: whoever may change the URL alone does not get it sent elsewhere.
+/// What calls carry is given for an address: whoever may change the URL alone does not get it sent elsewhere, to another
+/// tenant of the same host neither.
 fn kept_for(kept: Authentication, leads_elsewhere: bool) -> Result<Authentication, Refusal> {
     if leads_elsewhere && kept.credential().is_some() {
         return Err(wrong(
             &kept,
-            "must be given along: target_url would lead to another host, which it was not given for",
+            "must be given along: target_url changes, and it was given for the address before",
         ));
     }
     Ok(kept)
@@ -165,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn w2_what_calls_carry_goes_to_no_host_that_it_was_not_given_for() {
+    fn w2_what_calls_carry_goes_to_no_address_that_it_was_not_given_for() {
         for current in [basic("a", Some("p")), header("x", Some("v"))] {
             assert!(applied(None, current.clone(), true).is_err());
             assert!(applied(None, current.clone(), false).is_ok());
