@@ -34,6 +34,7 @@ mod page;
 mod patch;
 mod peers;
 mod plan;
+mod queue;
 mod reader;
 mod record;
 mod refusal;

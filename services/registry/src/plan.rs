@@ -1,14 +1,15 @@
 //! What a write comes to, decided from the state alone.
 
 mod api_key;
+mod caller;
 mod event_type;
 mod secret;
 
 use std::sync::Arc;
 
 use angarium_model::{
-    Access, Account, AccountId, Actor, ApiKey, Authentication, Disabled, KeyId, MaxWebhooks, OwnType,
-    Revision, Webhook, WebhookId,
+    Access, Account, AccountId, ApiKey, Authentication, Disabled, KeyId, MaxWebhooks, OwnType, Revision,
+    Webhook, WebhookId,
 };
 use angarium_runtime::access::Token;
 
@@ -17,6 +18,7 @@ use crate::patch::{AccountPatch, WebhookPatch};
 use crate::record::{Entity, Key};
 use crate::refusal::Refusal;
 use crate::state::State;
+use caller::Caller;
 
 pub(crate) use api_key::{ApiKeyWrite, MAX_KEYS};
 pub(crate) use event_type::{EventTypeWrite, MAX_TYPES};
@@ -137,7 +139,12 @@ impl Write {
         }
     }
 
-    /// The method that was called.
+    /// Whether it has its turn before others of its home: who takes a key away is not kept waiting by who has it.
+    pub(crate) const fn goes_ahead(&self) -> bool {
+        matches!(self, Self::ApiKey(ApiKeyWrite::Delete { .. }))
+    }
+
+    /// The method that was called; empty if nothing is to be written.
     pub(crate) const fn method(&self) -> &'static str {
         match self {
             Self::CreateAccount(_) => "CreateAccount",
@@ -157,12 +164,7 @@ impl Write {
 
     /// Checks the write against the state, which must be all that there is of its home.
     pub(crate) fn plan(self, state: &State, rules: Rules, by: Access) -> Result<Plan, Refusal> {
-        // A key that was revoked while the write waited writes no more.
-        if let Actor::Key(id) = by.actor
-            && state.key(id).is_none()
-        {
-            return Err(Refusal::Revoked);
-        }
+        let by = Caller::now(by, self.method(), state)?;
         match self {
             Self::CreateAccount(account) if state.account(account.id).is_some() => {
                 Err(Refusal::AccountExists(account.id))
@@ -217,7 +219,7 @@ impl Write {
             }
             Self::Secrets(write) => write.plan(state),
             Self::ApiKey(write) => write.plan(state, by),
-            Self::EventType(write) => write.plan(state, by),
+            Self::EventType(write) => write.plan(state, by.access),
             Self::Read(subject) => state.read(subject).map(Plan::Unchanged),
         }
     }

@@ -1,10 +1,10 @@
 //! Why a call is refused, and how the caller learns of it.
 
 use std::collections::HashMap;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use angarium_kafka::ReadError;
-use angarium_model::{AccountId, EventName, KeyId, MaxWebhooks, Revision, Scopes, Signing, WebhookId};
+use angarium_model::{AccountId, EventName, KeyId, MaxWebhooks, Revision, Scope, Scopes, Signing, WebhookId};
 use angarium_proto::{FieldError, InvalidWire, invalid_argument};
 use angarium_signing::SecretError;
 use tonic::{Code, Status};
@@ -51,8 +51,16 @@ pub(crate) enum Refusal {
     OfPlatform,
     #[error("this would give or change more than your own key allows: {0}; use a key that allows it")]
     BeyondCaller(Scopes),
+    #[error(
+        "this key would last longer than your own, which expires at {}; let it expire by then, or use a key that lasts", instant(*.0)
+    )]
+    OutlastsCaller(i64),
     #[error("the key of this call was revoked meanwhile")]
     Revoked,
+    #[error(
+        "the key of this call was changed meanwhile: it does not allow {0} any more, which this call needs"
+    )]
+    NotAllowedNow(Scope),
     #[error(
         "{0} has {MAX_KEYS} API keys, as many as it may have; revoke those that nobody uses with DeleteApiKey"
     )]
@@ -99,6 +107,12 @@ pub(crate) enum Refusal {
     NoSecret(#[source] SecretError),
 }
 
+/// An instant of Unix milliseconds, as people read it.
+fn instant(unix_ms: i64) -> humantime::Rfc3339Timestamp {
+    let since = Duration::from_millis(u64::try_from(unix_ms).unwrap_or_default());
+    humantime::format_rfc3339_seconds(UNIX_EPOCH + since)
+}
+
 const fn webhooks(count: usize) -> &'static str {
     if count == 1 { "webhook" } else { "webhooks" }
 }
@@ -117,7 +131,9 @@ impl Refusal {
             | Self::NoWebhook { .. }
             | Self::NoApiKey { .. }
             | Self::NoEventType { .. } => Code::NotFound,
-            Self::OfPlatform | Self::BeyondCaller(_) => Code::PermissionDenied,
+            Self::OfPlatform | Self::BeyondCaller(_) | Self::OutlastsCaller(_) | Self::NotAllowedNow(_) => {
+                Code::PermissionDenied
+            }
             Self::Revoked => Code::Unauthenticated,
             Self::Stale { .. } => Code::Aborted,
             Self::HasWebhooks { .. }
@@ -158,6 +174,14 @@ impl Refusal {
             Self::BeyondCaller(beyond) => {
                 let metadata = HashMap::from([("scopes".to_owned(), beyond.to_string())]);
                 ErrorDetails::with_error_info("BEYOND_CALLER", DOMAIN, metadata)
+            }
+            Self::OutlastsCaller(expires_at_ms) => {
+                let metadata = HashMap::from([("expires_at_ms".to_owned(), expires_at_ms.to_string())]);
+                ErrorDetails::with_error_info("OUTLASTS_CALLER", DOMAIN, metadata)
+            }
+            Self::NotAllowedNow(scope) => {
+                let metadata = HashMap::from([("scope".to_owned(), scope.name().to_owned())]);
+                ErrorDetails::with_error_info("SCOPE_MISSING", DOMAIN, metadata)
             }
             Self::Revoked => ErrorDetails::with_error_info("KEY_INVALID", DOMAIN, HashMap::new()),
             Self::TooManyApiKeys(home) | Self::TooManyEventTypes(home) => {
@@ -250,6 +274,8 @@ mod tests {
             Refusal::OfPlatform,
             Refusal::NoAuditLog(ReadError::TimedOut),
             Refusal::BeyondCaller(Scopes::ALL),
+            Refusal::OutlastsCaller(1),
+            Refusal::NotAllowedNow(Scope::Read),
             Refusal::Revoked,
             Refusal::TooManyApiKeys(Home::Account(account)),
             Refusal::Stale {

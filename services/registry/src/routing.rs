@@ -105,7 +105,7 @@ impl Routing {
         deadline: Instant,
     ) -> Option<Result<Response<C::Answer>, Status>> {
         let answered = async {
-            let stored = Writers::write(&open.queue, write, deadline).await?;
+            let stored = open.queue.write(write, deadline).await?;
             self.confirmed(stored.place).await?;
             Ok(stored)
         };

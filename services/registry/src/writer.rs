@@ -8,7 +8,8 @@
 //! What is written is told in the audit log by the same transaction: neither is there without the other.
 //!
 //! One transaction carries the writes that wait, at most one a home: every rule speaks of one home, so each of
-//! them is checked against what is read back, and none against another of the same transaction. A refusal is answered
+//! them is checked against what is read back, and none against another of the same transaction. Reads of what is current
+//! go along. A refusal is answered
 //! behind a transaction as well: else one who has been followed, and does not know it, would refuse by what was.
 
 use std::collections::{HashSet, VecDeque};
@@ -16,14 +17,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use angarium_kafka::{Connection, Outgoing, TransactionError, TransactionalConfig, TransactionalProducer};
-use angarium_model::{Access, Revision};
+use angarium_model::Revision;
 use angarium_runtime::chain;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::audit::Change;
 use crate::election::Mandate;
 use crate::plan::{Plan, Rules, Shown, Write};
+use crate::queue::{Command, Queue};
 use crate::record::{Claim, Entity, Key};
 use crate::refusal::Refusal;
 use crate::seal::{SealError, SealKeys};
@@ -35,17 +37,6 @@ use crate::writers::{Door, Stored};
 const MAX_BATCH: usize = 256;
 /// Before the partition is taken over anew after a failure.
 const PAUSE: Duration = Duration::from_millis(200);
-
-/// A write that waits for its turn.
-#[derive(Debug)]
-pub(crate) struct Command {
-    pub(crate) write: Write,
-    /// Who wants it.
-    pub(crate) by: Access,
-    /// From then on nobody should wait for it any more.
-    pub(crate) deadline: Instant,
-    pub(crate) reply: oneshot::Sender<Result<Stored, Refusal>>,
-}
 
 /// Writes one partition.
 #[derive(Debug)]
@@ -150,10 +141,10 @@ impl Writer {
         producer: &TransactionalProducer,
         mandate: &mut Mandate,
     ) -> Result<(), Interrupted> {
-        let (sender, mut queue) = mpsc::channel(self.max_waiting);
+        let (open, mut queue) = Queue::new(self.max_waiting);
         // Behind the claim, by which others have learnt to follow this registry.
         self.sessions.begins_to_write(mandate.partition);
-        self.door.open(sender, mandate.lease());
+        self.door.open(open, mandate.lease());
         let mut waiting = VecDeque::new();
         let outcome = loop {
             tokio::select! {
@@ -166,7 +157,11 @@ impl Writer {
             while waiting.len() < self.max_waiting
                 && let Ok(command) = queue.try_recv()
             {
-                waiting.push_back(command);
+                if command.write.goes_ahead() {
+                    waiting.push_front(command);
+                } else {
+                    waiting.push_back(command);
+                }
             }
             let batch = self.plan(&mut waiting);
             if let Err(interrupted) = self.write(producer, mandate.partition, batch).await {
@@ -185,18 +180,20 @@ impl Writer {
         outcome
     }
 
-    /// Takes the writes that go together, and checks them against the state. What is left waits for the next turn, in
-    /// order.
+    /// Takes the writes that go together, and checks them against the state; of reads, all: however many there are, one
+    /// transaction is behind them. What is left waits for the next turn, in order.
     fn plan(&self, waiting: &mut VecDeque<Command>) -> Vec<Planned> {
         let now = Instant::now();
         let mut homes = HashSet::new();
         let mut batch = Vec::new();
         let mut rest = VecDeque::new();
         self.store.read(|state| {
-            for command in waiting.drain(..) {
+            for mut command in waiting.drain(..) {
+                let is_read = matches!(command.write, Write::Read(_));
                 if command.deadline <= now {
                     command.reply.send(Err(Refusal::NotWritten)).ok();
-                } else if batch.len() < MAX_BATCH && homes.insert(command.write.home()) {
+                } else if is_read || (homes.len() < MAX_BATCH && homes.insert(command.write.home())) {
+                    command.begins();
                     let (home, method) = (command.write.home(), command.write.method());
                     let plan = command.write.plan(state, self.rules, command.by);
                     let changes = plan

@@ -5,25 +5,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use angarium_kafka::{Connection, Lease, partition_of};
-use angarium_model::Access;
 use angarium_proto::convert::{
     Secrets, account_to_wire, api_key_to_wire, event_type_to_wire, webhook_to_wire,
 };
 use angarium_proto::registry::v1;
 use angarium_runtime::Tasks;
-use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::{Instant, sleep};
+use tokio::sync::{mpsc, watch};
+use tokio::time::sleep;
 use uuid::Uuid;
 
 use crate::Config;
 use crate::election::Mandate;
 use crate::home::Home;
-use crate::plan::{Rules, Shown, Write};
+use crate::plan::{Rules, Shown};
+use crate::queue::Queue;
 use crate::record::{Claim, Entity};
-use crate::refusal::Refusal;
 use crate::sessions::Sessions;
 use crate::store::Store;
-use crate::writer::{Command, Writer};
+use crate::writer::Writer;
 
 /// Cheap handle to the writers.
 #[derive(Clone, Debug)]
@@ -43,7 +42,7 @@ pub(crate) struct Door(Arc<watch::Sender<Option<Open>>>);
 /// Writes are taken here.
 #[derive(Clone, Debug)]
 pub(crate) struct Open {
-    pub(crate) queue: mpsc::Sender<Command>,
+    pub(crate) queue: Queue,
     /// As long as it lasts nobody else can be the writer.
     pub(crate) lease: Lease,
 }
@@ -137,7 +136,7 @@ impl Door {
         Self(Arc::new(watch::Sender::new(None)))
     }
 
-    pub(crate) fn open(&self, queue: mpsc::Sender<Command>, lease: Lease) {
+    pub(crate) fn open(&self, queue: Queue, lease: Lease) {
         self.0.send_replace(Some(Open { queue, lease }));
     }
 
@@ -237,29 +236,6 @@ impl Writers {
         Moves {
             door: self.door(partition).map(|door| door.0.subscribe()),
         }
-    }
-
-    /// Hands a write to a writer of this registry, and answers once it is read back. What has been handed over happens
-    /// even if the caller goes away.
-    pub(crate) async fn write(
-        queue: &mpsc::Sender<Command>,
-        (write, by): (Write, Access),
-        deadline: Instant,
-    ) -> Result<Stored, Refusal> {
-        let (reply, answer) = oneshot::channel();
-        let command = Command {
-            write,
-            by,
-            deadline,
-            reply,
-        };
-        match queue.try_send(command) {
-            Ok(()) => {}
-            Err(mpsc::error::TrySendError::Full(_)) => return Err(Refusal::Busy),
-            Err(mpsc::error::TrySendError::Closed(_)) => return Err(Refusal::NotWriter),
-        }
-        // A writer that ended in the middle of it has told nobody how far it got.
-        answer.await.unwrap_or(Err(Refusal::Unknown))
     }
 }
 

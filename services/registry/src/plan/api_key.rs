@@ -1,8 +1,9 @@
 //! API keys: nobody gives away, or takes in hand, more than they may do themselves.
 
-use angarium_model::{Access, ApiKey, KeyId, Scopes};
+use angarium_model::{ApiKey, KeyId};
 use angarium_runtime::access::Token;
 
+use super::caller::Caller;
 use super::{Expected, Plan, Shown};
 use crate::home::Home;
 use crate::patch::{ApiKeyPatch, Rotation};
@@ -56,13 +57,14 @@ impl ApiKeyWrite {
         }
     }
 
-    pub(super) fn plan(self, state: &State, by: Access) -> Result<Plan, Refusal> {
+    pub(super) fn plan(self, state: &State, by: Caller) -> Result<Plan, Refusal> {
         match self {
             Self::Create { key, token } => {
                 if let Some(account) = key.account {
                     state.account(account).ok_or(Refusal::NoAccount(account))?;
                 }
-                covers(by, key.grant.scopes())?;
+                by.covers(key.grant.scopes())?;
+                by.outlasts(&key)?;
                 let home = Home::of(key.account);
                 if state.key_count(home) >= MAX_KEYS {
                     return Err(Refusal::TooManyApiKeys(home));
@@ -76,7 +78,8 @@ impl ApiKeyWrite {
                 patch,
             } => {
                 let key = patch.apply(current(state, home, id, expected, by)?);
-                covers(by, key.grant.scopes())?;
+                by.covers(key.grant.scopes())?;
+                by.outlasts(&key)?;
                 Ok(Plan::api_key(key, Shown::Nothing))
             }
             Self::Rotate {
@@ -85,7 +88,9 @@ impl ApiKeyWrite {
                 expected,
                 rotation,
             } => {
-                let (key, token) = rotation.apply(current(state, home, id, expected, by)?);
+                let current = current(state, home, id, expected, by)?;
+                by.outlasts(&current)?;
+                let (key, token) = rotation.apply(current);
                 Ok(Plan::api_key(key, Shown::Token(token)))
             }
             Self::Delete { home, id, expected } => {
@@ -97,19 +102,9 @@ impl ApiKeyWrite {
 }
 
 /// A key that the caller may take in hand: who gives one that allows more a new secret would rise by it.
-fn current(state: &State, home: Home, id: KeyId, expected: Expected, by: Access) -> Result<ApiKey, Refusal> {
+fn current(state: &State, home: Home, id: KeyId, expected: Expected, by: Caller) -> Result<ApiKey, Refusal> {
     let current = state.key_of(home, id)?;
     expected.check(Key::Api(id), current.revision)?;
-    covers(by, current.grant.scopes())?;
+    by.covers(current.grant.scopes())?;
     Ok(ApiKey::clone(current))
-}
-
-/// Whether a caller may give so much away.
-fn covers(by: Access, scopes: Scopes) -> Result<(), Refusal> {
-    let beyond = scopes.without(by.scopes);
-    if beyond.is_empty() {
-        Ok(())
-    } else {
-        Err(Refusal::BeyondCaller(beyond))
-    }
 }

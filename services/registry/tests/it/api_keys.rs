@@ -202,6 +202,48 @@ async fn nobody_rises_by_making_changing_or_replacing_a_key() {
 }
 
 #[tokio::test]
+async fn who_is_let_in_for_a_while_lets_nobody_in_for_longer() {
+    const SOON: i64 = NOW_MS + 1_000;
+    let until = |expires_at_ms, key: CreateApiKeyRequest| CreateApiKeyRequest {
+        api_key: key.api_key.map(|key| ApiKey { expires_at_ms, ..key }),
+    };
+    let administrator = || key(Some(1234), role(Role::Administrator));
+    let registry = Registry::with_account().await;
+    let (lasting, _) = made(&registry.client, administrator()).await;
+    let (guest, token) = made(&registry.client, until(Some(SOON), administrator())).await;
+    let mut client = registry.bearing(&token);
+    let outlasts = (Code::PermissionDenied, "OUTLASTS_CALLER".to_owned());
+    for expires_at_ms in [None, Some(SOON + 1)] {
+        let longer = until(expires_at_ms, administrator());
+        let refused = client.create_api_key(longer).await.unwrap_err();
+        assert_eq!(reason(&refused), outlasts);
+        let prolonged = UpdateApiKeyRequest {
+            api_key: Some(ApiKey {
+                expires_at_ms,
+                ..guest.clone()
+            }),
+            update_mask: None,
+        };
+        let refused = client.update_api_key(prolonged).await.unwrap_err();
+        assert_eq!(reason(&refused), outlasts);
+    }
+    let take = RotateApiKeyRequest {
+        account_id: Some(1234),
+        id: lasting.id.clone(),
+        ..RotateApiKeyRequest::default()
+    };
+    let refused = client.rotate_api_key(take).await.unwrap_err();
+    assert_eq!(reason(&refused), outlasts);
+    made(&client, until(Some(SOON), administrator())).await;
+    let end = DeleteApiKeyRequest {
+        account_id: Some(1234),
+        id: lasting.id,
+        revision: 0,
+    };
+    client.delete_api_key(end).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_new_secret_leaves_the_one_before_good_for_a_while_or_not_at_all() {
     let registry = Registry::with_account().await;
     let (stored, first) = made(&registry.client, key(None, role(Role::Operator))).await;

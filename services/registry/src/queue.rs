@@ -1,0 +1,177 @@
+//! What waits for the writer of a partition.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use angarium_model::Access;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+
+use crate::home::Home;
+use crate::plan::Write;
+use crate::refusal::Refusal;
+use crate::writers::Stored;
+
+/// One home has this part of the room, or a single place: others of the partition have the rest.
+const SHARE: usize = 8;
+
+/// A write that waits for its turn.
+#[derive(Debug)]
+pub(crate) struct Command {
+    pub(crate) write: Write,
+    /// Who wants it.
+    pub(crate) by: Access,
+    /// From then on nobody should wait for it any more.
+    pub(crate) deadline: Instant,
+    pub(crate) reply: oneshot::Sender<Result<Stored, Refusal>>,
+    /// Held until it has its turn.
+    place: Option<Place>,
+}
+
+/// Where writes are handed to a writer. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Queue {
+    sender: mpsc::Sender<Command>,
+    waiting: Arc<Waiting>,
+}
+
+/// How many wait of each home.
+#[derive(Debug)]
+struct Waiting {
+    most: usize,
+    by_home: Mutex<HashMap<Home, usize>>,
+}
+
+/// A place in the queue, of those that a home has.
+#[derive(Debug)]
+struct Place {
+    waiting: Arc<Waiting>,
+    home: Home,
+}
+
+impl Queue {
+    /// Room for so many.
+    pub(crate) fn new(room: usize) -> (Self, mpsc::Receiver<Command>) {
+        let (sender, receiver) = mpsc::channel(room);
+        let waiting = Arc::new(Waiting {
+            most: (room / SHARE).max(1),
+            by_home: Mutex::default(),
+        });
+        (Self { sender, waiting }, receiver)
+    }
+
+    /// Hands a write to the writer, and answers once it is read back. What has been handed over happens even if the
+    /// caller goes away.
+    pub(crate) async fn write(
+        &self,
+        (write, by): (Write, Access),
+        deadline: Instant,
+    ) -> Result<Stored, Refusal> {
+        // Who takes a key away is not kept out by who has it.
+        let place = match self.place(write.home()) {
+            None if !write.goes_ahead() => return Err(Refusal::Busy),
+            place => place,
+        };
+        let (reply, answer) = oneshot::channel();
+        let command = Command {
+            write,
+            by,
+            deadline,
+            reply,
+            place,
+        };
+        match self.sender.try_send(command) {
+            Ok(()) => {}
+            Err(mpsc::error::TrySendError::Full(_)) => return Err(Refusal::Busy),
+            Err(mpsc::error::TrySendError::Closed(_)) => return Err(Refusal::NotWriter),
+        }
+        // A writer that ended in the middle of it has told nobody how far it got.
+        answer.await.unwrap_or(Err(Refusal::Unknown))
+    }
+
+    fn place(&self, home: Home) -> Option<Place> {
+        let mut by_home = self.waiting.by_home();
+        let count = by_home.entry(home).or_default();
+        if *count >= self.waiting.most {
+            return None;
+        }
+        *count += 1;
+        Some(Place {
+            waiting: Arc::clone(&self.waiting),
+            home,
+        })
+    }
+}
+
+impl Waiting {
+    /// One that panicked has not left anything half done.
+    fn by_home(&self) -> MutexGuard<'_, HashMap<Home, usize>> {
+        self.by_home.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Command {
+    /// Its turn has come: another of its home may wait.
+    pub(crate) fn begins(&mut self) {
+        self.place = None;
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut by_home = self.waiting.by_home();
+        if let Some(count) = by_home.get_mut(&self.home) {
+            *count -= 1;
+            if *count == 0 {
+                by_home.remove(&self.home);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use angarium_model::{AccountId, KeyId};
+
+    use super::*;
+    use crate::plan::{ApiKeyWrite, Expected, Subject};
+
+    const ROOM: usize = 16;
+
+    fn read(account: u64) -> Write {
+        Write::Read(Subject::Account(AccountId::new(account).unwrap()))
+    }
+
+    fn revocation(account: u64) -> Write {
+        Write::ApiKey(ApiKeyWrite::Delete {
+            home: Home::Account(AccountId::new(account).unwrap()),
+            id: KeyId::from_bytes([7; 16]),
+            expected: Expected::from_wire(0),
+        })
+    }
+
+    /// Hands a write over, and says how it is refused at once, if it is.
+    async fn hand_over(queue: &Queue, write: Write) -> Option<Refusal> {
+        let deadline = Instant::now() + Duration::from_secs(5);
+        let answer = queue.write((write, Access::OPERATOR), deadline);
+        match futures::poll!(std::pin::pin!(answer)) {
+            std::task::Poll::Ready(answer) => Some(answer.unwrap_err()),
+            std::task::Poll::Pending => None,
+        }
+    }
+
+    #[tokio::test]
+    async fn one_account_leaves_room_for_others_and_for_the_revocation_of_its_keys() {
+        let (queue, mut commands) = Queue::new(ROOM);
+        for _ in 0..ROOM / SHARE {
+            assert!(hand_over(&queue, read(1)).await.is_none());
+        }
+        assert!(matches!(hand_over(&queue, read(1)).await, Some(Refusal::Busy)));
+        assert!(hand_over(&queue, read(2)).await.is_none());
+        assert!(hand_over(&queue, revocation(1)).await.is_none());
+        commands.recv().await.unwrap().begins();
+        assert!(hand_over(&queue, read(1)).await.is_none(), "one has had its turn");
+    }
+}
