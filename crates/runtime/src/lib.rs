@@ -4,6 +4,7 @@
 //! - [`Clock`] gives wall-clock time, which a test can set.
 //! - [`config`] reads settings once, and reports all mistakes together.
 //! - [`grpc`] is the server and the client of the house: keys, health, reflection, limits, an end that is bounded.
+//! - [`UnderWay`] bounds what is under way at once, of each who asks and in all.
 //! - [`access`] says who is let in, and with what; [`telemetry`] the log; [`metrics`] makes instruments; [`signals`] the wish of
 //!   the operating system.
 //!
@@ -21,11 +22,13 @@ mod shutdown;
 pub mod signals;
 mod tasks;
 pub mod telemetry;
+mod under_way;
 
 pub use clock::{Clock, ManualClock, millis, uptime};
 pub use listening::listen;
 pub use shutdown::Shutdown;
 pub use tasks::{Failure, Tasks, Unfinished};
+pub use under_way::{Full, Permit, UnderWay};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 

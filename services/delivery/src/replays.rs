@@ -21,16 +21,16 @@ use std::time::Duration;
 use angarium_directory::Directory;
 use angarium_kafka::topics::{self, Names};
 use angarium_kafka::{Connection, Outgoing, Producer, SendError, partition_of};
-use angarium_model::{Lane, Position, WebhookId};
+use angarium_model::{AccountId, Lane, Position, WebhookId};
 use angarium_policy::expired;
 use angarium_proto::convert;
 use angarium_proto::delivery::v1;
 use angarium_proto::delivery::v1::replay_service_server::ReplayService;
 use angarium_proto::delivery::v1::{DeliveryRecord, ReplayOrder, replay_order};
-use angarium_runtime::{Clock, Tasks, millis};
+use angarium_runtime::{Clock, Tasks, UnderWay, millis};
 use bytes::BytesMut;
 use prost::Message as _;
-use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
+use tokio::sync::OnceCell;
 use tokio::time::timeout;
 use tonic::{Request, Response, Status};
 
@@ -41,9 +41,9 @@ use crate::cursors::Cursors;
 use crate::error::Error;
 use angarium_directory::lookup;
 
-/// Calls under way at once in this worker that may read Kafka for seconds.
+/// Calls under way at once in this worker that may read Kafka for seconds; of one account half as many.
 const MOST: usize = 4;
-/// Calls that only order something: nobody waits with a cancellation for those that read.
+/// Calls that only order something, of one account half as many: nobody waits with a cancellation for those that read.
 const MOST_ORDERS: usize = 16;
 /// The most that the clocks of two brokers may differ.
 const CLOCKS: Duration = Duration::from_mins(5);
@@ -62,8 +62,8 @@ pub(crate) struct Replays {
     cursors: Cursors,
     log: Log,
     clock: Clock,
-    under_way: Arc<Semaphore>,
-    ordering: Arc<Semaphore>,
+    under_way: UnderWay<AccountId>,
+    ordering: UnderWay<AccountId>,
 }
 
 /// Where a webhook's deliveries are.
@@ -102,19 +102,9 @@ impl Replays {
             cursors: means.cursors,
             log: Log::open(kafka, names, client_id, tasks)?,
             clock: means.clock,
-            under_way: Arc::new(Semaphore::new(MOST)),
-            ordering: Arc::new(Semaphore::new(MOST_ORDERS)),
+            under_way: UnderWay::new(MOST, MOST / 2),
+            ordering: UnderWay::new(MOST_ORDERS, MOST_ORDERS / 2),
         })
-    }
-
-    fn begin(&self) -> Result<SemaphorePermit<'_>, Refusal> {
-        let permit = self.under_way.try_acquire();
-        permit.map_err(|_none_left| Refusal::TooMany(MOST))
-    }
-
-    fn begin_order(&self) -> Result<SemaphorePermit<'_>, Refusal> {
-        let permit = self.ordering.try_acquire();
-        permit.map_err(|_none_left| Refusal::TooMany(MOST_ORDERS))
     }
 
     /// Finds the webhook, and where its deliveries are.
@@ -132,8 +122,8 @@ impl Replays {
     }
 
     async fn replay(&self, wire: v1::ReplayWebhookRequest) -> Result<v1::ReplayWebhookResponse, Refusal> {
-        let _permit = self.begin()?;
         let asked = request::replay(&wire)?;
+        let _permit = self.under_way.begin(asked.subject.account)?;
         let place = self.place(asked.subject, asked.lane).await?;
         if let (Some(page), Start::Time(from_ms)) = (asked.dead_letters, asked.start) {
             let times = from_ms..asked.until_ms.unwrap_or(i64::MAX);
@@ -181,8 +171,8 @@ impl Replays {
     }
 
     async fn cancel(&self, wire: v1::CancelReplayRequest) -> Result<(), Refusal> {
-        let _permit = self.begin_order()?;
         let (subject, lane) = request::subject_and_lane(wire.account_id, &wire.webhook_id, wire.lane)?;
+        let _permit = self.ordering.begin(subject.account)?;
         let place = self.place(subject, lane).await?;
         let cancel = replay_order::Order::Cancel(replay_order::Cancel {});
         self.order(subject, place, cancel).await?;
@@ -190,8 +180,8 @@ impl Replays {
     }
 
     async fn progress(&self, wire: v1::GetReplayRequest) -> Result<v1::GetReplayResponse, Refusal> {
-        let _permit = self.begin()?;
         let (subject, lane, id) = request::progress(&wire)?;
+        let _permit = self.under_way.begin(subject.account)?;
         let place = self.place(subject, lane).await?;
         let range = self.log.ordered(place, id).await?;
         let reading = self.cursors.found(lane, place.partition);
@@ -206,8 +196,8 @@ impl Replays {
     }
 
     async fn resend(&self, wire: v1::ResendEventRequest) -> Result<(), Refusal> {
-        let _permit = self.begin_order()?;
         let (subject, position) = request::resend(&wire)?;
+        let _permit = self.ordering.begin(subject.account)?;
         self.resend_one(subject, position).await
     }
 

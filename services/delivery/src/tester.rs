@@ -1,7 +1,7 @@
 //! Tries webhooks out (W5): sends one sample event as a delivery would be sent, and tells what came of it.
 //!
 //! 1. `request` checks what the caller sends, by the registry's own rules where the webhook is not stored yet.
-//! 2. `bounds` lets few tests be under way at once: each may take 15 s (D1).
+//! 2. Few tests are under way at once: each may take 15 s (D1).
 //! 3. `sample` makes a group of one event out of the catalogue's example. Body, signature and egress policy are those
 //!    of deliveries; the [`Caller`] is one of its own, with no connection to use again, so that a test shows every
 //!    phase and leaves nothing behind.
@@ -10,7 +10,6 @@
 //! A test is no delivery: it passes no partition actor, so that no cursor, back-off, budget or journal knows of it. Who
 //! hangs up ends it, though the receiver may have got the sample by then (D6).
 
-mod bounds;
 mod outcome;
 mod refusal;
 mod request;
@@ -24,11 +23,10 @@ use angarium_model::{AccountId, Authentication, Signing, Webhook};
 use angarium_policy::egress::Policy;
 use angarium_proto::delivery::v1;
 use angarium_proto::delivery::v1::delivery_service_server::DeliveryService;
-use angarium_runtime::{Clock, Tasks};
+use angarium_runtime::{Clock, Tasks, UnderWay};
 use tokio::time::Instant;
 use tonic::{Request, Response, Status};
 
-use self::bounds::UnderWay;
 use self::refusal::Refusal;
 use self::request::Subject;
 use crate::actor::headers;
@@ -36,6 +34,11 @@ use crate::body::Body;
 use crate::call::{self, Caller, Capture, Patience, Pool, TlsSetup};
 use crate::target::Target;
 use angarium_directory::lookup::{self, NotFound};
+
+/// Tests under way at once in this worker: each may hang for 15 s, and the connections belong to deliveries.
+const PER_WORKER: usize = 16;
+/// Of one account, so that none keeps the others from testing.
+const PER_ACCOUNT: usize = 2;
 
 /// How tests call: as deliveries do.
 #[derive(Clone, Debug)]
@@ -52,7 +55,7 @@ pub(crate) struct Tester {
     means: Means,
     clock: Clock,
     tasks: Tasks,
-    under_way: UnderWay,
+    under_way: UnderWay<AccountId>,
 }
 
 impl Tester {
@@ -62,7 +65,7 @@ impl Tester {
             means,
             clock,
             tasks: tasks.clone(),
-            under_way: UnderWay::default(),
+            under_way: UnderWay::new(PER_WORKER, PER_ACCOUNT),
         }
     }
 
@@ -70,7 +73,7 @@ impl Tester {
         let asked = request::check(wire, |account| self.directory.known_types(account))?;
         let (webhook, generated_secret) = self.look_up(asked.account, &asked.subject)?;
         let target = Target::new(&webhook).map_err(Refusal::Unusable)?;
-        let _permit = self.under_way.begin(asked.account).map_err(Refusal::TooMany)?;
+        let _permit = self.under_way.begin(asked.account)?;
 
         let event = match asked.sample {
             Some(named) => named,

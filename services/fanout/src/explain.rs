@@ -28,8 +28,8 @@ use angarium_proto::explain::v1::explain_service_server::{ExplainService, Explai
 use angarium_proto::journal::v1::{EventReference, Matched};
 use angarium_proto::{FILE_DESCRIPTOR_SET, METHOD_SCOPES};
 use angarium_runtime::access::{Gate, OperatorKey};
-use angarium_runtime::{Clock, Tasks, grpc};
-use tokio::sync::{OnceCell, Semaphore};
+use angarium_runtime::{Clock, Tasks, UnderWay, grpc};
+use tokio::sync::OnceCell;
 use tonic::{Request, Response, Status};
 
 use self::refusal::Refusal;
@@ -37,7 +37,7 @@ use self::request::{Asked, Given};
 use self::verdict::{Now, Then};
 use crate::error::Error;
 
-/// Calls under way at once in this worker: each may read Kafka for seconds.
+/// Calls under way at once in this worker, of one account half as many: each may read Kafka for seconds.
 const MOST: usize = 4;
 /// The most webhooks of an account that are explained at once.
 const MAX_WEBHOOKS: usize = 1_000;
@@ -54,7 +54,7 @@ pub struct Explainer {
     journal: LogReader,
     /// Of the journal.
     partitions: Arc<OnceCell<NonZeroU32>>,
-    under_way: Arc<Semaphore>,
+    under_way: UnderWay<AccountId>,
 }
 
 /// What is explained.
@@ -87,7 +87,7 @@ impl Explainer {
             kafka: kafka.clone(),
             names: names.clone(),
             partitions: Arc::default(),
-            under_way: Arc::new(Semaphore::new(MOST)),
+            under_way: UnderWay::new(MOST, MOST / 2),
         })
     }
 
@@ -119,15 +119,12 @@ impl Explainer {
     }
 
     async fn answer(&self, asked: v1::ExplainRequest) -> Result<v1::ExplainResponse, Refusal> {
-        let _turn = self
-            .under_way
-            .try_acquire()
-            .map_err(|_none| Refusal::TooMany(MOST))?;
         let Asked {
             account,
             webhook,
             given,
         } = request::explain(asked, |account| self.directory.known_types(account))?;
+        let _permit = self.under_way.begin(account)?;
         let webhooks = self.webhooks(account, webhook)?;
         let explained = self.explained(account, given).await?;
         let then = match explained.accepted {

@@ -12,7 +12,7 @@
 //! | 409 | an eventId was used for another event |
 //! | 413 | the body, an event, or the number of events is beyond its limit |
 //! | 422 | JSON, but not events: every problem with its pointer |
-//! | 429 | the queue to Kafka is full |
+//! | 429 | the queue to Kafka is full; too many requests of the key's account at once |
 //! | 503 | Kafka did not acknowledge in time, too many requests at once, or just started |
 //!
 //! Errors are `application/problem+json` (RFC 9457). Whatever is not 202 acknowledges nothing.
@@ -136,10 +136,11 @@ async fn guard(State(core): State<Arc<Core>>, mut request: Request, next: Next) 
     if let Err(refusal) = allowed(Ok(caller.access())) {
         return refuse(refusal);
     }
-    request.extensions_mut().insert(caller);
-    let Some(_share) = core.budget.take() else {
-        return refuse(Refusal::TooManyRequests);
+    let _share = match core.budget.take(caller.access()) {
+        Ok(share) => share,
+        Err(full) => return refuse(Refusal::TooManyRequests(full)),
     };
+    request.extensions_mut().insert(caller);
     next.run(request).await
 }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use angarium_model::{Access, AccountId, Scope};
+use angarium_runtime::Full;
 
 use crate::accept::{Conflict, Failure};
 use crate::metrics::Reason;
@@ -70,9 +71,28 @@ pub(crate) const NOT_READY: &str = "this ingest does not know the accounts as th
 /// What to say while the budget of requests is spent.
 pub(crate) const TOO_MANY: &str = "too many requests are under way: send the request again later";
 
-/// What to say while the budget of open streams is spent.
-pub(crate) const TOO_MANY_STREAMS: &str =
-    "too many streams are open: open it again later, or use one for all accounts";
+/// What to say to one who has no part of the budget of requests left.
+pub(crate) fn too_many(full: Full) -> String {
+    match full {
+        Full::All(_) => TOO_MANY.to_owned(),
+        Full::One(most) => format!(
+            "{most} requests with keys of this account are under way, as many as may be: send the request again when one has ended, \
+             or more events in one"
+        ),
+    }
+}
+
+/// What to say to one who has no part of the budget of open streams left.
+pub(crate) fn too_many_streams(full: Full) -> String {
+    match full {
+        Full::All(_) => {
+            "too many streams are open: open it again later, or use one for all accounts".to_owned()
+        }
+        Full::One(most) => format!(
+            "{most} streams with keys of this account are open, as many as may be: use those, or end one"
+        ),
+    }
+}
 
 /// Why problems refuse a request.
 pub(crate) const fn reason(problems: &Problems) -> Reason {

@@ -8,16 +8,20 @@ use angarium_kafka::{Limit, LogReader, ReadError, Record};
 use angarium_model::{AccountId, Actor, Revision};
 use angarium_proto::audit::v1::list_audit_log_response::Entry;
 use angarium_proto::audit::v1::{self, AuditRecord};
+use angarium_runtime::UnderWay;
 use prost::Message;
 use tokio::time::{Instant, timeout_at};
 
 use crate::home::Home;
 use crate::plan::Plan;
 use crate::record::{Entity, Key};
+use crate::refusal::Refusal;
 use crate::state::State;
 
 pub(crate) use service::Auditor;
 
+/// Pages that are read at once, of one home half as many: a page may take seconds, and one thread reads all.
+const MOST: usize = 4;
 /// How many records are looked at before others are: they are written forward, and asked for backward.
 const STEP: i64 = 500;
 /// What one read of Kafka brings at most.
@@ -93,6 +97,7 @@ impl Change {
 #[derive(Clone, Debug)]
 pub(crate) struct AuditLog {
     reader: LogReader,
+    under_way: UnderWay<Home>,
 }
 
 /// Whose changes, and of what.
@@ -121,8 +126,11 @@ impl Wanted {
 }
 
 impl AuditLog {
-    pub(crate) const fn new(reader: LogReader) -> Self {
-        Self { reader }
+    pub(crate) fn new(reader: LogReader) -> Self {
+        Self {
+            reader,
+            under_way: UnderWay::new(MOST, MOST / 2),
+        }
     }
 
     /// Up to `size` changes below this place of the partition (none: its end), the latest first, and the place below
@@ -132,12 +140,13 @@ impl AuditLog {
         wanted: &Wanted,
         below: Option<i64>,
         size: usize,
-    ) -> Result<(Vec<Entry>, Option<i64>), ReadError> {
+    ) -> Result<(Vec<Entry>, Option<i64>), Refusal> {
+        let _permit = self.under_way.begin(wanted.home).map_err(Refusal::TooMany)?;
         let begun = Instant::now();
         let all = self.look_back(wanted, below, size, begun + LOOKS_BACK);
-        timeout_at(begun + PATIENCE, all)
-            .await
-            .unwrap_or(Err(ReadError::TimedOut))
+        let page = timeout_at(begun + PATIENCE, all).await;
+        page.unwrap_or(Err(ReadError::TimedOut))
+            .map_err(Refusal::NoAuditLog)
     }
 
     async fn look_back(

@@ -1,9 +1,7 @@
 //! What waits for the writer of a partition.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
 use angarium_model::Access;
+use angarium_runtime::{Permit, UnderWay};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
@@ -25,38 +23,22 @@ pub(crate) struct Command {
     pub(crate) deadline: Instant,
     pub(crate) reply: oneshot::Sender<Result<Stored, Refusal>>,
     /// Held until it has its turn.
-    place: Option<Place>,
+    place: Option<Permit<Home>>,
 }
 
 /// Where writes are handed to a writer. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Queue {
     sender: mpsc::Sender<Command>,
-    waiting: Arc<Waiting>,
-}
-
-/// How many wait of each home.
-#[derive(Debug)]
-struct Waiting {
-    most: usize,
-    by_home: Mutex<HashMap<Home, usize>>,
-}
-
-/// A place in the queue, of those that a home has.
-#[derive(Debug)]
-struct Place {
-    waiting: Arc<Waiting>,
-    home: Home,
+    waiting: UnderWay<Home>,
 }
 
 impl Queue {
     /// Room for so many.
     pub(crate) fn new(room: usize) -> (Self, mpsc::Receiver<Command>) {
         let (sender, receiver) = mpsc::channel(room);
-        let waiting = Arc::new(Waiting {
-            most: (room / SHARE).max(1),
-            by_home: Mutex::default(),
-        });
+        // That all of it is taken, the channel says.
+        let waiting = UnderWay::new(usize::MAX, (room / SHARE).max(1));
         (Self { sender, waiting }, receiver)
     }
 
@@ -68,9 +50,9 @@ impl Queue {
         deadline: Instant,
     ) -> Result<Stored, Refusal> {
         // Who takes a key away is not kept out by who has it.
-        let place = match self.place(write.home()) {
-            None if !write.goes_ahead() => return Err(Refusal::Busy),
-            place => place,
+        let place = match self.waiting.begin(write.home()) {
+            Err(_full) if !write.goes_ahead() => return Err(Refusal::Busy),
+            place => place.ok(),
         };
         let (reply, answer) = oneshot::channel();
         let command = Command {
@@ -88,44 +70,12 @@ impl Queue {
         // A writer that ended in the middle of it has told nobody how far it got.
         answer.await.unwrap_or(Err(Refusal::Unknown))
     }
-
-    fn place(&self, home: Home) -> Option<Place> {
-        let mut by_home = self.waiting.by_home();
-        let count = by_home.entry(home).or_default();
-        if *count >= self.waiting.most {
-            return None;
-        }
-        *count += 1;
-        Some(Place {
-            waiting: Arc::clone(&self.waiting),
-            home,
-        })
-    }
-}
-
-impl Waiting {
-    /// One that panicked has not left anything half done.
-    fn by_home(&self) -> MutexGuard<'_, HashMap<Home, usize>> {
-        self.by_home.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Command {
     /// Its turn has come: another of its home may wait.
     pub(crate) fn begins(&mut self) {
         self.place = None;
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut by_home = self.waiting.by_home();
-        if let Some(count) = by_home.get_mut(&self.home) {
-            *count -= 1;
-            if *count == 0 {
-                by_home.remove(&self.home);
-            }
-        }
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use angarium_kafka::ReadError;
 use angarium_model::{AccountId, EventName, KeyId, MaxWebhooks, Revision, Scope, Scopes, Signing, WebhookId};
 use angarium_proto::{FieldError, InvalidWire, invalid_argument};
+use angarium_runtime::Full;
 use angarium_signing::SecretError;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
@@ -85,6 +86,8 @@ pub(crate) enum Refusal {
     TooManySecrets(WebhookId),
     #[error("the audit log cannot be read now; try again later")]
     NoAuditLog(#[source] ReadError),
+    #[error(transparent)]
+    TooMany(Full),
     #[error("too many writes are waiting for Kafka; try again later")]
     Busy,
     #[error(
@@ -143,6 +146,7 @@ impl Refusal {
             Self::TooManyWebhooks { .. }
             | Self::TooManyApiKeys(_)
             | Self::TooManyEventTypes(_)
+            | Self::TooMany(_)
             | Self::Busy => Code::ResourceExhausted,
             Self::NotWritten | Self::NotWriter | Self::Behind | Self::Unknown | Self::NoAuditLog(_) => {
                 Code::Unavailable
@@ -207,7 +211,7 @@ impl Refusal {
                 ErrorDetails::with_quota_failure_violation(Key::Account(*account).to_string(), message)
             }
             Self::NotWriter => ErrorDetails::with_error_info(NOT_WRITER, DOMAIN, HashMap::new()),
-            Self::Busy | Self::NotWritten | Self::Behind | Self::NoAuditLog(_) => {
+            Self::TooMany(_) | Self::Busy | Self::NotWritten | Self::Behind | Self::NoAuditLog(_) => {
                 ErrorDetails::with_retry_info(Some(RETRY_AFTER))
             }
             Self::Unknown => ErrorDetails::with_error_info("OUTCOME_UNKNOWN", DOMAIN, HashMap::new()),
@@ -290,6 +294,7 @@ mod tests {
             },
             Refusal::NotSigned(WebhookId::from_bytes([1; 16])),
             Refusal::TooManySecrets(WebhookId::from_bytes([1; 16])),
+            Refusal::TooMany(Full::One(1)),
             Refusal::Busy,
             Refusal::NotWritten,
             Refusal::NotWriter,

@@ -62,8 +62,8 @@ impl Replays {
         &self,
         wire: v1::ListDeadLettersRequest,
     ) -> Result<v1::ListDeadLettersResponse, Refusal> {
-        let _permit = self.begin()?;
         let asked = request::list(&wire)?;
+        let _permit = self.under_way.begin(asked.subject.account)?;
         // Notices of both lanes lie where the webhook's deliveries do.
         let place = self.place(asked.subject, Lane::Realtime).await?;
         let from = match asked.page {

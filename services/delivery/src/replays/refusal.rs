@@ -3,6 +3,7 @@
 use angarium_kafka::{ProduceError, ReadError, SendError};
 use angarium_model::Position;
 use angarium_proto::{InvalidWire, invalid_argument};
+use angarium_runtime::Full;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
@@ -21,8 +22,8 @@ pub(super) enum Refusal {
     NoEvent(Position),
     #[error("no replay of this webhook and lane was ordered as {0}, or its 7 days are over")]
     NoReplay(i64),
-    #[error("{0} such calls are under way in this worker, the most at once; try again when one has ended")]
-    TooMany(usize),
+    #[error(transparent)]
+    TooMany(#[from] Full),
     #[error("the queue to Kafka is full; try again in a moment")]
     Busy,
     #[error(

@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 
 use angarium_proto::{InvalidWire, invalid_argument};
+use angarium_runtime::Full;
 use angarium_signing::SecretError;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
-use super::bounds::{Full, PER_ACCOUNT, PER_WORKER};
 use angarium_directory::lookup::{NotFound, RETRY_AFTER};
 
 /// Whose error reasons these are, as `google.rpc.ErrorInfo` wants it.
@@ -20,20 +20,12 @@ pub(super) enum Refusal {
     Invalid(#[from] InvalidWire),
     #[error(transparent)]
     NotFound(#[from] NotFound),
-    #[error("{}", too_many(*.0))]
-    TooMany(Full),
+    #[error(transparent)]
+    TooMany(#[from] Full),
     #[error("the webhook cannot be called as it is stored: {0}; change it with the registry's UpdateWebhook")]
     Unusable(String),
     #[error("no secret could be made; give one along, or try again")]
     NoSecret(#[source] SecretError),
-}
-
-fn too_many(full: Full) -> String {
-    let (whose, bound) = match full {
-        Full::Worker => ("in this worker".to_owned(), PER_WORKER),
-        Full::Account(account) => (format!("of account {account}"), PER_ACCOUNT),
-    };
-    format!("{bound} tests {whose} are under way, the most at once; try again when one has ended")
 }
 
 impl Refusal {

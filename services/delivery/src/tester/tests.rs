@@ -559,7 +559,7 @@ async fn w5_a_third_test_of_an_account_is_refused_until_one_of_the_two_has_ended
         assert!(
             status
                 .message()
-                .starts_with("2 tests of account 1234 are under way"),
+                .starts_with("2 such calls of this account are under way"),
             "{status:?}"
         );
         assert!(status.get_details_retry_info().unwrap().retry_delay.is_some());

@@ -4,6 +4,7 @@ use angarium_directory::lookup::{NotFound, RETRY_AFTER};
 use angarium_kafka::ReadError;
 use angarium_model::{AccountId, Position};
 use angarium_proto::{InvalidWire, invalid_argument};
+use angarium_runtime::Full;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
@@ -17,8 +18,8 @@ pub(super) enum Refusal {
         "account {account} has no event at {position}: no event of it ever was there, or its 7 days are over and Kafka has it no longer (D5)"
     )]
     NoEvent { account: AccountId, position: Position },
-    #[error("{0} such calls are under way in this worker, the most at once; try again when one has ended")]
-    TooMany(usize),
+    #[error(transparent)]
+    TooMany(#[from] Full),
     #[error("Kafka cannot be read now; try again in a moment")]
     NotRead(#[from] ReadError),
     #[error("Kafka does not tell its topics; try again in a moment")]

@@ -5,6 +5,7 @@ use std::future::{Ready, ready};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use angarium_runtime::grpc;
 use futures::future::Either;
 use http::{Request, Response};
 use tonic::body::Body;
@@ -13,6 +14,7 @@ use tonic::server::NamedService;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
+use crate::budget::Share;
 use crate::metrics::Reason;
 use crate::refusal;
 use crate::service::Core;
@@ -34,6 +36,22 @@ impl<S> Admission<S> {
     }
 }
 
+impl<S> Admission<S> {
+    fn share(&self, request: &Request<Body>) -> Result<Share, Status> {
+        let caller = grpc::access(request.extensions())?;
+        let share = if request.uri().path() == PUBLISH_STREAM {
+            self.core.streams.take(caller).map_err(refusal::too_many_streams)
+        } else {
+            self.core.budget.take(caller).map_err(refusal::too_many)
+        };
+        share.map_err(|refused| {
+            self.core.acceptor.metrics.refused(Reason::Overloaded);
+            let details = ErrorDetails::with_retry_info(Some(refusal::RETRY_BUSY));
+            Status::with_error_details(Code::ResourceExhausted, refused, details)
+        })
+    }
+}
+
 impl<S: NamedService> NamedService for Admission<S> {
     const NAME: &'static str = S::NAME;
 }
@@ -51,18 +69,12 @@ where
     }
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
-        let (budget, refused) = if request.uri().path() == PUBLISH_STREAM {
-            (&self.core.streams, refusal::TOO_MANY_STREAMS)
-        } else {
-            (&self.core.budget, refusal::TOO_MANY)
-        };
-        let Some(share) = budget.take() else {
-            self.core.acceptor.metrics.refused(Reason::Overloaded);
-            let details = ErrorDetails::with_retry_info(Some(refusal::RETRY_BUSY));
-            let status = Status::with_error_details(Code::ResourceExhausted, refused, details);
-            return Either::Right(ready(Ok(status.into_http())));
-        };
-        request.extensions_mut().insert(share);
-        Either::Left(self.inner.call(request))
+        match self.share(&request) {
+            Ok(share) => {
+                request.extensions_mut().insert(share);
+                Either::Left(self.inner.call(request))
+            }
+            Err(status) => Either::Right(ready(Ok(status.into_http()))),
+        }
     }
 }

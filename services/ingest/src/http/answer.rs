@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use angarium_model::Access;
+use angarium_runtime::Full;
 use angarium_runtime::access::Denied;
 use axum::body::Body;
 use axum::response::Response;
@@ -28,7 +29,7 @@ pub(super) enum Refusal {
     Problems(Problems),
     Events { refused: Refused, shape: Shape },
     NotReady,
-    TooManyRequests,
+    TooManyRequests(Full),
 }
 
 #[derive(Serialize)]
@@ -249,8 +250,12 @@ impl Refusal {
                 refused: Refused::Failed { failure, .. },
                 ..
             } => failure_form(*failure),
-            Self::TooManyRequests => {
-                Form::new(S::SERVICE_UNAVAILABLE, "busy", BUSY, Reason::Overloaded).retry(refusal::RETRY_BUSY)
+            Self::TooManyRequests(full) => {
+                let status = match full {
+                    Full::All(_) => S::SERVICE_UNAVAILABLE,
+                    Full::One(_) => S::TOO_MANY_REQUESTS,
+                };
+                Form::new(status, "busy", BUSY, Reason::Overloaded).retry(refusal::RETRY_BUSY)
             }
         }
     }
@@ -300,7 +305,7 @@ impl Refusal {
             }
             Self::BodyBroken(error) => format!("the body could not be read: {error}"),
             Self::NotReady => refusal::NOT_READY.to_owned(),
-            Self::TooManyRequests => refusal::TOO_MANY.to_owned(),
+            Self::TooManyRequests(full) => refusal::too_many(full),
         };
         (detail, None)
     }

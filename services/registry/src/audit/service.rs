@@ -52,8 +52,7 @@ impl AuditService for Auditor {
             home,
             subject: asked.subject,
         };
-        let found = self.log.page(&wanted, page.after, page.size).await;
-        let (entries, below) = found.map_err(Refusal::NoAuditLog)?;
+        let (entries, below) = self.log.page(&wanted, page.after, page.size).await?;
         Ok(Response::new(v1::ListAuditLogResponse {
             entries,
             next_page_token: below.map(|below| Page::token(&list, below)).unwrap_or_default(),

@@ -6,7 +6,8 @@ use angarium_proto::audit::v1::{AuditRecord, ListAuditLogRequest, actor};
 use angarium_proto::registry::v1::api_key::Grant;
 use angarium_proto::registry::v1::registry_record::Entry;
 use angarium_proto::registry::v1::{
-    ApiKey, CreateApiKeyRequest, DeleteAccountRequest, DeleteWebhookRequest, Webhook,
+    ApiKey, CreateApiKeyRequest, CreateEventTypeRequest, DeleteAccountRequest, DeleteWebhookRequest,
+    EventClass, EventType, UpdateEventTypeRequest, Webhook,
 };
 use angarium_runtime::grpc;
 use prost::Message;
@@ -163,4 +164,52 @@ async fn changes_are_listed_in_pages_those_of_one_thing_alone_and_each_to_its_ow
     );
     let refused = viewer.clone().list_audit_log(of(1234)).await.unwrap_err();
     assert_eq!(refused.code(), Code::NotFound);
+}
+
+#[tokio::test]
+async fn a_page_of_large_changes_fits_into_an_answer_and_none_is_left_out() {
+    // The broker of tests keeps 5 MiB.
+    const CHANGES: usize = 30;
+    let registry = Registry::with_account().await;
+    let schema = |number: usize| format!("{{\"title\": \"{number} {}\"}}", "x".repeat(60_000));
+    let mut event_type = EventType {
+        account_id: Some(1234),
+        name: "ACME_PAID".into(),
+        event_class: EventClass::Realtime.into(),
+        description: "An invoice was paid.".into(),
+        schema: schema(0),
+        ..EventType::default()
+    };
+    let mut client = registry.client.clone();
+    let create = CreateEventTypeRequest {
+        event_type: Some(event_type.clone()),
+    };
+    client.create_event_type(create).await.unwrap();
+    for number in 1..CHANGES {
+        event_type.schema = schema(number);
+        let mut update = UpdateEventTypeRequest {
+            event_type: Some(event_type.clone()),
+            ..UpdateEventTypeRequest::default()
+        };
+        update.update_mask.get_or_insert_default().paths = vec!["schema".into()];
+        client.update_event_type(update).await.unwrap();
+    }
+    // Of 4 MiB an answer, as every client has it.
+    let auditor = Auditor::new(registry.channel());
+    let mut asked = ListAuditLogRequest {
+        page_size: 1_000,
+        subject: "event-type/1234/ACME_PAID".into(),
+        ..of(1234)
+    };
+    let (mut told, mut pages) = (0, 0);
+    loop {
+        let (records, token) = page(&auditor, asked.clone()).await;
+        (told, pages) = (told + records.len(), pages + 1);
+        asked.page_token = token;
+        if asked.page_token.is_empty() {
+            break;
+        }
+    }
+    assert_eq!(told, CHANGES);
+    assert!(pages > 1, "they were not large");
 }
