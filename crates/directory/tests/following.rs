@@ -91,6 +91,7 @@ mod tests {
         async fn create_as(&self, webhook: Webhook) -> Webhook {
             let request = CreateWebhookRequest {
                 webhook: Some(webhook),
+                ..CreateWebhookRequest::default()
             };
             self.call()
                 .create_webhook(request)

@@ -260,6 +260,7 @@ impl Stack {
     pub async fn create_webhook(&self, webhook: Webhook) -> Result<Webhook> {
         let request = CreateWebhookRequest {
             webhook: Some(webhook),
+            ..CreateWebhookRequest::default()
         };
         let response = self
             .registry_client()?

@@ -17,7 +17,7 @@ use crate::following::Followers;
 use crate::home::Home;
 use crate::page::Page;
 use crate::refusal::Refusal;
-use crate::request::{self, Wanted};
+use crate::request::{self, Listed, Wanted};
 use crate::revisions;
 use crate::routing::Routing;
 use crate::state::State;
@@ -148,8 +148,7 @@ impl RegistryService for Api {
         let asked = request.get_ref();
         let (account, id) = request::webhook_key(asked.account_id, &asked.id)?;
         let webhook = self.state(&request, Home::Account(account), |state| {
-            let found = state.webhook(account, id).cloned();
-            found.ok_or(Refusal::NoWebhook { account, id })
+            state.webhook(account, id).cloned()
         });
         let webhook = Some(webhook_to_wire(&*webhook.await?, Secrets::Omit));
         Ok(Response::new(v1::GetWebhookResponse { webhook }))
@@ -176,15 +175,10 @@ impl RegistryService for Api {
         };
         let found = self.state(&request, Home::Account(account), |state| {
             state.account(account).ok_or(Refusal::NoAccount(account))?;
-            let rest = state.webhooks_after(account, page.after);
-            let rest = rest.filter(|webhook| wanted.takes(webhook)).cloned();
-            Ok(page.cut(rest, &list, |webhook| webhook.id))
+            Ok(wanted.page(state, account, &page, &list))
         });
-        let (webhooks, next_page_token) = found.await?;
-        let webhooks = webhooks
-            .iter()
-            .map(|webhook| webhook_to_wire(webhook, Secrets::Omit))
-            .collect();
+        let (listed, next_page_token) = found.await?;
+        let webhooks = listed.into_iter().map(Listed::into_wire).collect();
         Ok(Response::new(v1::ListWebhooksResponse {
             webhooks,
             next_page_token,
@@ -230,6 +224,13 @@ impl RegistryService for Api {
         &self,
         request: Request<v1::DeleteWebhookRequest>,
     ) -> Answer<v1::DeleteWebhookResponse> {
+        self.routing.write(request).await
+    }
+
+    async fn undelete_webhook(
+        &self,
+        request: Request<v1::UndeleteWebhookRequest>,
+    ) -> Answer<v1::UndeleteWebhookResponse> {
         self.routing.write(request).await
     }
 

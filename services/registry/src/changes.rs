@@ -74,7 +74,11 @@ change!(RevokeSecretRequest => RevokeSecretResponse, revoke_secret,
 change!(DisableWebhookRequest => DisableWebhookResponse, disable_webhook,
     |request, on| request::disable_webhook(request, on.now_ms), |stored| v1::DisableWebhookResponse { webhook: stored.webhook() });
 change!(DeleteWebhookRequest => DeleteWebhookResponse, delete_webhook,
-    |request, _on| request::delete_webhook(&request), |_stored| v1::DeleteWebhookResponse {});
+    |request, on| request::delete_webhook(&request, on.now_ms),
+    |stored| v1::DeleteWebhookResponse { deleted_until_ms: stored.deleted_until_ms() });
+change!(UndeleteWebhookRequest => UndeleteWebhookResponse, undelete_webhook,
+    |request, on| request::undelete_webhook(&request, on.now_ms),
+    |stored| v1::UndeleteWebhookResponse { webhook: stored.webhook() });
 change!(ResealWebhookRequest => ResealWebhookResponse, reseal_webhook,
     |request, _on| request::reseal_webhook(&request),
     |stored| v1::ResealWebhookResponse { resealed: stored.is_new });

@@ -30,6 +30,8 @@ pub struct Config {
     pub seal_keys: SealKeys,
     /// The most webhooks of an account that has no number of its own (W3).
     pub webhooks_per_account: MaxWebhooks,
+    /// For how long a deleted webhook may be brought back; zero: not at all.
+    pub deleted_webhooks_kept: Duration,
     /// Where calls may lead: as delivery has it. It is asked again with each call.
     pub egress: egress::Rules,
     /// How long Kafka may take to acknowledge a write, and the reader to meet it; each.
@@ -46,11 +48,12 @@ impl Config {
         Ok(five) => five,
         Err(_) => unreachable!(),
     };
+    const DEFAULT_DELETED_WEBHOOKS_KEPT: Duration = Duration::from_hours(24);
     const DEFAULT_WRITE_TIMEOUT: Duration = Duration::from_secs(5);
     const DEFAULT_MAX_WAITING: NonZeroUsize = NonZeroUsize::new(256).unwrap();
     const DEFAULT_RECENT_CHANGES: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
 
-    /// The defaults: no other registry, secrets are not sealed, 5 webhooks an account, calls to the public over https, writes time out after 5 s, 256 may wait, 10,000 changes are kept.
+    /// The defaults: no other registry, secrets are not sealed, 5 webhooks an account, deleted ones are kept for 24 h, calls to the public over https, writes time out after 5 s, 256 may wait, 10,000 changes are kept.
     #[must_use]
     pub fn new(listen: SocketAddr, key: OperatorKey) -> Self {
         Self {
@@ -61,6 +64,7 @@ impl Config {
             key,
             seal_keys: SealKeys::none(),
             webhooks_per_account: Self::DEFAULT_WEBHOOKS_PER_ACCOUNT,
+            deleted_webhooks_kept: Self::DEFAULT_DELETED_WEBHOOKS_KEPT,
             egress: egress::Rules::default(),
             write_timeout: Self::DEFAULT_WRITE_TIMEOUT,
             max_waiting: Self::DEFAULT_MAX_WAITING,

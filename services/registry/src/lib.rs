@@ -132,7 +132,14 @@ impl Service {
             "registry sessions",
             Arc::clone(&sessions).keep_time(shutdown.clone()),
         );
-        let writers = Writers::start(&config, &endpoint, kafka, mandates, (&store, &sessions), tasks);
+        let writers = Writers::start(
+            &config,
+            &endpoint,
+            kafka,
+            mandates,
+            (&store, &sessions, &clock),
+            tasks,
+        );
         let peers = Peers::new(config.key.clone());
         let upstream = Upstream::new(&store, &sessions, &writers, &peers);
         tasks.spawn("registry upstreams", upstream.clone().follow(tasks.clone()));

@@ -2,21 +2,25 @@
 
 mod api_key;
 mod caller;
+mod deleting;
 mod event_type;
 mod secret;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use angarium_model::{
     Access, Account, AccountId, ApiKey, Authentication, Disabled, KeyId, MaxWebhooks, OwnType, Revision,
     Webhook, WebhookId,
 };
 use angarium_runtime::access::Token;
+use angarium_runtime::millis;
 
 use crate::home::Home;
 use crate::patch::{AccountPatch, WebhookPatch};
 use crate::record::{Entity, Key};
 use crate::refusal::Refusal;
+use crate::request::repeat;
 use crate::state::State;
 use caller::Caller;
 
@@ -37,7 +41,11 @@ pub(crate) enum Write {
         id: AccountId,
         expected: Expected,
     },
-    CreateWebhook(Webhook),
+    CreateWebhook {
+        webhook: Webhook,
+        /// Whether the same may have been asked for before.
+        is_repeatable: bool,
+    },
     UpdateWebhook {
         account: AccountId,
         id: WebhookId,
@@ -54,6 +62,12 @@ pub(crate) enum Write {
         account: AccountId,
         id: WebhookId,
         expected: Expected,
+        now_ms: i64,
+    },
+    UndeleteWebhook {
+        account: AccountId,
+        id: WebhookId,
+        now_ms: i64,
     },
     Secrets(SecretWrite),
     /// Seals its secrets anew, if that makes a difference.
@@ -80,6 +94,8 @@ pub(crate) enum Subject {
 pub(crate) struct Rules {
     /// W3.
     pub(crate) webhooks_per_account: MaxWebhooks,
+    /// For how long a deleted webhook may be brought back.
+    pub(crate) deleted_webhooks_kept: Duration,
 }
 
 /// The revision that a caller believes to be current.
@@ -99,7 +115,7 @@ pub(crate) enum Plan {
         along: Vec<Key>,
     },
     /// Nothing is to be written: the state says so already.
-    Unchanged(Entity),
+    Unchanged { entity: Entity, shown: Shown },
 }
 
 /// What an answer shows that no other will.
@@ -127,10 +143,11 @@ impl Write {
         match self {
             Self::CreateAccount(account) => Home::Account(account.id),
             Self::UpdateAccount { id, .. } | Self::DeleteAccount { id, .. } => Home::Account(*id),
-            Self::CreateWebhook(webhook) => Home::Account(webhook.account),
+            Self::CreateWebhook { webhook, .. } => Home::Account(webhook.account),
             Self::UpdateWebhook { account, .. }
             | Self::DisableWebhook { account, .. }
             | Self::DeleteWebhook { account, .. }
+            | Self::UndeleteWebhook { account, .. }
             | Self::ResealWebhook { account, .. } => Home::Account(*account),
             Self::Secrets(write) => Home::Account(write.account),
             Self::ApiKey(write) => write.home(),
@@ -150,10 +167,11 @@ impl Write {
             Self::CreateAccount(_) => "CreateAccount",
             Self::UpdateAccount { .. } => "UpdateAccount",
             Self::DeleteAccount { .. } => "DeleteAccount",
-            Self::CreateWebhook(_) => "CreateWebhook",
+            Self::CreateWebhook { .. } => "CreateWebhook",
             Self::UpdateWebhook { .. } => "UpdateWebhook",
             Self::DisableWebhook { .. } => "DisableWebhook",
             Self::DeleteWebhook { .. } => "DeleteWebhook",
+            Self::UndeleteWebhook { .. } => "UndeleteWebhook",
             Self::ResealWebhook { .. } => "ResealWebhook",
             Self::Secrets(write) => write.method(),
             Self::ApiKey(write) => write.method(),
@@ -175,15 +193,14 @@ impl Write {
                 expected.check(Key::Account(id), current.revision)?;
                 Ok(Plan::account(patch.apply(Account::clone(current))))
             }
-            Self::DeleteAccount { id, expected } => {
-                let current = state.account(id).ok_or(Refusal::NoAccount(id))?;
-                expected.check(Key::Account(id), current.revision)?;
-                match state.webhook_count(id) {
-                    0 => Ok(Plan::removal(Key::Account(id), what_goes_along(state, id))),
-                    count => Err(Refusal::HasWebhooks { account: id, count }),
-                }
-            }
-            Self::CreateWebhook(webhook) => create_webhook(state, webhook, rules),
+            Self::DeleteAccount { id, expected } => deleting::delete_account(state, id, expected),
+            Self::CreateWebhook {
+                webhook,
+                is_repeatable,
+            } => match repeated(state, &webhook, is_repeatable)? {
+                Some(created) => Ok(created),
+                None => create_webhook(state, webhook, rules),
+            },
             Self::UpdateWebhook {
                 account,
                 id,
@@ -205,50 +222,83 @@ impl Write {
                 account,
                 id,
                 expected,
-            } => {
-                current_webhook(state, account, id, expected)?;
-                Ok(Plan::removal(Key::Webhook(id), Vec::new()))
+                now_ms,
+            } => deleting::delete(
+                state,
+                (account, id),
+                expected,
+                (rules.deleted_webhooks_kept, now_ms),
+            ),
+            Self::UndeleteWebhook { account, id, now_ms } => {
+                deleting::undelete(state, (account, id), now_ms, rules)
             }
             Self::ResealWebhook { account, id } => {
                 let webhook = Webhook::clone(current_webhook(state, account, id, Expected::ANY)?);
                 Ok(if state.has_outdated_seal(id) {
                     Plan::webhook(webhook, Shown::Nothing)
                 } else {
-                    Plan::Unchanged(Entity::Webhook(Box::new(webhook)))
+                    Plan::unchanged(webhook, Shown::Nothing)
                 })
             }
             Self::Secrets(write) => write.plan(state),
             Self::ApiKey(write) => write.plan(state, by),
             Self::EventType(write) => write.plan(state, by.access),
-            Self::Read(subject) => state.read(subject).map(Plan::Unchanged),
+            Self::Read(subject) => Ok(Plan::Unchanged {
+                entity: state.read(subject)?,
+                shown: Shown::Nothing,
+            }),
         }
     }
-}
-
-/// What an account cannot be without.
-fn what_goes_along(state: &State, account: AccountId) -> Vec<Key> {
-    let home = Home::Account(account);
-    let keys = state.keys_after(home, None).map(|key| Key::Api(key.id));
-    let types = state
-        .types_of(home)
-        .map(|own| Key::EventType(home, own.name.clone()));
-    keys.chain(types).collect()
 }
 
 const fn shown(new_secret: bool) -> Shown {
     if new_secret { Shown::Secret } else { Shown::Nothing }
 }
 
-/// As long as its account may have one more (W3).
-fn create_webhook(state: &State, webhook: Webhook, rules: Rules) -> Result<Plan, Refusal> {
-    let id = webhook.account;
+/// Whether an account may have one more webhook (W3).
+fn room_for_one_more(state: &State, id: AccountId, rules: Rules) -> Result<(), Refusal> {
     let account = state.account(id).ok_or(Refusal::NoAccount(id))?;
     let most = account.max_webhooks.unwrap_or(rules.webhooks_per_account);
     if state.webhook_count(id) >= usize::try_from(most.get().get()).unwrap_or(usize::MAX) {
         return Err(Refusal::TooManyWebhooks { account: id, most });
     }
-    let shown = shown(matches!(webhook.authentication, Authentication::Signature(_)));
+    Ok(())
+}
+
+fn create_webhook(state: &State, webhook: Webhook, rules: Rules) -> Result<Plan, Refusal> {
+    room_for_one_more(state, webhook.account, rules)?;
+    let shown = shown_of_new(&webhook);
     Ok(Plan::webhook(webhook, shown))
+}
+
+/// What the creation of a webhook shows.
+const fn shown_of_new(webhook: &Webhook) -> Shown {
+    shown(matches!(webhook.authentication, Authentication::Signature(_)))
+}
+
+/// What was created by the same request before, if it was.
+fn repeated(state: &State, asked: &Webhook, is_repeatable: bool) -> Result<Option<Plan>, Refusal> {
+    if !is_repeatable {
+        return Ok(None);
+    }
+    let there = state
+        .webhooks_after(asked.account, None)
+        .map(|webhook| webhook.id);
+    let deleted = state.deleted_after(asked.account, None);
+    let mut all = there.chain(deleted.map(|deleted| deleted.webhook.id));
+    let Some(first) = all.find(|id| repeat::is_of_same_id(*id, asked.id)) else {
+        return Ok(None);
+    };
+    match state.webhook(asked.account, first) {
+        Ok(created)
+            if repeat::is_same(first, asked.id)
+                && asked.created_at_ms < created.created_at_ms.saturating_add(millis(repeat::WITHIN)) =>
+        {
+            let shown = shown_of_new(created);
+            Ok(Some(Plan::unchanged(Webhook::clone(created), shown)))
+        }
+        _ => Err(Refusal::RequestIdUsed(first)),
+    }
 }
 
 fn current_webhook(
@@ -257,9 +307,7 @@ fn current_webhook(
     id: WebhookId,
     expected: Expected,
 ) -> Result<&Arc<Webhook>, Refusal> {
-    let current = state
-        .webhook(account, id)
-        .ok_or(Refusal::NoWebhook { account, id })?;
+    let current = state.webhook(account, id)?;
     expected.check(Key::Webhook(id), current.revision)?;
     Ok(current)
 }
@@ -277,7 +325,7 @@ fn disable(
     let mut webhook = Webhook::clone(current);
     let known = current.disabled.as_ref().map(Disabled::reason);
     if known == Some(disabled.reason()) {
-        return Ok(Plan::Unchanged(Entity::Webhook(Box::new(webhook))));
+        return Ok(Plan::unchanged(webhook, Shown::Nothing));
     }
     expected.check(Key::Webhook(id), current.revision)?;
     webhook.disable(disabled);
@@ -300,6 +348,14 @@ impl Plan {
 
     fn webhook(webhook: Webhook, shown: Shown) -> Self {
         Self::entity(Entity::Webhook(Box::new(webhook)), shown)
+    }
+
+    /// A webhook is so already.
+    fn unchanged(webhook: Webhook, shown: Shown) -> Self {
+        Self::Unchanged {
+            entity: Entity::Webhook(Box::new(webhook)),
+            shown,
+        }
     }
 
     fn api_key(key: ApiKey, shown: Shown) -> Self {

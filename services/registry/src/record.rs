@@ -28,6 +28,8 @@ pub(crate) enum Key {
     Api(KeyId),
     /// `event-type/<account or platform>/<name>`
     EventType(Home, EventName),
+    /// `deleted-webhook/<id>`
+    Deleted(WebhookId),
     /// `writer`: who writes the partition.
     Writer,
     /// `barrier`: never has a value. A writer that has nothing to write appends one to learn that it still is the writer.
@@ -39,9 +41,18 @@ pub(crate) enum Key {
 pub(crate) enum Entity {
     Account(Account),
     Webhook(Box<Webhook>),
+    Deleted(Box<Deleted>),
     ApiKey(ApiKey),
     EventType(OwnType),
     Writer(Claim),
+}
+
+/// A webhook that was deleted, and may be brought back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Deleted {
+    pub(crate) webhook: Webhook,
+    /// When it is gone for good, Unix milliseconds.
+    pub(crate) until_ms: i64,
 }
 
 /// That a registry writes a partition.
@@ -71,6 +82,7 @@ impl fmt::Display for Key {
         match self {
             Self::Account(id) => write!(f, "account/{id}"),
             Self::Webhook(id) => write!(f, "webhook/{id}"),
+            Self::Deleted(id) => write!(f, "deleted-webhook/{id}"),
             Self::Api(id) => write!(f, "key/{id}"),
             Self::EventType(home, name) => write!(f, "event-type/{}/{name}", home.partition_key()),
             Self::Writer => f.write_str("writer"),
@@ -86,6 +98,7 @@ impl FromStr for Key {
         match text.split_once('/') {
             Some(("account", id)) => id.parse().map(Self::Account).map_err(|error| error.to_string()),
             Some(("webhook", id)) => id.parse().map(Self::Webhook).map_err(|error| error.to_string()),
+            Some(("deleted-webhook", id)) => id.parse().map(Self::Deleted).map_err(|error| error.to_string()),
             Some(("key", id)) => id.parse().map(Self::Api).map_err(|error| error.to_string()),
             Some(("event-type", rest)) => {
                 let (home, name) = rest.split_once('/').ok_or("the key names no event type")?;
@@ -95,7 +108,7 @@ impl FromStr for Key {
             None if text == "writer" => Ok(Self::Writer),
             None if text == "barrier" => Ok(Self::Barrier),
             _ => Err(
-                "the key is neither account/<id> nor webhook/<id> nor key/<id> nor event-type/<whose>/<name> nor writer"
+                "the key is neither account/<id> nor webhook/<id> nor deleted-webhook/<id> nor key/<id> nor event-type/<whose>/<name> nor writer"
                     .to_owned(),
             ),
         }
@@ -114,19 +127,11 @@ impl Entity {
                 wire.revision = 0;
                 Entry::Account(wire)
             }
-            Self::Webhook(webhook) => {
-                let mut wire = webhook_to_wire(webhook, Secrets::Include);
-                wire.revision = 0;
-                for slot in secrets(&mut wire) {
-                    // It is made of the secret when it is asked for.
-                    slot.fingerprint.map(String::clear);
-                    if let Some(sealed) = keys.seal(webhook.id, slot.secret)? {
-                        slot.secret.clear();
-                        *slot.sealed = Some(sealed);
-                    }
-                }
-                Entry::Webhook(wire)
-            }
+            Self::Webhook(webhook) => Entry::Webhook(seal(webhook, keys)?),
+            Self::Deleted(deleted) => Entry::KeptWebhook(v1::KeptWebhook {
+                webhook: Some(seal(&deleted.webhook, keys)?),
+                until_ms: deleted.until_ms,
+            }),
             Self::ApiKey(key) => {
                 let mut wire = api_key_to_wire(key, Secrets::Include);
                 wire.revision = 0;
@@ -152,7 +157,7 @@ impl Entity {
             Self::Webhook(webhook) => Some(Entry::Webhook(webhook_to_wire(webhook, Secrets::Omit))),
             Self::ApiKey(key) => Some(Entry::ApiKey(api_key_to_wire(key, Secrets::Omit))),
             Self::EventType(own) => Some(Entry::EventType(event_type_to_wire(own))),
-            Self::Writer(_) => None,
+            Self::Deleted(_) | Self::Writer(_) => None,
         };
         RegistryRecord { entry }
     }
@@ -162,6 +167,7 @@ impl Entity {
         match &mut self {
             Self::Account(account) => account.revision = revision,
             Self::Webhook(webhook) => webhook.revision = revision,
+            Self::Deleted(deleted) => deleted.webhook.revision = revision,
             Self::ApiKey(key) => key.revision = revision,
             Self::EventType(own) => own.revision = revision,
             Self::Writer(_) => {}
@@ -174,6 +180,7 @@ impl Entity {
         match self {
             Self::Account(account) => account.revision,
             Self::Webhook(webhook) => webhook.revision,
+            Self::Deleted(deleted) => deleted.webhook.revision,
             Self::ApiKey(key) => key.revision,
             Self::EventType(own) => own.revision,
             Self::Writer(_) => Revision::default(),
@@ -185,6 +192,7 @@ impl Entity {
         match self {
             Self::Account(account) => Key::Account(account.id),
             Self::Webhook(webhook) => Key::Webhook(webhook.id),
+            Self::Deleted(deleted) => Key::Deleted(deleted.webhook.id),
             Self::ApiKey(key) => Key::Api(key.id),
             Self::EventType(own) => Key::EventType(Home::of(own.account), own.name.clone()),
             Self::Writer(_) => Key::Writer,
@@ -213,7 +221,7 @@ struct Slot<'a> {
 }
 
 /// The secrets of a webhook, those that were replaced as well. Sealed and opened alike.
-fn secrets(webhook: &mut v1::Webhook) -> Vec<Slot<'_>> {
+fn slots(webhook: &mut v1::Webhook) -> Vec<Slot<'_>> {
     let method = webhook.authentication.as_mut().and_then(|it| it.method.as_mut());
     match method {
         Some(Method::Signature(signature)) => {
@@ -243,6 +251,46 @@ fn secrets(webhook: &mut v1::Webhook) -> Vec<Slot<'_>> {
     }
 }
 
+/// A webhook as it is stored, its secrets sealed.
+fn seal(webhook: &Webhook, keys: &SealKeys) -> Result<v1::Webhook, SealError> {
+    let mut wire = webhook_to_wire(webhook, Secrets::Include);
+    wire.revision = 0;
+    for slot in slots(&mut wire) {
+        // It is made of the secret when it is asked for.
+        slot.fingerprint.map(String::clear);
+        if let Some(sealed) = keys.seal(webhook.id, slot.secret)? {
+            slot.secret.clear();
+            *slot.sealed = Some(sealed);
+        }
+    }
+    Ok(wire)
+}
+
+/// Opens the secrets of a stored webhook. Whether one would be sealed in another way today, and why one does not open.
+fn open(webhook: &mut v1::Webhook, keys: &SealKeys) -> (bool, Option<SealError>) {
+    let (mut is_sealed_with_another_key, mut locked) = (false, None);
+    // A webhook whose id cannot be read is refused as a whole.
+    if let Ok(id) = webhook.id.parse::<WebhookId>() {
+        for slot in slots(webhook) {
+            is_sealed_with_another_key |= !keys.is_current(slot.sealed.as_ref());
+            if let Some(sealed) = slot.sealed.take() {
+                match keys.open(id, &sealed) {
+                    Ok(secret) => *slot.secret = secret,
+                    Err(error) => locked = Some(error),
+                }
+            }
+        }
+    }
+    (is_sealed_with_another_key, locked)
+}
+
+/// Takes away what a webhook would have secret.
+pub(crate) fn strip(webhook: &mut v1::Webhook) {
+    for slot in slots(webhook) {
+        slot.secret.clear();
+    }
+}
+
 /// Reads a record.
 pub(crate) fn decode(record: &Record, keys: &SealKeys) -> Result<Said, UnreadableRecord> {
     read(record, keys).map_err(|problem| UnreadableRecord::of(record, problem))
@@ -266,19 +314,16 @@ fn read(record: &Record, keys: &SealKeys) -> Result<Said, String> {
     let entity = match value.entry {
         Some(Entry::Account(account)) => Entity::Account(account_from_wire(account).map_err(wrong)?),
         Some(Entry::Webhook(mut webhook)) => {
-            let id = webhook.id.parse::<WebhookId>();
-            if let Ok(id) = id {
-                for slot in secrets(&mut webhook) {
-                    is_sealed_with_another_key |= !keys.is_current(slot.sealed.as_ref());
-                    if let Some(sealed) = slot.sealed.take() {
-                        match keys.open(id, &sealed) {
-                            Ok(secret) => *slot.secret = secret,
-                            Err(error) => locked = Some(error),
-                        }
-                    }
-                }
-            }
+            (is_sealed_with_another_key, locked) = open(&mut webhook, keys);
             Entity::Webhook(Box::new(webhook_from_wire(webhook).map_err(wrong)?))
+        }
+        Some(Entry::KeptWebhook(deleted)) => {
+            let mut webhook = deleted.webhook.ok_or("it holds no webhook")?;
+            (is_sealed_with_another_key, locked) = open(&mut webhook, keys);
+            Entity::Deleted(Box::new(Deleted {
+                webhook: webhook_from_wire(webhook).map_err(wrong)?,
+                until_ms: deleted.until_ms,
+            }))
         }
         Some(Entry::ApiKey(key)) => Entity::ApiKey(api_key_from_wire(key).map_err(wrong)?),
         Some(Entry::EventType(known)) => Entity::EventType(event_type_from_wire(known).map_err(wrong)?),
@@ -521,7 +566,7 @@ pub(crate) mod tests {
         };
         let id = webhook.id;
         let mut wire = webhook_to_wire(&webhook, Secrets::Include);
-        for (slot, key) in secrets(&mut wire).into_iter().zip(["1", "2"]) {
+        for (slot, key) in slots(&mut wire).into_iter().zip(["1", "2"]) {
             *slot.sealed = keys(key).seal(id, slot.secret).unwrap();
             slot.secret.clear();
         }

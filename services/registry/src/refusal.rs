@@ -34,6 +34,22 @@ pub(crate) enum Refusal {
     NoAccount(AccountId),
     #[error("account {account} has no webhook {id}; ListWebhooks shows those it has")]
     NoWebhook { account: AccountId, id: WebhookId },
+    #[error(
+        "webhook {id} of account {account} was deleted; until {} UndeleteWebhook brings it back", instant(*.until_ms)
+    )]
+    WebhookDeleted {
+        account: AccountId,
+        id: WebhookId,
+        until_ms: i64,
+    },
+    #[error(
+        "account {account} has no webhook {id} that was deleted and may be brought back; ListWebhooks with `deleted` shows those there are"
+    )]
+    NotDeleted { account: AccountId, id: WebhookId },
+    #[error(
+        "this request_id was used before, for {0}: for another webhook, more than 24 hours ago, or it was deleted since; take another request_id to create one"
+    )]
+    RequestIdUsed(WebhookId),
     #[error("{home} has no API key {id}; ListApiKeys shows those it has")]
     NoApiKey { home: Home, id: KeyId },
     #[error("{home} has no event type {name} of its own; ListEventTypes shows those there are")]
@@ -129,9 +145,13 @@ impl Refusal {
     fn code(&self) -> Code {
         match self {
             Self::Invalid(_) => Code::InvalidArgument,
-            Self::AccountExists(_) | Self::EventTypeExists { .. } => Code::AlreadyExists,
+            Self::AccountExists(_) | Self::EventTypeExists { .. } | Self::RequestIdUsed(_) => {
+                Code::AlreadyExists
+            }
             Self::NoAccount(_)
             | Self::NoWebhook { .. }
+            | Self::WebhookDeleted { .. }
+            | Self::NotDeleted { .. }
             | Self::NoApiKey { .. }
             | Self::NoEventType { .. } => Code::NotFound,
             Self::OfPlatform | Self::BeyondCaller(_) | Self::OutlastsCaller(_) | Self::NotAllowedNow(_) => {
@@ -161,7 +181,10 @@ impl Refusal {
             Self::AccountExists(id) | Self::NoAccount(id) => {
                 ErrorDetails::with_resource_info("account", id.to_string(), "", message)
             }
-            Self::NoWebhook { id, .. } => {
+            Self::NoWebhook { id, .. }
+            | Self::WebhookDeleted { id, .. }
+            | Self::NotDeleted { id, .. }
+            | Self::RequestIdUsed(id) => {
                 ErrorDetails::with_resource_info("webhook", id.to_string(), "", message)
             }
             Self::NoApiKey { id, .. } => {
@@ -250,14 +273,19 @@ mod tests {
     #[test]
     fn whatever_is_refused_says_so_to_a_machine_too() {
         let account = AccountId::new(1234).unwrap();
+        let id = WebhookId::from_bytes([1; 16]);
         let refusals = [
             Refusal::field("id", "is wrong"),
             Refusal::AccountExists(account),
             Refusal::NoAccount(account),
-            Refusal::NoWebhook {
+            Refusal::NoWebhook { account, id },
+            Refusal::WebhookDeleted {
                 account,
-                id: WebhookId::from_bytes([1; 16]),
+                id,
+                until_ms: 1,
             },
+            Refusal::NotDeleted { account, id },
+            Refusal::RequestIdUsed(id),
             Refusal::NoApiKey {
                 home: Home::Platform,
                 id: KeyId::from_bytes([1; 16]),
@@ -272,7 +300,7 @@ mod tests {
             },
             Refusal::EventTypeInUse {
                 name: EventName::new("A").unwrap(),
-                webhook: WebhookId::from_bytes([1; 16]),
+                webhook: id,
             },
             Refusal::TooManyEventTypes(Home::Platform),
             Refusal::OfPlatform,
@@ -292,8 +320,8 @@ mod tests {
                 account,
                 most: MaxWebhooks::new(5).unwrap(),
             },
-            Refusal::NotSigned(WebhookId::from_bytes([1; 16])),
-            Refusal::TooManySecrets(WebhookId::from_bytes([1; 16])),
+            Refusal::NotSigned(id),
+            Refusal::TooManySecrets(id),
             Refusal::TooMany(Full::One(1)),
             Refusal::Busy,
             Refusal::NotWritten,

@@ -5,6 +5,7 @@ mod event_type;
 mod filter;
 mod list;
 mod patch;
+pub(crate) mod repeat;
 mod secret;
 mod webhook;
 
@@ -29,7 +30,7 @@ pub(crate) use event_type::{
     check_example, create_event_type, delete_event_type, event_type_name, update_event_type,
 };
 pub(crate) use filter::test_filter;
-pub(crate) use list::Wanted;
+pub(crate) use list::{Listed, Wanted};
 pub(crate) use patch::update_webhook;
 pub(crate) use secret::{revoke_secret, rotate_secret};
 pub(crate) use webhook::create_webhook;
@@ -130,13 +131,19 @@ pub(crate) fn read_webhook(request: &v1::GetWebhookRequest) -> Result<Write, Ref
     Ok(Write::Read(Subject::Webhook { account, id }))
 }
 
-pub(crate) fn delete_webhook(request: &v1::DeleteWebhookRequest) -> Result<Write, Refusal> {
+pub(crate) fn delete_webhook(request: &v1::DeleteWebhookRequest, now_ms: i64) -> Result<Write, Refusal> {
     let (account, id) = webhook_key(request.account_id, &request.id)?;
     Ok(Write::DeleteWebhook {
         account,
         id,
         expected: Expected::from_wire(request.revision),
+        now_ms,
     })
+}
+
+pub(crate) fn undelete_webhook(request: &v1::UndeleteWebhookRequest, now_ms: i64) -> Result<Write, Refusal> {
+    let (account, id) = webhook_key(request.account_id, &request.id)?;
+    Ok(Write::UndeleteWebhook { account, id, now_ms })
 }
 
 /// Checks that a webhook is to be switched off (D3). The revision is required: without it, what delivery saw would win

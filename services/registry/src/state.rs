@@ -1,19 +1,18 @@
 //! Everything that the topic says.
 
+mod lookups;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::num::NonZeroU32;
-use std::ops::Bound;
 use std::sync::Arc;
 
-use angarium_kafka::Record;
-use angarium_model::{
-    Account, AccountId, ApiKey, EventName, KeyId, KnownTypes, OwnType, Revision, Webhook, WebhookId,
-};
+use angarium_kafka::{Record, partition_of};
+use angarium_model::{Account, AccountId, ApiKey, EventName, KeyId, OwnType, Revision, Webhook, WebhookId};
+
+use angarium_runtime::chain;
 
 use crate::home::Home;
-use crate::plan::Subject;
-use crate::record::{Claim, Entity, Key, Said, UnreadableRecord, decode};
-use crate::refusal::Refusal;
+use crate::record::{Claim, Deleted, Entity, Key, Said, UnreadableRecord, decode};
 use crate::seal::SealKeys;
 
 /// Accounts, webhooks, API keys and event types, and how far each partition has been read.
@@ -24,6 +23,8 @@ pub(crate) struct State {
     owners: HashMap<WebhookId, AccountId>,
     /// Nor does one that removes a key, or who presents it.
     key_homes: HashMap<KeyId, Home>,
+    /// Nor one that removes what was deleted.
+    deleted_of: HashMap<WebhookId, AccountId>,
     /// Webhooks whose record has a secret that would be sealed in another way today.
     outdated_seals: HashSet<WebhookId>,
     /// While the topic is loaded: webhooks whose secret does not open. A later record may take the place of such a one:
@@ -44,6 +45,8 @@ pub(crate) struct Holdings {
     webhooks: BTreeMap<WebhookId, Arc<Webhook>>,
     keys: BTreeMap<KeyId, Arc<ApiKey>>,
     types: BTreeMap<EventName, Arc<OwnType>>,
+    /// Webhooks that may be brought back.
+    deleted: BTreeMap<WebhookId, Arc<Deleted>>,
 }
 
 /// What a record changed.
@@ -69,6 +72,7 @@ impl State {
             homes: BTreeMap::new(),
             owners: HashMap::new(),
             key_homes: HashMap::new(),
+            deleted_of: HashMap::new(),
             outdated_seals: HashSet::new(),
             locked: Some(BTreeMap::new()),
             keys,
@@ -85,6 +89,11 @@ impl State {
             is_sealed_with_another_key,
             locked,
         } = decode(record, &self.keys)?;
+        if let (Key::Deleted(id), Some(error)) = (&key, &locked) {
+            // Nothing needs it: nobody is kept from anything but from bringing it back.
+            tracing::warn!(webhook = %id, error = chain(error), "a deleted webhook cannot be brought back: its secret does not open");
+        }
+        let entity = entity.filter(|_| !(locked.is_some() && matches!(key, Key::Deleted(_))));
         if let Key::Webhook(id) = key {
             self.note_lock(id, locked.map(|error| UnreadableRecord::locked(record, &error)))?;
             if is_sealed_with_another_key {
@@ -99,6 +108,8 @@ impl State {
             (_, Some(Entity::ApiKey(key))) => Some(self.put_key(key)),
             (_, Some(Entity::EventType(own))) => Some(self.put_type(own)),
             (Key::EventType(home, name), None) => self.drop_type(home, name),
+            (_, Some(Entity::Deleted(deleted))) => self.put_deleted(*deleted),
+            (Key::Deleted(id), None) => self.drop_deleted(id),
             (Key::Account(id), None) => self.drop_account(id),
             (Key::Api(id), None) => self.drop_key(id),
             (Key::Webhook(id), None) => self.drop_webhook(id, Revision::from_offset(record.offset)),
@@ -204,6 +215,23 @@ impl State {
         })
     }
 
+    /// A follower is not told of what may come back: the webhook has gone.
+    fn put_deleted(&mut self, deleted: Deleted) -> Option<Delta> {
+        let (id, account) = (deleted.webhook.id, deleted.webhook.account);
+        self.deleted_of.insert(id, account);
+        let holdings = self.homes.entry(Home::Account(account)).or_default();
+        Arc::make_mut(holdings).deleted.insert(id, Arc::new(deleted));
+        None
+    }
+
+    fn drop_deleted(&mut self, id: WebhookId) -> Option<Delta> {
+        let account = self.deleted_of.remove(&id)?;
+        self.take_out(Home::Account(account), |holdings| {
+            drop(holdings.deleted.remove(&id))
+        })?;
+        None
+    }
+
     /// A follower is not told of writers.
     fn put_writer(&mut self, record: &Record, claim: Option<Claim>) -> Option<Delta> {
         let writer = usize::try_from(record.partition).ok();
@@ -211,6 +239,12 @@ impl State {
             *writer = claim;
         }
         None
+    }
+
+    /// The partition that holds what belongs there.
+    pub(crate) fn partition_of(&self, home: Home) -> i32 {
+        let count = u32::try_from(self.next.len()).ok().and_then(NonZeroU32::new);
+        partition_of(home.partition_key().as_bytes(), count.unwrap_or(NonZeroU32::MIN))
     }
 
     /// Who writes a partition.
@@ -221,127 +255,6 @@ impl State {
     /// By partition: the offset below which everything is known.
     pub(crate) fn next(&self) -> &[i64] {
         &self.next
-    }
-
-    pub(crate) fn account(&self, id: AccountId) -> Option<&Arc<Account>> {
-        self.homes.get(&Home::Account(id))?.account.as_ref()
-    }
-
-    pub(crate) fn webhook(&self, account: AccountId, id: WebhookId) -> Option<&Arc<Webhook>> {
-        self.homes.get(&Home::Account(account))?.webhooks.get(&id)
-    }
-
-    /// The API key of this id, wherever it is at home.
-    pub(crate) fn key(&self, id: KeyId) -> Option<&Arc<ApiKey>> {
-        self.homes.get(self.key_homes.get(&id)?)?.keys.get(&id)
-    }
-
-    /// The API key of this id, if it is at home there.
-    pub(crate) fn key_of(&self, home: Home, id: KeyId) -> Result<&Arc<ApiKey>, Refusal> {
-        let holdings = self.homes.get(&home);
-        let found = holdings.and_then(|holdings| holdings.keys.get(&id));
-        found.ok_or(Refusal::NoApiKey { home, id })
-    }
-
-    /// What a key of the topic stands for now.
-    pub(crate) fn entity(&self, key: &Key) -> Option<Entity> {
-        match key {
-            Key::Account(id) => Some(Entity::Account(Account::clone(self.account(*id)?))),
-            Key::Webhook(id) => {
-                let webhook = self.webhook(*self.owners.get(id)?, *id)?;
-                Some(Entity::Webhook(Box::new(Webhook::clone(webhook))))
-            }
-            Key::Api(id) => Some(Entity::ApiKey(ApiKey::clone(self.key(*id)?))),
-            Key::EventType(home, name) => {
-                Some(Entity::EventType(OwnType::clone(self.own_type(*home, name)?)))
-            }
-            Key::Writer | Key::Barrier => None,
-        }
-    }
-
-    /// What is asked for.
-    pub(crate) fn read(&self, subject: Subject) -> Result<Entity, Refusal> {
-        match subject {
-            Subject::Account(id) => {
-                let found = self.account(id).ok_or(Refusal::NoAccount(id))?;
-                Ok(Entity::Account(Account::clone(found)))
-            }
-            Subject::Webhook { account, id } => {
-                let found = self.webhook(account, id);
-                let found = found.ok_or(Refusal::NoWebhook { account, id })?;
-                Ok(Entity::Webhook(Box::new(Webhook::clone(found))))
-            }
-            Subject::ApiKey { home, id } => Ok(Entity::ApiKey(ApiKey::clone(self.key_of(home, id)?))),
-        }
-    }
-
-    /// Whether the secret of a webhook would be sealed in another way today.
-    pub(crate) fn has_outdated_seal(&self, webhook: WebhookId) -> bool {
-        self.outdated_seals.contains(&webhook)
-    }
-
-    /// How many webhooks an account has.
-    pub(crate) fn webhook_count(&self, account: AccountId) -> usize {
-        self.homes
-            .get(&Home::Account(account))
-            .map_or(0, |holdings| holdings.webhooks.len())
-    }
-
-    /// How many API keys are at home there.
-    pub(crate) fn key_count(&self, home: Home) -> usize {
-        self.homes.get(&home).map_or(0, |holdings| holdings.keys.len())
-    }
-
-    /// The event type of this name, if it is at home there.
-    pub(crate) fn own_type(&self, home: Home, name: &EventName) -> Option<&Arc<OwnType>> {
-        self.homes.get(&home)?.types.get(name)
-    }
-
-    /// Event types that are at home there, by their names.
-    pub(crate) fn types_of(&self, home: Home) -> impl Iterator<Item = &Arc<OwnType>> {
-        let holdings = self.homes.get(&home).into_iter();
-        holdings.flat_map(|holdings| holdings.types.values())
-    }
-
-    /// The types that events may have: of an account, or those that the events of all accounts may.
-    pub(crate) fn known_types(&self, account: Option<AccountId>) -> KnownTypes {
-        let own = account
-            .into_iter()
-            .flat_map(|id| self.types_of(Home::Account(id)));
-        KnownTypes::with(own.chain(self.types_of(Home::Platform)).cloned().collect())
-    }
-
-    /// All webhooks whose events may have a type that is at home there.
-    pub(crate) fn webhooks_under(&self, home: Home) -> impl Iterator<Item = &Arc<Webhook>> {
-        let homes = match home {
-            Home::Platform => (Bound::Unbounded, Bound::Unbounded),
-            account @ Home::Account(_) => (Bound::Included(account), Bound::Included(account)),
-        };
-        let homes = self.homes.range(homes);
-        homes.flat_map(|(_, holdings)| holdings.webhooks.values())
-    }
-
-    /// Accounts in order of their ids.
-    pub(crate) fn accounts_after(&self, after: Option<AccountId>) -> impl Iterator<Item = &Arc<Account>> {
-        self.homes
-            .range(beyond(Some(after.map_or(Home::Platform, Home::Account))))
-            .filter_map(|(_, holdings)| holdings.account.as_ref())
-    }
-
-    /// Webhooks of an account in order of their ids, which is that of their creation.
-    pub(crate) fn webhooks_after(
-        &self,
-        account: AccountId,
-        after: Option<WebhookId>,
-    ) -> impl Iterator<Item = &Arc<Webhook>> {
-        let holdings = self.homes.get(&Home::Account(account)).into_iter();
-        holdings.flat_map(move |holdings| holdings.webhooks.range(beyond(after)).map(|(_, webhook)| webhook))
-    }
-
-    /// API keys that are at home there, in order of their ids, which is that of their creation.
-    pub(crate) fn keys_after(&self, home: Home, after: Option<KeyId>) -> impl Iterator<Item = &Arc<ApiKey>> {
-        let holdings = self.homes.get(&home).into_iter();
-        holdings.flat_map(move |holdings| holdings.keys.range(beyond(after)).map(|(_, key)| key))
     }
 
     /// Everything, as it is now: costs a pointer per account.
@@ -362,15 +275,11 @@ impl Holdings {
     }
 
     fn is_empty(&self) -> bool {
-        let has_things = !(self.webhooks.is_empty() && self.keys.is_empty() && self.types.is_empty());
+        let has_things = !(self.webhooks.is_empty()
+            && self.keys.is_empty()
+            && self.types.is_empty()
+            && self.deleted.is_empty());
         self.account.is_none() && !has_things
-    }
-}
-
-const fn beyond<T: Copy>(after: Option<T>) -> (Bound<T>, Bound<T>) {
-    match after {
-        Some(last) => (Bound::Excluded(last), Bound::Unbounded),
-        None => (Bound::Unbounded, Bound::Unbounded),
     }
 }
 

@@ -18,13 +18,14 @@ use std::time::Duration;
 
 use angarium_kafka::{Connection, Outgoing, TransactionError, TransactionalConfig, TransactionalProducer};
 use angarium_model::Revision;
-use angarium_runtime::chain;
+use angarium_runtime::{Clock, chain};
 use tokio::sync::oneshot;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, interval, sleep, timeout};
 
 use crate::audit::Change;
 use crate::election::Mandate;
-use crate::plan::{Plan, Rules, Shown, Write};
+use crate::home::Home;
+use crate::plan::{Plan, Rules, Write};
 use crate::queue::{Command, Queue};
 use crate::record::{Claim, Entity, Key};
 use crate::refusal::Refusal;
@@ -35,6 +36,8 @@ use crate::writers::{Door, Stored};
 
 /// The most writes in one transaction.
 const MAX_BATCH: usize = 256;
+/// How often it is looked for webhooks whose deletion is final: from when the writer begins.
+const CLEAR_EVERY: Duration = Duration::from_mins(1);
 /// Before the partition is taken over anew after a failure.
 const PAUSE: Duration = Duration::from_millis(200);
 
@@ -53,6 +56,8 @@ pub(crate) struct Writer {
     /// How many writes may wait.
     pub(crate) max_waiting: usize,
     pub(crate) rules: Rules,
+    /// By which deleted webhooks go for good.
+    pub(crate) clock: Clock,
     pub(crate) keys: SealKeys,
     pub(crate) store: Arc<Store>,
     pub(crate) sessions: Arc<Sessions>,
@@ -146,10 +151,15 @@ impl Writer {
         self.sessions.begins_to_write(mandate.partition);
         self.door.open(open, mandate.lease());
         let mut waiting = VecDeque::new();
+        let mut clearing = interval(CLEAR_EVERY);
         let outcome = loop {
             tokio::select! {
                 biased;
                 () = mandate.ended() => break Ok(()),
+                _ = clearing.tick() => match self.clear(producer, mandate.partition).await {
+                    Ok(()) => continue,
+                    Err(interrupted) => break Err(interrupted),
+                },
                 // What waits has its turn at once.
                 () = std::future::ready(()), if !waiting.is_empty() => {}
                 command = queue.recv() => waiting.extend(command),
@@ -178,6 +188,22 @@ impl Writer {
             command.reply.send(Err(Refusal::NotWriter)).ok();
         }
         outcome
+    }
+
+    /// Removes for good what was deleted long enough ago.
+    async fn clear(&self, producer: &TransactionalProducer, partition: i32) -> Result<(), Interrupted> {
+        let now_ms = self.clock.now_ms();
+        let gone: Vec<Keyed> = self.store.read(|state| {
+            let here = |account| state.partition_of(Home::Account(account)) == partition;
+            let gone = state.gone(now_ms).filter(|deleted| here(deleted.webhook.account));
+            gone.take(MAX_BATCH)
+                .map(|deleted| (Key::Deleted(deleted.webhook.id).to_string(), None))
+                .collect()
+        });
+        if gone.is_empty() {
+            return Ok(());
+        }
+        self.append(producer, partition, (&gone, &[])).await.map(drop)
     }
 
     /// Takes the writes that go together, and checks them against the state; of reads, all: however many there are, one
@@ -328,11 +354,11 @@ fn stored(plan: Plan, partition: i32, places: &mut impl Iterator<Item = i64>) ->
                 place: (partition, offset),
             })
         }
-        Plan::Unchanged(entity) => {
+        Plan::Unchanged { entity, shown } => {
             let offset = entity.revision().offset();
             Ok(Stored {
                 entity: Some(entity),
-                shown: Shown::Nothing,
+                shown,
                 is_new: false,
                 place: (partition, offset),
             })

@@ -9,7 +9,7 @@ use angarium_proto::convert::{
     Secrets, account_to_wire, api_key_to_wire, event_type_to_wire, webhook_to_wire,
 };
 use angarium_proto::registry::v1;
-use angarium_runtime::Tasks;
+use angarium_runtime::{Clock, Tasks};
 use tokio::sync::{mpsc, watch};
 use tokio::time::sleep;
 use uuid::Uuid;
@@ -100,6 +100,14 @@ impl Stored {
         }
     }
 
+    /// Until when what was deleted may be brought back, Unix milliseconds; 0: it is gone.
+    pub(crate) fn deleted_until_ms(&self) -> i64 {
+        match &self.entity {
+            Some(Entity::Deleted(deleted)) => deleted.until_ms,
+            _ => 0,
+        }
+    }
+
     /// The webhook's secret as a document, if this write set it; else empty.
     pub(crate) fn secret_json(&self) -> String {
         match (&self.entity, &self.shown) {
@@ -152,7 +160,7 @@ impl Writers {
         endpoint: &str,
         (connection, (topic, audit), partitions): (&Connection, (&str, &str), NonZeroU32),
         mut mandates: mpsc::Receiver<Mandate>,
-        (store, sessions): (&Arc<Store>, &Arc<Sessions>),
+        (store, sessions, clock): (&Arc<Store>, &Arc<Sessions>, &Clock),
         tasks: &Tasks,
     ) -> Self {
         let doors: Arc<[Door]> = (0..partitions.get()).map(|_| Door::new()).collect();
@@ -167,6 +175,7 @@ impl Writers {
         };
         let (config, connection) = (config.clone(), connection.clone());
         let (topic, audit) = (topic.to_owned(), audit.to_owned());
+        let clock = clock.clone();
         let (this, sessions, writing) = (writers.clone(), Arc::clone(sessions), tasks.clone());
         // Its end is the end of the membership: reads and followers are served all the same, and others write.
         tasks.spawn("registry mandates", async move {
@@ -188,7 +197,9 @@ impl Writers {
                     max_waiting: config.max_waiting.get(),
                     rules: Rules {
                         webhooks_per_account: config.webhooks_per_account,
+                        deleted_webhooks_kept: config.deleted_webhooks_kept,
                     },
+                    clock: clock.clone(),
                     keys: config.seal_keys.clone(),
                     store: Arc::clone(&this.store),
                     sessions: Arc::clone(&sessions),

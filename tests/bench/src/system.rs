@@ -213,6 +213,7 @@ fn create_webhook(account: u64, hook: u64, receiver: SocketAddr) -> registry::Cr
             active: Some(true),
             ..registry::Webhook::default()
         }),
+        ..registry::CreateWebhookRequest::default()
     }
 }
 

@@ -123,13 +123,18 @@ fn webhooks(webhook: &v1::Webhook) -> Vec<Named> {
     };
     let delete = v1::DeleteWebhookRequest {
         account_id,
-        id,
+        id: id.clone(),
         revision: 1,
     };
+    let undelete = v1::UndeleteWebhookRequest { account_id, id };
     vec![
         (
             "CreateWebhook",
-            v1::CreateWebhookRequest { webhook }.encode_to_vec(),
+            v1::CreateWebhookRequest {
+                webhook,
+                ..v1::CreateWebhookRequest::default()
+            }
+            .encode_to_vec(),
         ),
         ("GetWebhook", get.encode_to_vec()),
         ("ListWebhooks", list.encode_to_vec()),
@@ -139,6 +144,7 @@ fn webhooks(webhook: &v1::Webhook) -> Vec<Named> {
         ("RotateSecret", rotate.encode_to_vec()),
         ("RevokeSecret", revoke.encode_to_vec()),
         ("DeleteWebhook", delete.encode_to_vec()),
+        ("UndeleteWebhook", undelete.encode_to_vec()),
     ]
 }
 

@@ -175,6 +175,7 @@ pub fn webhook_to_wire(webhook: &Webhook, secrets: Secrets) -> v1::Webhook {
         headers: header::all_to_wire(&webhook.headers),
         contacts: webhook.contacts.clone(),
         tags: webhook.tags.clone().into_iter().collect(),
+        deleted_until_ms: None,
         event_types: webhook.event_types.iter().map(ToString::to_string).collect(),
         filter: webhook
             .filter

@@ -63,8 +63,10 @@ pub(crate) enum WebhookCommand {
     RevokeSecret(RevokeSecret),
     /// Seal every secret with the first of the registry's seal.keys: after a change of keys, before the old one is taken away
     Reseal(AtRegistry),
-    /// Delete a webhook; what is pending for it is not sent
+    /// Delete a webhook; what is pending for it is not sent, and for 24 hours `undelete` brings it back
     Delete(WebhookName),
+    /// Bring a deleted webhook back with its secrets; `list --deleted` shows which can be
+    Undelete(WebhookName),
 }
 
 /// Names one webhook, the same way in every command.
@@ -103,6 +105,9 @@ pub(crate) struct WebhookCreate {
     /// The account it belongs to [default: that of the profile]
     #[arg(long, value_name = "ID")]
     pub(crate) account: Option<u64>,
+    /// What this creation is called by: given again within 24 hours, as after an answer that was lost, it shows what was created and creates nothing
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    pub(crate) request_id: String,
     /// What people call it
     #[arg(long)]
     pub(crate) name: String,

@@ -212,6 +212,7 @@ async fn put_webhook(registry: &mut RegistryClient, hook: Hook, wanted: Webhook)
             let answer = registry
                 .create_webhook(CreateWebhookRequest {
                     webhook: Some(wanted),
+                    ..CreateWebhookRequest::default()
                 })
                 .await;
             answer

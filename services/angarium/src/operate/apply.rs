@@ -138,7 +138,10 @@ async fn make_one(
             let webhook = Some(webhook);
             let sent = registry
                 .calls
-                .create_webhook(request(CreateWebhookRequest { webhook }))
+                .create_webhook(request(CreateWebhookRequest {
+                    webhook,
+                    ..CreateWebhookRequest::default()
+                }))
                 .await;
             let answer = registry.answer(sent)?;
             (answer.webhook, answer.secret_json)

@@ -116,7 +116,7 @@ fn shown(record: Option<RegistryRecord>) -> Value {
         Some(Thing::Webhook(webhook)) => webhook::json(&webhook),
         Some(Thing::ApiKey(key)) => key::row(&key).json,
         Some(Thing::EventType(known)) => event_type::row(&known).map_or(Value::Null, |row| row.json),
-        Some(Thing::Writer(_)) | None => Value::Null,
+        Some(Thing::KeptWebhook(_) | Thing::Writer(_)) | None => Value::Null,
     }
 }
 

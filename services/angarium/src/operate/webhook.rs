@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 use angarium_proto::registry::v1::{
     CreateWebhookRequest, DeleteWebhookRequest, GetWebhookRequest, ListWebhooksRequest, Timetable,
-    UpdateWebhookRequest, Webhook,
+    UndeleteWebhookRequest, UpdateWebhookRequest, Webhook,
 };
 use serde_json::{Value, json};
 
@@ -25,7 +25,7 @@ use crate::cli::{
     AtRegistry, ListArgs, Shape, Subject, TimetableArgs, WebhookChange, WebhookCommand, WebhookCreate,
     WebhookName, WebhookUpdate, WrongUse,
 };
-use crate::output::{Row, list, one, print};
+use crate::output::{Row, list, one, print, time};
 
 const SUMMARY: [&str; 7] = [
     "id",
@@ -74,6 +74,7 @@ pub(crate) async fn run(command: WebhookCommand) -> anyhow::Result<ExitCode> {
         WebhookCommand::RevokeSecret(asked) => secret::revoke(asked).await,
         WebhookCommand::Reseal(at) => reseal::run(&at).await,
         WebhookCommand::Delete(name) => delete(name).await,
+        WebhookCommand::Undelete(name) => undelete(name).await,
     }
     .map(|()| ExitCode::SUCCESS)
 }
@@ -99,6 +100,7 @@ async fn create(create: WebhookCreate) -> anyhow::Result<()> {
         .calls
         .create_webhook(request(CreateWebhookRequest {
             webhook: Some(webhook),
+            request_id: create.request_id,
         }))
         .await;
     let answer = registry.answer(sent)?;
@@ -115,6 +117,7 @@ async fn list_all(account: Option<u64>, wanted: ListArgs, at: &AtRegistry) -> an
         event_type: wanted.event_type,
         tags: about::tags(wanted.tag).into_iter().collect(),
         text: wanted.text,
+        deleted: wanted.deleted,
         ..ListWebhooksRequest::default()
     };
     let webhooks = registry.webhooks(wanted).await;
@@ -163,12 +166,27 @@ async fn delete(name: WebhookName) -> anyhow::Result<()> {
         revision: 0,
     };
     let sent = registry.calls.delete_webhook(request(wanted)).await;
-    registry.answer(sent)?;
+    let until_ms = registry.answer(sent)?.deleted_until_ms;
+    let until = (until_ms != 0).then(|| time(until_ms));
     let row = Row {
-        cells: vec![name.of.webhook.clone()],
-        json: json!({ "deleted": name.of.webhook }),
+        cells: vec![
+            name.of.webhook.clone(),
+            until.clone().unwrap_or_else(|| "-".to_owned()),
+        ],
+        json: json!({ "deleted": name.of.webhook, "undeleteUntil": until }),
     };
-    print(&one(name.at.reach.output, &["deleted"], row))
+    print(&one(name.at.reach.output, &["deleted", "undelete until"], row))
+}
+
+async fn undelete(name: WebhookName) -> anyhow::Result<()> {
+    let mut registry = Registry::at(&name.at)?;
+    let wanted = UndeleteWebhookRequest {
+        account_id: registry.account(name.of.account)?,
+        id: name.of.webhook,
+    };
+    let sent = registry.calls.undelete_webhook(request(wanted)).await;
+    let webhook = present(registry.answer(sent)?.webhook)?;
+    print_details(name.at.reach.output, &webhook)
 }
 
 /// Only the fields that were given, and their names.

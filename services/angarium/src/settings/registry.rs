@@ -79,6 +79,12 @@ pub(super) fn read(
             NonZeroUsize::MIN..=MOST_CHANGES,
             "How many of the latest changes are kept in memory for followers that reconnect; one that missed more gets everything anew",
         ),
+        deleted_webhooks_kept: section.duration(
+            "deleted_webhooks_kept",
+            default.deleted_webhooks_kept,
+            Duration::ZERO..=Duration::from_hours(30 * 24),
+            "For how long a deleted webhook may be brought back with its secrets; 0s: not at all",
+        ),
         egress,
         seal_keys: seal_keys.unwrap_or_else(SealKeys::none),
         webhooks_per_account: webhooks_per_account(&mut section, default.webhooks_per_account),

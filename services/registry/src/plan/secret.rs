@@ -4,7 +4,6 @@ use angarium_model::{AccountId, Authentication, PreviousSecret, Signing, Webhook
 
 use super::{Expected, Plan, Shown, current_webhook};
 use crate::patch::NewSecret;
-use crate::record::Entity;
 use crate::refusal::Refusal;
 use crate::state::State;
 
@@ -53,7 +52,7 @@ impl SecretWrite {
                 Ok(Plan::webhook(webhook, Shown::Secret))
             }
             SecretChange::Revoke if signing.previous.is_empty() => {
-                Ok(Plan::Unchanged(Entity::Webhook(Box::new(webhook))))
+                Ok(Plan::unchanged(webhook, Shown::Nothing))
             }
             SecretChange::Revoke => {
                 signing.previous.clear();

@@ -6,7 +6,7 @@ use angarium_proto::registry::v1;
 use angarium_proto::{FieldError, InvalidWire, under};
 use uuid::Uuid;
 
-use super::{Grounds, required};
+use super::{Grounds, repeat, required};
 use crate::patch::try_filter;
 use crate::plan::Write;
 use crate::refusal::Refusal;
@@ -14,9 +14,11 @@ use crate::refusal::Refusal;
 /// Checks a new webhook, gives it an id that rises with time, and a secret if it signs and brought none (W2).
 pub(crate) fn create_webhook(request: v1::CreateWebhookRequest, on: Grounds<'_>) -> Result<Write, Refusal> {
     let mut wire = request.webhook.ok_or_else(|| required("webhook"))?;
-    wire.id = WebhookId::from(Uuid::now_v7()).to_string();
-    wire.active.get_or_insert(true);
     let mut errors = Vec::new();
+    let repeatable = repeat::id(&request.request_id, &wire, on.now_ms, &mut errors);
+    let id = repeatable.unwrap_or_else(|| WebhookId::from(Uuid::now_v7()));
+    wire.id = id.to_string();
+    wire.active.get_or_insert(true);
     vet(&wire.target_url, on.egress, &mut errors);
     let types = on.types(wire.account_id);
     let webhook = checked(wire, errors, |wire| angarium_webhooks::check_new(wire, &types))?;
@@ -30,12 +32,15 @@ pub(crate) fn create_webhook(request: v1::CreateWebhookRequest, on: Grounds<'_>)
             Authentication::Signature(Signing::new(secret, on.now_ms))
         }
     };
-    Ok(Write::CreateWebhook(Webhook {
-        authentication,
-        revision: Revision::default(),
-        created_at_ms: on.now_ms,
-        ..webhook
-    }))
+    Ok(Write::CreateWebhook {
+        webhook: Webhook {
+            authentication,
+            revision: Revision::default(),
+            created_at_ms: on.now_ms,
+            ..webhook
+        },
+        is_repeatable: repeatable.is_some(),
+    })
 }
 
 /// Checks all of a webhook; its mistakes come behind those found before. What only the registry sets is not looked at.

@@ -69,7 +69,10 @@ async fn w1_what_is_wrong_with_them_is_told_at_once_and_a_header_is_not_sent_twi
         ..webhook()
     };
     let refused = client
-        .create_webhook(CreateWebhookRequest { webhook: Some(wrong) })
+        .create_webhook(CreateWebhookRequest {
+            webhook: Some(wrong),
+            ..CreateWebhookRequest::default()
+        })
         .await
         .unwrap_err();
     assert_eq!(

@@ -139,7 +139,10 @@ async fn w3_an_account_has_five_webhooks_at_most_unless_it_is_allowed_more() {
         registry
             .client
             .clone()
-            .create_webhook(CreateWebhookRequest { webhook })
+            .create_webhook(CreateWebhookRequest {
+                webhook,
+                ..CreateWebhookRequest::default()
+            })
             .await
     };
     let mut last = None;

@@ -68,6 +68,7 @@ async fn a_key_opens_what_it_allows_and_nothing_once_it_is_revoked() {
     see_account(&viewer, 1234).await.unwrap();
     let create = CreateWebhookRequest {
         webhook: Some(webhook()),
+        ..CreateWebhookRequest::default()
     };
     let refused = viewer.clone().create_webhook(create).await.unwrap_err();
     assert_eq!(reason(&refused), (Code::PermissionDenied, "SCOPE_MISSING".into()));
@@ -129,6 +130,7 @@ async fn to_a_key_of_an_account_another_account_is_as_good_as_none() {
     );
     let create = CreateWebhookRequest {
         webhook: Some(webhook()),
+        ..CreateWebhookRequest::default()
     };
     assert_eq!(
         own.clone().create_webhook(create).await.unwrap_err().code(),

@@ -77,6 +77,7 @@ async fn w2_what_calls_carry_must_be_given_and_goes_nowhere_else_unless_given_ag
         let mut client = registry.client.clone();
         let request = CreateWebhookRequest {
             webhook: Some(webhook),
+            ..CreateWebhookRequest::default()
         };
         async move { wrong_fields(&client.create_webhook(request).await.unwrap_err()) }
     };

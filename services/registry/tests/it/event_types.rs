@@ -110,6 +110,7 @@ async fn e1_e6_a_type_of_an_account_is_stored_listed_and_named_by_its_webhooks()
     let refused = registry.client.clone();
     let unknown = angarium_proto::registry::v1::CreateWebhookRequest {
         webhook: Some(named.clone()),
+        ..angarium_proto::registry::v1::CreateWebhookRequest::default()
     };
     let refused = refused.clone().create_webhook(unknown).await.unwrap_err();
     assert_eq!(wrong_fields(&refused), ["webhook.event_types[0]"]);

@@ -63,7 +63,10 @@ async fn w1_what_is_wrong_with_a_filter_is_told_with_its_place_beside_all_else()
         ..filtered("data.loType = 'course' && upper(x)", &["CI_STATS"])
     };
     let refused = client
-        .create_webhook(CreateWebhookRequest { webhook: Some(wrong) })
+        .create_webhook(CreateWebhookRequest {
+            webhook: Some(wrong),
+            ..CreateWebhookRequest::default()
+        })
         .await
         .unwrap_err();
     let fields = wrong_fields(&refused);
@@ -88,6 +91,7 @@ async fn w1_what_is_wrong_with_a_filter_is_told_with_its_place_beside_all_else()
         let refused = client
             .create_webhook(CreateWebhookRequest {
                 webhook: Some(filtered(filter, &["COURSE_ENROLLMENT"])),
+                ..CreateWebhookRequest::default()
             })
             .await
             .unwrap_err();

@@ -14,7 +14,7 @@ use angarium_proto::registry::v1::{
 };
 use angarium_registry::{Config, SealKeys, Service};
 use angarium_runtime::access::OperatorKey;
-use angarium_runtime::{Clock, Shutdown, Tasks, chain, grpc};
+use angarium_runtime::{Clock, ManualClock, Shutdown, Tasks, chain, grpc};
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
@@ -30,6 +30,7 @@ pub(crate) struct Registry {
     endpoint: String,
     broker: Option<MockBroker>,
     config: Config,
+    clock: ManualClock,
     tasks: Tasks,
 }
 
@@ -44,7 +45,7 @@ impl Registry {
         let mut config = Config::new(SocketAddr::from(([127, 0, 0, 1], 0)), OperatorKey::generate());
         config.followers_return = Duration::ZERO;
         config.webhooks_per_account = webhooks_per_account.unwrap_or(config.webhooks_per_account);
-        Self::serve(broker, config).await
+        Self::serve(broker, config, NOW_MS).await
     }
 
     /// With account 1234.
@@ -54,9 +55,9 @@ impl Registry {
         registry
     }
 
-    async fn serve(broker: MockBroker, config: Config) -> Self {
+    async fn serve(broker: MockBroker, config: Config, now_ms: i64) -> Self {
         let tasks = Tasks::new(Shutdown::new());
-        let (clock, _) = Clock::manual(NOW_MS);
+        let (clock, manual) = Clock::manual(now_ms);
         let names = Layout::default().names();
         let started = Service::start(config.clone(), &broker.connection(), &names, clock, &tasks).await;
         let endpoint = format!("http://{}", started.unwrap().address());
@@ -66,15 +67,26 @@ impl Registry {
             endpoint,
             broker: Some(broker),
             config,
+            clock: manual,
             tasks,
         }
     }
 
+    /// What the registry's clock shows from now on.
+    pub(crate) fn set_clock(&self, now_ms: i64) {
+        self.clock.set(now_ms);
+    }
+
     /// Ends the registry and starts another one over the same Kafka.
-    pub(crate) async fn restart(mut self) -> Self {
+    pub(crate) async fn restart(self) -> Self {
+        self.restart_at(NOW_MS).await
+    }
+
+    /// The same at another time.
+    pub(crate) async fn restart_at(mut self, now_ms: i64) -> Self {
         self.tasks.shutdown().begin();
         self.tasks.join(DEADLINE).await.unwrap();
-        Self::serve(self.broker.take().unwrap(), self.config.clone()).await
+        Self::serve(self.broker.take().unwrap(), self.config.clone(), now_ms).await
     }
 
     /// The same with these keys for secrets.
@@ -168,6 +180,7 @@ impl Registry {
     pub(crate) async fn create_webhook(&self, webhook: Webhook) -> Webhook {
         let request = CreateWebhookRequest {
             webhook: Some(webhook),
+            ..CreateWebhookRequest::default()
         };
         self.client
             .clone()

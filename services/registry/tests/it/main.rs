@@ -11,6 +11,8 @@ mod audit;
 #[cfg(test)]
 mod credentials;
 #[cfg(test)]
+mod deleting;
+#[cfg(test)]
 mod disabling;
 #[cfg(test)]
 mod durability;

@@ -242,6 +242,7 @@ async fn w2_a_secret_comes_as_a_json_document_with_what_a_receiver_needs() {
     let mut client = registry.client.clone();
     let request = |webhook| angarium_proto::registry::v1::CreateWebhookRequest {
         webhook: Some(webhook),
+        ..angarium_proto::registry::v1::CreateWebhookRequest::default()
     };
     let signed = Webhook {
         authentication: signature(BROUGHT),

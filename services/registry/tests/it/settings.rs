@@ -117,6 +117,7 @@ async fn w1_every_limit_is_taken_at_its_bounds_and_refused_outside_on_create_and
             let wanted = limited(created.clone(), limits(outside));
             let request = CreateWebhookRequest {
                 webhook: Some(wanted.clone()),
+                ..CreateWebhookRequest::default()
             };
             let refused = registry.client.clone().create_webhook(request).await.unwrap_err();
             assert_eq!(wrong_fields(&refused), [field.as_str()], "{outside}");
@@ -173,7 +174,10 @@ async fn w1_every_mistake_of_the_settings_is_told_at_once_with_its_field() {
         dead_letter: Some(DeadLetter { after_attempts: 101 }),
         ..webhook()
     };
-    let request = CreateWebhookRequest { webhook: Some(wrong) };
+    let request = CreateWebhookRequest {
+        webhook: Some(wrong),
+        ..CreateWebhookRequest::default()
+    };
     let refused = registry.client.clone().create_webhook(request).await.unwrap_err();
     let expected = [
         "webhook.name",
@@ -296,6 +300,7 @@ async fn d7_only_an_unordered_webhook_has_several_posts_under_way() {
         };
         let request = CreateWebhookRequest {
             webhook: Some(ordered),
+            ..CreateWebhookRequest::default()
         };
         let refused = registry.client.clone().create_webhook(request).await.unwrap_err();
         assert_eq!(wrong_fields(&refused), ["webhook.limits.max_in_flight"]);

@@ -200,6 +200,7 @@ async fn w1_every_mistake_of_a_webhook_is_told_at_once_with_its_field() {
     let refused = client
         .create_webhook(CreateWebhookRequest {
             webhook: Some(wrong.clone()),
+            ..CreateWebhookRequest::default()
         })
         .await
         .unwrap_err();
@@ -242,7 +243,10 @@ async fn w1_too_many_event_types_are_refused_for_their_number_and_not_looked_at_
         event_types: vec!["COURSE_ENROLMENT".into(); 129],
         ..webhook()
     };
-    let request = CreateWebhookRequest { webhook: Some(many) };
+    let request = CreateWebhookRequest {
+        webhook: Some(many),
+        ..CreateWebhookRequest::default()
+    };
     let refused = registry.client.clone().create_webhook(request).await.unwrap_err();
     assert_eq!(wrong_fields(&refused), ["webhook.event_types"]);
 }
@@ -256,7 +260,10 @@ async fn w1_a_prefix_that_no_type_has_is_refused_with_the_one_that_was_meant() {
             .to_vec(),
         ..webhook()
     };
-    let request = CreateWebhookRequest { webhook: Some(wrong) };
+    let request = CreateWebhookRequest {
+        webhook: Some(wrong),
+        ..CreateWebhookRequest::default()
+    };
     let refused = registry.client.clone().create_webhook(request).await.unwrap_err();
     assert_eq!(
         wrong_fields(&refused),
@@ -363,6 +370,7 @@ async fn a_stranger_is_not_found_and_the_answer_says_what_to_do() {
             account_id: 1,
             ..webhook()
         }),
+        ..CreateWebhookRequest::default()
     };
     let refused = client.create_webhook(orphan).await.unwrap_err();
     assert_eq!(refused.code(), Code::NotFound);
@@ -424,6 +432,7 @@ async fn d1_a_url_that_calls_may_not_lead_to_is_refused_with_the_reason_on_creat
     ] {
         let create = CreateWebhookRequest {
             webhook: Some(at(target_url)),
+            ..CreateWebhookRequest::default()
         };
         let created = registry.client.clone().create_webhook(create).await.unwrap_err();
         let changed = Webhook {
@@ -442,6 +451,7 @@ async fn d1_a_url_that_calls_may_not_lead_to_is_refused_with_the_reason_on_creat
     // What is no URL is told as that, and one that is not to be changed is not looked at.
     let create = CreateWebhookRequest {
         webhook: Some(at("receiver")),
+        ..CreateWebhookRequest::default()
     };
     let refused = registry.client.clone().create_webhook(create).await.unwrap_err();
     assert_eq!(wrong_fields(&refused), ["webhook.target_url"]);

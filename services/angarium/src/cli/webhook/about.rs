@@ -31,6 +31,9 @@ pub(crate) struct ListArgs {
     /// Only those with this text in their name, description or URL, in any case
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     pub(crate) text: String,
+    /// Those that were deleted and can be brought back, instead of those there are
+    #[arg(long)]
+    pub(crate) deleted: bool,
 }
 
 /// Two texts with `=` between them; `None` of an empty text, which takes away what there is.

@@ -139,6 +139,9 @@ pub(super) fn brief(webhook: &Webhook) -> String {
 
 /// Whether it is active, and if not, why.
 pub(super) fn state(webhook: &Webhook) -> String {
+    if let Some(until_ms) = webhook.deleted_until_ms {
+        return format!("deleted; undelete until {}", time(until_ms));
+    }
     match &webhook.disabled {
         None => webhook.active.unwrap_or_default().to_string(),
         Some(disabled) => format!("false: {}", why(disabled)),
