@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use clap::Parser;
 
+use crate::registry::Extent;
 use crate::scenario::{Scenario, Size};
 
 /// Measures events and deliveries per second beside the floor: produce, consume, sign and POST with the same
@@ -19,6 +20,9 @@ pub(crate) struct Args {
     /// Which scenarios, in this order
     #[arg(long, value_delimiter = ',', value_enum, default_values_t = Scenario::ALL)]
     pub(crate) scenarios: Vec<Scenario>,
+    /// The registry alone, with 100,000 webhooks in 10,000 accounts: its start, memory, reads and writes
+    #[arg(long, conflicts_with_all = ["scenarios", "events", "webhooks", "pairs"])]
+    pub(crate) registry: bool,
     /// Events per run; by default what a scenario gets through in some seconds
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
     events: Option<u64>,
@@ -64,6 +68,15 @@ impl Args {
             size.accounts = webhooks.div_ceil(size.fan);
         }
         size
+    }
+
+    pub(crate) const fn extent(&self) -> Extent {
+        let (accounts, seconds) = if self.quick { (100, 1) } else { (10_000, 10) };
+        Extent {
+            accounts,
+            webhooks_each: 10,
+            lasts: Duration::from_secs(seconds),
+        }
     }
 
     pub(crate) fn binary(&self) -> anyhow::Result<PathBuf> {

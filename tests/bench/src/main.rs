@@ -7,6 +7,7 @@
 //! - [`scenario`] and [`workload`] say what is published; [`payload`] what an event looks like.
 //! - [`floor`] and [`system`] are the two sides; [`publish`] feeds the second.
 //! - [`receiver`] takes the calls of both, [`ledger`] keeps count of them.
+//! - [`registry`] is measured by itself, with `--registry`.
 //! - [`measure`] runs the pairs; [`stats`] and [`report`] make figures and tables of them.
 
 mod args;
@@ -19,6 +20,7 @@ mod payload;
 mod proc;
 mod publish;
 mod receiver;
+mod registry;
 mod report;
 mod role;
 mod scenario;
@@ -72,6 +74,9 @@ fn bench(args: &Args) -> anyhow::Result<()> {
         pairs: args.pairs(),
         limit: args.limit(),
     };
+    if args.registry {
+        return registry_alone(&bench, args);
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcomes = runtime.block_on(async {
         tokio::select! {
@@ -87,6 +92,24 @@ fn bench(args: &Args) -> anyhow::Result<()> {
         fs::write(file, json).with_context(|| format!("cannot write {}", file.display()))?;
     }
     verdict(&outcomes)
+}
+
+fn registry_alone(bench: &Bench, args: &Args) -> anyhow::Result<()> {
+    fs::create_dir_all(&bench.logs).with_context(|| format!("cannot create {}", bench.logs.display()))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let figures = runtime.block_on(async {
+        tokio::select! {
+            figures = registry::run(bench, args.extent()) => figures,
+            () = signals::terminated() => bail!("interrupted"),
+        }
+    })?;
+    runtime.shutdown_background();
+    report::show(&registry::table(&figures));
+    if let Some(file) = &args.json {
+        let json = serde_json::to_string_pretty(&figures)? + "\n";
+        fs::write(file, json).with_context(|| format!("cannot write {}", file.display()))?;
+    }
+    Ok(())
 }
 
 async fn all(bench: &Bench, args: &Args) -> anyhow::Result<Vec<Outcome>> {

@@ -15,9 +15,13 @@ pub(crate) fn progress(line: &str) {
     eprintln!("{line}");
 }
 
-#[expect(clippy::print_stdout, reason = "the figures are what this program is for")]
 pub(crate) fn print(outcomes: &[Outcome]) {
-    println!("{}", table(outcomes));
+    show(&table(outcomes));
+}
+
+#[expect(clippy::print_stdout, reason = "the figures are what this program is for")]
+pub(crate) fn show(table: &str) {
+    println!("{table}");
 }
 
 /// An array of one object per scenario.
@@ -68,7 +72,7 @@ pub(crate) fn json(outcomes: &[Outcome]) -> serde_json::Result<String> {
 }
 
 /// To three decimals: more would claim more than was measured.
-fn rounded(value: f64) -> f64 {
+pub(crate) fn rounded(value: f64) -> f64 {
     (value * 1_000.0).round() / 1_000.0
 }
 
