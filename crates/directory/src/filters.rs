@@ -4,8 +4,10 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use angarium_filter::{Failure, Filter};
-use angarium_model::{FilterText, Webhook, WebhookId};
+use angarium_model::{FilterText, WebhookId};
 use immutable_chunkmap::map::MapM;
+
+use crate::known::Known;
 
 /// The filters of the webhooks that have one. A copy costs nothing: what is the same in both is shared.
 ///
@@ -28,15 +30,15 @@ impl fmt::Debug for Parsed {
 
 impl Filters {
     /// A webhook that is new: what was there of it is removed before.
-    pub(crate) fn insert(&mut self, webhook: &Webhook) {
-        if webhook.filter.is_some() {
-            self.0.insert_cow(webhook.id, Arc::default());
+    pub(crate) fn insert(&mut self, webhook: &Known) {
+        if webhook.filter().is_some() {
+            self.0.insert_cow(webhook.id(), Arc::default());
         }
     }
 
-    pub(crate) fn remove(&mut self, webhook: &Webhook) {
-        if webhook.filter.is_some() {
-            self.0.remove_cow(&webhook.id);
+    pub(crate) fn remove(&mut self, webhook: &Known) {
+        if webhook.filter().is_some() {
+            self.0.remove_cow(&webhook.id());
         }
     }
 
@@ -48,10 +50,10 @@ impl Filters {
     /// Whether the webhook wants the event; one without a filter does.
     pub(crate) fn ask(
         &self,
-        webhook: &Webhook,
+        webhook: &Known,
         wants: impl Fn(&Filter) -> Result<bool, Failure>,
     ) -> Result<bool, Failure> {
-        let (Some(text), Some(parsed)) = (&webhook.filter, self.0.get(&webhook.id)) else {
+        let (Some(text), Some(parsed)) = (webhook.filter(), self.0.get(&webhook.id())) else {
             return Ok(true);
         };
         let filter = parsed.0.get_or_init(|| parse(text));

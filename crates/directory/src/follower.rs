@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use angarium_model::{AccountId, EventName, KeyId, WebhookId};
 use angarium_proto::convert::{
-    Secrets, account_from_wire, api_key_from_wire, event_type_from_wire, webhook_from_wire,
+    account_from_wire, api_key_from_wire, event_type_from_wire, webhook_from_wire,
 };
 use angarium_proto::registry::v1::registry_service_client::RegistryServiceClient;
 use angarium_proto::registry::v1::{Change, PartitionRevision, WatchRequest, WatchResponse, change};
@@ -17,6 +17,7 @@ use tokio_stream::Stream;
 use tracing::Level;
 
 use crate::Shared;
+use crate::known::Keep;
 use crate::view::{Edit, Revisions, View};
 use crate::watching::{Lost, Next, Watching};
 
@@ -37,7 +38,7 @@ const TROUBLE_AFTER: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(crate) struct Follower {
     shared: Arc<Shared>,
-    secrets: Secrets,
+    keep: Keep,
     clock: Clock,
     /// A snapshot whose last part has not come yet.
     snapshot: Option<View>,
@@ -70,10 +71,10 @@ pub(crate) enum Broken {
 }
 
 impl Follower {
-    pub(crate) const fn new(shared: Arc<Shared>, secrets: Secrets, clock: Clock) -> Self {
+    pub(crate) const fn new(shared: Arc<Shared>, keep: Keep, clock: Clock) -> Self {
         Self {
             shared,
-            secrets,
+            keep,
             clock,
             snapshot: None,
             heard: false,
@@ -116,7 +117,7 @@ impl Follower {
     fn request(&self) -> WatchRequest {
         WatchRequest {
             resume_from: self.revisions(),
-            include_secrets: self.secrets == Secrets::Include,
+            include_secrets: self.keep == Keep::Everything,
             ..WatchRequest::default()
         }
     }
@@ -165,7 +166,7 @@ impl Follower {
     fn take(&mut self, response: WatchResponse) -> Result<(), Broken> {
         let edits: Vec<_> = response.changes.into_iter().map(edit).collect::<Result<_, _>>()?;
         if response.reset {
-            self.snapshot = Some(View::default());
+            self.snapshot = Some(View::keeping(self.keep));
         }
         let place = |known: PartitionRevision| (known.partition, known.revision);
         let revisions = match response.revisions {
@@ -284,7 +285,7 @@ mod tests {
 
     fn follower() -> Follower {
         let shared = Arc::new(Shared::new(View::default(), NEVER, 0, Standing::new()));
-        Follower::new(shared, Secrets::Omit, Clock::manual(1_000).0)
+        Follower::new(shared, Keep::Interests, Clock::manual(1_000).0)
     }
 
     fn response(reset: bool, accounts: &[u64], revision: Option<i64>) -> WatchResponse {

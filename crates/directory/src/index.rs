@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use angarium_model::{AccountId, EventName, TypePattern, Webhook, WebhookId};
+use angarium_model::{AccountId, EventName, TypePattern, WebhookId};
 use immutable_chunkmap::map::MapM;
 use immutable_chunkmap::set::SetM;
+
+use crate::known::Known;
 
 const FIRST: WebhookId = WebhookId::from_bytes([0; 16]);
 const LAST: WebhookId = WebhookId::from_bytes([0xff; 16]);
@@ -37,8 +39,8 @@ struct Number {
 }
 
 impl Index {
-    pub(crate) fn insert(&mut self, webhook: &Webhook) {
-        for pattern in &webhook.event_types {
+    pub(crate) fn insert(&mut self, webhook: &Known) {
+        for pattern in webhook.event_types() {
             let (numbers, text) = match pattern {
                 TypePattern::Exact(name) => (&mut self.exact, name.as_str()),
                 TypePattern::Prefix(prefix) => (&mut self.prefixes, prefix.as_str()),
@@ -52,14 +54,14 @@ impl Index {
             });
             let was_there = self
                 .entries
-                .insert_cow((webhook.account, known.number, webhook.id));
+                .insert_cow((webhook.account(), known.number, webhook.id()));
             known.entries += usize::from(!was_there);
         }
     }
 
     /// Takes out what `insert` put in for the same webhook.
-    pub(crate) fn remove(&mut self, webhook: &Webhook) {
-        for pattern in &webhook.event_types {
+    pub(crate) fn remove(&mut self, webhook: &Known) {
+        for pattern in webhook.event_types() {
             let (numbers, text) = match pattern {
                 TypePattern::Exact(name) => (&mut self.exact, name.as_str()),
                 TypePattern::Prefix(prefix) => (&mut self.prefixes, prefix.as_str()),
@@ -71,7 +73,7 @@ impl Index {
             };
             let gone = self
                 .entries
-                .remove_cow(&(webhook.account, known.number, webhook.id));
+                .remove_cow(&(webhook.account(), known.number, webhook.id()));
             known.entries -= usize::from(gone);
             if known.entries == 0 {
                 numbers.remove_cow(&Arc::<str>::from(text));

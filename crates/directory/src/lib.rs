@@ -11,6 +11,7 @@
 mod filters;
 mod follower;
 mod index;
+mod known;
 pub mod lookup;
 mod standing;
 mod view;
@@ -27,9 +28,8 @@ use angarium_runtime::{Clock, Tasks, grpc};
 use futures::future::{BoxFuture, FutureExt as _};
 use tokio::sync::watch;
 
-pub use angarium_proto::convert::Secrets;
-
 use crate::follower::Follower;
+pub use crate::known::{Interest, Keep};
 pub use crate::standing::Standing;
 pub use crate::view::View;
 use crate::view::{Edit, Revisions};
@@ -78,9 +78,9 @@ impl Directory {
     /// The view is empty until [`Directory::ready`]. A lost connection is made again with a growing pause (0.1 s to
     /// 0.5 s) and goes on where it was.
     #[must_use]
-    pub fn follow(registry: grpc::Address, secrets: Secrets, clock: Clock, tasks: &Tasks) -> Self {
+    pub fn follow(registry: grpc::Address, keep: Keep, clock: Clock, tasks: &Tasks) -> Self {
         let shared = Arc::new(Shared::new(View::default(), NEVER, 0, Standing::new()));
-        let follower = Follower::new(Arc::clone(&shared), secrets, clock);
+        let follower = Follower::new(Arc::clone(&shared), keep, clock);
         tasks.spawn("directory", follower.run(registry, tasks.shutdown().clone()));
         Self { shared }
     }
@@ -190,10 +190,16 @@ impl Directory {
         self.shared.view().account(id)
     }
 
-    /// The webhook, if the registry has it.
+    /// The webhook, if the registry has it, and all of each is kept ([`Keep::Everything`]).
     #[must_use]
     pub fn webhook(&self, id: WebhookId) -> Option<Arc<Webhook>> {
         self.shared.view().webhook(id)
+    }
+
+    /// What a webhook wants, if the registry has it, and anything of each is kept.
+    #[must_use]
+    pub fn interest(&self, id: WebhookId) -> Option<Arc<Interest>> {
+        self.shared.view().interest(id)
     }
 
     /// The types that an account's events may have.

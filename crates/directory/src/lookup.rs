@@ -8,7 +8,7 @@ use angarium_runtime::grpc;
 use tonic::{Code, Request, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
-use crate::Directory;
+use crate::{Directory, Interest};
 
 /// When a caller may try again that was refused for a passing reason.
 pub const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -66,6 +66,19 @@ pub fn webhook(directory: &Directory, account: AccountId, id: WebhookId) -> Resu
     }
     let found = directory.webhook(id);
     let found = found.filter(|webhook| webhook.account == account);
+    found.ok_or(NotFound::NoWebhook { account, id })
+}
+
+/// What an account's webhook wants.
+///
+/// # Errors
+/// That there is none, or that nothing is known yet.
+pub fn interest(directory: &Directory, account: AccountId, id: WebhookId) -> Result<Arc<Interest>, NotFound> {
+    if !directory.is_ready() {
+        return Err(NotFound::NotReady);
+    }
+    let found = directory.interest(id);
+    let found = found.filter(|interest| interest.account == account);
     found.ok_or(NotFound::NoWebhook { account, id })
 }
 

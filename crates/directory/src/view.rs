@@ -14,6 +14,7 @@ use immutable_chunkmap::map::MapM;
 use crate::Matched;
 use crate::filters::Filters;
 use crate::index::Index;
+use crate::known::{Interest, Keep, Known};
 
 /// Accounts, webhooks, API keys and event types that the catalogue lacks, and how far they are known.
 ///
@@ -22,7 +23,8 @@ use crate::index::Index;
 #[derive(Clone, Debug, Default)]
 pub struct View {
     accounts: MapM<AccountId, Arc<Account>>,
-    webhooks: MapM<WebhookId, Arc<Webhook>>,
+    webhooks: MapM<WebhookId, Known>,
+    keep: Keep,
     keys: MapM<KeyId, Arc<ApiKey>>,
     /// Event types that the catalogue lacks, by whose they are; without an account those of the platform.
     types: MapM<Option<AccountId>, Arc<BTreeMap<EventName, Arc<OwnType>>>>,
@@ -35,7 +37,7 @@ pub struct View {
 #[derive(Debug)]
 pub(crate) enum Edit {
     Account(Account),
-    Webhook(Arc<Webhook>),
+    Webhook(Box<Webhook>),
     Key(ApiKey),
     Type(OwnType),
     DropAccount(AccountId),
@@ -49,6 +51,14 @@ pub(crate) enum Edit {
 pub(crate) struct Revisions(Vec<i64>);
 
 impl View {
+    /// One that keeps this of webhooks.
+    pub(crate) fn keeping(keep: Keep) -> Self {
+        Self {
+            keep,
+            ..Self::default()
+        }
+    }
+
     /// Applies changes in order; says whether anything moved.
     pub(crate) fn apply(&mut self, edits: Vec<Edit>, revisions: Revisions) -> bool {
         let changed = !edits.is_empty() || self.revisions != revisions;
@@ -66,9 +76,11 @@ impl View {
                 }
                 Edit::Webhook(webhook) => {
                     self.remove_webhook(webhook.id);
-                    self.index.insert(&webhook);
-                    self.filters.insert(&webhook);
-                    self.webhooks.insert_cow(webhook.id, webhook);
+                    if let Some(known) = Known::of(*webhook, self.keep) {
+                        self.index.insert(&known);
+                        self.filters.insert(&known);
+                        self.webhooks.insert_cow(known.id(), known);
+                    }
                 }
                 Edit::DropAccount(id) => {
                     self.accounts.remove_cow(&id);
@@ -112,7 +124,11 @@ impl View {
     }
 
     pub(crate) fn webhook(&self, id: WebhookId) -> Option<Arc<Webhook>> {
-        self.webhooks.get(&id).cloned()
+        self.webhooks.get(&id)?.whole()
+    }
+
+    pub(crate) fn interest(&self, id: WebhookId) -> Option<Arc<Interest>> {
+        Some(self.webhooks.get(&id)?.interest())
     }
 
     pub(crate) fn key(&self, id: KeyId) -> Option<Arc<ApiKey>> {
@@ -152,7 +168,7 @@ impl View {
             let Some(webhook) = self.webhooks.get(&id) else {
                 continue;
             };
-            if !webhook.active {
+            if !webhook.is_active() {
                 matched.inactive.push(id);
                 continue;
             }
@@ -184,7 +200,7 @@ impl View {
 
 impl Edit {
     pub(crate) fn webhook(webhook: Webhook) -> Self {
-        Self::Webhook(Arc::new(webhook))
+        Self::Webhook(Box::new(webhook))
     }
 
     /// The revision that it brings, if it brings one.
@@ -305,8 +321,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn w1_the_index_finds_what_a_scan_of_all_webhooks_finds(edits in prop::collection::vec(edit(), 0..80)) {
-            let mut view = View::default();
+        fn w1_the_index_finds_what_a_scan_of_all_webhooks_finds(
+            edits in prop::collection::vec(edit(), 0..80),
+            keep in prop::sample::select(vec![Keep::Everything, Keep::Interests]),
+        ) {
+            let mut view = View::keeping(keep);
             let mut plain: HashMap<u8, Webhook> = HashMap::new();
             for (number, patterns, active, filter) in edits {
                 let filter = FILTERS[filter].map(|text| FilterText::new(text).unwrap());

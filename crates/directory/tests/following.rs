@@ -5,7 +5,7 @@ mod tests {
     use std::net::SocketAddr;
     use std::time::Duration;
 
-    use angarium_directory::{Directory, Secrets};
+    use angarium_directory::{Directory, Keep};
     use angarium_kafka::MockBroker;
     use angarium_kafka::topics::Layout;
     use angarium_model::{AccountId, Authentication, Disabled, DisabledReason, EventName, WebhookId};
@@ -110,9 +110,9 @@ mod tests {
             self.call().update_webhook(request).await.unwrap();
         }
 
-        async fn follow(&self, secrets: Secrets, tasks: &Tasks) -> Directory {
+        async fn follow(&self, keep: Keep, tasks: &Tasks) -> Directory {
             let address = grpc::Address::new(&format!("http://{}", self.config.listen), &self.config.key);
-            let directory = Directory::follow(address.unwrap(), secrets, Clock::system(), tasks);
+            let directory = Directory::follow(address.unwrap(), keep, Clock::system(), tasks);
             tokio::time::timeout(DEADLINE, directory.ready()).await.unwrap();
             directory
         }
@@ -171,7 +171,7 @@ mod tests {
         let all = registry.create(&["*"], true).await;
         let off = registry.create(&["COURSE_*"], false).await;
         let tasks = Tasks::new(Shutdown::new());
-        let directory = registry.follow(Secrets::Omit, &tasks).await;
+        let directory = registry.follow(Keep::Interests, &tasks).await;
 
         let ids = |webhooks: &[&Webhook]| webhooks.iter().map(|webhook| id(webhook)).collect::<Vec<_>>();
         let courses = (ids(&[&exact, &prefix, &all]), ids(&[&off]));
@@ -183,7 +183,7 @@ mod tests {
         assert_eq!(matched(&directory, "CI_STATS"), (ids(&[&all]), vec![]));
         assert_eq!(directory.account(account()).unwrap().name, "Acme");
         assert_eq!(
-            directory.webhook(id(&off)).unwrap().revision.offset(),
+            directory.interest(id(&off)).unwrap().revision.offset(),
             off.revision
         );
         assert_eq!(
@@ -200,7 +200,7 @@ mod tests {
     async fn d3_a_follower_learns_the_settings_of_a_webhook_and_why_it_was_disabled() {
         let registry = Registry::start().await;
         let tasks = Tasks::new(Shutdown::new());
-        let directory = registry.follow(Secrets::Omit, &tasks).await;
+        let directory = registry.follow(Keep::Everything, &tasks).await;
         let webhook = registry.create(&["CI_STATS"], true).await;
         registry
             .update(Webhook {
@@ -235,7 +235,7 @@ mod tests {
     async fn w4_a_change_moves_a_webhook_in_the_index_and_a_deletion_takes_it_out() {
         let registry = Registry::start().await;
         let tasks = Tasks::new(Shutdown::new());
-        let directory = registry.follow(Secrets::Omit, &tasks).await;
+        let directory = registry.follow(Keep::Interests, &tasks).await;
         let webhook = registry.create(&["CI_STATS"], true).await;
         let found = |name: &'static str| {
             let id = id(&webhook);
@@ -284,7 +284,7 @@ mod tests {
         let mut registry = Registry::start().await;
         let before = registry.create(&["CI_STATS"], true).await;
         let tasks = Tasks::new(Shutdown::new());
-        let directory = registry.follow(Secrets::Omit, &tasks).await;
+        let directory = registry.follow(Keep::Interests, &tasks).await;
         registry.stop().await;
         assert_eq!(matched(&directory, "CI_STATS"), (vec![id(&before)], vec![]));
         assert!(directory.is_ready());
@@ -316,10 +316,16 @@ mod tests {
             }
             other => panic!("it signs: {other:?}"),
         };
-        let with = registry.follow(Secrets::Include, &tasks).await;
+        let with = registry.follow(Keep::Everything, &tasks).await;
         assert!(secret(&with).unwrap().starts_with("whsec_"));
-        let without = registry.follow(Secrets::Omit, &tasks).await;
-        assert_eq!(secret(&without), None);
+        let told = secret(&with).unwrap();
+        for keep in [Keep::Interests, Keep::Nothing] {
+            let without = registry.follow(keep, &tasks).await;
+            assert_eq!(without.webhook(id(&signed)), None);
+            assert_eq!(without.interest(id(&signed)).is_some(), keep == Keep::Interests);
+            assert_eq!(without.account(account()).unwrap().name, "Acme");
+            assert!(!format!("{without:?}").contains(&told));
+        }
         tasks.shutdown().begin();
     }
 }

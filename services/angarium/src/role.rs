@@ -4,8 +4,7 @@ use std::pin::pin;
 use std::process::ExitCode;
 
 use angarium_delivery::Checkpoints;
-use angarium_directory::Directory;
-use angarium_proto::convert::Secrets;
+use angarium_directory::{Directory, Keep};
 use angarium_runtime::{Clock, Shutdown, Tasks, Unfinished, grpc, raise_open_files, signals, telemetry};
 use anyhow::Context;
 use clap::ValueEnum;
@@ -134,7 +133,7 @@ async fn start(role: Role, settings: Settings, tasks: &Tasks) -> anyhow::Result<
         }
         Role::Ingest => {
             let around = angarium_ingest::Surroundings {
-                directory: directory(&settings, Secrets::Omit, tasks)?,
+                directory: directory(&settings, Keep::Nothing, tasks)?,
                 kafka,
                 topics: names,
                 clock,
@@ -142,7 +141,7 @@ async fn start(role: Role, settings: Settings, tasks: &Tasks) -> anyhow::Result<
             angarium_ingest::Service::start(settings.ingest, around, tasks).await?;
         }
         Role::Fanout => {
-            let directory = directory(&settings, Secrets::Omit, tasks)?;
+            let directory = directory(&settings, Keep::Interests, tasks)?;
             let client_id = &settings.fanout.client_id;
             // First, so that an address that is taken is told before this worker takes partitions from others.
             angarium_fanout::Explainer::open(&kafka, &names, client_id, directory.clone(), tasks)?
@@ -152,7 +151,7 @@ async fn start(role: Role, settings: Settings, tasks: &Tasks) -> anyhow::Result<
         }
         Role::Delivery => {
             let on = angarium_delivery::Dependencies {
-                directory: directory(&settings, Secrets::Include, tasks)?,
+                directory: directory(&settings, Keep::Everything, tasks)?,
                 registry: registry(&settings)?,
                 checkpoints: Checkpoints::redis(settings.redis.expose(), &settings.kafka.prefix)?,
                 kafka,
@@ -165,11 +164,11 @@ async fn start(role: Role, settings: Settings, tasks: &Tasks) -> anyhow::Result<
     Ok(())
 }
 
-/// Only delivery needs secrets.
-fn directory(settings: &Settings, secrets: Secrets, tasks: &Tasks) -> anyhow::Result<Directory> {
+/// Only delivery calls webhooks, and needs all of them.
+fn directory(settings: &Settings, keep: Keep, tasks: &Tasks) -> anyhow::Result<Directory> {
     Ok(Directory::follow(
         grpc::Address::new(&settings.registry_endpoint, &settings.key).context("registry.endpoint")?,
-        secrets,
+        keep,
         Clock::system(),
         tasks,
     ))

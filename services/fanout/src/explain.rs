@@ -139,7 +139,7 @@ impl Explainer {
         let explanations = webhooks
             .into_iter()
             .take(MAX_WEBHOOKS)
-            .filter_map(|id| self.directory.webhook(id))
+            .filter_map(|id| self.directory.interest(id))
             .map(|webhook| verdict::explanation(&webhook, &now, then.as_ref(), &subject));
         Ok(v1::ExplainResponse {
             explanations: explanations.collect(),
@@ -153,7 +153,7 @@ impl Explainer {
     /// The webhook that is asked for, or all of the account, at most one more than are explained.
     fn webhooks(&self, account: AccountId, asked: Option<WebhookId>) -> Result<Vec<WebhookId>, Refusal> {
         if let Some(id) = asked {
-            lookup::webhook(&self.directory, account, id)?;
+            lookup::interest(&self.directory, account, id)?;
             return Ok(vec![id]);
         }
         if !self.directory.is_ready() {

@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use angarium_delivery::{Checkpoints, Memory};
-use angarium_directory::{Directory, Secrets};
+use angarium_directory::{Directory, Keep};
 use angarium_ingest::{Idempotency, StoreConfig, Surroundings};
 use angarium_kafka::topics::{self, Change, Layout, Names};
 use angarium_kafka::{Connection, MockBroker};
@@ -156,10 +156,10 @@ pub(super) async fn start<T>(
     let set_up = set_up(super::setup::client(registry, key)?).await?;
 
     let endpoint = format!("http://{registry}");
-    let follow = |secrets| -> anyhow::Result<Directory> {
+    let follow = |keep| -> anyhow::Result<Directory> {
         Ok(Directory::follow(
             grpc::Address::new(&endpoint, key)?,
-            secrets,
+            keep,
             clock.clone(),
             tasks,
         ))
@@ -167,7 +167,7 @@ pub(super) async fn start<T>(
     let around = Surroundings {
         kafka: connection.clone(),
         topics: names.clone(),
-        directory: follow(Secrets::Omit)?,
+        directory: follow(Keep::Nothing)?,
         clock: clock.clone(),
     };
     let ids = remembered_ids(args.redis.as_deref(), &clock);
@@ -175,7 +175,7 @@ pub(super) async fn start<T>(
     let ingest = ingest.await.context("cannot start ingest")?;
 
     let config = angarium_fanout::Config::default();
-    let directory = follow(Secrets::Omit)?;
+    let directory = follow(Keep::Interests)?;
     let explainer =
         angarium_fanout::Explainer::open(connection, names, &config.client_id, directory.clone(), tasks)?;
     let serving = explainer.serve(loopback(ports.fanout), key.clone(), clock.clone(), tasks);
@@ -188,7 +188,7 @@ pub(super) async fn start<T>(
     let dependencies = angarium_delivery::Dependencies {
         kafka: connection.clone(),
         topics: names.clone(),
-        directory: follow(Secrets::Include)?,
+        directory: follow(Keep::Everything)?,
         registry: grpc::client(&endpoint, key)?,
         checkpoints: match &args.redis {
             Some(url) => Checkpoints::redis(url, REDIS_PREFIX)?,

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use angarium_directory::Secrets;
+use angarium_directory::Keep;
 use angarium_model::{Account, AccountId, Revision, SecretText, TargetUrl, TypePattern, WebhookId};
 use angarium_policy::egress::Rules;
 use angarium_proto::delivery::v1::delivery_service_client::DeliveryServiceClient;
@@ -537,7 +537,7 @@ async fn w5_a_webhook_whose_secret_is_not_known_is_our_trouble_and_not_called() 
 async fn w5_before_the_registry_was_heard_from_callers_are_told_to_come_back() {
     let tasks = Tasks::new(Shutdown::new());
     let nowhere = grpc::Address::new("http://127.0.0.1:1", &OperatorKey::generate()).unwrap();
-    let directory = Directory::follow(nowhere, Secrets::Include, Clock::system(), &tasks);
+    let directory = Directory::follow(nowhere, Keep::Everything, Clock::system(), &tasks);
     let receiver = Receiver::start().await.unwrap();
     let world = World::over(receiver, directory, Rules::this_machine(), PATIENCE).await;
     let status = world.send(stored_one(1)).await.unwrap_err();

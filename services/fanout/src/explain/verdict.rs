@@ -1,8 +1,8 @@
 //! What becomes of an event, in words.
 
-use angarium_directory::{Matched, View};
+use angarium_directory::{Interest, Matched, View};
 use angarium_filter::{Filter, Subject};
-use angarium_model::{Disabled, DisabledReason, Event, Webhook};
+use angarium_model::{DisabledReason, Event};
 use angarium_proto::explain::v1::{Explanation, Outcome, Recorded, Verdict};
 use angarium_proto::journal::v1 as journal;
 use angarium_proto::registry::v1::FilterLookup;
@@ -31,7 +31,7 @@ impl<'e> Now<'e> {
         Self { event, matched }
     }
 
-    fn verdict(&self, webhook: &Webhook, subject: &Subject<'_>) -> Verdict {
+    fn verdict(&self, webhook: &Interest, subject: &Subject<'_>) -> Verdict {
         let matched = &self.matched;
         let failure = matched.undecided.iter().find(|(id, _)| *id == webhook.id);
         let (outcome, reason) = if matched.active.contains(&webhook.id) {
@@ -61,7 +61,7 @@ impl<'e> Now<'e> {
         }
     }
 
-    fn takes(&self, webhook: &Webhook) -> String {
+    fn takes(&self, webhook: &Interest) -> String {
         let taking = webhook
             .event_types
             .iter()
@@ -75,7 +75,7 @@ impl<'e> Now<'e> {
         format!("it takes {taking}{filter}")
     }
 
-    fn takes_others(&self, webhook: &Webhook) -> String {
+    fn takes_others(&self, webhook: &Interest) -> String {
         let types: Vec<_> = webhook.event_types.iter().map(ToString::to_string).collect();
         format!("it takes {}, and this is a {}", types.join(", "), self.event.name)
     }
@@ -94,7 +94,7 @@ impl Then {
     }
 
     /// A webhook that is not named was not there, or did not take the type: which of them, the audit log tells.
-    fn outcome(&self, webhook: &Webhook) -> Outcome {
+    fn outcome(&self, webhook: &Interest) -> Outcome {
         let id = webhook.id.to_string();
         let matched = &self.matched;
         if matched.webhook_ids.contains(&id) {
@@ -116,14 +116,14 @@ impl Then {
 }
 
 pub(super) fn explanation(
-    webhook: &Webhook,
+    webhook: &Interest,
     now: &Now<'_>,
     then: Option<&Then>,
     subject: &Subject<'_>,
 ) -> Explanation {
     Explanation {
         webhook_id: webhook.id.to_string(),
-        webhook_name: webhook.name.clone(),
+        webhook_name: webhook.name.to_string(),
         now: Some(now.verdict(webhook, subject)),
         then: then
             .map_or(Outcome::Unspecified, |then| then.outcome(webhook))
@@ -132,8 +132,8 @@ pub(super) fn explanation(
     }
 }
 
-fn inactive(webhook: &Webhook) -> String {
-    match webhook.disabled.as_ref().map(Disabled::reason) {
+fn inactive(webhook: &Interest) -> String {
+    match webhook.disabled.as_ref().map(|disabled| disabled.reason()) {
         None => "it is switched off".to_owned(),
         Some(DisabledReason::FailedForRetention) => {
             "it was switched off, for it failed for as long as events are kept (D3)".to_owned()
@@ -144,7 +144,7 @@ fn inactive(webhook: &Webhook) -> String {
     }
 }
 
-fn looked_up(webhook: &Webhook, subject: &Subject<'_>) -> Vec<FilterLookup> {
+fn looked_up(webhook: &Interest, subject: &Subject<'_>) -> Vec<FilterLookup> {
     let filter = webhook
         .filter
         .as_ref()

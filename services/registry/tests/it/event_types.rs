@@ -1,6 +1,6 @@
 //! Event types that the catalogue lacks: written, checked, seen by those whose they are, and followed.
 
-use angarium_directory::{Directory, Secrets};
+use angarium_directory::{Directory, Keep};
 use angarium_model::{AccountId, EventName, Lane};
 use angarium_proto::access::v1::{Role, Scope, Scopes};
 use angarium_proto::audit::v1::ListAuditLogRequest;
@@ -262,7 +262,7 @@ async fn types_of_an_account_are_its_own_and_those_of_the_platform_the_operators
 async fn followers_and_the_audit_log_learn_of_types_and_an_account_takes_its_own_along() {
     let registry = Registry::with_account().await;
     let tasks = Tasks::new(Shutdown::new());
-    let directory = Directory::follow(registry.address(), Secrets::Omit, Clock::system(), &tasks);
+    let directory = Directory::follow(registry.address(), Keep::Nothing, Clock::system(), &tasks);
     directory.ready().await;
     create(&registry.client, event_type(Some(1234), "INVOICE_PAID"))
         .await
