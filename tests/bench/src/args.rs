@@ -23,6 +23,9 @@ pub(crate) struct Args {
     /// The registry alone, with 100,000 webhooks in 10,000 accounts: its start, memory, reads and writes
     #[arg(long, conflicts_with_all = ["scenarios", "events", "webhooks", "pairs"])]
     pub(crate) registry: bool,
+    /// Ingest alone: events per second on streams and over HTTP, beside a bare producer
+    #[arg(long, conflicts_with_all = ["scenarios", "webhooks", "registry"])]
+    pub(crate) ingest: bool,
     /// Events per run; by default what a scenario gets through in some seconds
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
     events: Option<u64>,
@@ -77,6 +80,11 @@ impl Args {
             webhooks_each: 10,
             lasts: Duration::from_secs(seconds),
         }
+    }
+
+    /// Events a run of ingest alone.
+    pub(crate) fn to_ingest(&self) -> u64 {
+        self.events.unwrap_or(if self.quick { 2_000 } else { 200_000 })
     }
 
     pub(crate) fn binary(&self) -> anyhow::Result<PathBuf> {

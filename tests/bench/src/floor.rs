@@ -43,9 +43,14 @@ const POLL: Duration = Duration::from_millis(100);
 
 /// The running floor; it ends with the tasks.
 pub(crate) struct Floor {
-    producer: ThreadedProducer<Acks>,
-    acks: Acks,
+    producer: Producer,
     topic: Topic,
+}
+
+/// A producer, and nothing else.
+pub(crate) struct Producer {
+    inner: ThreadedProducer<Acks>,
+    acks: Acks,
 }
 
 /// Where the floor's events go.
@@ -103,19 +108,8 @@ impl Floor {
                 }
             }
         });
-        let acks = Acks {
-            window: Arc::new(Semaphore::new(usize::try_from(WINDOW)?)),
-        };
-        let producer = client(&topic.bootstrap)
-            .set("enable.idempotence", "true")
-            .set("acks", "all")
-            // As ingest.
-            .set("linger.ms", "1")
-            .create_with_context(acks.clone())
-            .context("cannot make the floor's producer")?;
         Ok(Self {
-            producer,
-            acks,
+            producer: Producer::open(&topic.bootstrap)?,
             topic,
         })
     }
@@ -127,23 +121,55 @@ impl Floor {
             if let Some(due) = planned.due_ns {
                 tokio::time::sleep_until(epoch.at(due)).await;
             }
-            self.acks.window.acquire().await?.forget();
+            self.producer.room().await?;
             let sent_ns = planned.due_ns.unwrap_or_else(|| epoch.now_ns());
             let event = Event::new(name, planned, sent_ns, u64::try_from(clock.now_ms())?);
             let (key, value) = (account_id(planned.account).to_string(), event.envelope());
-            let record = BaseRecord::to(&self.topic.name)
-                .partition(partition_of(key.as_bytes(), self.topic.partitions))
-                .key(&key)
-                .payload(&value);
-            if let Err((error, _)) = self.producer.send(record) {
-                bail!("the floor cannot produce: {error}");
-            }
+            self.producer.send(&self.topic, &key, value.as_bytes())?;
         }
-        let all = self.acks.window.acquire_many(WINDOW).await?;
-        drop(all);
+        self.producer.acknowledged().await?;
         Ok(Published {
             last_ns: epoch.now_ns(),
         })
+    }
+}
+
+impl Producer {
+    pub(crate) fn open(bootstrap: &str) -> anyhow::Result<Self> {
+        let acks = Acks {
+            window: Arc::new(Semaphore::new(usize::try_from(WINDOW)?)),
+        };
+        let inner = client(bootstrap)
+            .set("enable.idempotence", "true")
+            .set("acks", "all")
+            // As ingest.
+            .set("linger.ms", "1")
+            .create_with_context(acks.clone())
+            .context("cannot make the floor's producer")?;
+        Ok(Self { inner, acks })
+    }
+
+    /// Waits until another record may be under way.
+    pub(crate) async fn room(&self) -> anyhow::Result<()> {
+        self.acks.window.acquire().await?.forget();
+        Ok(())
+    }
+
+    pub(crate) fn send(&self, topic: &Topic, key: &str, value: &[u8]) -> anyhow::Result<()> {
+        let record = BaseRecord::to(&topic.name)
+            .partition(partition_of(key.as_bytes(), topic.partitions))
+            .key(key)
+            .payload(value);
+        match self.inner.send(record) {
+            Ok(()) => Ok(()),
+            Err((error, _)) => bail!("the floor cannot produce: {error}"),
+        }
+    }
+
+    /// Waits until Kafka has all.
+    pub(crate) async fn acknowledged(&self) -> anyhow::Result<()> {
+        drop(self.acks.window.acquire_many(WINDOW).await?);
+        Ok(())
     }
 }
 

@@ -7,13 +7,14 @@
 //! - [`scenario`] and [`workload`] say what is published; [`payload`] what an event looks like.
 //! - [`floor`] and [`system`] are the two sides; [`publish`] feeds the second.
 //! - [`receiver`] takes the calls of both, [`ledger`] keeps count of them.
-//! - [`registry`] is measured by itself, with `--registry`.
+//! - [`registry`] is measured by itself, with `--registry`, and [`ingest`] with `--ingest`.
 //! - [`measure`] runs the pairs; [`stats`] and [`report`] make figures and tables of them.
 
 mod args;
 mod connection;
 mod epoch;
 mod floor;
+mod ingest;
 mod ledger;
 mod measure;
 mod payload;
@@ -75,7 +76,16 @@ fn bench(args: &Args) -> anyhow::Result<()> {
         limit: args.limit(),
     };
     if args.registry {
-        return registry_alone(&bench, args);
+        return alone(
+            &bench,
+            args,
+            registry::run(&bench, args.extent()),
+            registry::table,
+        );
+    }
+    if args.ingest {
+        let table = |all: &Vec<ingest::Figures>| ingest::table(all);
+        return alone(&bench, args, ingest::run(&bench, args.to_ingest()), table);
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcomes = runtime.block_on(async {
@@ -94,17 +104,23 @@ fn bench(args: &Args) -> anyhow::Result<()> {
     verdict(&outcomes)
 }
 
-fn registry_alone(bench: &Bench, args: &Args) -> anyhow::Result<()> {
+/// Measures one service by itself.
+fn alone<F: serde::Serialize>(
+    bench: &Bench,
+    args: &Args,
+    run: impl Future<Output = anyhow::Result<F>>,
+    table: impl FnOnce(&F) -> String,
+) -> anyhow::Result<()> {
     fs::create_dir_all(&bench.logs).with_context(|| format!("cannot create {}", bench.logs.display()))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let figures = runtime.block_on(async {
         tokio::select! {
-            figures = registry::run(bench, args.extent()) => figures,
+            figures = run => figures,
             () = signals::terminated() => bail!("interrupted"),
         }
     })?;
     runtime.shutdown_background();
-    report::show(&registry::table(&figures));
+    report::show(&table(&figures));
     if let Some(file) = &args.json {
         let json = serde_json::to_string_pretty(&figures)? + "\n";
         fs::write(file, json).with_context(|| format!("cannot write {}", file.display()))?;
