@@ -5,6 +5,7 @@
 //! - [`config`] reads settings once, and reports all mistakes together.
 //! - [`grpc`] is the server and the client of the house: keys, health, reflection, limits, an end that is bounded.
 //! - [`UnderWay`] bounds what is under way at once, of each who asks and in all.
+//! - [`http`] is the server for those who speak HTTP/1.1.
 //! - [`access`] says who is let in, and with what; [`telemetry`] the log; [`metrics`] makes instruments; [`signals`] the wish of
 //!   the operating system.
 //!
@@ -16,6 +17,7 @@ pub mod access;
 mod clock;
 pub mod config;
 pub mod grpc;
+pub mod http;
 mod listening;
 pub mod metrics;
 mod shutdown;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use angarium_model::Strictness;
 use angarium_runtime::access::OperatorKey;
+use angarium_runtime::http::Bounds;
 
 use crate::own_types::OwnTypes;
 
@@ -101,6 +102,15 @@ pub struct Traffic {
 }
 
 impl Traffic {
+    /// As the HTTP server has them.
+    pub(crate) const fn bounds(&self) -> Bounds {
+        Bounds {
+            connections: self.connections,
+            read_timeout: self.read_timeout,
+            drain: self.drain,
+        }
+    }
+
     /// The most open streams: most are quiet most of the time.
     pub(crate) const fn streams(&self) -> usize {
         const FOR_EACH_REQUEST: usize = 8;
@@ -110,11 +120,16 @@ impl Traffic {
 
 impl Default for Traffic {
     fn default() -> Self {
+        let Bounds {
+            connections,
+            read_timeout,
+            drain,
+        } = Bounds::default();
         Self {
-            connections: 10_000,
+            connections,
             requests: 512,
-            read_timeout: Duration::from_secs(30),
-            drain: Duration::from_secs(10),
+            read_timeout,
+            drain,
         }
     }
 }

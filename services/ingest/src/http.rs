@@ -19,7 +19,6 @@
 
 mod answer;
 mod body;
-pub(crate) mod server;
 
 use std::sync::Arc;
 

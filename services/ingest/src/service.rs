@@ -10,6 +10,7 @@ use angarium_model::{Access, AccountId, Strictness};
 use angarium_proto::METHOD_SCOPES;
 use angarium_runtime::access::Gate;
 use angarium_runtime::grpc::Server;
+use angarium_runtime::http::serve;
 use angarium_runtime::{Clock, Tasks};
 use tokio::net::TcpListener;
 use tokio::time::timeout;
@@ -160,7 +161,7 @@ impl Service {
         let router = http::router(Arc::clone(&core));
         tasks.spawn(
             "ingest http",
-            http::server::serve(http_listener, router, core.config.traffic, tasks.clone()),
+            serve(http_listener, router, core.config.traffic.bounds(), tasks.clone()),
         );
         let server = Server::new(gate, METHOD_SCOPES)
             .drain(core.config.traffic.drain)

@@ -1,9 +1,8 @@
-//! Accepts connections and serves them; HTTP/1.1, because proxies speak it and streams have gRPC.
+//! The HTTP server of the house: accepts connections and serves them; HTTP/1.1, because proxies speak it and streams have gRPC.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use angarium_runtime::{Shutdown, Tasks, chain};
 use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -12,14 +11,35 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
-use crate::config::Traffic;
+use crate::{Shutdown, Tasks, chain};
+
+/// How many connections are served at once, and how long a client may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// The most connections; more wait to be accepted.
+    pub connections: usize,
+    /// The longest that reading a request's head may take.
+    pub read_timeout: Duration,
+    /// The longest that requests in work may take once the shutdown has begun.
+    pub drain: Duration,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            connections: 10_000,
+            read_timeout: Duration::from_secs(30),
+            drain: Duration::from_secs(10),
+        }
+    }
+}
 
 /// The pause after a connection could not be accepted, mostly for want of file descriptors.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Serves until the shutdown begins, and then what is in work, but no longer than the drain.
-pub(crate) async fn serve(listener: TcpListener, router: Router, traffic: Traffic, tasks: Tasks) {
-    let connections = Arc::new(Semaphore::new(traffic.connections.min(Semaphore::MAX_PERMITS)));
+pub async fn serve(listener: TcpListener, router: Router, bounds: Bounds, tasks: Tasks) {
+    let connections = Arc::new(Semaphore::new(bounds.connections.min(Semaphore::MAX_PERMITS)));
     let graceful = GracefulShutdown::new();
     let cut = Shutdown::new();
     while let Some(stream) = next(&listener, tasks.shutdown()).await {
@@ -31,7 +51,7 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, traffic: Traffi
         let service = TowerToHyperService::new(router.clone());
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(traffic.read_timeout)
+            .header_read_timeout(bounds.read_timeout)
             .serve_connection(TokioIo::new(stream), service);
         let watched = graceful.watch(connection);
         let cut = cut.begun();
@@ -46,7 +66,7 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, traffic: Traffi
         });
     }
     drop(listener);
-    if tokio::time::timeout(traffic.drain, graceful.shutdown())
+    if tokio::time::timeout(bounds.drain, graceful.shutdown())
         .await
         .is_err()
     {
