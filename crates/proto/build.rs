@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use prost_reflect::{DescriptorPool, MethodDescriptor};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    const FILES: [&str; 13] = [
+    const FILES: [&str; 14] = [
         "angarium/access/v1/access.proto",
         "angarium/audit/v1/audit.proto",
         "angarium/audit/v1/audit_service.proto",
@@ -20,6 +20,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "angarium/notice/v1/notice.proto",
         "angarium/registry/v1/registry.proto",
         "angarium/registry/v1/registry_service.proto",
+        "angarium/rest/v1/rest.proto",
     ];
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../proto");
     println!("cargo::rerun-if-changed={}", root.display());

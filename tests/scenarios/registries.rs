@@ -56,6 +56,10 @@ impl Registries {
             let mut env = env.clone();
             let address = format!("127.0.0.1:{port}");
             env.insert("ANGARIUM_REGISTRY_LISTEN".to_owned(), address.clone());
+            env.insert(
+                "ANGARIUM_REGISTRY_HTTP_LISTEN".to_owned(),
+                "127.0.0.1:0".to_owned(),
+            );
             let name = format!("registry-{port}");
             let process = Process::start_named(name, "registry", env, registries._dir.path()).unwrap();
             registries.processes.push(process);

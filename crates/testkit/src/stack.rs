@@ -104,7 +104,7 @@ impl Stack {
     pub async fn start_with(backends: &Backends, settings: &[(&str, &str)]) -> Result<Self> {
         let dir = tempfile::tempdir()?;
         let key = OperatorKey::generate();
-        let [http, grpc, registry] = angarium_local::free_ports()?;
+        let [http, grpc, registry, registry_http] = angarium_local::free_ports()?;
         let at = |port: u16| format!("127.0.0.1:{port}");
         let registry_endpoint = format!("http://{}", at(registry));
         let prefix = format!("test-{}", uuid::Uuid::new_v4().simple());
@@ -116,6 +116,7 @@ impl Stack {
             ("ANGARIUM_REDIS_URL", &backends.redis),
             ("ANGARIUM_OPERATOR_KEY", key.expose()),
             ("ANGARIUM_REGISTRY_LISTEN", &at(registry)),
+            ("ANGARIUM_REGISTRY_HTTP_LISTEN", &at(registry_http)),
             ("ANGARIUM_REGISTRY_ENDPOINT", &registry_endpoint),
             ("ANGARIUM_SEAL_KEYS", SEAL_KEYS),
             // Scenarios of few accounts have many webhooks each.

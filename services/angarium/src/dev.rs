@@ -84,6 +84,9 @@ pub(crate) struct Args {
     /// Serve the registry's gRPC here; 0 takes a free port [default: 8082, or a free one]
     #[arg(long, value_name = "PORT")]
     registry_port: Option<u16>,
+    /// Serve the registry's HTTP here; 0 takes a free port [default: 8085, or a free one]
+    #[arg(long, value_name = "PORT")]
+    registry_http_port: Option<u16>,
     /// Serve fanout's gRPC here; 0 takes a free port [default: 8084, or a free one]
     #[arg(long, value_name = "PORT")]
     fanout_port: Option<u16>,

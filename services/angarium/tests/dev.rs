@@ -33,6 +33,7 @@ fn the_published_samples_arrive_verified_and_two_are_refused_with_their_place() 
         "--http-port=0",
         "--grpc-port=0",
         "--registry-port=0",
+        "--registry-http-port=0",
         "--fanout-port=0",
         "--delivery-port=0",
     ]);
@@ -192,6 +193,7 @@ fn it_stays_up_and_what_it_tells_to_try_works_until_ctrl_c_ends_it_well() {
         "--http-port=0",
         "--grpc-port=0",
         "--registry-port=0",
+        "--registry-http-port=0",
         "--fanout-port=0",
         "--delivery-port=0",
     ]);
@@ -216,8 +218,8 @@ fn it_stays_up_and_what_it_tells_to_try_works_until_ctrl_c_ends_it_well() {
         }
     }
     assert_eq!(
-        addresses, 6,
-        "ingest's two, the registry's, delivery's and the receiver's: {told}"
+        addresses, 7,
+        "ingest's and the registry's two, fanout's, delivery's and the receiver's: {told}"
     );
 
     // W5: the sample receiver takes it for what it is, and its signature is good.

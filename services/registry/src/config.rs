@@ -17,6 +17,8 @@ use crate::sessions::RETURN;
 pub struct Config {
     /// Where gRPC listens; port 0 takes a free one.
     pub listen: SocketAddr,
+    /// Where HTTP listens; port 0 takes a free one.
+    pub listen_http: SocketAddr,
     /// Where other registries reach this one, as `http://host:port`; the address that it listens on unless given.
     pub advertise: Option<String>,
     /// How it is settled who writes.
@@ -53,11 +55,12 @@ impl Config {
     const DEFAULT_MAX_WAITING: NonZeroUsize = NonZeroUsize::new(256).unwrap();
     const DEFAULT_RECENT_CHANGES: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
 
-    /// The defaults: no other registry, secrets are not sealed, 5 webhooks an account, deleted ones are kept for 24 h, calls to the public over https, writes time out after 5 s, 256 may wait, 10,000 changes are kept.
+    /// The defaults: HTTP on a free port, no other registry, secrets are not sealed, 5 webhooks an account, deleted ones are kept for 24 h, calls to the public over https, writes time out after 5 s, 256 may wait, 10,000 changes are kept.
     #[must_use]
     pub fn new(listen: SocketAddr, key: OperatorKey) -> Self {
         Self {
             listen,
+            listen_http: SocketAddr::new(listen.ip(), 0),
             advertise: None,
             election: Election::Alone,
             followers_return: RETURN,

@@ -46,4 +46,7 @@ pub enum Error {
     /// gRPC cannot be served.
     #[error("the registry cannot serve")]
     Grpc(#[from] grpc::Error),
+    /// HTTP cannot be served.
+    #[error("the registry cannot serve HTTP")]
+    Rest(#[from] angarium_rest::Error),
 }

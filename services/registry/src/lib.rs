@@ -61,7 +61,7 @@ use angarium_proto::audit::v1::audit_service_server::AuditServiceServer;
 use angarium_proto::registry::v1::registry_service_server::RegistryServiceServer;
 use angarium_proto::{FILE_DESCRIPTOR_SET, METHOD_SCOPES};
 use angarium_runtime::access::Gate;
-use angarium_runtime::{Clock, Tasks, grpc};
+use angarium_runtime::{Clock, Tasks, grpc, http};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
@@ -93,6 +93,7 @@ pub struct Service;
 #[derive(Clone, Copy, Debug)]
 pub struct Handle {
     address: SocketAddr,
+    http: SocketAddr,
 }
 
 impl Handle {
@@ -100,6 +101,12 @@ impl Handle {
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where HTTP is served.
+    #[must_use]
+    pub const fn http(&self) -> SocketAddr {
+        self.http
     }
 }
 
@@ -159,7 +166,7 @@ impl Service {
             patience: config.write_timeout,
         };
         let keys = KnownKeys::new(&routing.store, &followers.upstream);
-        let gate = Gate::new(config.key, Arc::new(keys), routing.clock.clone());
+        let gate = Gate::new(config.key.clone(), Arc::new(keys), routing.clock.clone());
         let audit_client = format!("{CLIENT_ID}-audit");
         let reader = LogReader::open(connection, names.audit(), &audit_client, tasks)?;
         let auditor = AuditServiceServer::new(Auditor::new(AuditLog::new(reader), routing.writers.clone()));
@@ -169,13 +176,30 @@ impl Service {
             .reflection(FILE_DESCRIPTOR_SET)?
             .add_service(service)
             .add_service(auditor.max_decoding_message_size(grpc::MAX_MESSAGE_BYTES));
+        let http = serve_http(config.listen_http, &server, tasks).await?;
         tasks.spawn_critical(
             "registry server",
             server.serve(listener, tasks.shutdown().clone()),
         );
-        tracing::info!(%address, endpoint, "the registry serves");
-        Ok(Handle { address })
+        tracing::info!(%address, %http, endpoint, "the registry serves");
+        Ok(Handle { address, http })
     }
+}
+
+/// Serves the same over HTTP with JSON. Returns where.
+async fn serve_http(
+    listen_http: SocketAddr,
+    server: &grpc::Server,
+    tasks: &Tasks,
+) -> Result<SocketAddr, Error> {
+    let bounds = http::Bounds::default();
+    let router = angarium_rest::router(FILE_DESCRIPTOR_SET, server.services(), bounds.read_timeout)?;
+    let (listener, address) = listen(listen_http).await?;
+    tasks.spawn(
+        "registry http",
+        http::serve(listener, router, bounds, tasks.clone()),
+    );
+    Ok(address)
 }
 
 /// Reads the topic to its end, and goes on reading.

@@ -174,6 +174,7 @@ impl Fed {
             ("ANGARIUM_REDIS_URL", bench.redis.clone()),
             ("ANGARIUM_OPERATOR_KEY", key.expose().to_owned()),
             ("ANGARIUM_REGISTRY_LISTEN", registry.to_string()),
+            ("ANGARIUM_REGISTRY_HTTP_LISTEN", "127.0.0.1:0".to_owned()),
             ("ANGARIUM_REGISTRY_ENDPOINT", endpoint.clone()),
             ("ANGARIUM_SEAL_KEYS", "none".to_owned()),
             ("ANGARIUM_INGEST_LISTEN", http.to_string()),

@@ -156,6 +156,7 @@ impl Pair {
             ("ANGARIUM_KAFKA_PREFIX", layout.prefix.clone()),
             ("ANGARIUM_OPERATOR_KEY", key.expose().to_owned()),
             ("ANGARIUM_REGISTRY_LISTEN", registry.to_string()),
+            ("ANGARIUM_REGISTRY_HTTP_LISTEN", "127.0.0.1:0".to_owned()),
             ("ANGARIUM_REGISTRY_ENDPOINT", endpoint.clone()),
             ("ANGARIUM_FANOUT_GRPC_LISTEN", explain.to_string()),
             ("ANGARIUM_SEAL_KEYS", "none".to_owned()),

@@ -61,6 +61,7 @@ impl System {
             ("ANGARIUM_REDIS_URL", bench.redis.clone()),
             ("ANGARIUM_OPERATOR_KEY", key.expose().to_owned()),
             ("ANGARIUM_REGISTRY_LISTEN", registry.to_string()),
+            ("ANGARIUM_REGISTRY_HTTP_LISTEN", "127.0.0.1:0".to_owned()),
             ("ANGARIUM_REGISTRY_ENDPOINT", registry_endpoint.clone()),
             ("ANGARIUM_SEAL_KEYS", "none".to_owned()),
             ("ANGARIUM_REGISTRY_WEBHOOKS_PER_ACCOUNT", "100000".to_owned()),

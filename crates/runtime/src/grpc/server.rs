@@ -123,6 +123,12 @@ impl Server {
             .add_service(v1alpha.max_decoding_message_size(MAX_MESSAGE_BYTES)))
     }
 
+    /// The services behind their gate, to be called from within this process.
+    #[must_use]
+    pub fn services(&self) -> Routes {
+        self.routes.clone()
+    }
+
     /// Ends calls whose answer has not begun after this long; by default only the caller's deadline counts.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {

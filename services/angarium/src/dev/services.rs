@@ -34,6 +34,7 @@ pub(super) struct Ports {
     http: u16,
     grpc: u16,
     registry: u16,
+    registry_http: u16,
     fanout: u16,
     delivery: u16,
     /// What the user must know of the choice.
@@ -51,6 +52,7 @@ impl Ports {
             http: choose("--http-port", args.http_port, 8080, &mut notes).await?,
             grpc: choose("--grpc-port", args.grpc_port, 8081, &mut notes).await?,
             registry: choose("--registry-port", args.registry_port, 8082, &mut notes).await?,
+            registry_http: choose("--registry-http-port", args.registry_http_port, 8085, &mut notes).await?,
             fanout: choose("--fanout-port", args.fanout_port, 8084, &mut notes).await?,
             delivery: choose("--delivery-port", args.delivery_port, 8083, &mut notes).await?,
             notes,
@@ -129,6 +131,7 @@ pub(super) struct Running {
     pub(super) http: SocketAddr,
     pub(super) grpc: SocketAddr,
     pub(super) registry: SocketAddr,
+    pub(super) registry_http: SocketAddr,
     pub(super) fanout: SocketAddr,
     pub(super) delivery: SocketAddr,
 }
@@ -149,10 +152,12 @@ pub(super) async fn start<T>(
     let mut config = angarium_registry::Config::new(loopback(ports.registry), key.clone());
     // Nobody follows yet who could have gone on without it: it begins together with them.
     config.followers_return = Duration::ZERO;
+    config.listen_http = loopback(ports.registry_http);
     // Receivers are on this machine: the sample, and those that people try out.
     config.egress = egress::Rules::this_machine();
     let starting = angarium_registry::Service::start(config, connection, names, clock.clone(), tasks);
-    let registry = starting.await.context("cannot start the registry")?.address();
+    let started = starting.await.context("cannot start the registry")?;
+    let (registry, registry_http) = (started.address(), started.http());
     let set_up = set_up(super::setup::client(registry, key)?).await?;
 
     let endpoint = format!("http://{registry}");
@@ -207,6 +212,7 @@ pub(super) async fn start<T>(
             http: ingest.http(),
             grpc: ingest.grpc(),
             registry,
+            registry_http,
             fanout,
             delivery: delivery.grpc(),
         },

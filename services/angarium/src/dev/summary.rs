@@ -55,7 +55,7 @@ pub(super) fn services(running: &Running, receiver: SocketAddr, webhooks: &Webho
         ),
         (
             "registry",
-            format!("gRPC {}", running.registry),
+            format!("http://{}, gRPC {}", running.registry_http, running.registry),
             "keeps accounts and webhooks",
         ),
         (
@@ -120,6 +120,10 @@ pub(super) fn closing(
         "{program} webhook list --account 1234 --registry http://{} --key {ak}",
         running.registry
     );
+    let over_http = format!(
+        "curl http://{}/v1/accounts/1234/webhooks -H 'authorization: Bearer {ak}'",
+        running.registry_http
+    );
     let test = format!(
         "{program} webhook test {} --account 1234 --delivery http://{} --key {ak}",
         webhooks.id(Hook::Realtime),
@@ -129,7 +133,7 @@ pub(super) fn closing(
     text.push_str(&section("Publish more: it is told here as it happens", &[curl]));
     text.push_str(&section(
         "See the webhooks; `webhook --help` tells how to change them",
-        &[list],
+        &[list, over_http],
     ));
     text.push_str(&section(
         "Send a webhook a sample, and see what the receiver answers",

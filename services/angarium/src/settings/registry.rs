@@ -39,6 +39,11 @@ pub(super) fn read(
         ([0, 0, 0, 0], 8082),
         "Where the registry serves gRPC: the IP address and port to listen on; port 0 takes a free one",
     );
+    let listen_http = section.address(
+        "http_listen",
+        ([0, 0, 0, 0], 8085),
+        "Where the registry serves HTTP with JSON: the IP address and port to listen on; port 0 takes a free one",
+    );
     let advertise = section.optional_text(
         "advertise",
         "Where other registries reach this one: http://host:port; by default the address that it listens on, or the name of the machine if it listens on all",
@@ -47,19 +52,14 @@ pub(super) fn read(
         section.reject("advertise", error);
     }
     let listens_on_all = listen.ip().is_unspecified() && listen.port() != 0;
-    let session_timeout = section.duration(
-        "session_timeout",
-        Duration::from_secs(6),
-        Duration::from_secs(6)..=Duration::from_mins(5),
-        "How long a registry may be silent before Kafka takes it for dead and lets others write what it wrote",
-    );
     let default = Config::new(listen, key.clone());
     let config = Config {
+        listen_http,
         advertise: advertise.or_else(|| listens_on_all.then(|| format!("http://{}:{}", host_name(), listen.port()))),
         election: Election::Group {
             group: format!("{}.registry", kafka.prefix),
             name: format!("angarium-registry-{name}"),
-            session_timeout,
+            session_timeout: session_timeout(&mut section),
         },
         write_timeout: section.duration(
             "write_timeout",
@@ -91,6 +91,15 @@ pub(super) fn read(
         ..default
     };
     (endpoint, config)
+}
+
+fn session_timeout(section: &mut Section<'_>) -> Duration {
+    section.duration(
+        "session_timeout",
+        Duration::from_secs(6),
+        Duration::from_secs(6)..=Duration::from_mins(5),
+        "How long a registry may be silent before Kafka takes it for dead and lets others write what it wrote",
+    )
 }
 
 fn webhooks_per_account(section: &mut Section<'_>, default: MaxWebhooks) -> MaxWebhooks {

@@ -28,6 +28,8 @@ pub(crate) struct Registry {
     pub(crate) client: Client,
     /// Where it serves.
     endpoint: String,
+    /// Where it serves HTTP.
+    pub(crate) http: SocketAddr,
     broker: Option<MockBroker>,
     config: Config,
     clock: ManualClock,
@@ -60,11 +62,13 @@ impl Registry {
         let (clock, manual) = Clock::manual(now_ms);
         let names = Layout::default().names();
         let started = Service::start(config.clone(), &broker.connection(), &names, clock, &tasks).await;
-        let endpoint = format!("http://{}", started.unwrap().address());
+        let started = started.unwrap();
+        let endpoint = format!("http://{}", started.address());
         let client = Client::new(grpc::client(&endpoint, &config.key).unwrap());
         Self {
             client,
             endpoint,
+            http: started.http(),
             broker: Some(broker),
             config,
             clock: manual,
@@ -151,6 +155,11 @@ impl Registry {
     pub(crate) fn channel_bearing(&self, token: &str) -> grpc::Client {
         let key = OperatorKey::new(token).unwrap();
         grpc::client(&self.endpoint, &key).unwrap()
+    }
+
+    /// The operator's key.
+    pub(crate) fn key(&self) -> &str {
+        self.config.key.expose()
     }
 
     /// Takes Kafka away.

@@ -25,6 +25,8 @@ mod harness;
 #[cfg(test)]
 mod reflection;
 #[cfg(test)]
+mod rest;
+#[cfg(test)]
 mod sealing;
 #[cfg(test)]
 mod secrets;

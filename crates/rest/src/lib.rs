@@ -1,0 +1,118 @@
+//! The gRPC services over HTTP with JSON.
+//!
+//! There is one definition, the `.proto` files: a method that is called over HTTP says so in its option
+//! `angarium.rest.v1.route`. A request is turned into the message that the method takes, handed to the same service that gRPC
+//! calls, in this process and through the same gate, and its answer is turned back. So keys, scopes, checks and limits are the same
+//! code.
+//!
+//! 1. `routes` reads the table from the definition.
+//! 2. `request` makes a message of path, query and body; `json` knows how values are written.
+//! 3. `call` calls the service.
+//! 4. `answer` makes a response of what came; `problem` one of what went wrong (RFC 9457).
+//!
+//! Names are those of the fields in camel case, numbers are numbers, values of enumerations are in small letters without the name
+//! of their enumeration. An answer carries its revision as `etag`, and `if-match` makes a change depend on it; `idempotency-key` is the
+//! `request_id` of a creation.
+
+mod answer;
+mod call;
+mod json;
+mod problem;
+mod request;
+mod routes;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::response::Response;
+use http::header;
+use prost_reflect::{DescriptorError, DescriptorPool};
+use tonic::service::Routes;
+
+use crate::problem::Problem;
+use crate::routes::Table;
+
+pub use crate::routes::Unusable;
+
+/// The largest body, in bytes.
+const MAX_BODY_BYTES: usize = 1024 * 1024;
+
+/// Why the services cannot be called over HTTP.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The descriptors cannot be read.
+    #[error("the descriptors of the services cannot be read")]
+    Descriptors(#[source] DescriptorError),
+    /// A route is none.
+    #[error("the definition of {method} is called over HTTP in a way that cannot be")]
+    Route {
+        /// The method.
+        method: String,
+        /// Why.
+        #[source]
+        why: Unusable,
+    },
+}
+
+/// What the handlers share.
+#[derive(Clone)]
+struct Gateway {
+    table: Arc<Table>,
+    services: Routes,
+    /// The longest that a body may take to come.
+    body_within: Duration,
+}
+
+/// Serves what these services have of routes, and answers everything else with a problem.
+///
+/// # Errors
+/// When the definition cannot be read.
+pub fn router(descriptors: &[u8], services: Routes, body_within: Duration) -> Result<Router, Error> {
+    let pool = DescriptorPool::decode(descriptors).map_err(Error::Descriptors)?;
+    let gateway = Gateway {
+        table: Arc::new(Table::of(&pool)?),
+        services,
+        body_within,
+    };
+    Ok(Router::new().fallback(serve).with_state(gateway))
+}
+
+async fn serve(State(gateway): State<Gateway>, request: Request) -> Response {
+    match answered(&gateway, request).await {
+        Ok(response) => response,
+        Err(problem) => problem.into_response(),
+    }
+}
+
+async fn answered(gateway: &Gateway, request: Request) -> Result<Response, Problem> {
+    let (head, body) = request.into_parts();
+    let found = gateway.table.find(&head.method, head.uri.path())?;
+    // Who may do nothing is told so before a body is read.
+    let body = read(&head.headers, body, gateway.body_within).await?;
+    let message = request::message(&found, &head, &body)?;
+    let called = call::call(gateway.services.clone(), found.route, &head.headers, &message).await;
+    match called {
+        Ok(answered) => answer::response(found.route, &head.method, answered),
+        Err(status) => Err(problem::of_status(&status, found.route)),
+    }
+}
+
+/// The whole body, within its limits.
+async fn read(headers: &http::HeaderMap, body: Body, within: Duration) -> Result<bytes::Bytes, Problem> {
+    if let Some(encoding) = headers.get(header::CONTENT_ENCODING)
+        && encoding.as_bytes() != b"identity"
+    {
+        return Err(Problem::media_type(
+            "the body must not be encoded: send it without content-encoding",
+        ));
+    }
+    let read = axum::body::to_bytes(body, MAX_BODY_BYTES);
+    match tokio::time::timeout(within, read).await {
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(_too_large)) => Err(Problem::too_large(MAX_BODY_BYTES)),
+        Err(_elapsed) => Err(Problem::too_slow(within)),
+    }
+}

@@ -1,0 +1,297 @@
+//! The same over HTTP with JSON.
+
+use std::collections::HashMap;
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use crate::harness::Registry;
+
+struct Answer {
+    status: u16,
+    headers: HashMap<String, String>,
+    body: Value,
+}
+
+/// A request with this key, and what is answered.
+async fn call(registry: &Registry, line: &str, headers: &str, body: &str) -> Answer {
+    let head = format!(
+        "{line} HTTP/1.1\r\nhost: registry\r\nconnection: close\r\ncontent-length: {}\r\n{headers}\r\n",
+        body.len()
+    );
+    let mut stream = TcpStream::connect(registry.http).await.unwrap();
+    stream
+        .write_all(format!("{head}{body}").as_bytes())
+        .await
+        .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    let mut lines = head.lines();
+    let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
+    let pair = |line: &str| {
+        let (name, value) = line.split_once(": ").unwrap();
+        (name.to_owned(), value.to_owned())
+    };
+    Answer {
+        status,
+        headers: lines.map(pair).collect(),
+        body: if body.is_empty() {
+            Value::Null
+        } else {
+            serde_json::from_str(body).unwrap()
+        },
+    }
+}
+
+async fn by_operator(registry: &Registry, line: &str, body: &Value) -> Answer {
+    let headers = format!("authorization: Bearer {}\r\n", registry.key());
+    let body = if body.is_null() {
+        String::new()
+    } else {
+        body.to_string()
+    };
+    call(registry, line, &headers, &body).await
+}
+
+fn wanted() -> Value {
+    json!({
+        "name": "HR",
+        "targetUrl": "https://example.com/hooks",
+        "authentication": {"signature": {}},
+        "eventTypes": ["COURSE_*"],
+        "ordering": "unordered",
+        "limits": {"maxInFlight": 4},
+        "tags": {"team": "payroll"},
+    })
+}
+
+#[tokio::test]
+async fn a_webhook_is_made_read_and_changed() {
+    let registry = Registry::start().await;
+    let account = by_operator(
+        &registry,
+        "POST /v1/accounts",
+        &json!({"id": 1234, "name": "Acme"}),
+    )
+    .await;
+    assert_eq!((account.status, &account.body["name"]), (201, &json!("Acme")));
+
+    let created = by_operator(&registry, "POST /v1/accounts/1234/webhooks", &wanted()).await;
+    assert_eq!(created.status, 201, "{}", created.body);
+    assert_eq!(created.headers["cache-control"], "no-store");
+    let webhook = &created.body["webhook"];
+    let secret = webhook["authentication"]["signature"]["secret"].as_str().unwrap();
+    assert!(secret.starts_with("whsec_"));
+    assert_eq!(webhook["ordering"], "unordered");
+    assert!(created.body["secretJson"].as_str().unwrap().contains(secret));
+
+    let path = format!("/v1/accounts/1234/webhooks/{}", webhook["id"].as_str().unwrap());
+    let read = by_operator(&registry, &format!("GET {path}"), &Value::Null).await;
+    assert_eq!(
+        (read.status, &read.body["eventTypes"]),
+        (200, &json!(["COURSE_*"]))
+    );
+    assert_eq!(read.headers["etag"], format!("\"{}\"", webhook["revision"]));
+    assert!(!read.body.to_string().contains(secret));
+
+    // Only what the body names is changed, what it takes away too.
+    let change = json!({"description": "Payroll", "active": false, "limits": null});
+    let changed = by_operator(&registry, &format!("PATCH {path}"), &change).await;
+    assert_eq!(changed.status, 200, "{}", changed.body);
+    let webhook = &changed.body["webhook"];
+    assert_eq!(
+        (&webhook["active"], &webhook["description"]),
+        (&json!(false), &json!("Payroll"))
+    );
+    assert_eq!(
+        (&webhook["name"], &webhook["limits"]["maxInFlight"]),
+        (&json!("HR"), &Value::Null)
+    );
+}
+
+#[tokio::test]
+async fn webhooks_are_listed_deleted_and_brought_back_and_the_log_tells_it() {
+    let registry = Registry::with_account().await;
+    let created = by_operator(&registry, "POST /v1/accounts/1234/webhooks", &wanted()).await;
+    let path = format!(
+        "/v1/accounts/1234/webhooks/{}",
+        created.body["webhook"]["id"].as_str().unwrap()
+    );
+    let listed = |query: &str| format!("GET /v1/accounts/1234/webhooks?{query}");
+    for (query, count) in [
+        ("tags.team=payroll", 1),
+        ("tags.team=hr", 0),
+        ("active=false", 0),
+        ("text=hr", 1),
+    ] {
+        let list = by_operator(&registry, &listed(query), &Value::Null).await;
+        assert_eq!(
+            list.body["webhooks"].as_array().unwrap().len(),
+            count,
+            "{query}: {}",
+            list.body
+        );
+    }
+
+    let deleted = by_operator(&registry, &format!("DELETE {path}"), &Value::Null).await;
+    assert_eq!(deleted.status, 200);
+    assert!(deleted.body["deletedUntilMs"].is_i64());
+    assert_eq!(
+        by_operator(&registry, &format!("GET {path}"), &Value::Null)
+            .await
+            .status,
+        404
+    );
+    let back = by_operator(&registry, &format!("POST {path}/undelete"), &Value::Null).await;
+    assert_eq!((back.status, &back.body["name"]), (200, &json!("HR")));
+
+    let log = by_operator(
+        &registry,
+        "GET /v1/accounts/1234/audit-log?pageSize=2",
+        &Value::Null,
+    )
+    .await;
+    let methods: Vec<_> = log.body["entries"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| entry["record"]["method"].as_str().unwrap())
+        .collect();
+    assert_eq!(methods, ["UndeleteWebhook", "DeleteWebhook"]);
+}
+
+#[tokio::test]
+async fn a_change_may_depend_on_a_revision_and_a_creation_may_be_repeated() {
+    let registry = Registry::with_account().await;
+    let key = format!(
+        "authorization: Bearer {}\r\nidempotency-key: a-1\r\n",
+        registry.key()
+    );
+    let create = async || {
+        let line = "POST /v1/accounts/1234/webhooks";
+        call(&registry, line, &key, &wanted().to_string()).await
+    };
+    let (first, again) = (create().await, create().await);
+    assert_eq!((first.status, &again.body), (201, &first.body));
+    let path = format!(
+        "/v1/accounts/1234/webhooks/{}",
+        first.body["webhook"]["id"].as_str().unwrap()
+    );
+    let change = async |etag: &str| {
+        let headers = format!("authorization: Bearer {}\r\nif-match: {etag}\r\n", registry.key());
+        call(
+            &registry,
+            &format!("PATCH {path}"),
+            &headers,
+            r#"{"name": "Payroll"}"#,
+        )
+        .await
+    };
+    let etag = &first.headers["etag"];
+    assert_eq!(change(etag).await.status, 200);
+    let stale = change(etag).await;
+    assert_eq!(
+        (stale.status, &stale.body["type"]),
+        (412, &json!("urn:angarium:problem:changed"))
+    );
+    assert_eq!(change("W/x").await.status, 422);
+}
+
+#[tokio::test]
+async fn every_mistake_is_told_with_its_place() {
+    let registry = Registry::with_account().await;
+    let wrong = json!({
+        "name": "",
+        "targetUrl": "ftp://example.com",
+        "authentication": {"basic": {"username": "a:b", "password": "p"}},
+        "eventTypes": ["COURSE_*", "NO SUCH"],
+    });
+    let refused = by_operator(&registry, "POST /v1/accounts/1234/webhooks", &wrong).await;
+    assert_eq!(refused.status, 422);
+    assert_eq!(refused.headers["content-type"], "application/problem+json");
+    let mut pointers: Vec<_> = refused.body["errors"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|error| error["pointer"].as_str().unwrap())
+        .collect();
+    pointers.sort_unstable();
+    assert_eq!(
+        pointers,
+        [
+            "/authentication/basic/username",
+            "/eventTypes/1",
+            "/name",
+            "/targetUrl"
+        ]
+    );
+    for (line, body, status) in [
+        ("POST /v1/accounts/1234/webhooks", "{\"name\":", 400),
+        ("POST /v1/accounts/1234/webhooks", "[]", 422),
+        ("POST /v1/accounts/1234/webhooks", r#"{"nam": "x"}"#, 422),
+        ("POST /v1/accounts/1234/webhooks", r#"{"accountId": 7}"#, 422),
+        ("POST /v1/accounts/x/webhooks", "{}", 422),
+        ("PATCH /v1/accounts/1234", "{}", 422),
+        ("GET /v1/accounts?pageSize=x", "", 422),
+        ("GET /v1/accounts?unknown=1", "", 422),
+        ("GET /v1/accounts/5", "", 404),
+        ("GET /v1/account", "", 404),
+        ("GET /v1/accounts/1234/", "", 404),
+        ("PUT /v1/accounts", "{}", 405),
+        ("GET /v1/accounts", "{}", 422),
+    ] {
+        let headers = format!("authorization: Bearer {}\r\n", registry.key());
+        let refused = call(&registry, line, &headers, body).await;
+        assert_eq!(refused.status, status, "{line} {body}: {}", refused.body);
+        assert!(!refused.body["detail"].as_str().unwrap().is_empty());
+    }
+    let put = by_operator(&registry, "PUT /v1/accounts", &json!({})).await;
+    assert_eq!(put.headers["allow"], "GET, POST");
+}
+
+#[tokio::test]
+async fn keys_open_over_http_what_they_open_over_grpc() {
+    let registry = Registry::with_account().await;
+    registry.create_account(77, "Other").await;
+    let none = call(&registry, "GET /v1/accounts/1234", "", "").await;
+    assert_eq!(
+        (none.status, none.headers["www-authenticate"].as_str()),
+        (401, "Bearer realm=\"angarium\"")
+    );
+    let viewer = json!({"name": "viewer", "role": "viewer"});
+    let made = by_operator(&registry, "POST /v1/accounts/1234/keys", &viewer).await;
+    assert_eq!(made.status, 201, "{}", made.body);
+    let headers = format!(
+        "authorization: Bearer {}\r\n",
+        made.body["token"].as_str().unwrap()
+    );
+    for (line, body, status) in [
+        ("GET /v1/accounts/1234", "", 200),
+        ("GET /v1/accounts/77", "", 404),
+        ("GET /v1/accounts/77/webhooks", "", 404),
+        ("GET /v1/keys", "", 403),
+        ("PATCH /v1/accounts/1234", r#"{"name": "x"}"#, 403),
+        ("POST /v1/accounts/1234/webhooks", r#"{"name": "x"}"#, 403),
+        ("GET /v1/accounts/1234/event-types/CI_STATS", "", 200),
+        ("GET /v1/event-types?eventClass=batch", "", 200),
+    ] {
+        let answered = call(&registry, line, &headers, body).await;
+        assert_eq!(answered.status, status, "{line}: {}", answered.body);
+    }
+    let id = made.body["apiKey"]["id"].as_str().unwrap();
+    let gone = by_operator(
+        &registry,
+        &format!("DELETE /v1/accounts/1234/keys/{id}"),
+        &Value::Null,
+    )
+    .await;
+    assert_eq!((gone.status, gone.body), (204, Value::Null));
+    assert_eq!(
+        call(&registry, "GET /v1/accounts/1234", &headers, "")
+            .await
+            .status,
+        401
+    );
+}
