@@ -24,6 +24,9 @@ mod routes;
 use std::sync::Arc;
 use std::time::Duration;
 
+use angarium_model::AccountId;
+use angarium_runtime::access::Gate;
+use angarium_runtime::{UnderWay, grpc};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -39,6 +42,9 @@ pub use crate::routes::Unusable;
 
 /// The largest body, in bytes.
 const MAX_BODY_BYTES: usize = 1024 * 1024;
+/// Requests under way at once, each of which may hold a body, and those with keys of one account, or of the platform.
+const MOST: usize = 512;
+const MOST_OF_ONE: usize = 256;
 
 /// Why the services cannot be called over HTTP.
 #[derive(Debug, thiserror::Error)]
@@ -62,19 +68,28 @@ pub enum Error {
 struct Gateway {
     table: Arc<Table>,
     services: Routes,
+    gate: Gate,
+    under_way: UnderWay<Option<AccountId>>,
     /// The longest that a body may take to come.
     body_within: Duration,
 }
 
-/// Serves what these services have of routes, and answers everything else with a problem.
+/// Serves what these services have of routes, and answers everything else with a problem. The gate is the one that they stand
+/// behind: who has no key is told so before a body is read.
 ///
 /// # Errors
 /// When the definition cannot be read.
-pub fn router(descriptors: &[u8], services: Routes, body_within: Duration) -> Result<Router, Error> {
+pub fn router(
+    descriptors: &[u8],
+    (services, gate): (Routes, Gate),
+    body_within: Duration,
+) -> Result<Router, Error> {
     let pool = DescriptorPool::decode(descriptors).map_err(Error::Descriptors)?;
     let gateway = Gateway {
         table: Arc::new(Table::of(&pool)?),
         services,
+        gate,
+        under_way: UnderWay::new(MOST, MOST_OF_ONE),
         body_within,
     };
     Ok(Router::new().fallback(serve).with_state(gateway))
@@ -90,7 +105,14 @@ async fn serve(State(gateway): State<Gateway>, request: Request) -> Response {
 async fn answered(gateway: &Gateway, request: Request) -> Result<Response, Problem> {
     let (head, body) = request.into_parts();
     let found = gateway.table.find(&head.method, head.uri.path())?;
-    // Who may do nothing is told so before a body is read.
+    let authorization = head.headers.get(header::AUTHORIZATION);
+    // What is no text is no key, but it was sent.
+    let authorization = authorization.map(|value| value.to_str().unwrap_or_default());
+    // What the key allows is asked by the gate of the service, behind the body.
+    let caller = gateway.gate.admit(authorization).await;
+    let caller = caller.map_err(|why| problem::of_status(&grpc::denied(why), found.route))?;
+    let permit = gateway.under_way.begin(caller.access().account);
+    let _permit = permit.map_err(Problem::too_many)?;
     let body = read(&head.headers, body, gateway.body_within).await?;
     let message = request::message(&found, &head, &body)?;
     let called = call::call(gateway.services.clone(), found.route, &head.headers, &message).await;

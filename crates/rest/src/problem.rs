@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use angarium_runtime::Full;
 use axum::body::Body;
 use axum::response::Response;
 use http::{HeaderValue, Method, StatusCode, header};
@@ -129,6 +130,17 @@ impl Problem {
             "The body did not come in time",
             detail,
         )
+    }
+
+    pub(crate) fn too_many(full: Full) -> Self {
+        let status = match full {
+            Full::All(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Full::One(_) => StatusCode::TOO_MANY_REQUESTS,
+        };
+        Self {
+            retry_after: Some(Duration::from_secs(1)),
+            ..Self::new(status, "busy", "Too busy", full.to_string())
+        }
     }
 
     pub(crate) fn body_not_wanted(method: &Method) -> Self {

@@ -172,11 +172,11 @@ impl Service {
         let auditor = AuditServiceServer::new(Auditor::new(AuditLog::new(reader), routing.writers.clone()));
         let api = Api::new(routing, followers);
         let service = RegistryServiceServer::new(api).max_decoding_message_size(grpc::MAX_MESSAGE_BYTES);
-        let server = grpc::Server::new(gate, METHOD_SCOPES)
+        let server = grpc::Server::new(gate.clone(), METHOD_SCOPES)
             .reflection(FILE_DESCRIPTOR_SET)?
             .add_service(service)
             .add_service(auditor.max_decoding_message_size(grpc::MAX_MESSAGE_BYTES));
-        let http = serve_http(config.listen_http, &server, tasks).await?;
+        let http = serve_http(config.listen_http, (&server, gate), tasks).await?;
         tasks.spawn_critical(
             "registry server",
             server.serve(listener, tasks.shutdown().clone()),
@@ -189,11 +189,15 @@ impl Service {
 /// Serves the same over HTTP with JSON. Returns where.
 async fn serve_http(
     listen_http: SocketAddr,
-    server: &grpc::Server,
+    (server, gate): (&grpc::Server, Gate),
     tasks: &Tasks,
 ) -> Result<SocketAddr, Error> {
     let bounds = http::Bounds::default();
-    let router = angarium_rest::router(FILE_DESCRIPTOR_SET, server.services(), bounds.read_timeout)?;
+    let router = angarium_rest::router(
+        FILE_DESCRIPTOR_SET,
+        (server.services(), gate),
+        bounds.read_timeout,
+    )?;
     let (listener, address) = listen(listen_http).await?;
     tasks.spawn(
         "registry http",

@@ -295,3 +295,18 @@ async fn keys_open_over_http_what_they_open_over_grpc() {
         401
     );
 }
+
+#[tokio::test]
+async fn who_has_no_key_is_told_so_before_a_body_is_read() {
+    let registry = Registry::start().await;
+    let mut stream = TcpStream::connect(registry.http).await.unwrap();
+    let head = "POST /v1/accounts HTTP/1.1\r\nhost: registry\r\ncontent-length: 1000\r\n\r\n";
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut status = [0; "HTTP/1.1 401".len()];
+    stream.read_exact(&mut status).await.unwrap();
+    assert_eq!(&status, b"HTTP/1.1 401");
+    let large = format!("{{\"name\": \"{}\"}}", "x".repeat(1024 * 1024));
+    let headers = format!("authorization: Bearer {}\r\n", registry.key());
+    let refused = call(&registry, "POST /v1/accounts", &headers, &large).await;
+    assert_eq!(refused.status, 413, "{}", refused.body);
+}
