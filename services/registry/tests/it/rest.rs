@@ -230,7 +230,7 @@ async fn every_mistake_is_told_with_its_place() {
     for (line, body, status) in [
         ("POST /v1/accounts/1234/webhooks", "{\"name\":", 400),
         ("POST /v1/accounts/1234/webhooks", "[]", 422),
-        ("POST /v1/accounts/1234/webhooks", r#"{"nam": "x"}"#, 422),
+        ("POST /v1/accounts/1234/webhooks", r#"{"label": "x"}"#, 422),
         ("POST /v1/accounts/1234/webhooks", r#"{"accountId": 7}"#, 422),
         ("POST /v1/accounts/x/webhooks", "{}", 422),
         ("PATCH /v1/accounts/1234", "{}", 422),
