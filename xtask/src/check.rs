@@ -1,7 +1,7 @@
 //! `cargo xtask check`: everything that can be said about the code without running it, and with `--all` whether the
 //! benchmark runs.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
 use angarium_local::prerequisites::{self, Tool};
@@ -54,21 +54,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
 
 /// The quick ones first: a spelling mistake need not wait for clippy.
 fn checks(args: &Args) -> anyhow::Result<Vec<Check>> {
-    prerequisites::ensure(&[Tool::Python], &mut say)?;
-    let python = tools::python_checks()?;
-    let bin = python.join("bin");
-    let mut checks = vec![
-        Check::new("fmt", "cargo", &["fmt", "--all", "--", "--check", "-l"]),
-        Check::new("typos", bin.join("typos"), &["--format", "brief"]),
-        Check::new("buf lint", bin.join("buf"), &["lint", "proto"]),
-        Check::new("shellcheck", bin.join("shellcheck"), &[".ci/run"]),
-        Check::new(
-            "openapi",
-            "python3",
-            &["-m", "openapi_spec_validator", "docs/webhooks.openapi.json"],
-        )
-        .with("PYTHONPATH", python.to_string_lossy()),
-    ];
+    prerequisites::ensure(&[Tool::Python, Tool::Node], &mut say)?;
+    let mut checks = of_files(&tools::python_checks()?);
     let cargo_tools: [(CargoTool, &[&'static str]); 2] = [
         // Advisories change by the day without a change here, so they are no part of a check of a change.
         (tools::DENY, &["check", "bans", "licenses", "sources"]),
@@ -118,6 +105,36 @@ fn checks(args: &Args) -> anyhow::Result<Vec<Check>> {
         checks.push(Check::new("bench", "cargo", &["xtask", "bench", "--quick"]));
     }
     Ok(checks)
+}
+
+/// Those that need no compiler but for xtask itself.
+fn of_files(python: &Path) -> Vec<Check> {
+    let bin = python.join("bin");
+    let module = |name, args: &[&'static str]| {
+        let args = [&["-m"], args].concat();
+        Check::new(name, "python3", &args).with("PYTHONPATH", python.to_string_lossy())
+    };
+    let openapi = ["openapi_spec_validator", "docs/webhooks.openapi.json"];
+    let compose = [
+        "check_jsonschema",
+        "--builtin-schema",
+        "vendor.compose-spec",
+        "deploy/compose.yaml",
+    ];
+    vec![
+        Check::new("fmt", "cargo", &["fmt", "--all", "--", "--check", "-l"]),
+        Check::new("typos", bin.join("typos"), &["--format", "brief"]),
+        Check::new("buf lint", bin.join("buf"), &["lint", "proto"]),
+        Check::new("shellcheck", bin.join("shellcheck"), &[".ci/run"]),
+        module("openapi", &openapi),
+        Check::new("helm", "cargo", &["xtask", "chart", "--check"]),
+        Check::new(
+            "dockerfile",
+            bin.join("hadolint"),
+            &["--no-color", "deploy/Dockerfile"],
+        ),
+        module("compose", &compose),
+    ]
 }
 
 impl Check {

