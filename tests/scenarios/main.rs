@@ -10,6 +10,7 @@
 mod accounts;
 mod apply;
 mod dev;
+mod doctor;
 mod explained;
 mod frozen;
 mod kafka_away;

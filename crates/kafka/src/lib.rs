@@ -33,3 +33,9 @@ pub use reader::{Chunk, Limit, LogReader, ReadError};
 pub use record::{Headers, Record};
 pub use tail::{From, Tail, TailEvent};
 pub use transactions::{Reason, TransactionError, TransactionalConfig, TransactionalProducer};
+
+/// The version of the Kafka client, librdkafka, that is part of this program.
+#[must_use]
+pub fn client_version() -> String {
+    rdkafka::util::get_rdkafka_version().1
+}

@@ -1,6 +1,7 @@
 //! The topics of Angarium: names, layout, and bringing a cluster in line with it.
 
 mod apply;
+mod look;
 
 use std::num::{NonZeroU16, NonZeroU32};
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use std::time::Duration;
 use angarium_model::Lane;
 
 pub use apply::{Applied, Change, apply, partitions};
+pub use look::{Looked, State, look};
 
 pub use crate::error::Conflict;
 

@@ -77,6 +77,14 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: ConfigCommand,
     },
+    /// Ask everything that these settings lead to whether it is as it should be, and say what to do
+    Doctor(Doctor),
+    /// Print the version
+    Version {
+        /// Also what it was built of and for
+        #[arg(long)]
+        verbose: bool,
+    },
     /// Create and list accounts
     Account {
         #[command(subcommand)]
@@ -140,6 +148,16 @@ pub(crate) enum ConfigCommand {
         #[command(flatten)]
         given: Given,
     },
+}
+
+/// Kafka and its topics, Redis, and each service; exits with 1 if anything is wrong.
+#[derive(Debug, Args)]
+pub(crate) struct Doctor {
+    /// How the findings are written
+    #[arg(long, value_enum, default_value_t = Shape::Table)]
+    pub(crate) output: Shape,
+    #[command(flatten)]
+    pub(crate) given: Given,
 }
 
 /// Where settings come from. The command line beats the environment, which beats the file.

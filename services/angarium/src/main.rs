@@ -3,11 +3,12 @@
 //! `cli` says what can be asked for, `settings` reads what the services are told, `role` runs a service until it
 //! is asked to end, `operate` calls the services of others.
 //!
-//! Exit codes: 0 when all went well, 1 when something failed, 2 when the command line or the settings are wrong, 3 when
+//! Exit codes: 0 when all went well, 1 when something failed or is wrong, 2 when the command line or the settings are wrong, 3 when
 //! `apply --dry-run` found something to change.
 
 mod cli;
 mod dev;
+mod doctor;
 mod listen;
 mod operate;
 mod output;
@@ -15,6 +16,7 @@ mod receiving;
 mod role;
 mod settings;
 mod topics;
+mod version;
 
 use std::process::ExitCode;
 
@@ -55,6 +57,8 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Config {
             command: ConfigCommand::Check { role, given },
         } => done(role::check(role, &given)),
+        Command::Doctor(asked) => doctor::run(asked).await,
+        Command::Version { verbose } => done(output::print(&version::text(verbose))),
         Command::Account { command } => done(operate::account(command).await),
         Command::Webhook { command } => operate::webhook(command).await,
         Command::Explain(asked) => done(operate::explain(asked).await),

@@ -206,3 +206,38 @@ fn what_listen_takes_is_answered_as_asked_and_shown_and_it_ends_after_as_many_as
         "{shown}"
     );
 }
+
+#[test]
+fn the_doctor_names_all_that_is_away_and_no_password_and_exits_1() {
+    let mut command = angarium(&["doctor", "--output", "json"]);
+    command.env("ANGARIUM_OPERATOR_KEY", KEY);
+    command.env("ANGARIUM_KAFKA_BOOTSTRAP", "127.0.0.1:1");
+    command.env("ANGARIUM_REDIS_URL", "redis://:correct-horse@127.0.0.1:1");
+    for service in ["REGISTRY", "INGEST", "FANOUT", "DELIVERY"] {
+        command.env(format!("ANGARIUM_{service}_ENDPOINT"), NOWHERE);
+    }
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", told(&output));
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(!text.contains("correct-horse") && !text.contains(KEY), "{text}");
+    let findings: Vec<serde_json::Value> = serde_json::from_str(&text).unwrap();
+    let wrong: Vec<_> = findings
+        .iter()
+        .filter(|finding| finding["verdict"] == "wrong" && finding["todo"].is_string())
+        .map(|finding| finding["of"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        wrong,
+        ["kafka", "redis", "registry", "ingest", "fanout", "delivery"]
+    );
+}
+
+#[test]
+fn the_version_says_more_when_asked() {
+    let text = |args| String::from_utf8(run(args).stdout).unwrap();
+    assert_eq!(
+        text(&["version"]),
+        format!("angarium {}\n", env!("CARGO_PKG_VERSION"))
+    );
+    assert!(text(&["version", "--verbose"]).contains("librdkafka"));
+}

@@ -17,7 +17,7 @@ use crate::connection::{Connection, Log};
 use crate::error::{Conflict, Error};
 
 /// How long the cluster has for one administrative request.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 /// Between two looks for a topic that has just been created.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 const CLIENT_ID: &str = "angarium-topics";
@@ -51,18 +51,7 @@ pub enum Change {
 /// If Kafka does not answer or refuses, or if a topic differs in a way that must not be changed in place: its number
 /// of partitions, fewer replicas, a longer retention, another cleanup policy.
 pub async fn apply(connection: &Connection, layout: &Layout) -> Result<Vec<Applied>, Error> {
-    let client = connection.client(CLIENT_ID);
-    let admin = client
-        .create_with_context(Log::new(CLIENT_ID))
-        .map_err(Error::Client)?;
-    let options = AdminOptions::new()
-        .request_timeout(Some(PATIENCE))
-        .operation_timeout(Some(PATIENCE));
-    let admin = Admin {
-        connection,
-        client: admin,
-        options,
-    };
+    let admin = Admin::new(connection)?;
     let specs = layout.specs();
     let deadline = Instant::now() + PATIENCE;
     let mut created: BTreeSet<String> = BTreeSet::new();
@@ -126,16 +115,19 @@ pub async fn partitions(
 
 /// What Kafka says of a topic's shape.
 #[derive(Clone, Copy, Debug, Default)]
-struct Shape {
+pub(super) struct Shape {
     partitions: u32,
     /// Of the partition that has the fewest.
     replication: usize,
     /// Whether every partition can be written to and read.
-    has_leaders: bool,
+    pub(super) has_leaders: bool,
 }
 
 /// Asks for all topics rather than for ours: to ask for a topic by name can create it.
-async fn shapes(connection: &Connection, timeout: Duration) -> Result<HashMap<String, Shape>, Error> {
+pub(super) async fn shapes(
+    connection: &Connection,
+    timeout: Duration,
+) -> Result<HashMap<String, Shape>, Error> {
     let client = connection.client(CLIENT_ID);
     let fetched = tokio::task::spawn_blocking(move || {
         let client: BaseConsumer<Log> = client.create_with_context(Log::new(CLIENT_ID))?;
@@ -216,16 +208,31 @@ fn shrinks(has: &str, wanted: &str) -> bool {
 }
 
 /// A topic that exists, the settings that are to be changed, and all that it has.
-type Checked<'a> = (&'a Spec, Vec<&'static str>, ConfigResource);
+pub(super) type Checked<'a> = (&'a Spec, Vec<&'static str>, ConfigResource);
 
-struct Admin<'a> {
+pub(super) struct Admin<'a> {
     connection: &'a Connection,
     client: AdminClient<Log>,
     options: AdminOptions,
 }
 
-impl Admin<'_> {
-    async fn check<'s>(
+impl<'a> Admin<'a> {
+    pub(super) fn new(connection: &'a Connection) -> Result<Self, Error> {
+        let client = connection.client(CLIENT_ID);
+        let client = client
+            .create_with_context(Log::new(CLIENT_ID))
+            .map_err(Error::Client)?;
+        let options = AdminOptions::new()
+            .request_timeout(Some(PATIENCE))
+            .operation_timeout(Some(PATIENCE));
+        Ok(Self {
+            connection,
+            client,
+            options,
+        })
+    }
+
+    pub(super) async fn check<'s>(
         &self,
         existing: Vec<&'s Spec>,
         shapes: &HashMap<String, Shape>,
