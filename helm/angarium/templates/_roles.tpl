@@ -12,7 +12,7 @@ What the chart knows about each service; a new one is an entry here, a block of 
 registry:
   sections: [log, kafka, egress, registry]
   secrets: [sealKeys]
-  ports: {grpc: 8082}
+  ports: {grpc: 8082, http: 8085}
   probe: grpc
   reaches: [kafka, registry]
 ingest:
