@@ -13,6 +13,7 @@ mod dev;
 mod doctor;
 mod explained;
 mod frozen;
+mod fuzzed;
 mod kafka_away;
 mod kill;
 mod known_at_once;

@@ -114,7 +114,11 @@ fn of_files(python: &Path) -> Vec<Check> {
         let args = [&["-m"], args].concat();
         Check::new(name, "python3", &args).with("PYTHONPATH", python.to_string_lossy())
     };
-    let openapi = ["openapi_spec_validator", "docs/webhooks.openapi.json"];
+    let openapi = [
+        "openapi_spec_validator",
+        "docs/webhooks.openapi.json",
+        "docs/registry.openapi.json",
+    ];
     let compose = [
         "check_jsonschema",
         "--builtin-schema",

@@ -13,6 +13,9 @@ use crate::{paths, say};
 const PYTHON_LIBRARIES: &[&str] = &["standardwebhooks==1.1.0"];
 const NODE_LIBRARIES: &[&str] = &["standardwebhooks@1.1.1"];
 
+/// Calls an HTTP API with all that its description allows, and what it does not.
+const FUZZER: &[&str] = &["schemathesis==4.32.5"];
+
 /// Checks that are no cargo subcommands.
 const PYTHON_CHECKS: &[&str] = &[
     "typos==1.52.0",
@@ -44,12 +47,13 @@ pub(crate) const MACHETE: CargoTool = CargoTool {
     version: "0.9.2",
 };
 
-/// The Standard Webhooks libraries. Returns the directory that holds `python` (a PYTHONPATH) and `node` (with its
-/// `node_modules`).
-pub(crate) fn webhook_libraries() -> anyhow::Result<PathBuf> {
+/// What tests ask: the Standard Webhooks libraries, and the fuzzer. Returns the directory that holds `python` and `schemathesis` (each a
+/// PYTHONPATH) and `node` (with its `node_modules`).
+pub(crate) fn of_tests() -> anyhow::Result<PathBuf> {
     let tools = paths::target("tools");
     pip(&tools.join("python"), PYTHON_LIBRARIES)?;
     npm(&tools.join("node"), NODE_LIBRARIES)?;
+    pip(&tools.join("schemathesis"), FUZZER)?;
     Ok(tools)
 }
 

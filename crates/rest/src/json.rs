@@ -46,7 +46,7 @@ pub(crate) fn write(message: &DynamicMessage) -> Result<Value, serde_json::Error
 }
 
 /// The name of a value without that of its enumeration, in small letters.
-fn short(all: &EnumDescriptor, name: &str) -> String {
+pub(crate) fn short(all: &EnumDescriptor, name: &str) -> String {
     let prefix: String = all
         .name()
         .char_indices()

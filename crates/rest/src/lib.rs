@@ -9,6 +9,7 @@
 //! 2. `request` makes a message of path, query and body; `json` knows how values are written.
 //! 3. `call` calls the service.
 //! 4. `answer` makes a response of what came; `problem` one of what went wrong (RFC 9457).
+//! 5. `openapi` describes all of it, for people and generators of clients: `/openapi.json`.
 //!
 //! Names are those of the fields in camel case, numbers are numbers, values of enumerations are in small letters without the name
 //! of their enumeration. An answer carries its revision as `etag`, and `if-match` makes a change depend on it; `idempotency-key` is the
@@ -17,6 +18,7 @@
 mod answer;
 mod call;
 mod json;
+mod openapi;
 mod problem;
 mod request;
 mod routes;
@@ -31,6 +33,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
+use axum::routing::get;
 use http::header;
 use prost_reflect::{DescriptorError, DescriptorPool};
 use tonic::service::Routes;
@@ -83,6 +86,7 @@ pub fn router(
     descriptors: &[u8],
     (services, gate): (Routes, Gate),
     body_within: Duration,
+    version: &str,
 ) -> Result<Router, Error> {
     let pool = DescriptorPool::decode(descriptors).map_err(Error::Descriptors)?;
     let gateway = Gateway {
@@ -92,7 +96,21 @@ pub fn router(
         under_way: UnderWay::new(MOST, MOST_OF_ONE),
         body_within,
     };
-    Ok(Router::new().fallback(serve).with_state(gateway))
+    let described: bytes::Bytes = openapi::document(&gateway.table, version).to_string().into();
+    let describe = move || async move { ([(header::CONTENT_TYPE, "application/json")], described) };
+    Ok(Router::new()
+        .route("/openapi.json", get(describe))
+        .fallback(serve)
+        .with_state(gateway))
+}
+
+/// The HTTP API that these services have, as OpenAPI 3.1.
+///
+/// # Errors
+/// When the definition cannot be read.
+pub fn openapi(descriptors: &[u8], version: &str) -> Result<serde_json::Value, Error> {
+    let pool = DescriptorPool::decode(descriptors).map_err(Error::Descriptors)?;
+    Ok(openapi::document(&Table::of(&pool)?, version))
 }
 
 async fn serve(State(gateway): State<Gateway>, request: Request) -> Response {

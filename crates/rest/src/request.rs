@@ -10,13 +10,13 @@ use crate::problem::{Error, Problem};
 use crate::routes::{Body, Found, Route};
 
 /// What the client calls a creation by.
-const IDEMPOTENCY_KEY: &str = "idempotency-key";
+pub(crate) const IDEMPOTENCY_KEY: &str = "idempotency-key";
 /// The field that it is.
-const REQUEST_ID: &str = "request_id";
+pub(crate) const REQUEST_ID: &str = "request_id";
 /// The field that says what is changed.
-const UPDATE_MASK: &str = "update_mask";
+pub(crate) const UPDATE_MASK: &str = "update_mask";
 /// The field that a change may depend on.
-const REVISION: &str = "revision";
+pub(crate) const REVISION: &str = "revision";
 
 /// What the method takes.
 pub(crate) fn message(found: &Found<'_>, head: &Parts, body: &[u8]) -> Result<DynamicMessage, Problem> {

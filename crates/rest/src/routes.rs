@@ -7,6 +7,7 @@ use prost_reflect::{
 
 use crate::Error;
 use crate::problem::Problem;
+use crate::request::REVISION;
 
 /// The option of a method.
 const OPTION: &str = "angarium.rest.v1.route";
@@ -43,6 +44,7 @@ pub(crate) struct Route {
     pub(crate) answers: Option<FieldDescriptor>,
     /// As gRPC calls it.
     pub(crate) path: String,
+    pub(crate) rpc: MethodDescriptor,
     pub(crate) input: MessageDescriptor,
     pub(crate) output: MessageDescriptor,
     /// Whether it makes something that was not there.
@@ -95,6 +97,10 @@ impl Table {
             }
         }
         Ok(Self(all))
+    }
+
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Route> {
+        self.0.iter()
     }
 
     /// Which route a request takes.
@@ -150,10 +156,59 @@ impl Route {
                 .then(|| field(&output, &answers))
                 .transpose()?,
             path: format!("/{}/{}", method.parent_service().full_name(), method.name()),
+            rpc: method.clone(),
             creates: method.name().starts_with("Create"),
             input,
             output,
         })
+    }
+
+    /// The path, what it holds of the request in braces.
+    pub(crate) fn template(&self) -> String {
+        let segments = self.segments.iter().map(|segment| match segment {
+            Segment::Text(text) => format!("/{text}"),
+            Segment::Field(fields) => {
+                let name = fields.last().map(FieldDescriptor::json_name);
+                format!("/{{{}}}", name.unwrap_or_default())
+            }
+        });
+        segments.collect()
+    }
+
+    /// What the path holds of the request.
+    pub(crate) fn fields_of_path(&self) -> impl Iterator<Item = &FieldDescriptor> {
+        self.segments.iter().filter_map(|segment| match segment {
+            Segment::Field(fields) => fields.last(),
+            Segment::Text(_) => None,
+        })
+    }
+
+    /// Whether it is about what belongs to the platform, where the same method is called for an account too.
+    pub(crate) fn is_of_platform(&self) -> bool {
+        let names = |name: &str| matches!(self.segments.get(1), Some(Segment::Text(text)) if text == name);
+        names("keys") || names("event-types") || names("audit-log")
+    }
+
+    /// Whether a request may depend on a revision.
+    pub(crate) fn may_depend_on_revision(&self) -> bool {
+        let has = |of: &MessageDescriptor| of.get_field_by_name(REVISION).is_some();
+        let in_body = || match &self.body {
+            Body::Field(body) => matches!(body.kind(), Kind::Message(of) if has(&of)),
+            Body::None | Body::All => false,
+        };
+        has(&self.input) || (!self.creates && in_body())
+    }
+
+    /// Whether an answer tells one.
+    pub(crate) fn has_revision(&self) -> bool {
+        let has = |kind: Kind| matches!(kind, Kind::Message(of) if of.get_field_by_name(REVISION).is_some());
+        match &self.answers {
+            Some(field) => has(field.kind()),
+            None => self
+                .output
+                .fields()
+                .any(|field| !field.is_list() && has(field.kind())),
+        }
     }
 
     /// Whether the path names the thing by the field of this name.

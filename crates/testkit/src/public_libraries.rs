@@ -87,11 +87,15 @@ impl Library {
     }
 }
 
+/// Where `cargo xtask test` has put them, and other tools that tests ask.
+///
+/// # Errors
+/// When the tests were run by something else.
 #[expect(
     clippy::disallowed_methods,
     reason = "tests have no settings; `cargo xtask test` tells them where things are"
 )]
-fn tools() -> Result<PathBuf> {
+pub fn tools() -> Result<PathBuf> {
     std::env::var_os("ANGARIUM_TEST_TOOLS")
         .map(PathBuf::from)
         .context("ANGARIUM_TEST_TOOLS is not set: run the tests with `cargo xtask test`")

@@ -79,6 +79,8 @@ pub(crate) enum Command {
     },
     /// Ask everything that these settings lead to whether it is as it should be, and say what to do
     Doctor(Doctor),
+    /// Print what the HTTP of the registry serves, as OpenAPI 3.1
+    Openapi,
     /// Print the version
     Version {
         /// Also what it was built of and for

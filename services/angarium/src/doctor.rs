@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use angarium_kafka::topics::{self, State};
+use angarium_runtime::chain;
 use serde_json::json;
 
 use self::finding::{Finding, Verdict};
@@ -86,13 +87,6 @@ fn of_topic(topic: &str, state: State) -> Finding {
             "until then `topics apply` refuses, and services may not start",
         ),
     }
-}
-
-/// An error with its causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    let texts: Vec<_> = causes.map(ToString::to_string).collect();
-    texts.join(": ")
 }
 
 /// Findings are sentences: no column cuts them.

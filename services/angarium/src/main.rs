@@ -41,6 +41,11 @@ fn main() -> ExitCode {
     code
 }
 
+fn openapi() -> anyhow::Result<()> {
+    let document = angarium_rest::openapi(angarium_proto::FILE_DESCRIPTOR_SET, env!("CARGO_PKG_VERSION"))?;
+    output::print(&format!("{document:#}\n"))
+}
+
 async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Dev(args) => dev::run(args).await,
@@ -58,6 +63,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
             command: ConfigCommand::Check { role, given },
         } => done(role::check(role, &given)),
         Command::Doctor(asked) => doctor::run(asked).await,
+        Command::Openapi => done(openapi()),
         Command::Version { verbose } => done(output::print(&version::text(verbose))),
         Command::Account { command } => done(operate::account(command).await),
         Command::Webhook { command } => operate::webhook(command).await,

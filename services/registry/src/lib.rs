@@ -197,6 +197,7 @@ async fn serve_http(
         FILE_DESCRIPTOR_SET,
         (server.services(), gate),
         bounds.read_timeout,
+        env!("CARGO_PKG_VERSION"),
     )?;
     let (listener, address) = listen(listen_http).await?;
     tasks.spawn(

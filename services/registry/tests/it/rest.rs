@@ -310,3 +310,25 @@ async fn who_has_no_key_is_told_so_before_a_body_is_read() {
     let refused = call(&registry, "POST /v1/accounts", &headers, &large).await;
     assert_eq!(refused.status, 413, "{}", refused.body);
 }
+
+#[tokio::test]
+async fn what_is_served_is_described_and_the_copy_is_current() {
+    let registry = Registry::start().await;
+    let served = call(&registry, "GET /openapi.json", "", "").await;
+    assert_eq!(served.status, 200);
+    let copy = include_str!("../../../../docs/registry.openapi.json");
+    let copy: Value = serde_json::from_str(copy).unwrap();
+    assert!(
+        copy == served.body,
+        "write it anew: angarium openapi > docs/registry.openapi.json"
+    );
+    let (update, create) = (
+        &copy["paths"]["/v1/accounts/{accountId}/webhooks/{id}"]["patch"],
+        &copy["paths"]["/v1/accounts/{accountId}/webhooks"]["post"],
+    );
+    assert_eq!(update["operationId"], "UpdateWebhook");
+    assert_eq!(update["parameters"][2]["name"], "If-Match");
+    assert_eq!(create["parameters"][1]["name"], "idempotency-key");
+    let ordering = &copy["components"]["schemas"]["Webhook"]["properties"]["ordering"];
+    assert_eq!(ordering["enum"], json!(["ordered", "unordered"]));
+}
