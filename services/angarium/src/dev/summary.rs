@@ -133,7 +133,11 @@ pub(super) fn closing(
     text.push_str(&section("Publish more: it is told here as it happens", &[curl]));
     text.push_str(&section(
         "See the webhooks; `webhook --help` tells how to change them",
-        &[list, over_http],
+        &[list],
+    ));
+    text.push_str(&section(
+        "The same over HTTP; /openapi.json there describes all of it",
+        &[over_http],
     ));
     text.push_str(&section(
         "Send a webhook a sample, and see what the receiver answers",
