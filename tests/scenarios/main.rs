@@ -29,5 +29,6 @@ mod sent_again;
 mod separation;
 mod setup;
 mod stream;
+mod telemetry;
 mod workers_change;
 mod workers_killed;

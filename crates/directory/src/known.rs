@@ -16,6 +16,17 @@ pub enum Keep {
     Nothing,
 }
 
+impl Keep {
+    /// As metrics call it.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Everything => "everything",
+            Self::Interests => "interests",
+            Self::Nothing => "nothing",
+        }
+    }
+}
+
 /// Which events a webhook gets, as far as it can be told without calling it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Interest {

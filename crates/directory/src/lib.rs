@@ -13,6 +13,7 @@ mod follower;
 mod index;
 mod known;
 pub mod lookup;
+mod metrics;
 mod standing;
 mod view;
 mod watching;
@@ -30,6 +31,7 @@ use tokio::sync::watch;
 
 use crate::follower::Follower;
 pub use crate::known::{Interest, Keep};
+pub use crate::metrics::METRICS;
 pub use crate::standing::Standing;
 pub use crate::view::View;
 use crate::view::{Edit, Revisions};
@@ -80,6 +82,7 @@ impl Directory {
     #[must_use]
     pub fn follow(registry: grpc::Address, keep: Keep, clock: Clock, tasks: &Tasks) -> Self {
         let shared = Arc::new(Shared::new(View::default(), NEVER, 0, Standing::new()));
+        metrics::observe(&shared, keep, &clock);
         let follower = Follower::new(Arc::clone(&shared), keep, clock);
         tasks.spawn("directory", follower.run(registry, tasks.shutdown().clone()));
         Self { shared }

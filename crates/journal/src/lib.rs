@@ -15,11 +15,11 @@ use angarium_kafka::{Ack, Connection, Error, Outgoing, Producer, ProducerConfig,
 use angarium_model::AccountId;
 use angarium_proto::journal::v1::JournalRecord;
 use angarium_proto::journal::v1::journal_record::Entry;
-use angarium_runtime::metrics::counter;
+use angarium_runtime::metrics::Definition;
 use angarium_runtime::{Clock, Tasks};
 use futures::FutureExt;
+use opentelemetry::KeyValue;
 use opentelemetry::metrics::Counter;
-use opentelemetry::{KeyValue, global};
 use prost::Message;
 use tokio::sync::mpsc;
 
@@ -38,6 +38,16 @@ const LINGER: Duration = Duration::from_millis(100);
 const LAST_FLUSH: Duration = Duration::from_secs(3);
 /// How long to wait for Kafka to say how many partitions the journal has.
 const METADATA_TIMEOUT: Duration = Duration::from_secs(10);
+
+const DROPPED: Definition = Definition::counter(
+    "angarium.journal.dropped",
+    "{record}",
+    &["error.type"],
+    "Journal records that were not written: the queue was full (`queue_full`), or Kafka did not take them (`failed`)",
+);
+
+/// What is measured here.
+pub const METRICS: &[Definition] = &[DROPPED];
 
 /// A handle on the writer. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -70,12 +80,11 @@ impl Journal {
                 linger: LINGER,
             },
         )?;
-        let dropped = counter(
-            &global::meter("angarium.journal"),
-            "angarium.journal.dropped",
-            "{record}",
-            "Journal records that were not written, by reason",
-        );
+        let dropped = DROPPED.count();
+        // There from the start: a rise from nothing is seen by no alert.
+        for why in [Dropped::QueueFull, Dropped::Failed] {
+            count(&dropped, 0, why);
+        }
         let (queue, incoming) = mpsc::channel(MAX_QUEUED);
         let dropped_by_writer = dropped.clone();
         let writer = Writer {
@@ -93,7 +102,7 @@ impl Journal {
     /// Writes it some time, or counts it as dropped.
     pub fn write(&self, account: AccountId, entry: Entry) {
         if self.queue.try_send((account, entry)).is_err() {
-            count(&self.dropped, Dropped::QueueFull);
+            count(&self.dropped, 1, Dropped::QueueFull);
         }
     }
 }
@@ -105,12 +114,12 @@ enum Dropped {
     Failed,
 }
 
-fn count(dropped: &Counter<u64>, why: Dropped) {
+fn count(dropped: &Counter<u64>, records: u64, why: Dropped) {
     let reason = match why {
         Dropped::QueueFull => "queue_full",
         Dropped::Failed => "failed",
     };
-    dropped.add(1, &[KeyValue::new("error.type", reason)]);
+    dropped.add(records, &[KeyValue::new("error.type", reason)]);
 }
 
 struct Writer {
@@ -158,7 +167,7 @@ impl Writer {
             Ok(ack) => self.pending.push_back(ack),
             Err(error) => {
                 tracing::debug!(%error, "a journal record was dropped");
-                count(&self.dropped, Dropped::QueueFull);
+                count(&self.dropped, 1, Dropped::QueueFull);
             }
         }
     }
@@ -168,7 +177,7 @@ impl Writer {
             self.pending.pop_front();
             if let Err(error) = report {
                 tracing::debug!(%error, "Kafka did not take a journal record");
-                count(&self.dropped, Dropped::Failed);
+                count(&self.dropped, 1, Dropped::Failed);
             }
         }
     }

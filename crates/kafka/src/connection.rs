@@ -3,11 +3,13 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use rdkafka::ClientContext;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::{ClientContext, Statistics};
 use tokio::time::Instant;
+
+use crate::metrics::{EVERY_MS, Told};
 
 /// The address of a Kafka cluster; cheap to clone.
 #[derive(Clone, Debug)]
@@ -39,6 +41,7 @@ impl Connection {
             .set("reconnect.backoff.max.ms", "1000")
             // Nagle's algorithm and delayed acknowledgements together would cost up to 40 ms a request.
             .set("socket.nagle.disable", "true")
+            .set("statistics.interval.ms", EVERY_MS)
             .set_log_level(RDKafkaLogLevel::Info);
         config
     }
@@ -101,6 +104,7 @@ const fn may_be_outdated(code: RDKafkaErrorCode) -> bool {
 pub(crate) struct Log {
     client_id: String,
     last_warning: Mutex<Option<Instant>>,
+    pub(crate) told: Told,
 }
 
 const WARN_EVERY: Duration = Duration::from_secs(5);
@@ -110,6 +114,7 @@ impl Log {
         Self {
             client_id: client_id.to_owned(),
             last_warning: Mutex::default(),
+            told: Told::new(),
         }
     }
 
@@ -167,15 +172,29 @@ impl ClientContext for Log {
         }
     }
 
+    fn stats(&self, statistics: Statistics) {
+        self.told.statistics(&statistics, None);
+    }
+
     fn error(&self, error: KafkaError, reason: &str) {
         let client = self.client_id.as_str();
+        if let Some(code) = error.rdkafka_error_code().filter(|code| is_trouble(*code)) {
+            self.told.error(format!("{code:?}"));
+        }
         match error.rdkafka_error_code() {
-            // The end of a partition is news, not trouble; an offset that is gone is handled, and told, by who reads.
-            Some(RDKafkaErrorCode::PartitionEOF | RDKafkaErrorCode::AutoOffsetReset) => {}
+            Some(code) if !is_trouble(code) => {}
             Some(code) if is_outage(code) && !self.may_warn() => tracing::debug!(client, %error, "{reason}"),
             _ => tracing::warn!(client, %error, "Kafka: {reason}"),
         }
     }
+}
+
+/// The end of a partition is news, not trouble; an offset that is gone is handled, and told, by who reads.
+const fn is_trouble(code: RDKafkaErrorCode) -> bool {
+    !matches!(
+        code,
+        RDKafkaErrorCode::PartitionEOF | RDKafkaErrorCode::AutoOffsetReset
+    )
 }
 
 impl ConsumerContext for Log {}

@@ -94,7 +94,7 @@ impl GroupConsumer {
                 config.session_timeout.as_millis().to_string(),
             )
             .set("heartbeat.interval.ms", heartbeat.as_millis().to_string())
-            .create_with_context(GroupContext::new(&config.client_id))
+            .create_with_context(GroupContext::new(&config.client_id, &config.group))
             .map_err(Error::Client)?;
 
         let closing = tasks.shutdown().child();

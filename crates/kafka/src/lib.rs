@@ -14,6 +14,7 @@
 mod connection;
 mod error;
 mod group;
+mod metrics;
 mod mock;
 mod partition;
 mod producer;
@@ -26,6 +27,7 @@ mod transactions;
 pub use connection::Connection;
 pub use error::Error;
 pub use group::{GroupConfig, GroupConsumer, Lease, Owned, Watermarks};
+pub use metrics::METRICS;
 pub use mock::MockBroker;
 pub use partition::partition_of;
 pub use producer::{Ack, Acked, Outgoing, ProduceError, Producer, ProducerConfig, SendError};

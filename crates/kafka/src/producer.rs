@@ -165,6 +165,9 @@ pub struct Acked {
     pub appended_at_ms: Option<i64>,
 }
 
+/// What librdkafka's mock broker says whatever the time is.
+const MOCKS_TIME: i64 = 1234;
+
 impl Future for Ack {
     type Output = Result<Acked, ProduceError>;
 
@@ -180,6 +183,7 @@ impl Future for Ack {
                     partition,
                     offset,
                     appended_at_ms: match timestamp {
+                        Timestamp::LogAppendTime(MOCKS_TIME) => None,
                         Timestamp::LogAppendTime(at_ms) => Some(at_ms),
                         Timestamp::CreateTime(_) | Timestamp::NotAvailable => None,
                     },

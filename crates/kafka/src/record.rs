@@ -48,6 +48,13 @@ impl Record {
         }
     }
 
+    /// The first header of this name.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&[u8]> {
+        let (_, value) = self.headers.iter().find(|(given, _)| given == name)?;
+        Some(value)
+    }
+
     /// The memory it takes, in bytes, roughly.
     #[must_use]
     pub fn size(&self) -> usize {

@@ -12,11 +12,12 @@ use tonic::service::Routes;
 
 use crate::routes::Route;
 
-/// What is handed on of a request: who calls, and how new an answer must be.
-const HANDED_ON: [HeaderName; 3] = [
+/// What is handed on of a request: who calls, how new an answer must be, and the trace.
+const HANDED_ON: [HeaderName; 4] = [
     header::AUTHORIZATION,
     HeaderName::from_static("angarium-revision"),
     HeaderName::from_static("angarium-read"),
+    HeaderName::from_static("traceparent"),
 ];
 /// Before each message: whether it is compressed, and its length.
 const PREFIX_BYTES: usize = 5;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
+use axum::{Router, middleware};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
@@ -11,7 +11,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
-use crate::{Shutdown, Tasks, chain};
+use crate::{Shutdown, Tasks, chain, served};
 
 /// How many connections are served at once, and how long a client may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +39,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// Serves until the shutdown begins, and then what is in work, but no longer than the drain.
 pub async fn serve(listener: TcpListener, router: Router, bounds: Bounds, tasks: Tasks) {
+    let router = router.layer(middleware::from_fn_with_state(served::http(), served::serve));
     let connections = Arc::new(Semaphore::new(bounds.connections.min(Semaphore::MAX_PERMITS)));
     let graceful = GracefulShutdown::new();
     let cut = Shutdown::new();

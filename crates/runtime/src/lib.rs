@@ -6,10 +6,10 @@
 //! - [`grpc`] is the server and the client of the house: keys, health, reflection, limits, an end that is bounded.
 //! - [`UnderWay`] bounds what is under way at once, of each who asks and in all.
 //! - [`http`] is the server for those who speak HTTP/1.1.
-//! - [`access`] says who is let in, and with what; [`telemetry`] the log; [`metrics`] makes instruments; [`signals`] the wish of
-//!   the operating system.
+//! - [`access`] says who is let in, and with what; [`metrics`] defines what is measured, [`trace`] where an
+//!   event comes from; [`signals`] the wish of the operating system.
 //!
-//! A process is wired in this order: read the settings, [`telemetry::init`], make [`Tasks`], start services on
+//! A process is wired in this order: read the settings, start telemetry, make [`Tasks`], start services on
 //! them, wait for [`signals::terminated`] or for the shutdown that a critical failure begins, then
 //! [`Tasks::join`] under a deadline.
 
@@ -20,10 +20,11 @@ pub mod grpc;
 pub mod http;
 mod listening;
 pub mod metrics;
+mod served;
 mod shutdown;
 pub mod signals;
 mod tasks;
-pub mod telemetry;
+pub mod trace;
 mod under_way;
 
 pub use clock::{Clock, ManualClock, millis, uptime};

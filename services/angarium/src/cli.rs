@@ -79,6 +79,8 @@ pub(crate) enum Command {
     },
     /// Ask everything that these settings lead to whether it is as it should be, and say what to do
     Doctor(Doctor),
+    /// Print what services measure, as Markdown: docs/METRICS.md
+    Metrics,
     /// Print what the HTTP of the registry serves, as OpenAPI 3.1
     Openapi,
     /// Print the version

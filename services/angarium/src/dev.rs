@@ -33,12 +33,14 @@ mod summary;
 mod table;
 mod tally;
 
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use angarium_model::samples::{AS_PUBLISHED, INTRODUCTION, Sample};
 use angarium_runtime::access::OperatorKey;
-use angarium_runtime::{Clock, Shutdown, Tasks, Unfinished, signals, telemetry};
+use angarium_runtime::{Clock, Shutdown, Tasks, Unfinished, signals};
+use angarium_telemetry::{Format, Options, Telemetry};
 use anyhow::{Context, bail};
 use tokio::sync::{mpsc, watch};
 
@@ -93,6 +95,9 @@ pub(crate) struct Args {
     /// Serve delivery's gRPC here; 0 takes a free port [default: 8083, or a free one]
     #[arg(long, value_name = "PORT")]
     delivery_port: Option<u16>,
+    /// Serve metrics for Prometheus here; 0 takes a free port [default: 9464, or a free one]
+    #[arg(long, value_name = "PORT")]
+    metrics_port: Option<u16>,
 }
 
 /// Runs until Ctrl-C, or with `--once` until the samples have arrived.
@@ -100,21 +105,31 @@ pub(crate) struct Args {
 /// # Errors
 /// When something cannot be started, a service fails, or with `--once` not everything arrived.
 pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    // The log goes to standard error and would tear the table: only what needs attention is told.
-    telemetry::init_with(telemetry::Format::Text, "warn");
-    tracing::debug!(open_files = ?angarium_runtime::raise_open_files(), "starting");
     let ports = Ports::choose(&args).await?;
+    let mut telemetry = Telemetry::start(Options {
+        service: "angarium-dev",
+        instance: "dev",
+        version: env!("CARGO_PKG_VERSION"),
+        format: Format::Text,
+        // The log goes to standard error and would tear the table: only what needs attention is told.
+        filter: "warn",
+        prometheus: Some(ports.metrics()),
+    });
+    tracing::debug!(open_files = ?angarium_runtime::raise_open_files(), "starting");
     // Outlives all tasks: a mock cluster that goes first leaves them waiting for it.
     let kafka = Kafka::start(args.kafka.as_deref()).await?;
     let tasks = Tasks::new(Shutdown::new());
+    let metrics = telemetry.serve(&tasks).await?;
     let screen = Screen::new(tasks.shutdown().clone());
     let told = tokio::select! {
-        told = tell(&args, &ports, &kafka, &screen, &tasks) => told,
+        told = tell(&args, (&ports, metrics), &kafka, &screen, &tasks) => told,
         () = signals::terminated() => interrupted(&args),
         () = tasks.shutdown().begun() => interrupted(&args),
     };
     tasks.shutdown().begin();
-    match tasks.join(DRAIN).await {
+    let ended = tasks.join(DRAIN).await;
+    telemetry.end().await;
+    match ended {
         Ok(()) => {}
         Err(Unfinished::TimedOut {
             tasks, failure: None, ..
@@ -139,7 +154,7 @@ fn interrupted(args: &Args) -> anyhow::Result<()> {
 /// Starts everything, publishes, tells. Without `--once` it never comes to an end by itself.
 async fn tell(
     args: &Args,
-    ports: &Ports,
+    (ports, metrics): (&Ports, Option<SocketAddr>),
     kafka: &Kafka,
     screen: &Screen,
     tasks: &Tasks,
@@ -154,7 +169,7 @@ async fn tell(
         setup::accounts_and_webhooks(registry, receiver, &secrets).await
     });
     let (running, webhooks) = starting.await?;
-    screen.show(&summary::services(&running, receiver, &webhooks));
+    screen.show(&summary::services(&running, (receiver, metrics), &webhooks));
 
     let (tally, counted) = watch::channel(Tally::default());
     let journal = narrator::open_journal(kafka, tasks, START).await?;

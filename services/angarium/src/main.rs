@@ -10,6 +10,7 @@ mod cli;
 mod dev;
 mod doctor;
 mod listen;
+mod metrics;
 mod operate;
 mod output;
 mod receiving;
@@ -63,6 +64,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
             command: ConfigCommand::Check { role, given },
         } => done(role::check(role, &given)),
         Command::Doctor(asked) => doctor::run(asked).await,
+        Command::Metrics => done(output::print(&metrics::catalogue())),
         Command::Openapi => done(openapi()),
         Command::Version { verbose } => done(output::print(&version::text(verbose))),
         Command::Account { command } => done(operate::account(command).await),

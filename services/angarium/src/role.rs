@@ -5,7 +5,8 @@ use std::process::ExitCode;
 
 use angarium_delivery::Checkpoints;
 use angarium_directory::{Directory, Keep};
-use angarium_runtime::{Clock, Shutdown, Tasks, Unfinished, grpc, raise_open_files, signals, telemetry};
+use angarium_runtime::{Clock, Shutdown, Tasks, Unfinished, grpc, raise_open_files, signals};
+use angarium_telemetry::{Options, Telemetry};
 use anyhow::Context;
 use clap::ValueEnum;
 
@@ -39,12 +40,14 @@ impl Role {
     pub(crate) const fn sections(self) -> &'static [&'static str] {
         match self {
             Self::Ingest => &[
-                "log", "process", "kafka", "redis", "registry", "operator", "ingest",
+                "log", "metrics", "process", "kafka", "redis", "registry", "operator", "ingest",
             ],
             Self::Registry => &[
-                "log", "process", "kafka", "operator", "seal", "egress", "registry",
+                "log", "metrics", "process", "kafka", "operator", "seal", "egress", "registry",
             ],
-            Self::Fanout => &["log", "process", "kafka", "registry", "operator", "fanout"],
+            Self::Fanout => &[
+                "log", "metrics", "process", "kafka", "registry", "operator", "fanout",
+            ],
             Self::Delivery => &[
                 "log", "process", "kafka", "redis", "registry", "operator", "egress", "delivery",
             ],
@@ -67,12 +70,19 @@ pub(crate) fn check(role: Role, given: &Given) -> anyhow::Result<()> {
 /// Mistakes in its settings. Later failures are in the log, and in the exit code.
 pub(crate) async fn run(role: Role, given: &Given) -> anyhow::Result<ExitCode> {
     let settings = Settings::read(given, role.sections())?;
-    telemetry::init(settings.log);
+    let mut telemetry = Telemetry::start(Options {
+        service: role.service(),
+        instance: &settings.name,
+        version: env!("CARGO_PKG_VERSION"),
+        format: settings.log,
+        filter: "info",
+        prometheus: settings.metrics,
+    });
     let name = role.name();
     let drain = settings.drain;
     let tasks = Tasks::new(Shutdown::new());
     let outcome = tokio::select! {
-        outcome = work(role, settings, &tasks) => outcome,
+        outcome = work(role, settings, &mut telemetry, &tasks) => outcome,
         () = signals::terminated() => Ok(()),
     };
     if let Err(error) = &outcome {
@@ -93,6 +103,7 @@ pub(crate) async fn run(role: Role, given: &Given) -> anyhow::Result<ExitCode> {
         Err(error @ Unfinished::Failed(_)) => tracing::error!(role = name, "{error}"),
         Err(error @ Unfinished::TimedOut { .. }) => tracing::error!(role = name, "{error}"),
     }
+    telemetry.end().await;
     Ok(if outcome.is_ok() && ended.is_ok() {
         ExitCode::SUCCESS
     } else {
@@ -104,7 +115,12 @@ pub(crate) async fn run(role: Role, given: &Given) -> anyhow::Result<ExitCode> {
 const ENOUGH_FILES: u64 = 4_096;
 
 /// Starts the service and lasts until the shutdown begins.
-async fn work(role: Role, settings: Settings, tasks: &Tasks) -> anyhow::Result<()> {
+async fn work(
+    role: Role,
+    settings: Settings,
+    telemetry: &mut Telemetry,
+    tasks: &Tasks,
+) -> anyhow::Result<()> {
     tracing::info!(
         role = role.name(),
         version = env!("CARGO_PKG_VERSION"),
@@ -116,6 +132,7 @@ async fn work(role: Role, settings: Settings, tasks: &Tasks) -> anyhow::Result<(
             "this process may open few files, and each connection is one: raise the hard limit (`ulimit -Hn`, LimitNOFILE)"
         );
     }
+    telemetry.serve(tasks).await.context("metrics.listen")?;
     start(role, settings, tasks).await?;
     tasks.shutdown().begun().await;
     Ok(())

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use angarium_runtime::access::OperatorKey;
 use angarium_runtime::config::{Mistakes, Reader, Secret, environment};
-use angarium_runtime::telemetry::{FILTER_VARIABLE, Format};
+use angarium_telemetry::{FILTER_VARIABLE, Format};
 use shared::{Kafka, Topics};
 
 use self::profile::Profile;
@@ -28,6 +28,10 @@ use crate::cli::{Given, PROFILE_VARIABLE, PROFILES_VARIABLE, Reach};
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) log: Format,
+    /// Where Prometheus finds metrics.
+    pub(crate) metrics: Option<SocketAddr>,
+    /// What this process is called.
+    pub(crate) name: String,
     /// How long a process may take to end.
     pub(crate) drain: Duration,
     pub(crate) kafka: Kafka,
@@ -128,6 +132,7 @@ impl Settings {
             "The path of the file of profiles, as `--profiles`; default `~/.config/angarium/profiles.toml`",
         );
         let log = shared::log(reader);
+        let metrics = shared::metrics(reader);
         let name = shared::name(reader);
         let drain = shared::drain(reader);
         let kafka = shared::kafka(reader);
@@ -142,6 +147,8 @@ impl Settings {
         let (delivery_endpoint, delivery) = delivery::read(reader, &name, &key, &kafka, egress);
         Self {
             log,
+            metrics,
+            name,
             drain,
             kafka,
             topics,

@@ -4,6 +4,7 @@
 //! remembers what is done. What to do is [`Partition`]'s decision; this is its hands. Being dropped costs duplicates,
 //! never an event: the next owner starts from what is on record.
 
+mod attempt;
 mod beginning;
 mod budget;
 mod calls;
@@ -44,7 +45,7 @@ use crate::config::Config;
 use crate::cursors::Cursors;
 use crate::disabling::Disabling;
 use crate::error::Error;
-use crate::metrics::Metrics;
+use crate::metrics::{Board, Metrics, Seat};
 use crate::notices::Notices;
 use crate::partition::{Answer, Effect, Kept, Partition};
 use crate::record::{self, Read};
@@ -77,6 +78,7 @@ pub(crate) struct Shared {
     pub(crate) notices: Notices,
     pub(crate) disabling: Disabling,
     pub(crate) metrics: Metrics,
+    pub(crate) board: Board,
     pub(crate) clock: Clock,
 }
 
@@ -105,6 +107,7 @@ struct Actor {
     changes: watch::Receiver<u64>,
     told: Told,
     losses: Losses,
+    seat: Seat,
     ending: Option<Ending>,
 }
 
@@ -129,6 +132,7 @@ pub(crate) async fn work(mut owned: Owned, shared: Shared) -> Result<(), Error> 
     while let Some(taken) = takeover::take_over(&owned, &shared, cut.take()).await? {
         owned.start(taken.place);
         owned.commit(taken.place);
+        let seat = shared.board.seat(shared.lane, owned.partition());
         let actor = Actor {
             partition: taken.partition,
             epoch: taken.epoch,
@@ -147,6 +151,7 @@ pub(crate) async fn work(mut owned: Owned, shared: Shared) -> Result<(), Error> 
             changes: shared.directory.changes(),
             told: Told::default(),
             losses: Losses::default(),
+            seat,
             ending: None,
         };
         match actor.run().await {
@@ -222,6 +227,7 @@ impl Actor {
                 _ = progress.tick() => {
                     self.partition.record_progress();
                     self.tell_losses();
+                    self.seat.tell(self.partition.standing());
                 }
             }
         }
@@ -313,7 +319,10 @@ impl Actor {
             return;
         };
         if class.is_none() {
-            self.shared.metrics.delivered(lane, settled.group.items.len());
+            let accepted = settled.group.items.iter().map(|item| item.delivery.accepted_at);
+            let ages =
+                accepted.map(|at| Duration::from_millis(u64::try_from(now_ms - at.unix_ms()).unwrap_or(0)));
+            self.shared.metrics.delivered(lane, end.class, ages);
         }
         self.tell_call(&end, &settled, class, now_ms);
     }

@@ -142,6 +142,7 @@ pub(crate) mod tests {
             accepted_at: AcceptedAt::from_unix_ms(accepted_at_ms),
             revision: Revision::from_offset(1),
             resent: false,
+            trace: None,
         })
     }
 

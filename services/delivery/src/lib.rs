@@ -49,4 +49,5 @@ mod tester;
 pub use checkpoint::{CheckpointError, Checkpoints, Memory};
 pub use config::Config;
 pub use error::Error;
+pub use metrics::METRICS;
 pub use service::{Dependencies, Handle, run};

@@ -1,16 +1,165 @@
-//! What delivery counts.
+//! What delivery measures.
+
+mod standing;
+
+use std::time::Duration;
 
 use angarium_model::Lane;
 use angarium_policy::ErrorClass;
-use angarium_runtime::metrics::counter;
+use angarium_runtime::metrics::{Definition, LONG, Redis, SHORT};
+use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Counter, Histogram};
-use opentelemetry::{KeyValue, global};
 
-/// Counters only rise; durations are in seconds.
+use crate::hook::Class;
+
+pub(crate) use self::standing::{Board, Seat, Standing, earlier};
+
+const LANE: &str = "angarium.lane";
+const STATE: &str = "angarium.state";
+pub(crate) const CLASS: &str = "angarium.call.class";
+
+const ATTEMPTS: Definition = Definition::counter(
+    "angarium.delivery.attempts",
+    "{attempt}",
+    &[LANE, "error.type"],
+    "Calls of receivers, by lane and error class; a success has none",
+);
+const EVENTS: Definition = Definition::counter(
+    "angarium.delivery.events",
+    "{event}",
+    &[LANE],
+    "Events that receivers confirmed with 2xx",
+);
+const LATENCY: Definition = Definition::seconds(
+    "angarium.delivery.latency",
+    LONG,
+    &[LANE, CLASS],
+    "From the acceptance of an event by ingest to the receiver's 2xx, by the clocks of two machines; of each event once more when it \
+     is sent again. The class tells those of webhooks that keep up (`live`) from those that waited for a receiver (`retry`, \
+     `catch_up`). Batch is `catch_up`: it waits for its timetable (E1)",
+);
+const EXPIRED: Definition = Definition::counter(
+    "angarium.delivery.expired",
+    "{event}",
+    &[LANE],
+    "Events that were not sent because they were older than 7 days (D5)",
+);
+const REMOVED: Definition = Definition::counter(
+    "angarium.delivery.removed",
+    "{event}",
+    &[LANE],
+    "Events that Kafka's retention took before they were read to be sent (D5), at most: what is gone cannot be looked at, and \
+     some of it was for other webhooks",
+);
+const DEAD_LETTERS: Definition = Definition::counter(
+    "angarium.delivery.dead_letters",
+    "{event}",
+    &[LANE],
+    "Events that were refused for good and put aside",
+);
+const NOTICES_DROPPED: Definition = Definition::counter(
+    "angarium.delivery.notices.dropped",
+    "{record}",
+    &[LANE],
+    "Notices that were not written because the producer's queue was full",
+);
+const POISON: Definition = Definition::counter(
+    "angarium.delivery.poison",
+    "{record}",
+    &[LANE],
+    "Records of the deliveries topics that could not be read and were passed over",
+);
+const CHECKPOINT_FAILURES: Definition = Definition::counter(
+    "angarium.delivery.checkpoint.failures",
+    "{attempt}",
+    &[LANE],
+    "Checkpoints that Redis did not take: a crash would repeat what was done since",
+);
+const CALLS: Definition = Definition::seconds(
+    "http.client.request.duration",
+    SHORT,
+    &[LANE],
+    "From the start of a call of a receiver to the end of its answer (D1)",
+);
+pub(super) const WEBHOOKS: Definition = Definition::gauge(
+    "angarium.delivery.webhooks",
+    "{webhook}",
+    &[LANE, STATE],
+    "Webhooks of this worker's partitions that were sent anything since it took them over or are behind, by state: `live`, `failing` (D2), `catching_up`, `waiting` \
+     for a slot (E1), `off` (W7)",
+);
+pub(super) const OLDEST: Definition = Definition::gauge(
+    "angarium.delivery.oldest_undelivered",
+    "s",
+    &[LANE],
+    "Age of the oldest event that a webhook which is on has not confirmed, as far as it is known: of one in Kafka, since when its \
+     webhook fails; what waits for a slot is not meant",
+);
+pub(super) const OVERDUE: Definition = Definition::gauge(
+    "angarium.delivery.retry.overdue",
+    "s",
+    &[LANE],
+    "For how long the retry that is due for longest has waited for its turn",
+);
+pub(super) const PARTITIONS: Definition = Definition::gauge(
+    "angarium.delivery.partitions",
+    "{partition}",
+    &[LANE],
+    "Partitions of the lane that this worker owns",
+);
+pub(crate) const UNDER_WAY: Definition = Definition::gauge(
+    "angarium.delivery.calls.under_way",
+    "{call}",
+    &[CLASS],
+    "Calls under way: first attempts of webhooks that keep up (`live`), of those that are behind (`catch_up`), retries (`retry`)",
+);
+pub(crate) const ROOM: Definition = Definition::gauge(
+    "angarium.delivery.calls.limit",
+    "{call}",
+    &[CLASS],
+    "Calls that may be under way at once",
+);
+pub(crate) const QUEUED: Definition = Definition::gauge(
+    "angarium.delivery.queued",
+    "By",
+    &[],
+    "What the queues of all webhooks hold in memory",
+);
+pub(crate) const QUEUE_LIMIT: Definition = Definition::gauge(
+    "angarium.delivery.queued.limit",
+    "By",
+    &[],
+    "What they may hold; the rest waits in Kafka",
+);
+
+/// All of it.
+pub const METRICS: &[Definition] = &[
+    ATTEMPTS,
+    EVENTS,
+    LATENCY,
+    EXPIRED,
+    REMOVED,
+    DEAD_LETTERS,
+    NOTICES_DROPPED,
+    POISON,
+    CHECKPOINT_FAILURES,
+    CALLS,
+    WEBHOOKS,
+    OLDEST,
+    OVERDUE,
+    PARTITIONS,
+    UNDER_WAY,
+    ROOM,
+    QUEUED,
+    QUEUE_LIMIT,
+];
+
+/// The instruments; cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Metrics {
     attempts: Counter<u64>,
     delivered: Counter<u64>,
+    latency: Histogram<f64>,
     expired: Counter<u64>,
     removed: Counter<u64>,
     put_aside: Counter<u64>,
@@ -18,68 +167,39 @@ pub(crate) struct Metrics {
     poison: Counter<u64>,
     checkpoint_failures: Counter<u64>,
     call_duration: Histogram<f64>,
+    pub(crate) redis: Redis,
 }
 
 impl Metrics {
-    /// Instruments of the process-wide meter.
+    /// What is counted for reasons that are rare is there from the start, as 0: a rise from nothing is seen by no alert.
     pub(crate) fn new() -> Self {
-        let meter = global::meter("angarium.delivery");
-        Self {
-            attempts: counter(
-                &meter,
-                "angarium.delivery.attempts",
-                "{attempt}",
-                "Calls of receivers, by lane and error class; a success has none",
-            ),
-            delivered: counter(
-                &meter,
-                "angarium.delivery.events",
-                "{event}",
-                "Events that receivers confirmed, by lane",
-            ),
-            expired: counter(
-                &meter,
-                "angarium.delivery.expired",
-                "{event}",
-                "Events that were not sent because they were older than 7 days (D5), by lane",
-            ),
-            removed: counter(
-                &meter,
-                "angarium.delivery.removed",
-                "{event}",
-                "Events that Kafka's retention took before they were read to be sent (D5), at most: what is gone cannot be \
-                 looked at, and some of it was for other webhooks; by lane",
-            ),
-            put_aside: counter(
-                &meter,
-                "angarium.delivery.dead_letters",
-                "{event}",
-                "Events that were refused for good and put aside, by lane",
-            ),
-            notices_dropped: counter(
-                &meter,
-                "angarium.delivery.notices.dropped",
-                "{record}",
-                "Notices that were not written because the producer's queue was full, by lane",
-            ),
-            poison: counter(
-                &meter,
-                "angarium.delivery.poison",
-                "{record}",
-                "Records of the deliveries topics that could not be read and were passed over, by lane",
-            ),
-            checkpoint_failures: counter(
-                &meter,
-                "angarium.delivery.checkpoint.failures",
-                "{attempt}",
-                "Checkpoints that Redis did not take, by lane",
-            ),
-            call_duration: meter
-                .f64_histogram("http.client.request.duration")
-                .with_unit("s")
-                .with_description("From the start of a call to the end of its answer, by lane")
-                .build(),
+        let metrics = Self {
+            attempts: ATTEMPTS.count(),
+            delivered: EVENTS.count(),
+            latency: LATENCY.measure(),
+            expired: EXPIRED.count(),
+            removed: REMOVED.count(),
+            put_aside: DEAD_LETTERS.count(),
+            notices_dropped: NOTICES_DROPPED.count(),
+            poison: POISON.count(),
+            checkpoint_failures: CHECKPOINT_FAILURES.count(),
+            call_duration: CALLS.measure(),
+            redis: Redis::new(),
+        };
+        for lane in Lane::ALL {
+            let rare = [
+                &metrics.expired,
+                &metrics.removed,
+                &metrics.put_aside,
+                &metrics.notices_dropped,
+                &metrics.poison,
+                &metrics.checkpoint_failures,
+            ];
+            for counter in rare {
+                counter.add(0, &[label(lane)]);
+            }
         }
+        metrics
     }
 
     pub(crate) fn called(&self, lane: Lane, class: Option<ErrorClass>, seconds: f64) {
@@ -89,8 +209,13 @@ impl Metrics {
         self.attempts.add(1, &labels);
     }
 
-    pub(crate) fn delivered(&self, lane: Lane, events: usize) {
-        self.delivered.add(count(events), &[label(lane)]);
+    /// Of each event, how long ago it was accepted.
+    pub(crate) fn delivered(&self, lane: Lane, class: Class, ages: impl ExactSizeIterator<Item = Duration>) {
+        self.delivered.add(count(ages.len()), &[label(lane)]);
+        let labels = [label(lane), KeyValue::new(CLASS, class.as_str())];
+        for age in ages {
+            self.latency.record(age.as_secs_f64(), &labels);
+        }
     }
 
     pub(crate) fn expired(&self, lane: Lane, events: usize) {
@@ -119,7 +244,7 @@ impl Metrics {
 }
 
 fn label(lane: Lane) -> KeyValue {
-    KeyValue::new("angarium.lane", lane.as_str())
+    KeyValue::new(LANE, lane.as_str())
 }
 
 fn count(n: usize) -> u64 {

@@ -8,6 +8,7 @@ use angarium_model::{AcceptedAt, AccountId, Position, Revision, WebhookId};
 use angarium_proto::delivery::v1::{DeliveryAddressees, DeliveryRecord, replay_order};
 use angarium_proto::journal::v1::EventReference;
 use angarium_proto::{FieldError, InvalidWire, convert};
+use angarium_runtime::trace::TraceContext;
 use bytes::Bytes;
 use prost::Message as _;
 
@@ -28,6 +29,8 @@ pub(crate) struct Delivery {
     pub(crate) revision: Revision,
     /// It is sent again because someone asked for it.
     pub(crate) resent: bool,
+    /// Where its trace is.
+    pub(crate) trace: Option<TraceContext>,
 }
 
 impl Delivery {
@@ -79,10 +82,14 @@ pub(crate) fn names(
 /// When it is none that this version knows.
 pub(crate) fn read(record: Record) -> Result<Read, Box<dyn std::error::Error>> {
     let offset = record.offset;
+    let trace = record.header(TraceContext::HEADER).and_then(TraceContext::parse);
     let record = DeliveryRecord::decode(record.value.ok_or("it has no value")?)?;
     let webhooks: Vec<WebhookId> = convert::webhook_ids(&record.webhook_ids)?.collect();
     let Some(order) = record.replay_order else {
-        let delivery = Arc::new(Delivery::try_from(record)?);
+        let delivery = Arc::new(Delivery {
+            trace,
+            ..Delivery::try_from(record)?
+        });
         return Ok(Read::Event(Incoming {
             offset,
             delivery,
@@ -131,6 +138,7 @@ impl TryFrom<DeliveryRecord> for Delivery {
             accepted_at: AcceptedAt::from_unix_ms(record.accepted_at_ms),
             revision: Revision::from_offset(record.registry_revision),
             resent: record.resent,
+            trace: None,
         })
     }
 }

@@ -21,7 +21,7 @@ use crate::config::Config;
 use crate::cursors::Cursors;
 use crate::disabling::Disabling;
 use crate::error::Error;
-use crate::metrics::Metrics;
+use crate::metrics::{Board, Metrics};
 use crate::notices::Notices;
 use crate::replays::{self, Replays};
 use crate::server;
@@ -133,7 +133,7 @@ async fn deliver(parts: Parts, tasks: &Tasks) -> Result<(), Error> {
     let pool = Pool::default();
     let caller = Caller::new(pool.clone(), parts.policy, parts.tls, Patience::D1, tasks.clone());
     let budget = Budget::new(&config);
-    let calls = Calls::new(caller, budget, on.clock.clone());
+    let calls = Calls::new(caller, budget.clone(), on.clock.clone());
     let memory = Memory::new(config.max_queued_bytes);
     let journal = Journal::start(
         &on.kafka,
@@ -144,6 +144,10 @@ async fn deliver(parts: Parts, tasks: &Tasks) -> Result<(), Error> {
     )
     .await?;
     let metrics = Metrics::new();
+    let board = Board::default();
+    board.observe(&on.clock);
+    budget.observe();
+    memory.observe();
     let notices = Notices::start(
         parts.producer,
         &on.topics,
@@ -168,6 +172,7 @@ async fn deliver(parts: Parts, tasks: &Tasks) -> Result<(), Error> {
             notices: notices.clone(),
             disabling: disabling.clone(),
             metrics: metrics.clone(),
+            board: board.clone(),
             clock: on.clock.clone(),
         };
         tail(lane, topic, shared, &on.kafka, tasks)?;

@@ -33,8 +33,10 @@ mod sight;
 #[cfg(feature = "simulation")]
 pub mod simulation;
 mod source;
+mod stage;
 
 pub use config::Config;
 pub use error::Error;
 pub use explain::Explainer;
+pub use metrics::METRICS;
 pub use service::Service;

@@ -1,15 +1,75 @@
-//! What fanout counts.
+//! What fanout measures.
+
+use std::time::Duration;
 
 use angarium_model::Lane;
-use angarium_runtime::metrics::counter;
-use opentelemetry::metrics::Counter;
-use opentelemetry::{KeyValue, global};
+use angarium_runtime::metrics::{Definition, LONG};
+use opentelemetry::KeyValue;
+use opentelemetry::metrics::{Counter, Histogram};
 
-/// Counters, all without bounds on time: they only rise.
+const EVENTS: Definition = Definition::counter(
+    "angarium.fanout.events",
+    "{event}",
+    &["angarium.lane", "angarium.matched"],
+    "Events matched, by lane and by whether any webhook wants them",
+);
+const DELIVERIES: Definition = Definition::counter(
+    "angarium.fanout.deliveries",
+    "{record}",
+    &["angarium.lane"],
+    "Records handed to the producer of the deliveries topics: one of an event and partition, whatever number of webhooks it names",
+);
+const DELAY: Definition = Definition::seconds(
+    "angarium.fanout.delay",
+    LONG,
+    &[],
+    "From the acceptance of an event to its being matched, by the clocks of two machines",
+);
+const RESTARTS: Definition = Definition::counter(
+    "angarium.fanout.restarts",
+    "{restart}",
+    &[],
+    "Source partitions that went back to their last acknowledged event after a failure",
+);
+const POISON: Definition = Definition::counter(
+    "angarium.fanout.poison",
+    "{record}",
+    &[],
+    "Records of the events topic that could not be read and were passed over",
+);
+const UNKNOWN_TYPES: Definition = Definition::counter(
+    "angarium.fanout.unknown_types",
+    "{event}",
+    &[],
+    "Events whose type is not known, sent as real-time",
+);
+const FILTERED: Definition = Definition::counter(
+    "angarium.fanout.filtered",
+    "{delivery}",
+    &["angarium.filter.outcome"],
+    "Webhooks that wanted an event's type and did not get the event: their filter refused it (`refused`) or had no answer (`no_answer`)",
+);
+
+/// What becomes of an event where a filter does not want it, or has no answer.
+const OUTCOMES: [&str; 2] = ["refused", "no_answer"];
+
+/// All of it.
+pub const METRICS: &[Definition] = &[
+    EVENTS,
+    DELIVERIES,
+    DELAY,
+    RESTARTS,
+    POISON,
+    UNKNOWN_TYPES,
+    FILTERED,
+];
+
+/// The instruments; cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Metrics {
     events: Counter<u64>,
     deliveries: Counter<u64>,
+    delay: Histogram<f64>,
     restarts: Counter<u64>,
     poison: Counter<u64>,
     unknown_types: Counter<u64>,
@@ -17,51 +77,31 @@ pub(crate) struct Metrics {
 }
 
 impl Metrics {
-    /// Counters of the process-wide meter.
     pub(crate) fn new() -> Self {
-        let meter = global::meter("angarium.fanout");
-        Self {
-            events: counter(
-                &meter,
-                "angarium.fanout.events",
-                "{event}",
-                "Events matched, by lane and by whether any webhook wants them",
-            ),
-            deliveries: counter(
-                &meter,
-                "angarium.fanout.deliveries",
-                "{record}",
-                "Records handed to the producer of the deliveries topics, by lane",
-            ),
-            restarts: counter(
-                &meter,
-                "angarium.fanout.restarts",
-                "{restart}",
-                "Source partitions that went back to their last acknowledged event after a failure",
-            ),
-            poison: counter(
-                &meter,
-                "angarium.fanout.poison",
-                "{record}",
-                "Records of the events topic that could not be read and were passed over",
-            ),
-            unknown_types: counter(
-                &meter,
-                "angarium.fanout.unknown_types",
-                "{event}",
-                "Events whose type is not known, sent as real-time",
-            ),
-            filtered: counter(
-                &meter,
-                "angarium.fanout.filtered",
-                "{delivery}",
-                "Webhooks that wanted an event's type and did not get the event, by whether their filter refused it or had no answer",
-            ),
+        let metrics = Self {
+            events: EVENTS.count(),
+            deliveries: DELIVERIES.count(),
+            delay: DELAY.measure(),
+            restarts: RESTARTS.count(),
+            poison: POISON.count(),
+            unknown_types: UNKNOWN_TYPES.count(),
+            filtered: FILTERED.count(),
+        };
+        // There from the start: a rise from nothing is seen by no alert.
+        for counter in [&metrics.restarts, &metrics.poison, &metrics.unknown_types] {
+            counter.add(0, &[]);
         }
+        for outcome in OUTCOMES {
+            metrics
+                .filtered
+                .add(0, &[KeyValue::new("angarium.filter.outcome", outcome)]);
+        }
+        metrics
     }
 
-    pub(crate) fn matched(&self, lane: Lane, records: usize) {
+    pub(crate) fn matched(&self, lane: Lane, records: usize, after: Duration) {
         let lane = KeyValue::new("angarium.lane", lane.as_str());
+        self.delay.record(after.as_secs_f64(), &[]);
         self.events
             .add(1, &[lane.clone(), KeyValue::new("angarium.matched", records > 0)]);
         self.deliveries
@@ -69,7 +109,7 @@ impl Metrics {
     }
 
     pub(crate) fn filtered(&self, refused: usize, undecided: usize) {
-        for (webhooks, outcome) in [(refused, "refused"), (undecided, "no_answer")] {
+        for (webhooks, outcome) in [refused, undecided].into_iter().zip(OUTCOMES) {
             if webhooks > 0 {
                 let outcome = KeyValue::new("angarium.filter.outcome", outcome);
                 self.filtered

@@ -52,7 +52,14 @@ impl Service {
         };
         let sources = partitions(&connection, names.events(), ASK).await?;
         let clock = Clock::system();
-        let journal = Journal::start(&connection, names.clone(), &config.client_id, clock, tasks).await?;
+        let journal = Journal::start(
+            &connection,
+            names.clone(),
+            &config.client_id,
+            clock.clone(),
+            tasks,
+        )
+        .await?;
         let group = GroupConfig {
             group: config.group.clone(),
             topic: names.events().to_owned(),
@@ -77,6 +84,7 @@ impl Service {
             directory,
             journal,
             metrics: Metrics::new(),
+            clock,
             tasks: tasks.clone(),
         });
         let closing = tasks.shutdown().child();

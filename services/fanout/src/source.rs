@@ -22,7 +22,8 @@ use angarium_directory::Directory;
 use angarium_journal::Journal;
 use angarium_kafka::topics::Names;
 use angarium_kafka::{Ack, Outgoing, Owned, ProduceError, Record, Watermarks};
-use angarium_runtime::{Tasks, chain};
+use angarium_runtime::trace::TraceContext;
+use angarium_runtime::{Clock, Tasks, chain};
 use tokio::time::{Interval, MissedTickBehavior, interval, sleep, timeout};
 
 use crate::config::Config;
@@ -31,6 +32,7 @@ use crate::journal::entry;
 use crate::matching::{Delivery, Fanned, Matcher};
 use crate::metrics::Metrics;
 use crate::producers::{Producers, Refusal, Seat};
+use crate::stage::Stage;
 
 /// Events taken from the consumer at once; between two batches the actor commits.
 const BATCH: usize = 256;
@@ -47,9 +49,6 @@ const FIRST_PAUSE: Duration = Duration::from_millis(200);
 /// The longest pause between failures: who mends the cause does not wait long.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
-/// The header that carries the trace (W3C Trace Context).
-const TRACEPARENT: &str = "traceparent";
-
 /// What all source actors of a worker share.
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -60,6 +59,7 @@ pub(crate) struct Shared {
     pub(crate) matcher: Matcher,
     pub(crate) journal: Journal,
     pub(crate) metrics: Metrics,
+    pub(crate) clock: Clock,
     pub(crate) tasks: Tasks,
 }
 
@@ -263,7 +263,11 @@ impl Actor<'_> {
             tracing::debug!(position = %summary.position, event_name = %summary.name,
                 "an event's type is not known; it is sent as it happens");
         }
-        let headers = trace_headers(record);
+        let stage = Stage::of(record, &summary, deliveries.len());
+        let trace = stage.header();
+        let headers = trace
+            .as_deref()
+            .map(|trace| (TraceContext::HEADER, trace.as_bytes()));
         let topic = self.shared.names.deliveries(summary.lane);
         let mut bytes = 0;
         for delivery in &deliveries {
@@ -271,7 +275,9 @@ impl Actor<'_> {
             bytes += delivery.value.len();
         }
         self.forwarding.end_event(record.offset, bytes);
-        self.shared.metrics.matched(summary.lane, deliveries.len());
+        let age_ms = self.shared.clock.now_ms() - summary.accepted_at.unix_ms();
+        let age = Duration::from_millis(u64::try_from(age_ms).unwrap_or(0));
+        self.shared.metrics.matched(summary.lane, deliveries.len(), age);
         let matched = &summary.matched;
         self.shared
             .metrics
@@ -357,11 +363,6 @@ fn ticks(every: Duration) -> Interval {
     let mut ticks = interval(every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ticks
-}
-
-fn trace_headers(record: &Record) -> Option<(&str, &[u8])> {
-    let (name, value) = record.headers.iter().find(|(name, _)| name == TRACEPARENT)?;
-    Some((name.as_str(), value.as_ref()))
 }
 
 #[cfg(test)]

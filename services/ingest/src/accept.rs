@@ -18,7 +18,6 @@ use crate::draft::{Draft, Fingerprint};
 use crate::idempotency::{Claim, Found, Ids};
 use crate::metrics::{Metrics, Outcome};
 use crate::outlet::Outlet;
-use crate::trace::TraceParent;
 
 /// An event that Kafka holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -128,7 +127,7 @@ impl Acceptor {
         &self,
         account: AccountId,
         drafts: Vec<Draft>,
-        trace: Option<&TraceParent>,
+        trace: Option<&str>,
     ) -> Result<Vec<Accepted>, Refused> {
         let judged = self.judge(account, drafts).await;
         let conflicts = judged.conflicts();
@@ -195,7 +194,7 @@ impl Acceptor {
 
     /// Queues the events in order. The first that cannot be queued keeps those after it from being: they would
     /// else overtake it.
-    pub(crate) async fn send(&self, judged: Judged, trace: Option<&TraceParent>) -> Sent {
+    pub(crate) async fn send(&self, judged: Judged, trace: Option<&str>) -> Sent {
         let begun = Instant::now();
         let deadline = begun + self.produce_timeout;
         let mut failure = None;

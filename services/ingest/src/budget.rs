@@ -8,6 +8,8 @@ use angarium_model::{Access, AccountId};
 use angarium_runtime::{Full, Permit, UnderWay};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::metrics::UNDER_WAY;
+
 /// Keys of one account have this part of a budget, or a single request: others have the rest. Keys of the platform publish
 /// for all accounts, and have all of it.
 const PART: usize = 4;
@@ -34,6 +36,18 @@ impl Budget {
             all,
             of_accounts: UnderWay::new(all, (all / PART).max(1)),
         }
+    }
+
+    /// What is taken of it is measured from now on.
+    #[expect(clippy::cast_precision_loss, reason = "nobody has 2^53 requests under way")]
+    pub(crate) fn observe(&self) {
+        let budget = self.clone();
+        UNDER_WAY.observe(move |tell| {
+            tell(
+                budget.all.saturating_sub(budget.left.available_permits()) as f64,
+                &[],
+            )
+        });
     }
 
     /// A share, unless all are taken, or all that the caller may have. Nobody waits: a queue here would hold what the budget

@@ -12,6 +12,7 @@ use angarium_proto::convert::position_to_wire;
 use angarium_proto::event::v1;
 use angarium_proto::event::v1::publisher_service_server::{PublisherService, PublisherServiceServer};
 use angarium_proto::{FieldError, invalid_argument, with_violations};
+use angarium_runtime::trace::TraceContext;
 use angarium_runtime::{Tasks, grpc};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -25,7 +26,6 @@ use crate::metrics::Reason;
 use crate::problem::{Kind, Part, Problem, Problems, Shape, Warnings};
 use crate::refusal;
 use crate::service::Core;
-use crate::trace::TraceParent;
 use admission::Admission;
 
 /// Whose error reasons these are, as `google.rpc.ErrorInfo` wants it.
@@ -61,7 +61,7 @@ impl PublisherService for Publisher {
         let trace = trace(request.metadata());
         let _share = request.extensions().get::<Share>().cloned();
         let v1::PublishRequest { account_id, events } = request.into_inner();
-        let published = publish(&self.core, (account_id, access), events, trace.as_ref()).await;
+        let published = publish(&self.core, (account_id, access), events, trace.as_deref()).await;
         match published {
             Ok((accepted, warnings)) => Ok(Response::new(v1::PublishResponse {
                 accepted: accepted.into_iter().map(to_wire).collect(),
@@ -98,7 +98,7 @@ async fn publish(
     core: &Core,
     (account, access): (u64, Access),
     events: Vec<v1::Event>,
-    trace: Option<&TraceParent>,
+    trace: Option<&str>,
 ) -> Result<(Vec<Accepted>, Warnings), (Status, Reason)> {
     core.look_for([account], access).await;
     let account = known_account(core, account, access)?;
@@ -231,8 +231,10 @@ fn to_wire(accepted: Accepted) -> v1::Accepted {
     }
 }
 
-fn trace(metadata: &MetadataMap) -> Option<TraceParent> {
-    TraceParent::parse(metadata.get(TraceParent::HEADER)?.to_str().ok()?)
+fn trace(metadata: &MetadataMap) -> Option<String> {
+    // The gate has put our own in the place of what came.
+    let given = metadata.get(TraceContext::HEADER)?.to_str().ok()?;
+    Some(given.to_owned())
 }
 
 #[cfg(test)]

@@ -24,6 +24,7 @@ use std::sync::Arc;
 
 use angarium_model::{Access, AccountId, Scope};
 use angarium_runtime::access::{Caller, Denied};
+use angarium_runtime::trace::TraceContext;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::middleware::{self, Next};
@@ -34,7 +35,6 @@ use http::{StatusCode, header};
 
 use crate::refusal;
 use crate::service::Core;
-use crate::trace::TraceParent;
 use answer::Refusal;
 
 /// Everything that HTTP serves.
@@ -81,9 +81,9 @@ async fn accept(core: &Core, account: &str, caller: &Caller, request: Request) -
     let format = body::format(request.headers())?;
     let trace = request
         .headers()
-        .get(TraceParent::HEADER)
+        .get(TraceContext::HEADER)
         .and_then(|value| value.to_str().ok());
-    let trace = trace.and_then(TraceParent::parse);
+    let trace = trace.map(ToOwned::to_owned);
     let limit = core.config.limits.request_bytes;
     let body = body::read(request, limit, core.config.traffic.read_timeout).await?;
     // The body may have taken its time: a key that was revoked meanwhile publishes no more.
@@ -92,7 +92,7 @@ async fn accept(core: &Core, account: &str, caller: &Caller, request: Request) -
     let submission = crate::parse::parse(&body, format, account, &rules).map_err(Refusal::Problems)?;
     let accepted = core
         .acceptor
-        .accept_all(account, submission.events, trace.as_ref())
+        .accept_all(account, submission.events, trace.as_deref())
         .await;
     match accepted {
         Ok(accepted) => {

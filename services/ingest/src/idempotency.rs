@@ -20,6 +20,7 @@ use memory::MemoryStore;
 use outage::Outage;
 pub(crate) use redis::Error as RedisError;
 use redis::RedisStore;
+use tokio::time::Instant;
 
 /// An id that a request wants to use, and for what.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -135,7 +136,7 @@ impl Ids {
             Store::Memory(memory) => memory.claim(claims, self.lifetimes.pending),
             Store::Redis(redis) => {
                 let asked = redis.claim(claims, self.lifetimes.pending);
-                let Some(marks) = self.outage.guard(self.timeout, asked).await else {
+                let Some(marks) = self.ask("claim", asked).await else {
                     self.metrics.unchecked(claims.len());
                     return vec![Found::Nothing; claims.len()];
                 };
@@ -148,6 +149,18 @@ impl Ids {
         claims.iter().zip(marks).map(found).collect()
     }
 
+    /// The answer of Redis; `None` if it is away.
+    async fn ask<T>(
+        &self,
+        operation: &'static str,
+        asked: impl Future<Output = Result<T, ::redis::RedisError>>,
+    ) -> Option<T> {
+        let began = Instant::now();
+        let answer = self.outage.guard(self.timeout, asked).await;
+        self.metrics.redis.asked(operation, began, answer.is_some());
+        answer
+    }
+
     /// Remembers that Kafka has these events.
     pub(crate) async fn accepted(&self, events: &[(&Claim, Position)]) {
         if events.is_empty() {
@@ -156,9 +169,8 @@ impl Ids {
         match &self.store {
             Store::Memory(memory) => memory.accepted(events, self.lifetimes.accepted),
             Store::Redis(redis) => {
-                self.outage
-                    .guard(self.timeout, redis.accepted(events, self.lifetimes.accepted))
-                    .await;
+                let asked = redis.accepted(events, self.lifetimes.accepted);
+                self.ask("accepted", asked).await;
             }
         }
     }
@@ -171,7 +183,7 @@ impl Ids {
         match &self.store {
             Store::Memory(memory) => memory.release(claims),
             Store::Redis(redis) => {
-                self.outage.guard(self.timeout, redis.release(claims)).await;
+                self.ask("release", redis.release(claims)).await;
             }
         }
     }

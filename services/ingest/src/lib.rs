@@ -30,8 +30,8 @@ mod parse;
 mod problem;
 mod refusal;
 mod service;
-mod trace;
 
 pub use config::{Config, Idempotency, Limits, StoreConfig, Traffic};
 pub use error::Error;
+pub use metrics::METRICS;
 pub use service::{Handle, Service, Surroundings};

@@ -1,8 +1,48 @@
-//! What ingest counts.
+//! What ingest measures.
 
-use angarium_runtime::metrics::counter;
+use angarium_runtime::metrics::{Definition, Redis, SHORT};
+use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Counter, Histogram};
-use opentelemetry::{KeyValue, global};
+
+const EVENTS: Definition = Definition::counter(
+    "angarium.ingest.events",
+    "{event}",
+    &["outcome"],
+    "Events acknowledged to their producer: Kafka holds them now (`accepted`), or did before (`duplicate`)",
+);
+const REFUSALS: Definition = Definition::counter(
+    "angarium.ingest.refusals",
+    "{request}",
+    &["reason"],
+    "Requests, and events of streams, that were refused. `overloaded` and `unavailable` are ours, the others the caller's",
+);
+const WARNINGS: Definition = Definition::counter(
+    "angarium.ingest.warnings",
+    "{warning}",
+    &[],
+    "What was odd about events that were accepted, and told to their producer",
+);
+const UNCHECKED: Definition = Definition::counter(
+    "angarium.ingest.idempotency.unchecked",
+    "{event}",
+    &[],
+    "Events with an id whose repeats could not be told, because Redis was away (E7)",
+);
+const PRODUCE: Definition = Definition::seconds(
+    "angarium.ingest.produce.duration",
+    SHORT,
+    &[],
+    "From handing the events of a request to Kafka's client to their last acknowledgement",
+);
+pub(crate) const UNDER_WAY: Definition = Definition::gauge(
+    "angarium.ingest.under_way",
+    "{request}",
+    &[],
+    "Requests and streams with events under way; at 512 more are refused with 503",
+);
+
+/// All of it.
+pub const METRICS: &[Definition] = &[EVENTS, REFUSALS, WARNINGS, UNCHECKED, PRODUCE, UNDER_WAY];
 
 /// The instruments; cheap to clone.
 #[derive(Clone, Debug)]
@@ -12,6 +52,7 @@ pub(crate) struct Metrics {
     warnings: Counter<u64>,
     unchecked: Counter<u64>,
     produce: Histogram<f64>,
+    pub(crate) redis: Redis,
 }
 
 /// What became of an event that was not refused.
@@ -36,6 +77,9 @@ pub(crate) enum Reason {
 }
 
 impl Reason {
+    /// Those that are ours, not the caller's.
+    const OURS: [Self; 2] = [Self::Overloaded, Self::Unavailable];
+
     const fn as_str(self) -> &'static str {
         match self {
             Self::Unauthenticated => "unauthenticated",
@@ -53,40 +97,22 @@ impl Reason {
 
 impl Metrics {
     pub(crate) fn new() -> Self {
-        let meter = global::meter("angarium-ingest");
-        Self {
-            events: counter(
-                &meter,
-                "angarium.ingest.events",
-                "{event}",
-                "Events acknowledged to their producer, by outcome: accepted or duplicate",
-            ),
-            refusals: counter(
-                &meter,
-                "angarium.ingest.refusals",
-                "{request}",
-                "Requests, and events of streams, that were refused, by reason",
-            ),
-            warnings: counter(
-                &meter,
-                "angarium.ingest.warnings",
-                "{warning}",
-                "What was odd about events that were accepted, and told to their producer",
-            ),
-            unchecked: counter(
-                &meter,
-                "angarium.ingest.idempotency.unchecked",
-                "{event}",
-                "Events with an id whose repeats could not be told, because the store was away",
-            ),
-            produce: meter
-                .f64_histogram("angarium.ingest.produce.duration")
-                .with_unit("s")
-                .with_description(
-                    "From handing the events of a request to Kafka's client to their last acknowledgement",
-                )
-                .build(),
+        let metrics = Self {
+            events: EVENTS.count(),
+            refusals: REFUSALS.count(),
+            warnings: WARNINGS.count(),
+            unchecked: UNCHECKED.count(),
+            produce: PRODUCE.measure(),
+            redis: Redis::new(),
+        };
+        // There from the start: a rise from nothing is seen by no alert.
+        metrics.unchecked(0);
+        metrics.warnings.add(0, &[]);
+        for reason in Reason::OURS {
+            let label = KeyValue::new("reason", reason.as_str());
+            metrics.refusals.add(0, &[label]);
         }
+        metrics
     }
 
     pub(crate) fn acknowledged(&self, outcome: Outcome) {

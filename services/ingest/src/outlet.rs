@@ -7,12 +7,11 @@ use std::time::Duration;
 use angarium_kafka::{Ack, Connection, Outgoing, Producer, ProducerConfig, SendError, partition_of, topics};
 use angarium_model::{AccountId, Event};
 use angarium_proto::convert::event_to_record;
+use angarium_runtime::trace::TraceContext;
 use angarium_runtime::{Shutdown, chain};
 use prost::Message as _;
 use tokio::sync::watch;
 use tokio::time::Instant;
-
-use crate::trace::TraceParent;
 
 /// How long a record waits for others, to share a request to Kafka with them.
 const LINGER: Duration = Duration::from_millis(1);
@@ -137,9 +136,9 @@ impl Route<'_> {
     ///
     /// # Errors
     /// If it was not queued.
-    pub(crate) fn send(&self, event: Event, trace: Option<&TraceParent>) -> Result<Ack, SendError> {
+    pub(crate) fn send(&self, event: Event, trace: Option<&str>) -> Result<Ack, SendError> {
         let value = event_to_record(event).encode_to_vec();
-        let trace = trace.map(|trace| (TraceParent::HEADER, trace.as_bytes()));
+        let trace = trace.map(|trace| (TraceContext::HEADER, trace.as_bytes()));
         self.producer.send(Outgoing {
             topic: self.topic,
             partition: self.partition,

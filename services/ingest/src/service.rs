@@ -144,8 +144,10 @@ impl Service {
             produce_timeout: config.produce_timeout,
             metrics,
         };
+        let budget = Budget::new(config.traffic.requests);
+        budget.observe();
         let core = Arc::new(Core {
-            budget: Budget::new(config.traffic.requests),
+            budget,
             streams: Budget::new(config.traffic.streams()),
             schemas: Arc::default(),
             config,

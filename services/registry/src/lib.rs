@@ -30,6 +30,7 @@ mod feed;
 mod following;
 mod home;
 mod keys;
+mod metrics;
 mod page;
 mod patch;
 mod peers;
@@ -68,6 +69,7 @@ use tokio::sync::oneshot;
 pub use config::Config;
 pub use election::Election;
 pub use error::Error;
+pub use metrics::METRICS;
 pub use record::UnreadableRecord;
 pub use seal::{InvalidKeys, SealKeys};
 
@@ -134,6 +136,7 @@ impl Service {
             .map_err(|error| *error)?;
         let kafka = (connection, (names.registry(), names.audit()), partitions);
         let sessions = Arc::new(Sessions::new(config.followers_return));
+        metrics::observe(&store, &sessions);
         let shutdown = tasks.shutdown();
         tasks.spawn(
             "registry sessions",

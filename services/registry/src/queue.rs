@@ -6,6 +6,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use crate::home::Home;
+use crate::metrics::Writes;
 use crate::plan::Write;
 use crate::refusal::Refusal;
 use crate::writers::Stored;
@@ -31,6 +32,7 @@ pub(crate) struct Command {
 pub(crate) struct Queue {
     sender: mpsc::Sender<Command>,
     waiting: UnderWay<Home>,
+    writes: Writes,
 }
 
 impl Queue {
@@ -39,16 +41,25 @@ impl Queue {
         let (sender, receiver) = mpsc::channel(room);
         // That all of it is taken, the channel says.
         let waiting = UnderWay::new(usize::MAX, (room / SHARE).max(1));
-        (Self { sender, waiting }, receiver)
+        let writes = Writes::new();
+        let queue = Self {
+            sender,
+            waiting,
+            writes,
+        };
+        (queue, receiver)
     }
 
     /// Hands a write to the writer, and answers once it is read back. What has been handed over happens even if the
     /// caller goes away.
-    pub(crate) async fn write(
-        &self,
-        (write, by): (Write, Access),
-        deadline: Instant,
-    ) -> Result<Stored, Refusal> {
+    pub(crate) async fn write(&self, asked: (Write, Access), deadline: Instant) -> Result<Stored, Refusal> {
+        let begun = Instant::now();
+        let result = self.hand_over(asked, deadline).await;
+        self.writes.ended(&result, begun.elapsed().as_secs_f64());
+        result
+    }
+
+    async fn hand_over(&self, (write, by): (Write, Access), deadline: Instant) -> Result<Stored, Refusal> {
         // Who takes a key away is not kept out by who has it.
         let place = match self.waiting.begin(write.home()) {
             Err(_full) if !write.goes_ahead() => return Err(Refusal::Busy),

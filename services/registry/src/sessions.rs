@@ -126,6 +126,18 @@ impl Sessions {
         }
     }
 
+    /// How many of this kind follow; of those only that are behind, if that is asked.
+    pub(crate) fn count(&self, kind: Kind, only_behind: bool) -> usize {
+        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_kind = inner
+            .sessions
+            .values()
+            .filter(|session| session.kind == kind && !session.has_gone);
+        of_kind
+            .filter(|session| !only_behind || session.behind.is_some())
+            .count()
+    }
+
     /// This registry writes a partition from now on: some may go on without one that have not heard of it.
     pub(crate) fn begins_to_write(&self, partition: i32) {
         let Ok(at) = usize::try_from(partition) else {

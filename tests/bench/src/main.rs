@@ -34,7 +34,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use angarium_local::{Group, Kafka, KafkaConfig, Parts, Redis, cache_dir};
-use angarium_runtime::{Clock, signals, telemetry};
+use angarium_runtime::{Clock, signals};
 use anyhow::{Context, bail};
 use clap::Parser;
 
@@ -43,7 +43,7 @@ use measure::{Bench, Outcome};
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    telemetry::init(telemetry::Format::Text);
+    angarium_telemetry::log(angarium_telemetry::Format::Text, "info");
     match bench(&args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -3,14 +3,15 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList, TopicPartitionListElem};
 use rdkafka::types::RDKafkaRespErr;
+use rdkafka::{ClientContext, Statistics};
 
 use crate::connection::{Log, is_outage};
+use crate::record::Record;
 
 /// What came from the group.
 #[derive(Debug)]
@@ -29,15 +30,17 @@ pub(super) enum Notice {
 #[derive(Debug)]
 pub(super) struct GroupContext {
     log: Log,
+    group: String,
     notices: Mutex<Vec<Notice>>,
     /// The worker has ended and the client is closing: nobody reads notices any more.
     closing: AtomicBool,
 }
 
 impl GroupContext {
-    pub(super) fn new(client_id: &str) -> Self {
+    pub(super) fn new(client_id: &str, group: &str) -> Self {
         Self {
             log: Log::new(client_id),
+            group: group.to_owned(),
             notices: Mutex::default(),
             closing: AtomicBool::new(false),
         }
@@ -45,6 +48,11 @@ impl GroupContext {
 
     pub(super) fn take(&self) -> Vec<Notice> {
         std::mem::take(&mut self.notices())
+    }
+
+    /// A record was read.
+    pub(super) fn read(&self, record: &Record) {
+        self.log.told.read(record.partition, record.timestamp_ms);
     }
 
     pub(super) fn close(&self) {
@@ -65,6 +73,10 @@ impl ClientContext for GroupContext {
         self.log.log(level, facility, message);
     }
 
+    fn stats(&self, statistics: Statistics) {
+        self.log.told.statistics(&statistics, Some(&self.group));
+    }
+
     fn error(&self, error: KafkaError, reason: &str) {
         self.log.error(error, reason);
     }
@@ -79,11 +91,16 @@ impl ConsumerContext for GroupContext {
             }
             return;
         }
-        let partitions = list
+        let partitions: Vec<_> = list
             .elements()
             .iter()
             .map(|element| element.partition())
             .collect();
+        if kind != RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
+            for partition in &partitions {
+                self.log.told.gone(*partition);
+            }
+        }
         self.note(match kind {
             RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => Notice::Assigned(partitions),
             // This flag is gone with the next call that changes the assignment: look now.

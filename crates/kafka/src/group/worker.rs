@@ -406,7 +406,9 @@ impl Worker {
                 None => return,
                 Some(Ok(message)) => {
                     if let Some(held) = held.get_mut(&rdkafka::Message::partition(&message)) {
-                        held.route(client, Record::copied(&message));
+                        let record = Record::copied(&message);
+                        client.consumer.context().read(&record);
+                        held.route(client, record);
                     }
                 }
                 Some(Err(KafkaError::MessageConsumptionFatal(code))) => {

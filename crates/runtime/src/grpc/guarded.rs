@@ -16,6 +16,7 @@ use tonic_types::{ErrorDetails, StatusExt as _};
 
 use super::asked_again::AskedAgain;
 use crate::access::{Denied, Gate};
+use crate::served::Calls;
 
 /// Whose error reasons these are, as `google.rpc.ErrorInfo` wants it.
 const DOMAIN: &str = "angarium";
@@ -30,11 +31,18 @@ pub(super) struct Guarded<S> {
     inner: S,
     gate: Gate,
     scopes: &'static [(&'static str, Scope)],
+    calls: Calls,
 }
 
 impl<S> Guarded<S> {
-    pub(super) const fn new(inner: S, gate: Gate, scopes: &'static [(&'static str, Scope)]) -> Self {
-        Self { inner, gate, scopes }
+    pub(super) fn new(inner: S, gate: Gate, scopes: &'static [(&'static str, Scope)]) -> Self {
+        let calls = Calls::new();
+        Self {
+            inner,
+            gate,
+            scopes,
+            calls,
+        }
     }
 }
 
@@ -69,11 +77,15 @@ fn needed(path: &str, scopes: &[(&str, Scope)]) -> Result<Option<Scope>, Status>
     if path.starts_with(REFLECTION) {
         return Ok(None);
     }
-    let at = scopes.binary_search_by_key(&path, |(path, _)| path);
-    match at.ok().and_then(|at| scopes.get(at)) {
+    match entry(path, scopes) {
         Some((_, scope)) => Ok(Some(*scope)),
         None => Err(Status::unimplemented("there is no such method")),
     }
+}
+
+fn entry<'a, 'b>(path: &str, scopes: &'a [(&'b str, Scope)]) -> Option<&'a (&'b str, Scope)> {
+    let at = scopes.binary_search_by_key(&path, |(path, _)| path);
+    at.ok().and_then(|at| scopes.get(at))
 }
 
 /// Whether a caller may do what needs this.
@@ -117,8 +129,10 @@ where
         // The one that is ready goes along, and its copy waits for the next call.
         let copy = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, copy);
-        let (gate, scopes) = (self.gate.clone(), self.scopes);
+        let (gate, scopes, calls) = (self.gate.clone(), self.scopes, self.calls.clone());
         async move {
+            let known = entry(request.uri().path(), scopes).map(|(path, _)| *path);
+            let call = calls.begin(known, request.headers_mut());
             let authorization = request.headers().get(header::AUTHORIZATION);
             // What is no text is no key, but it was sent.
             let authorization = authorization.map(|value| value.to_str().unwrap_or_default());
@@ -128,7 +142,7 @@ where
                 allow(caller.access(), scope)?;
                 Ok((caller, scope))
             });
-            match allowed {
+            let response = match allowed {
                 Ok((caller, scope)) => {
                     request.extensions_mut().insert(caller.access());
                     let request = if caller.may_change() {
@@ -136,10 +150,13 @@ where
                     } else {
                         request
                     };
-                    inner.call(request).await.map(|response| response.map(Body::new))
+                    let Ok(response) = inner.call(request).await;
+                    response.map(Body::new)
                 }
-                Err(status) => Ok(status.into_http()),
-            }
+                Err(status) => status.into_http(),
+            };
+            calls.end(call, response.headers());
+            Ok(response)
         }
         .boxed()
     }

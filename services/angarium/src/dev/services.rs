@@ -37,6 +37,7 @@ pub(super) struct Ports {
     registry_http: u16,
     fanout: u16,
     delivery: u16,
+    metrics: u16,
     /// What the user must know of the choice.
     pub(super) notes: Vec<String>,
 }
@@ -55,8 +56,14 @@ impl Ports {
             registry_http: choose("--registry-http-port", args.registry_http_port, 8085, &mut notes).await?,
             fanout: choose("--fanout-port", args.fanout_port, 8084, &mut notes).await?,
             delivery: choose("--delivery-port", args.delivery_port, 8083, &mut notes).await?,
+            metrics: choose("--metrics-port", args.metrics_port, 9464, &mut notes).await?,
             notes,
         })
+    }
+
+    /// Where Prometheus finds metrics.
+    pub(super) fn metrics(&self) -> SocketAddr {
+        loopback(self.metrics)
     }
 }
 

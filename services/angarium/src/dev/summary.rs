@@ -45,7 +45,11 @@ pub(super) fn opening(args: &Args, ports: &Ports) -> String {
 }
 
 /// Who listens where, and the webhooks.
-pub(super) fn services(running: &Running, receiver: SocketAddr, webhooks: &Webhooks) -> String {
+pub(super) fn services(
+    running: &Running,
+    (receiver, metrics): (SocketAddr, Option<SocketAddr>),
+    webhooks: &Webhooks,
+) -> String {
     let mut text = String::new();
     let rows = [
         (
@@ -75,7 +79,8 @@ pub(super) fn services(running: &Running, receiver: SocketAddr, webhooks: &Webho
         ),
     ];
     text.push('\n');
-    for (name, address, does) in rows {
+    let metrics = metrics.map(|metrics| ("metrics", format!("http://{metrics}/metrics"), "for Prometheus"));
+    for (name, address, does) in rows.into_iter().chain(metrics) {
         text.push_str(&format!("   {name:10} {address:46} {}\n", styled(ASIDE, does)));
     }
     text.push_str(&format!(

@@ -1,5 +1,6 @@
 //! Settings that several roles share.
 
+use std::net::SocketAddr;
 use std::num::{NonZeroU16, NonZeroU32};
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use angarium_runtime::access::OperatorKey;
 use angarium_runtime::config::{Reader, Secret, Section};
 use angarium_runtime::grpc::check_endpoint;
 use angarium_runtime::host_name;
-use angarium_runtime::telemetry::Format;
+use angarium_telemetry::Format;
 
 /// Where others find a service over gRPC.
 pub(super) fn endpoint(section: &mut Section<'_>, default: &'static str, text: &'static str) -> String {
@@ -68,6 +69,12 @@ pub(super) fn log(reader: &mut Reader) -> Format {
         &[("json", Format::Json)],
         "How a line of the log looks: for people, or as a JSON object for programs",
     )
+}
+
+/// Where Prometheus finds metrics.
+pub(super) fn metrics(reader: &mut Reader) -> Option<SocketAddr> {
+    let meaning = "Where Prometheus finds metrics, at `/metrics`: an address and a port, such as 0.0.0.0:9464. Without it they are not served. What is pushed over OTLP the `OTEL_*` variables say";
+    reader.section("metrics").optional_address("listen", meaning)
 }
 
 /// What this process is called. On one machine with others of its role it needs a name of its own.

@@ -10,10 +10,12 @@ use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use angarium_model::AccountId;
+use opentelemetry::KeyValue;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 use crate::config::Config;
 use crate::hook::Class;
+use crate::metrics::{CLASS, ROOM, UNDER_WAY};
 
 /// Calls that any account may have under way, if there is room for one at all: it is not worth telling accounts apart
 /// while none has more.
@@ -34,6 +36,7 @@ pub(crate) struct Budget {
 /// Room for the calls of one class.
 #[derive(Debug)]
 pub(super) struct Room {
+    most: usize,
     places: Arc<Semaphore>,
     used: Mutex<Used>,
     /// A call of any class has ended.
@@ -74,6 +77,28 @@ impl Budget {
         }
     }
 
+    /// What is taken of it is measured from now on.
+    #[expect(clippy::cast_precision_loss, reason = "nobody makes 2^53 calls at once")]
+    pub(crate) fn observe(&self) {
+        let budget = self.clone();
+        UNDER_WAY.observe(move |tell| {
+            for class in Class::ALL {
+                let room = budget.room(class);
+                let taken = room.most.saturating_sub(room.places.available_permits());
+                tell(taken as f64, &[KeyValue::new(CLASS, class.as_str())]);
+            }
+        });
+        let budget = self.clone();
+        ROOM.observe(move |tell| {
+            for class in Class::ALL {
+                tell(
+                    budget.room(class).most as f64,
+                    &[KeyValue::new(CLASS, class.as_str())],
+                );
+            }
+        });
+    }
+
     pub(super) fn room(&self, class: Class) -> &Arc<Room> {
         match class {
             Class::Live => &self.live,
@@ -86,6 +111,7 @@ impl Budget {
 impl Room {
     fn new(places: usize, freed: Arc<Notify>) -> Self {
         Self {
+            most: places,
             places: Arc::new(Semaphore::new(places)),
             used: Mutex::default(),
             freed,

@@ -12,10 +12,12 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderName, HeaderValue};
 use tokio::time::{Instant, sleep};
 
+use super::attempt::{Attempt, Failures};
 use super::budget::{Budget, Place};
 use crate::body::Body;
 use crate::call::{Answered, CallError, Caller, Capture, Request};
 use crate::group::{Again, Group};
+use crate::hook::Class;
 use crate::partition::Call;
 use crate::proof::Signed;
 use crate::target::Target;
@@ -38,6 +40,7 @@ pub(crate) struct CallEnd {
     pub(crate) group: Arc<Group>,
     /// Which attempt of the group it was, from 1.
     pub(crate) attempt: u32,
+    pub(crate) class: Class,
     pub(crate) result: Result<Answered, CallError>,
     pub(crate) duration: Duration,
     /// From 0 to 1: how much this webhook's back-off is shortened, so that webhooks that failed together part.
@@ -69,6 +72,7 @@ pub(crate) struct Calls {
     clock: Clock,
     /// When it was last told that this machine can make no more connections.
     told: Arc<Mutex<Option<Instant>>>,
+    failures: Failures,
 }
 
 impl Calls {
@@ -78,19 +82,17 @@ impl Calls {
             budget,
             clock,
             told: Arc::default(),
+            failures: Failures::default(),
         }
     }
 
     /// Sends a group, unless the lease does not last for the call right before its first byte.
     pub(super) async fn make(self, call: Call, lease: Lease, _place: Place) -> Ended {
-        let Call {
-            webhook,
-            target,
-            group,
-            attempt,
-        } = call;
-        let body = Body::of(&group, target.format);
-        let headers = headers(&target, &group, &body, self.clock.now_ms());
+        let traced = Attempt::begin(&call);
+        let (target, group) = (&call.target, &call.group);
+        let body = Body::of(group, target.format);
+        let mut headers = headers(target, group, &body, self.clock.now_ms());
+        headers.extend(traced.header());
         let start = Instant::now();
         let request = Request {
             account: target.account,
@@ -101,6 +103,15 @@ impl Calls {
             lease: &lease,
         };
         let result = self.caller.post(request).await;
+        let duration = start.elapsed();
+        traced.end(&call, (&result, duration), &self.failures, &self.clock);
+        let Call {
+            webhook,
+            target,
+            group,
+            attempt,
+            class,
+        } = call;
         if let Err(error) = &result
             && error.failure().is_none()
         {
@@ -114,8 +125,9 @@ impl Calls {
             target,
             group,
             attempt,
+            class,
             result,
-            duration: start.elapsed(),
+            duration,
             jitter: rand::random(),
         }))
     }

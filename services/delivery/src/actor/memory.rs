@@ -6,6 +6,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::metrics::{QUEUE_LIMIT, QUEUED};
+
 /// The bound, and what is held. Cheap to clone: all clones are one.
 #[derive(Clone, Debug)]
 pub(crate) struct Memory(Arc<Inner>);
@@ -31,6 +33,15 @@ impl Memory {
             held: AtomicUsize::new(0),
             partitions: AtomicUsize::new(0),
         }))
+    }
+
+    /// What is held is measured from now on.
+    #[expect(clippy::cast_precision_loss, reason = "no machine has 2^53 bytes")]
+    pub(crate) fn observe(&self) {
+        let Self(inner) = self.clone();
+        QUEUED.observe(move |tell| tell(inner.held.load(Ordering::Relaxed) as f64, &[]));
+        let Self(inner) = self.clone();
+        QUEUE_LIMIT.observe(move |tell| tell(inner.most as f64, &[]));
     }
 
     /// For a partition that begins, and holds nothing.

@@ -154,7 +154,10 @@ async fn assert_set(
 
 async fn remembered(shared: &Shared, number: i32) -> Memories {
     let lane = shared.lane;
-    shared.checkpoints.load(lane, number).await.unwrap_or_else(|error| {
+    let began = Instant::now();
+    let loaded = shared.checkpoints.load(lane, number).await;
+    shared.metrics.redis.asked("load", began, loaded.is_ok());
+    loaded.unwrap_or_else(|error| {
         let error = &error as &dyn std::error::Error;
         tracing::warn!(%lane, partition = number, error, "recent progress is not known: some events will be sent again");
         shared.metrics.checkpoint_failed(lane);

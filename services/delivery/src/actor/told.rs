@@ -105,6 +105,7 @@ mod tests {
             target,
             group: Arc::clone(&group),
             attempt: 1,
+            class: crate::hook::Class::Live,
             result: Err(CallError::LeaseOver),
             duration: Duration::ZERO,
             jitter: 0.0,

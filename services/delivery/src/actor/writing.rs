@@ -165,9 +165,12 @@ impl Actor {
         checkpoint: Checkpoint,
     ) -> impl Future<Output = (Checkpoint, Result<Saved, CheckpointError>)> + Send + use<> {
         let checkpoints = self.shared.checkpoints.clone();
+        let redis = self.shared.metrics.redis.clone();
         let (lane, number, epoch) = (self.shared.lane, self.owned.partition(), self.epoch);
         async move {
+            let began = Instant::now();
             let saved = checkpoints.save(lane, number, epoch, &checkpoint).await;
+            redis.asked("save", began, saved.is_ok());
             (checkpoint, saved)
         }
     }

@@ -24,6 +24,15 @@ pub(crate) enum Class {
 impl Class {
     /// In the order in which they are served: of a webhook's retries and its new groups, neither starves the other.
     pub(crate) const ALL: [Self; 3] = [Self::Retry, Self::CatchUp, Self::Live];
+
+    /// As metrics call it.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::CatchUp => "catch_up",
+            Self::Retry => "retry",
+        }
+    }
 }
 
 impl Hook {

@@ -81,7 +81,6 @@ impl Window {
     }
 
     /// One that is under way.
-    #[cfg(test)]
     pub(super) fn called(&self) -> Option<&Arc<Group>> {
         self.0.iter().find_map(|open| open.called.as_ref())
     }

@@ -17,6 +17,8 @@ pub(crate) struct Call {
     pub(crate) group: Arc<Group>,
     /// Which attempt of the group it is, from 1.
     pub(crate) attempt: u32,
+    /// Whose room it takes.
+    pub(crate) class: Class,
 }
 
 impl Partition {
@@ -59,6 +61,7 @@ impl Partition {
                 target: Arc::clone(target),
                 group,
                 attempt,
+                class,
             })
         });
         let call = call.flatten();

@@ -7,6 +7,8 @@ use angarium_proto::delivery::v1::{LiveProgress, live_progress};
 
 use super::{Effect, Entry, Partition};
 use crate::checkpoint::{Checkpoint, First};
+use crate::hook::State;
+use crate::metrics::{Standing, earlier};
 
 impl Partition {
     /// The place that a new owner must read from, which is to be appended when it has moved. It counts once
@@ -86,6 +88,24 @@ impl Partition {
         }
         self.live_has_moved |= checkpoint.live.is_some();
         self.changed.extend(checkpoint.lag.into_iter().map(|(id, _)| id));
+    }
+
+    /// How the webhooks stand, for metrics.
+    pub(crate) fn standing(&self) -> Standing {
+        let mut standing = Standing::default();
+        for (_, entry) in self.entries.iter() {
+            let state = entry.hook.state();
+            let place = State::ALL.iter().position(|other| *other == state);
+            if let Some(count) = place.and_then(|place| standing.in_state.get_mut(place)) {
+                *count += 1;
+            }
+            standing.oldest_ms = earlier(standing.oldest_ms, entry.hook.oldest_undone_ms());
+            if state == State::Failing && !entry.hook.is_calling() {
+                let due_ms = entry.hook.failing().map(|failing| failing.next_at_ms);
+                standing.due_ms = earlier(standing.due_ms, due_ms);
+            }
+        }
+        standing
     }
 
     /// All live webhooks that are further than the place.

@@ -85,6 +85,7 @@ pub(super) fn resent(event: &Delivery, revision: Revision) -> Delivery {
         accepted_at: event.accepted_at,
         revision,
         resent: true,
+        trace: None,
     }
 }
 
@@ -104,5 +105,6 @@ pub(super) fn delivery(source: i64, now_ms: i64, size: usize, revision: Revision
         accepted_at: AcceptedAt::from_unix_ms(now_ms),
         revision,
         resent: false,
+        trace: None,
     }
 }

@@ -44,6 +44,7 @@ pub(super) fn group(event: Event) -> Group {
         accepted_at: AcceptedAt::from_unix_ms(0),
         revision: Revision::default(),
         resent: false,
+        trace: None,
     };
     Group {
         id: format!("msg_test_{:032x}", rand::random::<u128>()),

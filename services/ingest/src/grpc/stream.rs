@@ -29,7 +29,6 @@ use crate::metrics::Reason;
 use crate::problem::{Part, Problems, Shape, Warnings};
 use crate::refusal;
 use crate::service::Core;
-use crate::trace::TraceParent;
 
 /// The most requests of one stream that await Kafka.
 const MAX_IN_FLIGHT: usize = 1_024;
@@ -44,7 +43,7 @@ pub(super) struct PublishStream {
     core: Arc<Core>,
     /// What the caller was let in with. The gate ends the requests once the key does.
     access: Access,
-    trace: Option<TraceParent>,
+    trace: Option<String>,
     /// Goes before `answers`: a caller who sees the end can rely on it.
     _open: Option<Share>,
     answers: mpsc::Sender<Result<Answer, Status>>,
@@ -57,7 +56,7 @@ impl PublishStream {
     pub(super) const fn new(
         core: Arc<Core>,
         access: Access,
-        trace: Option<TraceParent>,
+        trace: Option<String>,
         open: Option<Share>,
         answers: mpsc::Sender<Result<Answer, Status>>,
     ) -> Self {
@@ -182,7 +181,7 @@ impl PublishStream {
         let judged = self.core.acceptor.judge(group.account, group.drafts).await;
         (
             group.asked,
-            self.core.acceptor.send(judged, self.trace.as_ref()).await,
+            self.core.acceptor.send(judged, self.trace.as_deref()).await,
         )
     }
 

@@ -5,13 +5,30 @@ use std::sync::Arc;
 
 use angarium_model::{Account, AccountId, ApiKey, EventName, KeyId, KnownTypes, OwnType, Webhook, WebhookId};
 
-use super::State;
+use super::{Holdings, State};
 use crate::home::Home;
 use crate::plan::Subject;
 use crate::record::{Deleted, Entity, Key};
 use crate::refusal::Refusal;
 
+impl Holdings {
+    /// The account, if it is one.
+    pub(crate) fn account(&self) -> Option<&Arc<Account>> {
+        self.account.as_ref()
+    }
+
+    /// The webhooks of the account.
+    pub(crate) fn webhooks(&self) -> impl Iterator<Item = &Arc<Webhook>> {
+        self.webhooks.values()
+    }
+}
+
 impl State {
+    /// What each home has.
+    pub(crate) fn holdings(&self) -> impl Iterator<Item = &Arc<Holdings>> {
+        self.homes.values()
+    }
+
     pub(crate) fn account(&self, id: AccountId) -> Option<&Arc<Account>> {
         self.homes.get(&Home::Account(id))?.account.as_ref()
     }

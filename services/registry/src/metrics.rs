@@ -1,0 +1,138 @@
+//! What the registry measures.
+
+use std::sync::Arc;
+
+use angarium_runtime::metrics::{Definition, SHORT};
+use opentelemetry::KeyValue;
+use opentelemetry::metrics::{Counter, Histogram};
+
+use crate::refusal::Refusal;
+use crate::sessions::{Kind, Sessions};
+use crate::state::Holdings;
+use crate::store::Store;
+
+const ACCOUNTS: Definition = Definition::gauge(
+    "angarium.registry.accounts",
+    "{account}",
+    &[],
+    "Accounts; each registry knows all, so do not sum over them",
+);
+const WEBHOOKS: Definition = Definition::gauge(
+    "angarium.registry.webhooks",
+    "{webhook}",
+    &["angarium.state"],
+    "Webhooks: those that are on (`active`), switched off by their administrator (`inactive`), or by delivery (`disabled`: D3, 410); each \
+     registry knows all, so do not sum over them",
+);
+const FOLLOWERS: Definition = Definition::gauge(
+    "angarium.registry.followers",
+    "{follower}",
+    &["angarium.follower"],
+    "Who follows this registry: a `service`, or another `registry`",
+);
+const BEHIND: Definition = Definition::gauge(
+    "angarium.registry.followers.behind",
+    "{follower}",
+    &["angarium.follower"],
+    "Of those, how many have not confirmed all there is: they hold up writes for a moment, and then do not act until they have",
+);
+const WRITES: Definition = Definition::seconds(
+    "angarium.registry.write.duration",
+    SHORT,
+    &[],
+    "From handing a change to the writer of its partition to its being in force everywhere",
+);
+const REFUSED: Definition = Definition::counter(
+    "angarium.registry.writes.failed",
+    "{write}",
+    &["error.type"],
+    "Changes that the writer did not make: it had too many to do (`busy`), Kafka did not say what became of them (`unknown`), or a rule \
+     does not allow them (`refused`)",
+);
+
+const BUSY: &str = "busy";
+const UNKNOWN: &str = "unknown";
+
+/// All of it.
+pub const METRICS: &[Definition] = &[ACCOUNTS, WEBHOOKS, FOLLOWERS, BEHIND, WRITES, REFUSED];
+
+/// The instruments of writes; cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Writes {
+    took: Histogram<f64>,
+    failed: Counter<u64>,
+}
+
+impl Writes {
+    pub(crate) fn new() -> Self {
+        let writes = Self {
+            took: WRITES.measure(),
+            failed: REFUSED.count(),
+        };
+        // There from the start: a rise from nothing is seen by no alert.
+        for class in [BUSY, UNKNOWN] {
+            writes.failed.add(0, &[KeyValue::new("error.type", class)]);
+        }
+        writes
+    }
+
+    pub(crate) fn ended<T>(&self, result: &Result<T, Refusal>, seconds: f64) {
+        let class = match result {
+            Ok(_) => return self.took.record(seconds, &[]),
+            Err(Refusal::Busy) => BUSY,
+            Err(Refusal::Unknown) => UNKNOWN,
+            Err(_) => "refused",
+        };
+        self.failed.add(1, &[KeyValue::new("error.type", class)]);
+    }
+}
+
+/// What is known, and who follows, is measured from now on.
+pub(crate) fn observe(store: &Arc<Store>, sessions: &Arc<Sessions>) {
+    let known = Arc::clone(store);
+    ACCOUNTS.observe(move |tell| {
+        let accounts = holdings(&known)
+            .iter()
+            .filter(|holdings| holdings.account().is_some())
+            .count();
+        tell(number(accounts), &[]);
+    });
+    let known = Arc::clone(store);
+    WEBHOOKS.observe(move |tell| {
+        let (mut active, mut inactive, mut disabled) = (0, 0, 0);
+        for holdings in holdings(&known) {
+            for webhook in holdings.webhooks() {
+                let count = match (webhook.active, &webhook.disabled) {
+                    (true, _) => &mut active,
+                    (false, None) => &mut inactive,
+                    (false, Some(_)) => &mut disabled,
+                };
+                *count += 1;
+            }
+        }
+        for (state, count) in [("active", active), ("inactive", inactive), ("disabled", disabled)] {
+            tell(number(count), &[KeyValue::new("angarium.state", state)]);
+        }
+    });
+    for (definition, only_behind) in [(FOLLOWERS, false), (BEHIND, true)] {
+        let sessions = Arc::clone(sessions);
+        definition.observe(move |tell| {
+            for (kind, name) in [(Kind::Service, "service"), (Kind::Registry, "registry")] {
+                tell(
+                    number(sessions.count(kind, only_behind)),
+                    &[KeyValue::new("angarium.follower", name)],
+                );
+            }
+        });
+    }
+}
+
+/// Of every home, shared: what is counted is counted without the lock.
+fn holdings(store: &Store) -> Vec<Arc<Holdings>> {
+    store.read(|state| state.holdings().cloned().collect())
+}
+
+#[expect(clippy::cast_precision_loss, reason = "there are no 2^53 of them")]
+fn number(of: usize) -> f64 {
+    of as f64
+}
