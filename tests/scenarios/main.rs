@@ -18,6 +18,7 @@ mod kafka_away;
 mod kill;
 mod known_at_once;
 mod load;
+mod mailed;
 mod memory;
 mod redis_away;
 mod registries;

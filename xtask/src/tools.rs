@@ -16,6 +16,9 @@ const NODE_LIBRARIES: &[&str] = &["standardwebhooks@1.1.1"];
 /// Calls an HTTP API with all that its description allows, and what it does not.
 const FUZZER: &[&str] = &["schemathesis==4.32.5"];
 
+/// A mail server, and a certificate authority for it.
+const MAIL_SERVER: &[&str] = &["aiosmtpd==1.4.6", "trustme==1.2.1"];
+
 /// Checks that are no cargo subcommands.
 const PYTHON_CHECKS: &[&str] = &[
     "typos==1.52.0",
@@ -47,13 +50,14 @@ pub(crate) const MACHETE: CargoTool = CargoTool {
     version: "0.9.2",
 };
 
-/// What tests ask: the Standard Webhooks libraries, and the fuzzer. Returns the directory that holds `python` and `schemathesis` (each a
-/// PYTHONPATH) and `node` (with its `node_modules`).
+/// What tests ask: the Standard Webhooks libraries, the fuzzer, and a mail server. Returns the directory that holds `python`, `schemathesis` and `smtp`
+/// (each a PYTHONPATH) and `node` (with its `node_modules`).
 pub(crate) fn of_tests() -> anyhow::Result<PathBuf> {
     let tools = paths::target("tools");
     pip(&tools.join("python"), PYTHON_LIBRARIES)?;
     npm(&tools.join("node"), NODE_LIBRARIES)?;
     pip(&tools.join("schemathesis"), FUZZER)?;
+    pip(&tools.join("smtp"), MAIL_SERVER)?;
     Ok(tools)
 }
 

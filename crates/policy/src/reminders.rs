@@ -29,6 +29,12 @@ impl Reminders {
         }
     }
 
+    /// After how long the first is due.
+    #[must_use]
+    pub const fn first(self) -> Duration {
+        self.first
+    }
+
     /// Whether one has become due after `after_ms` and until `until_ms`, of a webhook that fails since `since_ms`: Unix
     /// milliseconds.
     #[must_use]

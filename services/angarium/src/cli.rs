@@ -67,6 +67,8 @@ pub(crate) enum Command {
     Fanout(Given),
     /// Run delivery: calls receivers, signs, keeps the order, retries
     Delivery(Given),
+    /// Mails people whose webhooks fail, recover, are switched off or lose events
+    Notifier(Given),
     /// Create and check Kafka's topics
     Topics {
         #[command(subcommand)]

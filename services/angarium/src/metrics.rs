@@ -17,7 +17,7 @@ Labels have few values. What is of a single account or webhook is told by the jo
 ";
 
 /// Of each part, what it measures.
-fn parts() -> [(&'static str, Vec<Definition>); 9] {
+fn parts() -> [(&'static str, Vec<Definition>); 10] {
     [
         ("Every service", angarium_telemetry::of_every_process()),
         (
@@ -37,6 +37,7 @@ fn parts() -> [(&'static str, Vec<Definition>); 9] {
         ("Registry", angarium_registry::METRICS.to_vec()),
         ("Fanout", angarium_fanout::METRICS.to_vec()),
         ("Delivery", angarium_delivery::METRICS.to_vec()),
+        ("Notifier", angarium_notifier::METRICS.to_vec()),
     ]
 }
 

@@ -21,11 +21,18 @@ pub(crate) enum Role {
     Registry,
     Fanout,
     Delivery,
+    Notifier,
 }
 
 impl Role {
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 4] = [Self::Ingest, Self::Registry, Self::Fanout, Self::Delivery];
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Ingest,
+        Self::Registry,
+        Self::Fanout,
+        Self::Delivery,
+        Self::Notifier,
+    ];
 
     const fn name(self) -> &'static str {
         match self {
@@ -33,6 +40,18 @@ impl Role {
             Self::Registry => "registry",
             Self::Fanout => "fanout",
             Self::Delivery => "delivery",
+            Self::Notifier => "notifier",
+        }
+    }
+
+    /// As telemetry calls it.
+    const fn service(self) -> &'static str {
+        match self {
+            Self::Ingest => "angarium-ingest",
+            Self::Registry => "angarium-registry",
+            Self::Fanout => "angarium-fanout",
+            Self::Delivery => "angarium-delivery",
+            Self::Notifier => "angarium-notifier",
         }
     }
 
@@ -49,7 +68,10 @@ impl Role {
                 "log", "metrics", "process", "kafka", "registry", "operator", "fanout",
             ],
             Self::Delivery => &[
-                "log", "process", "kafka", "redis", "registry", "operator", "egress", "delivery",
+                "log", "metrics", "process", "kafka", "redis", "registry", "operator", "egress", "delivery",
+            ],
+            Self::Notifier => &[
+                "log", "metrics", "process", "kafka", "registry", "operator", "notifier",
             ],
         }
     }
@@ -176,6 +198,12 @@ async fn start(role: Role, settings: Settings, tasks: &Tasks) -> anyhow::Result<
                 clock,
             };
             angarium_delivery::run(settings.delivery, on, tasks).await?;
+        }
+        Role::Notifier => {
+            let registry = registry(&settings)?;
+            // What it lacks has been told as mistakes.
+            let config = settings.notifier.context("the notifier is not configured")?;
+            angarium_notifier::Service::start(config, (&kafka, &names), registry, clock, tasks).await?;
         }
     }
     Ok(())

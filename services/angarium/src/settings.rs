@@ -7,6 +7,7 @@ mod delivery;
 mod egress;
 mod fanout;
 mod ingest;
+mod notifier;
 mod profile;
 mod registry;
 mod shared;
@@ -52,6 +53,8 @@ pub(crate) struct Settings {
     pub(crate) registry: angarium_registry::Config,
     pub(crate) fanout: angarium_fanout::Config,
     pub(crate) delivery: angarium_delivery::Config,
+    /// Absent where it is not configured, which is a mistake of the notifier alone.
+    pub(crate) notifier: Option<angarium_notifier::Config>,
 }
 
 impl Settings {
@@ -145,6 +148,8 @@ impl Settings {
         let (ingest_endpoint, ingest) = ingest::read(reader, &key, (&redis, &kafka.prefix), drain);
         let (fanout_endpoint, fanout_listen, fanout) = fanout::read(reader, &name, &kafka);
         let (delivery_endpoint, delivery) = delivery::read(reader, &name, &key, &kafka, egress);
+        let first_reminder = delivery.reminders.first();
+        let notifier = notifier::read(reader, &name, &kafka, first_reminder);
         Self {
             log,
             metrics,
@@ -165,6 +170,7 @@ impl Settings {
             registry,
             fanout,
             delivery,
+            notifier,
         }
     }
 }
