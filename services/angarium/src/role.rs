@@ -20,11 +20,18 @@ pub(crate) enum Role {
     Registry,
     Fanout,
     Delivery,
+    Console,
 }
 
 impl Role {
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 4] = [Self::Ingest, Self::Registry, Self::Fanout, Self::Delivery];
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Ingest,
+        Self::Registry,
+        Self::Fanout,
+        Self::Delivery,
+        Self::Console,
+    ];
 
     const fn name(self) -> &'static str {
         match self {
@@ -32,6 +39,7 @@ impl Role {
             Self::Registry => "registry",
             Self::Fanout => "fanout",
             Self::Delivery => "delivery",
+            Self::Console => "console",
         }
     }
 
@@ -47,6 +55,10 @@ impl Role {
             Self::Fanout => &["log", "process", "kafka", "registry", "operator", "fanout"],
             Self::Delivery => &[
                 "log", "process", "kafka", "redis", "registry", "operator", "egress", "delivery",
+            ],
+            // What it presents to the others is its callers' own keys.
+            Self::Console => &[
+                "log", "process", "kafka", "registry", "fanout", "delivery", "console",
             ],
         }
     }
@@ -159,6 +171,9 @@ async fn start(role: Role, settings: Settings, tasks: &Tasks) -> anyhow::Result<
                 clock,
             };
             angarium_delivery::run(settings.delivery, on, tasks).await?;
+        }
+        Role::Console => {
+            angarium_console::Service::start(settings.console, &kafka, &names, clock, tasks).await?;
         }
     }
     Ok(())

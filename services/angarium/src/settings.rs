@@ -3,6 +3,7 @@
 //! All settings are always read, whatever the role: one file serves all of them, and a mistyped name is found
 //! wherever it is. What is wrong in a section that a role does not use is left to the roles that do.
 
+mod console;
 mod delivery;
 mod egress;
 mod fanout;
@@ -48,6 +49,7 @@ pub(crate) struct Settings {
     pub(crate) registry: angarium_registry::Config,
     pub(crate) fanout: angarium_fanout::Config,
     pub(crate) delivery: angarium_delivery::Config,
+    pub(crate) console: angarium_console::Config,
 }
 
 impl Settings {
@@ -140,6 +142,8 @@ impl Settings {
         let (ingest_endpoint, ingest) = ingest::read(reader, &key, (&redis, &kafka.prefix), drain);
         let (fanout_endpoint, fanout_listen, fanout) = fanout::read(reader, &name, &kafka);
         let (delivery_endpoint, delivery) = delivery::read(reader, &name, &key, &kafka, egress);
+        let endpoints = [&registry_endpoint, &fanout_endpoint, &delivery_endpoint];
+        let console = console::read(reader, endpoints, &kafka);
         Self {
             log,
             drain,
@@ -158,6 +162,7 @@ impl Settings {
             registry,
             fanout,
             delivery,
+            console,
         }
     }
 }
@@ -220,8 +225,13 @@ mod tests {
     fn the_key_alone_is_enough_for_every_role_and_the_registry_needs_what_seals() {
         for role in Role::ALL {
             read(&[KEY, SEAL], role).unwrap();
-            let mistakes = read(&[SEAL], role).unwrap_err().to_string();
-            assert!(mistakes.contains("operator.key is missing"), "{mistakes}");
+            let keyless = read(&[SEAL], role).map_err(|mistakes| mistakes.to_string());
+            // The console presents its callers' own keys.
+            assert_eq!(keyless.is_ok(), role == Role::Console, "{keyless:?}");
+            let said = keyless
+                .err()
+                .unwrap_or_else(|| "operator.key is missing".to_owned());
+            assert!(said.contains("operator.key is missing"), "{said}");
             let sealless = read(&[KEY], role).map_err(|mistakes| mistakes.to_string());
             assert_eq!(sealless.is_err(), role == Role::Registry, "{sealless:?}");
         }

@@ -13,6 +13,7 @@ use angarium_policy::egress;
 use angarium_runtime::access::OperatorKey;
 use angarium_runtime::{Clock, Tasks, grpc};
 use anyhow::{Context, bail};
+use tempfile::TempDir;
 use tokio::net::TcpListener;
 
 use super::Args;
@@ -37,6 +38,7 @@ pub(super) struct Ports {
     registry_http: u16,
     fanout: u16,
     delivery: u16,
+    console: u16,
     /// What the user must know of the choice.
     pub(super) notes: Vec<String>,
 }
@@ -55,6 +57,7 @@ impl Ports {
             registry_http: choose("--registry-http-port", args.registry_http_port, 8085, &mut notes).await?,
             fanout: choose("--fanout-port", args.fanout_port, 8084, &mut notes).await?,
             delivery: choose("--delivery-port", args.delivery_port, 8083, &mut notes).await?,
+            console: choose("--console-port", args.console_port, 8086, &mut notes).await?,
             notes,
         })
     }
@@ -88,6 +91,8 @@ async fn choose(
 pub(super) struct Kafka {
     pub(super) connection: Connection,
     pub(super) topics: Names,
+    /// What the console keeps of it; removed at the end, as a second run reads it again.
+    pub(super) folder: TempDir,
     /// What was done to a real one.
     _mock: Option<MockBroker>,
 }
@@ -100,11 +105,13 @@ impl Kafka {
     pub(super) async fn start(bootstrap: Option<&str>) -> anyhow::Result<Self> {
         let layout = Layout::default();
         let topics = layout.names();
+        let folder = tempfile::tempdir().context("cannot make a temporary folder for the console")?;
         let Some(bootstrap) = bootstrap else {
             let mock = MockBroker::start(&layout).context("cannot start a Kafka in memory")?;
             return Ok(Self {
                 connection: mock.connection(),
                 topics,
+                folder,
                 _mock: Some(mock),
             });
         };
@@ -120,6 +127,7 @@ impl Kafka {
         Ok(Self {
             connection,
             topics,
+            folder,
             _mock: None,
         })
     }
@@ -134,6 +142,7 @@ pub(super) struct Running {
     pub(super) registry_http: SocketAddr,
     pub(super) fanout: SocketAddr,
     pub(super) delivery: SocketAddr,
+    pub(super) console: SocketAddr,
 }
 
 /// Starts the registry, then `set_up`, then those that follow the registry: so they know all from the beginning.
@@ -206,7 +215,22 @@ pub(super) async fn start<T>(
         ..angarium_delivery::Config::new(loopback(ports.delivery), key.clone())
     };
     let starting = angarium_delivery::run(config, dependencies, tasks);
-    let delivery = starting.await.context("cannot start delivery")?;
+    let delivery = starting.await.context("cannot start delivery")?.grpc();
+    let [fanout_endpoint, delivery_endpoint] = [fanout, delivery].map(|address| format!("http://{address}"));
+    let config = angarium_console::Config {
+        // The pages are for whoever sits here; nobody has to find a key first.
+        local_operator: Some(key.clone()),
+        secure_cookies: false,
+        ..angarium_console::Config::new(
+            loopback(ports.console),
+            endpoint,
+            fanout_endpoint,
+            delivery_endpoint,
+            kafka.folder.path().to_owned(),
+        )
+    };
+    let starting = angarium_console::Service::start(config, connection, names, clock, tasks);
+    let console = starting.await.context("cannot start the console")?;
     Ok((
         Running {
             http: ingest.http(),
@@ -214,7 +238,8 @@ pub(super) async fn start<T>(
             registry,
             registry_http,
             fanout,
-            delivery: delivery.grpc(),
+            delivery,
+            console: console.address(),
         },
         set_up,
     ))
