@@ -15,12 +15,28 @@ use crate::error::Error;
 use crate::record::Record;
 
 /// Where to begin.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum From {
     /// At the oldest record of each partition.
     Beginning,
     /// At what is written from now on.
     End,
+    /// At these offsets; at the oldest record of a partition that has none here, or whose offset is not in the log.
+    Places(BTreeMap<i32, i64>),
+}
+
+impl From {
+    /// Where a partition begins whose log has these ends.
+    fn within(&self, partition: i32, (low, high): Ends) -> i64 {
+        match self {
+            Self::Beginning => low,
+            Self::End => high,
+            Self::Places(places) => {
+                let place = places.get(&partition).copied();
+                place.filter(|place| (low..=high).contains(place)).unwrap_or(low)
+            }
+        }
+    }
 }
 
 /// What a [`Tail`] tells.
@@ -78,7 +94,7 @@ impl Tail {
             positions: BTreeMap::new(),
             awaited: BTreeMap::new(),
         };
-        tasks.spawn_thread("kafka tail", move || worker.run(from));
+        tasks.spawn_thread("kafka tail", move || worker.run(&from));
         Ok((Self { closing }, receiver))
     }
 
@@ -104,12 +120,12 @@ struct Worker {
 type Ends = (i64, i64);
 
 impl Worker {
-    fn run(mut self, from: From) {
+    fn run(mut self, from: &From) {
         let Some(ends) = self.insist(|worker| worker.all_ends()) else {
             return;
         };
         for (partition, (low, high)) in ends {
-            let position = if from == From::Beginning { low } else { high };
+            let position = from.within(partition, (low, high));
             self.positions.insert(partition, position);
             if position < high {
                 self.awaited.insert(partition, high);
@@ -234,5 +250,17 @@ impl Worker {
         if let Err(error) = assigned {
             tracing::error!(topic = self.topic, %error, "librdkafka refused to assign partitions");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_that_is_not_in_the_log_any_more_gives_way_to_the_oldest_record() {
+        let from = From::Places(BTreeMap::from([(0, 7), (1, 2), (2, 99)]));
+        let begins = |partition| from.within(partition, (5, 10));
+        assert_eq!([begins(0), begins(1), begins(2), begins(3)], [7, 5, 5, 5]);
     }
 }

@@ -10,7 +10,7 @@ mod guarded;
 mod server;
 mod severable;
 
-pub use client::{Address, Client, InvalidEndpoint, NotConnected, WithKey, check_endpoint, client};
+pub use client::{Address, Client, InvalidEndpoint, NotConnected, Shared, WithKey, check_endpoint, client};
 pub use guarded::{access, denied};
 pub use server::{Error, Server};
 

@@ -52,7 +52,7 @@ const START_HERE: &str = "\
 Start here: `angarium dev` runs all of it in one process, with sample events and a sample receiver.
 
 With Kafka and Redis at hand: `angarium topics apply` once, then a process for each of `registry`, `ingest`, \
-`fanout` and `delivery`. `angarium config reference` lists every setting.";
+`fanout` and `delivery`, and `console` for the pages. `angarium config reference` lists every setting.";
 
 /// What a process does.
 #[derive(Debug, Subcommand)]
@@ -69,6 +69,8 @@ pub(crate) enum Command {
     Delivery(Given),
     /// Mails people whose webhooks fail, recover, are switched off or lose events
     Notifier(Given),
+    /// Run the console: the pages in which people see and change webhooks, and see what becomes of events
+    Console(Given),
     /// Create and check Kafka's topics
     Topics {
         #[command(subcommand)]

@@ -98,6 +98,9 @@ pub(crate) struct Args {
     /// Serve metrics for Prometheus here; 0 takes a free port [default: 9464, or a free one]
     #[arg(long, value_name = "PORT")]
     metrics_port: Option<u16>,
+    /// Serve the console here; 0 takes a free port [default: 8086, or a free one]
+    #[arg(long, value_name = "PORT")]
+    console_port: Option<u16>,
 }
 
 /// Runs until Ctrl-C, or with `--once` until the samples have arrived.

@@ -55,6 +55,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Fanout(given) => role::run(role::Role::Fanout, &given).await,
         Command::Delivery(given) => role::run(role::Role::Delivery, &given).await,
         Command::Notifier(given) => role::run(role::Role::Notifier, &given).await,
+        Command::Console(given) => role::run(role::Role::Console, &given).await,
         Command::Topics {
             command: TopicsCommand::Apply(given),
         } => done(topics::apply(&given).await),

@@ -22,16 +22,18 @@ pub(crate) enum Role {
     Fanout,
     Delivery,
     Notifier,
+    Console,
 }
 
 impl Role {
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 6] = [
         Self::Ingest,
         Self::Registry,
         Self::Fanout,
         Self::Delivery,
         Self::Notifier,
+        Self::Console,
     ];
 
     const fn name(self) -> &'static str {
@@ -41,6 +43,7 @@ impl Role {
             Self::Fanout => "fanout",
             Self::Delivery => "delivery",
             Self::Notifier => "notifier",
+            Self::Console => "console",
         }
     }
 
@@ -52,6 +55,7 @@ impl Role {
             Self::Fanout => "angarium-fanout",
             Self::Delivery => "angarium-delivery",
             Self::Notifier => "angarium-notifier",
+            Self::Console => "angarium-console",
         }
     }
 
@@ -72,6 +76,10 @@ impl Role {
             ],
             Self::Notifier => &[
                 "log", "metrics", "process", "kafka", "registry", "operator", "notifier",
+            ],
+            // What it presents to the others is its callers' own keys.
+            Self::Console => &[
+                "log", "metrics", "process", "kafka", "registry", "fanout", "delivery", "console",
             ],
         }
     }
@@ -204,6 +212,9 @@ async fn start(role: Role, settings: Settings, tasks: &Tasks) -> anyhow::Result<
             // What it lacks has been told as mistakes.
             let config = settings.notifier.context("the notifier is not configured")?;
             angarium_notifier::Service::start(config, (&kafka, &names), registry, clock, tasks).await?;
+        }
+        Role::Console => {
+            angarium_console::Service::start(settings.console, &kafka, &names, clock, tasks).await?;
         }
     }
     Ok(())

@@ -3,6 +3,7 @@
 //! All settings are always read, whatever the role: one file serves all of them, and a mistyped name is found
 //! wherever it is. What is wrong in a section that a role does not use is left to the roles that do.
 
+mod console;
 mod delivery;
 mod egress;
 mod fanout;
@@ -55,6 +56,7 @@ pub(crate) struct Settings {
     pub(crate) delivery: angarium_delivery::Config,
     /// Absent where it is not configured, which is a mistake of the notifier alone.
     pub(crate) notifier: Option<angarium_notifier::Config>,
+    pub(crate) console: angarium_console::Config,
 }
 
 impl Settings {
@@ -150,6 +152,8 @@ impl Settings {
         let (delivery_endpoint, delivery) = delivery::read(reader, &name, &key, &kafka, egress);
         let first_reminder = delivery.reminders.first();
         let notifier = notifier::read(reader, &name, &kafka, first_reminder);
+        let endpoints = [&registry_endpoint, &fanout_endpoint, &delivery_endpoint];
+        let console = console::read(reader, endpoints, &kafka);
         Self {
             log,
             metrics,
@@ -171,6 +175,7 @@ impl Settings {
             fanout,
             delivery,
             notifier,
+            console,
         }
     }
 }
@@ -233,8 +238,13 @@ mod tests {
     fn the_key_alone_is_enough_for_every_role_and_the_registry_needs_what_seals() {
         for role in Role::ALL {
             read(&[KEY, SEAL], role).unwrap();
-            let mistakes = read(&[SEAL], role).unwrap_err().to_string();
-            assert!(mistakes.contains("operator.key is missing"), "{mistakes}");
+            let keyless = read(&[SEAL], role).map_err(|mistakes| mistakes.to_string());
+            // The console presents its callers' own keys.
+            assert_eq!(keyless.is_ok(), role == Role::Console, "{keyless:?}");
+            let said = keyless
+                .err()
+                .unwrap_or_else(|| "operator.key is missing".to_owned());
+            assert!(said.contains("operator.key is missing"), "{said}");
             let sealless = read(&[KEY], role).map_err(|mistakes| mistakes.to_string());
             assert_eq!(sealless.is_err(), role == Role::Registry, "{sealless:?}");
         }

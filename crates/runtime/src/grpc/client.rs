@@ -63,6 +63,36 @@ pub fn client(endpoint: &str, key: &OperatorKey) -> Result<Client, InvalidEndpoi
     Ok(address.client_over(address.endpoint.connect_lazy()))
 }
 
+/// One connection to a service for callers of whom each has a key of its own. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Shared(Channel);
+
+impl Shared {
+    /// To the service at `http://host:port`. Needs a running tokio; connects at the first call, and again whenever the
+    /// connection is lost.
+    ///
+    /// # Errors
+    /// When the text is not such an address.
+    pub fn new(endpoint: &str) -> Result<Self, InvalidEndpoint> {
+        Ok(Self(patient(parse(endpoint)?).connect_lazy()))
+    }
+
+    /// For the bearer of a key.
+    #[must_use]
+    pub fn with_key(&self, key: &OperatorKey) -> Client {
+        InterceptedService::new(self.0.clone(), WithKey::new(key))
+    }
+}
+
+fn patient(endpoint: Endpoint) -> Endpoint {
+    endpoint
+        .connect_timeout(CONNECT_TIMEOUT)
+        .tcp_nodelay(true)
+        .http2_keep_alive_interval(KEEPALIVE_EVERY)
+        .keep_alive_timeout(KEEPALIVE_ANSWER)
+        .keep_alive_while_idle(true)
+}
+
 /// Where a service is, and the key to it: makes connections.
 #[derive(Clone, Debug)]
 pub struct Address {
@@ -76,14 +106,8 @@ impl Address {
     /// # Errors
     /// When the text is not such an address.
     pub fn new(endpoint: &str, key: &OperatorKey) -> Result<Self, InvalidEndpoint> {
-        let endpoint = parse(endpoint)?
-            .connect_timeout(CONNECT_TIMEOUT)
-            .tcp_nodelay(true)
-            .http2_keep_alive_interval(KEEPALIVE_EVERY)
-            .keep_alive_timeout(KEEPALIVE_ANSWER)
-            .keep_alive_while_idle(true);
         Ok(Self {
-            endpoint,
+            endpoint: patient(parse(endpoint)?),
             key: WithKey::new(key),
         })
     }

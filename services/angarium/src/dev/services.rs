@@ -13,6 +13,7 @@ use angarium_policy::egress;
 use angarium_runtime::access::OperatorKey;
 use angarium_runtime::{Clock, Tasks, grpc};
 use anyhow::{Context, bail};
+use tempfile::TempDir;
 use tokio::net::TcpListener;
 
 use super::Args;
@@ -38,6 +39,7 @@ pub(super) struct Ports {
     fanout: u16,
     delivery: u16,
     metrics: u16,
+    console: u16,
     /// What the user must know of the choice.
     pub(super) notes: Vec<String>,
 }
@@ -57,6 +59,7 @@ impl Ports {
             fanout: choose("--fanout-port", args.fanout_port, 8084, &mut notes).await?,
             delivery: choose("--delivery-port", args.delivery_port, 8083, &mut notes).await?,
             metrics: choose("--metrics-port", args.metrics_port, 9464, &mut notes).await?,
+            console: choose("--console-port", args.console_port, 8086, &mut notes).await?,
             notes,
         })
     }
@@ -95,6 +98,8 @@ async fn choose(
 pub(super) struct Kafka {
     pub(super) connection: Connection,
     pub(super) topics: Names,
+    /// What the console keeps of it; removed at the end, as a second run reads it again.
+    pub(super) folder: TempDir,
     /// What was done to a real one.
     _mock: Option<MockBroker>,
 }
@@ -107,11 +112,13 @@ impl Kafka {
     pub(super) async fn start(bootstrap: Option<&str>) -> anyhow::Result<Self> {
         let layout = Layout::default();
         let topics = layout.names();
+        let folder = tempfile::tempdir().context("cannot make a temporary folder for the console")?;
         let Some(bootstrap) = bootstrap else {
             let mock = MockBroker::start(&layout).context("cannot start a Kafka in memory")?;
             return Ok(Self {
                 connection: mock.connection(),
                 topics,
+                folder,
                 _mock: Some(mock),
             });
         };
@@ -127,6 +134,7 @@ impl Kafka {
         Ok(Self {
             connection,
             topics,
+            folder,
             _mock: None,
         })
     }
@@ -141,6 +149,7 @@ pub(super) struct Running {
     pub(super) registry_http: SocketAddr,
     pub(super) fanout: SocketAddr,
     pub(super) delivery: SocketAddr,
+    pub(super) console: SocketAddr,
 }
 
 /// Starts the registry, then `set_up`, then those that follow the registry: so they know all from the beginning.
@@ -213,7 +222,22 @@ pub(super) async fn start<T>(
         ..angarium_delivery::Config::new(loopback(ports.delivery), key.clone())
     };
     let starting = angarium_delivery::run(config, dependencies, tasks);
-    let delivery = starting.await.context("cannot start delivery")?;
+    let delivery = starting.await.context("cannot start delivery")?.grpc();
+    let [fanout_endpoint, delivery_endpoint] = [fanout, delivery].map(|address| format!("http://{address}"));
+    let config = angarium_console::Config {
+        // The pages are for whoever sits here; nobody has to find a key first.
+        local_operator: Some(key.clone()),
+        secure_cookies: false,
+        ..angarium_console::Config::new(
+            loopback(ports.console),
+            endpoint,
+            fanout_endpoint,
+            delivery_endpoint,
+            kafka.folder.path().to_owned(),
+        )
+    };
+    let starting = angarium_console::Service::start(config, connection, names, clock, tasks);
+    let console = starting.await.context("cannot start the console")?;
     Ok((
         Running {
             http: ingest.http(),
@@ -221,7 +245,8 @@ pub(super) async fn start<T>(
             registry,
             registry_http,
             fanout,
-            delivery: delivery.grpc(),
+            delivery,
+            console: console.address(),
         },
         set_up,
     ))

@@ -73,6 +73,11 @@ pub(super) fn services(
             "calls receivers, signs, retries",
         ),
         (
+            "console",
+            format!("http://{}", running.console),
+            "pages: open it in a browser",
+        ),
+        (
             "receiver",
             format!("http://{receiver}"),
             "a sample of yours: verifies signatures",
@@ -135,6 +140,10 @@ pub(super) fn closing(
         running.delivery
     );
     let grpcurl = |address| format!("grpcurl -plaintext -H 'authorization: Bearer {ak}' {address} list");
+    text.push_str(&section(
+        "Open the console in a browser. Nobody signs in: whoever uses this machine acts as the operator",
+        &[format!("http://{}", running.console)],
+    ));
     text.push_str(&section("Publish more: it is told here as it happens", &[curl]));
     text.push_str(&section(
         "See the webhooks; `webhook --help` tells how to change them",

@@ -1,0 +1,250 @@
+//! One event by its id: whom it went to and why, what each receiver answered, and sending it once more.
+//!
+//! The log knows where Kafka holds the event; `Explain` says why it reaches a webhook or does not.
+
+use std::collections::BTreeMap;
+
+use angarium_model::AccountId;
+use angarium_proto::delivery::v1::ResendEventRequest;
+use angarium_proto::event::v1::Position;
+use angarium_proto::explain::v1::explain_request::Event;
+use angarium_proto::explain::v1::{ExplainRequest, ExplainResponse, Outcome};
+use angarium_proto::journal::v1::EventReference;
+use angarium_proto::journal::v1::journal_record::Entry;
+use askama::Template;
+use axum::extract::State;
+use axum::response::Response;
+use http::Uri;
+
+use super::App;
+use super::answer::{encoded, ok, see};
+use super::caller::{At, Caller, InAccount, Submitted, query};
+use super::detail::{Call, call};
+use super::failure::{Failure, said};
+use super::page::Page;
+use crate::backend::request;
+use crate::log::Entry as Record;
+use crate::words::{self, Moment};
+
+/// Records of one id that are looked at: a week of retries, and what was sent again.
+const RECORDS: usize = 4_000;
+/// Calls of an event to a webhook that are shown, the last of them.
+const CALLS: usize = 50;
+/// Events of one id: each type may have it, so that there can be a few.
+const EVENTS: usize = 10;
+
+#[derive(Debug, Template)]
+#[template(path = "event.html")]
+struct EventPage {
+    page: Page,
+    account: AccountId,
+    id: String,
+    events: Vec<Found>,
+}
+
+/// An event of this id.
+#[derive(Debug)]
+struct Found {
+    name: String,
+    position: Position,
+    accepted: Option<Moment>,
+    matched: Option<Moment>,
+    lane: &'static str,
+    /// Why there is no explanation.
+    unexplained: String,
+    webhooks: Vec<Reached>,
+}
+
+/// What became of an event at a webhook.
+#[derive(Debug)]
+struct Reached {
+    id: String,
+    name: String,
+    tone: &'static str,
+    then: &'static str,
+    now: &'static str,
+    reason: String,
+    changed_since: bool,
+    calls: Vec<Call>,
+    /// Whether sending it once more may be asked for: the webhook is there.
+    known: bool,
+}
+
+pub(super) async fn page(
+    State(app): State<App>,
+    caller: Caller,
+    InAccount(account): InAccount,
+    uri: Uri,
+) -> Result<Response, Failure> {
+    let name = caller.account(&app, account).await?;
+    let id = query(&uri, "id").trim().to_owned();
+    let wanted = id.clone();
+    let records = app
+        .log()
+        .ask(move |store| store.event(account, &wanted, RECORDS))
+        .await?;
+    let mut events = Vec::new();
+    for (position, of_event) in by_position(records, &id).into_iter().take(EVENTS) {
+        events.push(found(&app, &caller, account, position, &of_event).await?);
+    }
+    let resent = (!query(&uri, "resent").is_empty()).then(|| {
+        "It is sent once more, by itself and as soon as may be. The answer will be here in a moment."
+            .to_owned()
+    });
+    Ok(ok(&EventPage {
+        page: Page::of(&app, &caller, "Events")
+            .within("events", account, &name)
+            .done(resent),
+        account,
+        id,
+        events,
+    }))
+}
+
+/// Sends an event to a webhook once more.
+pub(super) async fn resend(State(app): State<App>, at: At, sent: Submitted) -> Result<Response, Failure> {
+    let field = |name: &str| sent.fields.one(name);
+    let (Ok(partition), Ok(offset)) = (field("partition").parse(), field("offset").parse()) else {
+        return Err(Failure::not_found("event"));
+    };
+    let asked = ResendEventRequest {
+        account_id: at.account.get(),
+        webhook_id: at.webhook.to_string(),
+        position: Some(Position { partition, offset }),
+    };
+    app.backend()
+        .replay(&sent.caller.session.key)
+        .resend_event(request(asked))
+        .await?;
+    let id = encoded(field("id"));
+    Ok(see(&format!("/accounts/{}/events?id={id}&resent=1", at.account)))
+}
+
+/// The records of each event that has the id, by where Kafka holds it.
+fn by_position(records: Vec<Record>, id: &str) -> BTreeMap<(i32, i64), Vec<(EventReference, Record)>> {
+    let mut found: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for record in records {
+        let named: &[EventReference] = match &record.entry {
+            Some(Entry::Matched(matched)) => matched.event.as_slice(),
+            Some(Entry::Attempt(attempt)) => &attempt.events,
+            Some(Entry::PutAside(aside)) => aside.event.as_slice(),
+            Some(Entry::Expired(_) | Entry::StateChanged(_)) | None => &[],
+        };
+        let this = named.iter().find(|event| event.event_id == id).cloned();
+        if let Some(event) = this
+            && let Some(at) = event.position
+        {
+            found
+                .entry((at.partition, at.offset))
+                .or_default()
+                .push((event, record));
+        }
+    }
+    found
+}
+
+async fn found(
+    app: &App,
+    caller: &Caller,
+    account: AccountId,
+    (partition, offset): (i32, i64),
+    records: &[(EventReference, Record)],
+) -> Result<Found, Failure> {
+    let position = Position { partition, offset };
+    let asked = ExplainRequest {
+        account_id: account.get(),
+        webhook_id: String::new(),
+        event: Some(Event::Position(position)),
+    };
+    let answer = app
+        .backend()
+        .explain(&caller.session.key)
+        .explain(request(asked))
+        .await;
+    let (explained, unexplained) = match answer {
+        Ok(answer) => (answer.into_inner(), String::new()),
+        Err(status) if status.code() == tonic::Code::Unauthenticated => return Err(status.into()),
+        Err(status) => (ExplainResponse::default(), said(&status)),
+    };
+    let matched = records.iter().find_map(|(_, record)| match &record.entry {
+        Some(Entry::Matched(matched)) => Some((matched, record.at_ms)),
+        _ => None,
+    });
+    let accepted = explained
+        .accepted_at_ms
+        .or(matched.map(|(matched, _)| matched.accepted_at_ms));
+    Ok(Found {
+        name: records
+            .first()
+            .map(|(event, _)| event.event_name.clone())
+            .unwrap_or_default(),
+        position,
+        accepted: accepted.map(words::moment),
+        matched: matched.map(|(_, at_ms)| words::moment(at_ms)),
+        lane: matched.map_or("", |(matched, _)| words::lane(matched.lane())),
+        unexplained,
+        webhooks: reached(explained, records),
+    })
+}
+
+/// The webhooks of the account as they are explained, and those that are gone but were sent the event.
+fn reached(explained: ExplainResponse, records: &[(EventReference, Record)]) -> Vec<Reached> {
+    let mut calls: BTreeMap<String, Vec<Call>> = BTreeMap::new();
+    for (_, record) in records.iter().rev() {
+        if let (Some(Entry::Attempt(attempt)), Some(row)) = (&record.entry, call(record)) {
+            let of_webhook = calls.entry(attempt.webhook_id.clone()).or_default();
+            if of_webhook.len() < CALLS {
+                of_webhook.push(row);
+            }
+        }
+    }
+    let mut all: Vec<Reached> = explained
+        .explanations
+        .into_iter()
+        .map(|explanation| {
+            let (then, now) = (explanation.then(), explanation.now.unwrap_or_default());
+            let calls = calls.remove(&explanation.webhook_id).unwrap_or_default();
+            Reached {
+                tone: if calls.is_empty() { "off" } else { "good" },
+                id: explanation.webhook_id,
+                name: explanation.webhook_name,
+                then: outcome(then),
+                now: outcome(now.outcome()),
+                reason: now.reason,
+                changed_since: explanation.changed_since,
+                calls,
+                known: true,
+            }
+        })
+        .collect();
+    all.extend(calls.into_iter().map(|(id, calls)| Reached {
+        name: id.clone(),
+        id,
+        tone: "off",
+        then: "it was sent",
+        now: "",
+        reason: String::new(),
+        changed_since: false,
+        calls,
+        known: false,
+    }));
+    for webhook in &mut all {
+        if let Some(last) = webhook.calls.first() {
+            webhook.tone = last.tone;
+        }
+    }
+    // Those that it went to come first.
+    all.sort_by_key(|webhook| webhook.calls.is_empty());
+    all
+}
+
+const fn outcome(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Unspecified => "not recorded",
+        Outcome::Matches => "matched",
+        Outcome::OtherType => "not matched: another type",
+        Outcome::Inactive => "not matched: switched off",
+        Outcome::Filtered => "not matched: filtered out",
+        Outcome::Undecided => "not matched: the filter had no answer",
+    }
+}
