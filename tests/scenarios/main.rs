@@ -20,6 +20,7 @@ mod known_at_once;
 mod load;
 mod mailed;
 mod memory;
+mod observed;
 mod redis_away;
 mod registries;
 mod retry_state;

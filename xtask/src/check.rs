@@ -132,6 +132,7 @@ fn of_files(python: &Path) -> Vec<Check> {
         Check::new("shellcheck", bin.join("shellcheck"), &[".ci/run"]),
         module("openapi", &openapi),
         Check::new("helm", "cargo", &["xtask", "chart", "--check"]),
+        Check::new("dashboards", "cargo", &["xtask", "dashboards", "--check"]),
         Check::new(
             "dockerfile",
             bin.join("hadolint"),

@@ -12,6 +12,7 @@
 mod bench;
 mod chart;
 mod check;
+mod dashboards;
 mod down;
 mod interrupt;
 mod paths;
@@ -39,6 +40,7 @@ enum Chore {
     Test(test::Args),
     Check(check::Args),
     Chart(chart::Args),
+    Dashboards(dashboards::Args),
     Bench(bench::Args),
     Sim(sim::Args),
 }
@@ -50,6 +52,7 @@ fn main() -> ExitCode {
         Chore::Test(args) => test::run(&args),
         Chore::Check(args) => check::run(&args),
         Chore::Chart(args) => chart::run(&args),
+        Chore::Dashboards(args) => dashboards::run(&args),
         Chore::Bench(args) => bench::run(&args),
         Chore::Sim(args) => sim::run(&args),
     };

@@ -21,6 +21,8 @@ pub enum Tool {
     Python,
     /// With npm: fetches and runs JavaScript's Standard Webhooks library.
     Node,
+    /// Reads metrics, and checks rules with its `promtool`.
+    Prometheus,
 }
 
 /// A tool that is not there, or not as it has to be.
@@ -41,6 +43,7 @@ impl Tool {
             Self::Redis => "redis-server",
             Self::Python => "python3 python3-pip",
             Self::Node => "nodejs npm",
+            Self::Prometheus => "prometheus",
         }
     }
 
@@ -56,6 +59,10 @@ impl Tool {
             Self::Python => output("python3", &["-m", "pip", "--version"])
                 .is_empty()
                 .then(|| "pip for `python3`".to_owned()),
+            Self::Prometheus => absent("prometheus")
+                .then_some("`prometheus`")
+                .or(absent("promtool").then_some("`promtool`"))
+                .map(|program| format!("Prometheus ({program})")),
             Self::Node => absent("node")
                 .then_some("`node`")
                 .or(absent("npm").then_some("`npm`"))

@@ -53,10 +53,36 @@ helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace 
 {{- end }}
 {{- end }}
 
+{{/* The port of metrics; empty if they are not served. */}}
+{{- define "angarium.metricsPort" -}}
+{{- with .Values.telemetry.metrics.listen -}}{{ splitList ":" . | last }}{{- end -}}
+{{- end }}
+
+{{/* What is measured and traced, and where it goes, as variables. Call with (list $ "ingest"). */}}
+{{- define "angarium.telemetry" -}}
+{{- $telemetry := (index . 0).Values.telemetry -}}
+{{- with $telemetry.metrics.listen }}
+- name: ANGARIUM_METRICS_LISTEN
+  value: {{ . | quote }}
+{{- end }}
+{{- with $telemetry.otlp }}
+{{- if .endpoint }}
+- name: OTEL_EXPORTER_OTLP_ENDPOINT
+  value: {{ .endpoint | quote }}
+- name: OTEL_EXPORTER_OTLP_PROTOCOL
+  value: {{ .protocol }}
+{{- end }}
+{{- end }}
+{{- range $name, $value := $telemetry.env }}
+- name: {{ $name }}
+  value: {{ include "angarium.setting" $value }}
+{{- end }}
+{{- end }}
+
 {{/* Files of secrets as variables. Call with (list $ (list "operatorKey" …)). */}}
 {{- define "angarium.secretSettings" -}}
 {{- $root := index . 0 -}}
-{{- $variables := dict "operatorKey" "ANGARIUM_OPERATOR_KEY_FILE" "sealKeys" "ANGARIUM_SEAL_KEYS_FILE" "redisUrl" "ANGARIUM_REDIS_URL_FILE" -}}
+{{- $variables := dict "operatorKey" "ANGARIUM_OPERATOR_KEY_FILE" "sealKeys" "ANGARIUM_SEAL_KEYS_FILE" "redisUrl" "ANGARIUM_REDIS_URL_FILE" "smtpUrl" "ANGARIUM_NOTIFIER_SMTP_URL_FILE" -}}
 {{- range index . 1 }}
 {{- if (index $root.Values.secrets .).secretName }}
 - name: {{ index $variables . }}

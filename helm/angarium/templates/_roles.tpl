@@ -4,7 +4,7 @@ What the chart knows about each service; a new one is an entry here, a block of 
   secrets   what is mounted, beside the operator's key
   ports     by name
   probe     http: /livez and /readyz; grpc: the health service at the port `grpc`
-  reaches   whom it calls: other services, and kafka, redis, receivers
+  reaches   whom it calls: other services, and kafka, redis, mail, receivers
   open      whether producers call it
   lag       topic and consumer group for KEDA, behind the prefix
 */}}
@@ -39,6 +39,15 @@ delivery:
   lag:
     - {topic: deliveries.realtime, group: delivery.realtime, partitions: deliveries}
     - {topic: deliveries.batch, group: delivery.batch, partitions: deliveries}
+{{- if .Values.notifier.enabled }}
+notifier:
+  # When a first reminder is, delivery's settings say (D4).
+  sections: [log, kafka, registry, delivery, notifier]
+  secrets: [smtpUrl]
+  ports: {http: 8087}
+  probe: http
+  reaches: [kafka, registry, mail]
+{{- end }}
 {{- end }}
 
 {{/* The values of one service: its own block over `defaults`. Call with (list $ "ingest"). */}}
