@@ -21,6 +21,8 @@ pub enum Tool {
     Python,
     /// With npm: fetches and runs JavaScript's Standard Webhooks library.
     Node,
+    /// A browser: opens the console's pages.
+    Chromium,
 }
 
 /// A tool that is not there, or not as it has to be.
@@ -41,6 +43,7 @@ impl Tool {
             Self::Redis => "redis-server",
             Self::Python => "python3 python3-pip",
             Self::Node => "nodejs npm",
+            Self::Chromium => "chromium",
         }
     }
 
@@ -60,6 +63,7 @@ impl Tool {
                 .then_some("`node`")
                 .or(absent("npm").then_some("`npm`"))
                 .map(|program| format!("Node.js ({program})")),
+            Self::Chromium => absent("chromium").then(|| "Chromium (`chromium`)".to_owned()),
         }
     }
 }
