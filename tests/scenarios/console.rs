@@ -27,7 +27,15 @@ impl Drop for Dev {
 
 impl Dev {
     fn start() -> Self {
-        let ports = ["http", "grpc", "registry", "registry-http", "fanout", "delivery", "console"];
+        let ports = [
+            "http",
+            "grpc",
+            "registry",
+            "registry-http",
+            "fanout",
+            "delivery",
+            "console",
+        ];
         let mut child = Command::new(process::binary().unwrap())
             .arg("dev")
             .args(ports.map(|port| format!("--{port}-port=0")))
@@ -44,7 +52,10 @@ impl Dev {
             key: String::new(),
         };
         for line in told.by_ref().map(Result::unwrap) {
-            let first = line.split([' ', ',']).filter(|word| !word.is_empty()).collect::<Vec<_>>();
+            let first = line
+                .split([' ', ','])
+                .filter(|word| !word.is_empty())
+                .collect::<Vec<_>>();
             match first.as_slice() {
                 ["console", address, ..] => dev.console = (*address).to_owned(),
                 ["ingest", address, ..] => dev.ingest = (*address).to_owned(),
@@ -74,7 +85,10 @@ fn goes_through(scripts: &str, pictures: &str) {
     let dev = Dev::start();
     let tools = public_libraries::tools().unwrap();
     let output = Command::new("node")
-        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/console/browser.cjs"))
+        .arg(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/scenarios/console/browser.cjs"
+        ))
         .env("NODE_PATH", tools.join("node/node_modules"))
         .env("CHROMIUM", "chromium")
         .env("CONSOLE", &dev.console)

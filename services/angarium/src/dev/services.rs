@@ -249,8 +249,7 @@ async fn console(
         secure_cookies: false,
         ..angarium_console::Config::new(loopback(port), registry, fanout, delivery, folder)
     };
-    let starting =
-        angarium_console::Service::start(config, &kafka.connection, &kafka.topics, clock, tasks);
+    let starting = angarium_console::Service::start(config, &kafka.connection, &kafka.topics, clock, tasks);
     Ok(starting.await.context("cannot start the console")?.address())
 }
 

@@ -215,7 +215,11 @@ fn reached(
                 tone: if calls.is_empty() { "off" } else { "good" },
                 id: explanation.webhook_id,
                 name: explanation.webhook_name,
-                then: outcome(then),
+                then: match then {
+                    // A record names only webhooks that wanted the type.
+                    Outcome::OtherType => "not matched: it did not take this type, or was not there",
+                    then => outcome(then),
+                },
                 now: outcome(now.outcome()),
                 reason: words::sentence(&now.reason),
                 changed_since: explanation.changed_since,
@@ -269,7 +273,7 @@ const fn outcome(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Unspecified => "not recorded",
         Outcome::Matches => "matched",
-        Outcome::OtherType => "not matched: it did not take this type, or was not there",
+        Outcome::OtherType => "not matched: it does not take this type",
         Outcome::Inactive => "not matched: switched off",
         Outcome::Filtered => "not matched: filtered out",
         Outcome::Undecided => "not matched: the filter had no answer",
