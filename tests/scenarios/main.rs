@@ -9,6 +9,7 @@
 
 mod accounts;
 mod apply;
+mod console;
 mod dev;
 mod doctor;
 mod explained;

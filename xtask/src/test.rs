@@ -15,8 +15,8 @@ use crate::{pass_on, paths, say, tools};
 
 /// Run all tests, over a real Kafka and Redis that are started for them.
 ///
-/// Gets what they need first: a JDK, Maven, Redis, Python, Node.js and Prometheus (on Debian as root by installing what is missing,
-/// elsewhere it names what to install), Kafka, the public Standard Webhooks libraries, and a fuzzer. Ends what it started,
+/// Gets what they need first: a JDK, Maven, Redis, Python, Node.js, Chromium and Prometheus (on Debian as root by installing what is missing,
+/// elsewhere it names what to install), Kafka, the public Standard Webhooks libraries, what drives the browser, a mail server, and a fuzzer. Ends what it started,
 /// also when a test fails or on Ctrl-C.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -33,7 +33,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let mut steps = Steps::default();
     let (parts, tools) = steps.time("get what is needed", || {
         let parts = Parts::ensure(&cache_dir(), &mut say)?;
-        prerequisites::ensure(&[Tool::Python, Tool::Node, Tool::Prometheus], &mut say)?;
+        prerequisites::ensure(&[Tool::Python, Tool::Node, Tool::Chromium, Tool::Prometheus], &mut say)?;
         Ok((parts, tools::of_tests()?))
     })?;
     // Before the servers start: they and the compiler would only slow each other down.

@@ -9,9 +9,14 @@ use anyhow::Context;
 
 use crate::{paths, say};
 
-/// The public Standard Webhooks library, which has to verify what we send.
+/// The public Standard Webhooks library, which has to verify what we send; and what drives a browser through the console and
+/// says of each page whether it is accessible.
 const PYTHON_LIBRARIES: &[&str] = &["standardwebhooks==1.1.0"];
-const NODE_LIBRARIES: &[&str] = &["standardwebhooks@1.1.1"];
+const NODE_LIBRARIES: &[&str] = &[
+    "standardwebhooks@1.1.1",
+    "playwright-core@1.65.1",
+    "axe-core@4.14.1",
+];
 
 /// Calls an HTTP API with all that its description allows, and what it does not.
 const FUZZER: &[&str] = &["schemathesis==4.32.5"];

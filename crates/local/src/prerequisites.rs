@@ -23,6 +23,8 @@ pub enum Tool {
     Node,
     /// Reads metrics, and checks rules with its `promtool`.
     Prometheus,
+    /// A browser: opens the console's pages.
+    Chromium,
 }
 
 /// A tool that is not there, or not as it has to be.
@@ -44,6 +46,7 @@ impl Tool {
             Self::Python => "python3 python3-pip",
             Self::Node => "nodejs npm",
             Self::Prometheus => "prometheus",
+            Self::Chromium => "chromium",
         }
     }
 
@@ -67,6 +70,7 @@ impl Tool {
                 .then_some("`node`")
                 .or(absent("npm").then_some("`npm`"))
                 .map(|program| format!("Node.js ({program})")),
+            Self::Chromium => absent("chromium").then(|| "Chromium (`chromium`)".to_owned()),
         }
     }
 }

@@ -101,7 +101,11 @@ impl Sessions {
 
     /// Signs in the bearer of a key; what the cookie is to say.
     pub(crate) fn open(&self, key: OperatorKey, name: String) -> String {
-        let (id, now) = (random(), Instant::now());
+        self.open_at(Instant::now(), key, name)
+    }
+
+    fn open_at(&self, now: Instant, key: OperatorKey, name: String) -> String {
+        let id = random();
         let session = Arc::new(Session {
             key,
             csrf: random(),
@@ -132,8 +136,12 @@ impl Sessions {
 
     /// Whose cookie this is.
     pub(crate) fn find(&self, cookie: &str) -> Option<Arc<Session>> {
+        self.find_at(Instant::now(), cookie)
+    }
+
+    fn find_at(&self, now: Instant, cookie: &str) -> Option<Arc<Session>> {
         let id = self.signed(cookie)?;
-        let (mut kept, now) = (self.kept(), Instant::now());
+        let mut kept = self.kept();
         let found = kept.get_mut(id)?;
         if !found.is_good(now) {
             kept.remove(id);
@@ -218,29 +226,32 @@ mod tests {
         assert!(sessions.find(&cookie).is_none());
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_session_ends_when_nobody_uses_it_and_after_a_day_of_work() {
-        let (sessions, cookie) = signed_in();
-        for _ in 0..11 {
-            tokio::time::advance(Duration::from_hours(1)).await;
-            assert!(sessions.find(&cookie).is_some());
-        }
-        tokio::time::advance(Duration::from_hours(1)).await;
-        assert!(sessions.find(&cookie).is_none());
-        let idle = sessions.open(OperatorKey::generate(), String::new());
-        tokio::time::advance(IDLE).await;
-        assert!(sessions.find(&idle).is_none());
+        let (sessions, _) = signed_in();
+        let start = Instant::now();
+        let after = |hours| start + Duration::from_hours(hours);
+        let open = || sessions.open_at(start, OperatorKey::generate(), String::new());
+        let (used, idle) = (open(), open());
+        assert!((1..12).all(|hour| sessions.find_at(after(hour), &used).is_some()));
+        assert!(sessions.find_at(after(12), &used).is_none());
+        assert!(sessions.find_at(start + IDLE, &idle).is_none());
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn the_session_that_was_used_longest_ago_makes_room() {
-        let (sessions, first) = signed_in();
-        tokio::time::advance(Duration::from_secs(1)).await;
-        let second = sessions.open(OperatorKey::generate(), String::new());
+        let sessions = Sessions::new(true, None);
+        let start = Instant::now();
+        let open = |second| {
+            let now = start + Duration::from_secs(second);
+            sessions.open_at(now, OperatorKey::generate(), String::new())
+        };
+        let (first, second) = (open(0), open(1));
         for _ in 2..=MOST {
-            sessions.open(OperatorKey::generate(), String::new());
+            open(2);
         }
-        assert!(sessions.find(&first).is_none() && sessions.find(&second).is_some());
+        let now = start + Duration::from_secs(3);
+        assert!(sessions.find_at(now, &first).is_none() && sessions.find_at(now, &second).is_some());
     }
 
     #[tokio::test]

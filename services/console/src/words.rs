@@ -59,6 +59,19 @@ pub(crate) fn count(number: u64, one: &str) -> String {
     }
 }
 
+/// What another service says, as a sentence of a page: services write them to follow the name of a field.
+pub(crate) fn sentence(text: &str) -> String {
+    let mut letters = text.trim().chars();
+    let Some(first) = letters.next() else {
+        return String::new();
+    };
+    let mut sentence: String = first.to_uppercase().chain(letters).collect();
+    if !sentence.ends_with(['.', '!', '?', ':']) {
+        sentence.push('.');
+    }
+    sentence
+}
+
 /// A class of events (E1).
 pub(crate) const fn lane(lane: Lane) -> &'static str {
     match lane {
@@ -197,6 +210,13 @@ mod tests {
             ]
         );
         assert_eq!([1_000, 999, 0].map(percent), ["100 %", "99.9 %", "0 %"]);
+    }
+
+    #[test]
+    fn what_a_service_says_becomes_a_sentence() {
+        assert_eq!(sentence("must name a type"), "Must name a type.");
+        assert_eq!(sentence(" Ünder way. "), "Ünder way.");
+        assert_eq!(sentence(""), "");
     }
 
     #[test]

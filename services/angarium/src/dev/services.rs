@@ -223,21 +223,8 @@ pub(super) async fn start<T>(
     };
     let starting = angarium_delivery::run(config, dependencies, tasks);
     let delivery = starting.await.context("cannot start delivery")?.grpc();
-    let [fanout_endpoint, delivery_endpoint] = [fanout, delivery].map(|address| format!("http://{address}"));
-    let config = angarium_console::Config {
-        // The pages are for whoever sits here; nobody has to find a key first.
-        local_operator: Some(key.clone()),
-        secure_cookies: false,
-        ..angarium_console::Config::new(
-            loopback(ports.console),
-            endpoint,
-            fanout_endpoint,
-            delivery_endpoint,
-            kafka.folder.path().to_owned(),
-        )
-    };
-    let starting = angarium_console::Service::start(config, connection, names, clock, tasks);
-    let console = starting.await.context("cannot start the console")?;
+    let others = [registry, fanout, delivery];
+    let console = console(ports.console, others, kafka, key, clock, tasks).await?;
     Ok((
         Running {
             http: ingest.http(),
@@ -246,10 +233,31 @@ pub(super) async fn start<T>(
             registry_http,
             fanout,
             delivery,
-            console: console.address(),
+            console,
         },
         set_up,
     ))
+}
+
+/// Starts the console, which asks the registry, fanout and delivery at these addresses.
+async fn console(
+    port: u16,
+    others: [SocketAddr; 3],
+    kafka: &Kafka,
+    key: &OperatorKey,
+    clock: Clock,
+    tasks: &Tasks,
+) -> anyhow::Result<SocketAddr> {
+    let [registry, fanout, delivery] = others.map(|address| format!("http://{address}"));
+    let folder = kafka.folder.path().to_owned();
+    let config = angarium_console::Config {
+        // The pages are for whoever sits here; nobody has to find a key first.
+        local_operator: Some(key.clone()),
+        secure_cookies: false,
+        ..angarium_console::Config::new(loopback(port), registry, fanout, delivery, folder)
+    };
+    let starting = angarium_console::Service::start(config, &kafka.connection, &kafka.topics, clock, tasks);
+    Ok(starting.await.context("cannot start the console")?.address())
 }
 
 fn ingest_config(ports: &Ports, key: &OperatorKey, ids: StoreConfig) -> angarium_ingest::Config {

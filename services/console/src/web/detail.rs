@@ -185,11 +185,23 @@ pub(super) fn call(record: &Record) -> Option<Call> {
         more: attempt.events.len().saturating_sub(NAMED),
         status: words::status(attempt.status),
         meaning: words::mistake(&attempt.error_class),
-        detail: attempt.error_detail.clone(),
+        detail: detail(attempt),
         duration: words::duration(attempt.duration_us),
         attempt: attempt.attempt,
         next: (attempt.next_attempt_at_ms > 0).then(|| words::moment(attempt.next_attempt_at_ms)),
     })
+}
+
+/// What the class does not say already.
+fn detail(attempt: &angarium_proto::journal::v1::Attempt) -> String {
+    let told = &attempt.error_detail;
+    let repeats =
+        attempt.status > 0 && told.strip_prefix("answered ") == Some(&words::status(attempt.status));
+    if repeats {
+        String::new()
+    } else {
+        words::sentence(told)
+    }
 }
 
 fn turn(record: &Record) -> Option<Turn> {

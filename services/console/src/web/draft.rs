@@ -12,6 +12,7 @@ use tonic_types::StatusExt as _;
 
 use super::caller::Fields;
 use super::detail::method;
+use crate::words;
 
 /// The fields as they were typed: whatever is wrong, nothing of it is lost.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -204,7 +205,7 @@ impl Mistakes {
             let told = if field == "form" && !path.is_empty() {
                 format!("{path}: {}", violation.description)
             } else {
-                violation.description
+                words::sentence(&violation.description)
             };
             mistakes.add(field, told);
         }
@@ -276,7 +277,7 @@ mod tests {
         ]);
         let mistakes = Mistakes::of(&status).unwrap();
         for field in ["name", "types", "password"] {
-            assert_eq!(mistakes.at(field), "is wrong", "{field}");
+            assert_eq!(mistakes.at(field), "Is wrong.", "{field}");
         }
         assert_eq!(mistakes.at("form"), "webhook.headers[0].name: is wrong");
         assert_eq!(mistakes.at("filter"), "");

@@ -151,7 +151,7 @@ impl<'a> Editing<'a> {
         if !mistakes.any() {
             let text = match status.code() {
                 Code::Unauthenticated => return Err(status.clone().into()),
-                Code::Aborted => "Someone changed this webhook while you did. Open it in another tab to see how; saving again from there takes over what you type.".to_owned(),
+                Code::Aborted => "Someone changed this webhook while you did. Open it in another tab to see how; saving once more puts what stands here in place of theirs.".to_owned(),
                 Code::DeadlineExceeded => "There was no answer in time: it may yet come into force. Look at the list before you save again.".to_owned(),
                 _ => said(status),
             };
@@ -278,6 +278,13 @@ pub(super) async fn update(State(app): State<App>, at: At, sent: Submitted) -> R
                 "Saved, with a new secret.",
             )
         }
-        Err(status) => editing.again(draft, &status),
+        Err(status) => {
+            let draft = Draft {
+                // Who saves once more has been told what that does.
+                revision: stored.revision,
+                ..draft
+            };
+            editing.again(draft, &status)
+        }
     }
 }

@@ -9,8 +9,8 @@ use angarium_proto::delivery::v1::ResendEventRequest;
 use angarium_proto::event::v1::Position;
 use angarium_proto::explain::v1::explain_request::Event;
 use angarium_proto::explain::v1::{ExplainRequest, ExplainResponse, Outcome};
-use angarium_proto::journal::v1::EventReference;
 use angarium_proto::journal::v1::journal_record::Entry;
+use angarium_proto::journal::v1::{EventReference, Matched};
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
@@ -183,12 +183,16 @@ async fn found(
         matched: matched.map(|(_, at_ms)| words::moment(at_ms)),
         lane: matched.map_or("", |(matched, _)| words::lane(matched.lane())),
         unexplained,
-        webhooks: reached(explained, records),
+        webhooks: reached(explained, matched.map(|(matched, _)| matched), records),
     })
 }
 
 /// The webhooks of the account as they are explained, and those that are gone but were sent the event.
-fn reached(explained: ExplainResponse, records: &[(EventReference, Record)]) -> Vec<Reached> {
+fn reached(
+    explained: ExplainResponse,
+    matched: Option<&Matched>,
+    records: &[(EventReference, Record)],
+) -> Vec<Reached> {
     let mut calls: BTreeMap<String, Vec<Call>> = BTreeMap::new();
     for (_, record) in records.iter().rev() {
         if let (Some(Entry::Attempt(attempt)), Some(row)) = (&record.entry, call(record)) {
@@ -202,15 +206,22 @@ fn reached(explained: ExplainResponse, records: &[(EventReference, Record)]) -> 
         .explanations
         .into_iter()
         .map(|explanation| {
-            let (then, now) = (explanation.then(), explanation.now.unwrap_or_default());
+            let then = matched.map_or(explanation.then(), |matched| {
+                then(matched, &explanation.webhook_id)
+            });
+            let now = explanation.now.unwrap_or_default();
             let calls = calls.remove(&explanation.webhook_id).unwrap_or_default();
             Reached {
                 tone: if calls.is_empty() { "off" } else { "good" },
                 id: explanation.webhook_id,
                 name: explanation.webhook_name,
-                then: outcome(then),
+                then: match then {
+                    // A record names only webhooks that wanted the type.
+                    Outcome::OtherType => "not matched: it did not take this type, or was not there",
+                    then => outcome(then),
+                },
                 now: outcome(now.outcome()),
-                reason: now.reason,
+                reason: words::sentence(&now.reason),
                 changed_since: explanation.changed_since,
                 calls,
                 known: true,
@@ -238,11 +249,31 @@ fn reached(explained: ExplainResponse, records: &[(EventReference, Record)]) -> 
     all
 }
 
+/// What became of an event at a webhook when it was matched.
+fn then(matched: &Matched, webhook: &str) -> Outcome {
+    let among = |ids: &[String]| ids.iter().any(|id| id == webhook);
+    if among(&matched.webhook_ids) {
+        Outcome::Matches
+    } else if among(&matched.inactive_webhook_ids) {
+        Outcome::Inactive
+    } else if among(&matched.filtered_webhook_ids) {
+        Outcome::Filtered
+    } else if matched
+        .undecided
+        .iter()
+        .any(|undecided| undecided.webhook_id == webhook)
+    {
+        Outcome::Undecided
+    } else {
+        Outcome::OtherType
+    }
+}
+
 const fn outcome(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Unspecified => "not recorded",
         Outcome::Matches => "matched",
-        Outcome::OtherType => "not matched: another type",
+        Outcome::OtherType => "not matched: it does not take this type",
         Outcome::Inactive => "not matched: switched off",
         Outcome::Filtered => "not matched: filtered out",
         Outcome::Undecided => "not matched: the filter had no answer",

@@ -145,6 +145,7 @@ async fn w4_a_webhook_is_edited_switched_deleted_and_brought_back() {
     // What was edited from the same page by another.
     let late = browser.post(&format!("{path}/edit"), &edited).await;
     late.assert_has("Someone changed this webhook while you did");
+    assert_ne!(late.hidden("revision"), revision);
 
     let with = |name, value| [("csrf", token.clone()), (name, value)];
     let off = post(
