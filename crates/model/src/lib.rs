@@ -13,7 +13,7 @@ mod webhook;
 
 pub use access::{Access, Actor, ApiKey, Grant, Previous, Role, Scope, Scopes, SecretHash, UnknownName};
 pub use catalogue::{Catalogue, EventType, KnownTypes, OwnType};
-pub use event::{AcceptedAt, Event, JsonObject, NotAnObject, Position, Timestamp};
+pub use event::{AcceptedAt, Event, InvalidPosition, JsonObject, NotAnObject, Position, Timestamp};
 pub use ids::{AccountId, EventId, EventInfo, EventName, InvalidId, KeyId, WebhookId};
 pub use lane::Lane;
 pub use webhook::{
