@@ -1,4 +1,5 @@
-//! D4: people are mailed of webhooks that fail and recover, by a real mail server with TLS and a password, whatever is killed meanwhile.
+//! D3, D4: people are mailed of webhooks that fail, recover and are switched off, by a real mail server with TLS and a password, whatever is
+//! killed meanwhile.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -228,4 +229,58 @@ async fn d4_contacts_are_mailed_of_failure_and_recovery_once_though_server_and_n
     // What was told before the crash is on record: nobody is told it again.
     assert_eq!(mail.with("\"orders\" has failed since").await.len(), 2);
     notifier.terminate(LIMIT).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn d3_of_a_webhook_that_is_gone_a_german_mail_comes_though_another_is_refused_and_the_notifier_killed_before_its_commit()
+ {
+    let stack = Stack::start(&Backends::shared().unwrap()).await.unwrap();
+    let receiver = Receiver::start().await.unwrap();
+    stack.create_account(ACCOUNT).await.unwrap();
+    let contacts = ["refused@acme.example", "ops@acme.example"];
+    let ours = webhook(&stack, &receiver, "orders", &contacts).await;
+    stack
+        .wait_until_matched(&receiver, ACCOUNT, EVENT, "orders")
+        .await
+        .unwrap();
+    receiver.always("orders", Answer::Status(410));
+    let dir = tempfile::tempdir().unwrap();
+    let hold = dir.path().join("hold");
+    std::fs::write(&hold, "").unwrap();
+    let [port] = angarium_local::free_ports().unwrap();
+    let mail = MailServer::start(dir.path(), port);
+    let mut notifier = notifier(&stack, &mail, "de").await;
+    let event = format!(r#"{{"eventName":"{EVENT}","data":{{}}}}"#);
+    stack.publish(ACCOUNT, "application/json", event).await.unwrap();
+
+    // The server has it, and the notifier dies before it hears so.
+    let subject = "Webhook „orders“ wurde abgeschaltet";
+    mail.with(subject).await;
+    notifier
+        .until_logged(LIMIT, &["a mail is refused for good"])
+        .await
+        .unwrap();
+    notifier.kill().unwrap();
+    std::fs::remove_file(&hold).unwrap();
+    notifier.restart().unwrap();
+    notifier.until_logged(LIMIT, &["a mail was sent"]).await.unwrap();
+    notifier.terminate(LIMIT).await.unwrap();
+
+    let told = mail.with(subject).await;
+    assert_eq!(told.len(), 2, "one duplicate: {told:#?}");
+    assert_eq!(told[0]["id"], told[1]["id"], "mail programs show one");
+    assert_eq!(told[0]["to"][0], "ops@acme.example");
+    for part in ["text", "html"] {
+        let part = told[1][part].as_str().unwrap();
+        for said in [
+            "410 Gone",
+            "Was zu tun ist",
+            "schalten Sie den Webhook ein",
+            &ours.id,
+        ] {
+            assert!(part.contains(said), "{said} is not in {part}");
+        }
+    }
+    assert!(told[1]["html"].as_str().unwrap().contains("lang=\"de\""));
+    assert_eq!(mail.mails().len(), 2, "nobody else is written to");
 }

@@ -19,8 +19,10 @@
 //!
 //! - [`services`] starts them, [`setup`] makes accounts and webhooks, [`receiver`] is the sample receiver.
 //! - [`publisher`] publishes; [`narrator`] reads, [`story`] understands, [`table`] formats; [`tally`] counts.
+//! - [`mails`] runs the notifier and tells of each mail (D4).
 //! - [`summary`] says how it went and what to try next.
 
+mod mails;
 mod narrator;
 mod publisher;
 mod receiver;
@@ -77,6 +79,9 @@ pub(crate) struct Args {
     /// Keep the state of retries and the ids of this run's events in this Redis, not in memory
     #[arg(long, value_name = "URL")]
     redis: Option<String>,
+    /// Hand mails to this server, such as smtp://localhost:1025, and do not only tell of them here
+    #[arg(long, value_name = "URL")]
+    smtp_url: Option<String>,
     /// Serve ingest's HTTP here; 0 takes a free port [default: 8080, or a free one]
     #[arg(long, value_name = "PORT")]
     http_port: Option<u16>,
@@ -172,7 +177,9 @@ async fn tell(
         setup::accounts_and_webhooks(registry, receiver, &secrets).await
     });
     let (running, webhooks) = starting.await?;
-    screen.show(&summary::services(&running, (receiver, metrics), &webhooks));
+    mails::start(args, kafka, &running, &key, screen, tasks).await?;
+    let services = summary::services(&running, (receiver, metrics), mails::taker(args), &webhooks);
+    screen.show(&services);
 
     let (tally, counted) = watch::channel(Tally::default());
     let journal = narrator::open_journal(kafka, tasks, START).await?;

@@ -214,6 +214,12 @@ mod tests {
 
     const SEAL: (&str, &str) = ("ANGARIUM_SEAL_KEYS", "none");
 
+    const SMTP: (&str, &str) = (
+        "ANGARIUM_NOTIFIER_SMTP_URL",
+        "smtps://u:hunter22@mail.example.com",
+    );
+    const FROM: (&str, &str) = ("ANGARIUM_NOTIFIER_FROM", "Acme webhooks <webhooks@acme.example>");
+
     fn read(pairs: &[(&str, &str)], role: Role) -> Result<Settings, Mistakes> {
         let pairs = pairs
             .iter()
@@ -235,17 +241,19 @@ mod tests {
     }
 
     #[test]
-    fn the_key_alone_is_enough_for_every_role_and_the_registry_needs_what_seals() {
+    fn the_key_is_enough_but_the_registry_needs_what_seals_and_the_notifier_a_server_and_a_sender() {
         for role in Role::ALL {
-            read(&[KEY, SEAL], role).unwrap();
-            let keyless = read(&[SEAL], role).map_err(|mistakes| mistakes.to_string());
+            read(&[KEY, SEAL, SMTP, FROM], role).unwrap();
+            let mailless = read(&[KEY, SEAL], role).map_err(|mistakes| mistakes.to_string());
+            assert_eq!(mailless.is_err(), role == Role::Notifier, "{mailless:?}");
+            let keyless = read(&[SEAL, SMTP, FROM], role).map_err(|mistakes| mistakes.to_string());
             // The console presents its callers' own keys.
             assert_eq!(keyless.is_ok(), role == Role::Console, "{keyless:?}");
             let said = keyless
                 .err()
                 .unwrap_or_else(|| "operator.key is missing".to_owned());
             assert!(said.contains("operator.key is missing"), "{said}");
-            let sealless = read(&[KEY], role).map_err(|mistakes| mistakes.to_string());
+            let sealless = read(&[KEY, SMTP, FROM], role).map_err(|mistakes| mistakes.to_string());
             assert_eq!(sealless.is_err(), role == Role::Registry, "{sealless:?}");
         }
         let short = [KEY, ("ANGARIUM_SEAL_KEYS", "k1:QUFB")];
@@ -258,8 +266,35 @@ mod tests {
     }
 
     #[test]
+    fn what_is_wrong_with_the_mail_server_is_told_without_its_password() {
+        let cases = [
+            ("smtp://u:hunter22@mail.example.com", "no TLS"),
+            (
+                "imap://u:hunter22@mail.example.com",
+                "the address of the mail server is wrong",
+            ),
+        ];
+        for (url, said) in cases {
+            let given = [KEY, FROM, ("ANGARIUM_NOTIFIER_SMTP_URL", url)];
+            let mistakes = read(&given, Role::Notifier).unwrap_err().to_string();
+            assert!(
+                mistakes.contains(said) && !mistakes.contains("hunter22"),
+                "{mistakes}"
+            );
+        }
+        let given = [
+            KEY,
+            SMTP,
+            FROM,
+            ("ANGARIUM_NOTIFIER_FALLBACK_CONTACTS", "a@acme.example, nobody"),
+        ];
+        let mistakes = read(&given, Role::Notifier).unwrap_err().to_string();
+        assert!(mistakes.contains("`nobody` is no address of mail"), "{mistakes}");
+    }
+
+    #[test]
     fn the_defaults_of_the_services_are_within_the_bounds_given_here() {
-        let given = [KEY, SEAL].map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let given = [KEY, SEAL, SMTP, FROM].map(|(name, value)| (name.to_owned(), value.to_owned()));
         let mut reader = Reader::new(None, given);
         Settings::from(&mut reader);
         reader.finish().unwrap();

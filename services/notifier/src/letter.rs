@@ -209,11 +209,23 @@ fn dead_letter(words: &Words, name: &str, dead_letter: &DeadLetter) -> Said {
     }
 }
 
+/// Whether it makes a line read other than it is written: marks of direction, and what ends a line for some programs.
+const fn reorders(c: char) -> bool {
+    matches!(
+        c,
+        '\u{61c}'
+            | '\u{200e}'
+            | '\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2066}'..='\u{2069}'
+    )
+}
+
 /// What others wrote, on one line and not too long.
 fn short(text: &str) -> String {
     let mut line: String = text
         .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
+        .map(|c| if c.is_control() || reorders(c) { ' ' } else { c })
         .take(LONGEST + 1)
         .collect();
     if line.chars().count() > LONGEST {
@@ -349,6 +361,7 @@ mod tests {
         assert!(!mail.html.contains("<script"), "{}", mail.html);
         assert!(!mail.subject.contains(['\r', '\n']), "{}", mail.subject);
         assert!(!mail.text.contains("\nBcc"), "{}", mail.text);
+        assert_eq!(short("pay\u{202e}lap\u{2028}Bcc"), "pay lap Bcc");
         assert!(short(&"ä".repeat(1_000)).ends_with("ä…"));
         assert_eq!(short(&"ä".repeat(1_000)).chars().count(), LONGEST);
     }

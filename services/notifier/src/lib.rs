@@ -28,5 +28,5 @@ pub use error::Error;
 pub use lettre::Address;
 pub use lettre::message::Mailbox;
 pub use metrics::METRICS;
-pub use post::{InvalidServer, MailServer};
+pub use post::{InvalidServer, MailServer, Shown};
 pub use service::{Handle, Service};

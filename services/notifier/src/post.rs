@@ -1,6 +1,7 @@
 //! Hands mails to a server.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use angarium_runtime::chain;
@@ -9,6 +10,8 @@ use lettre::message::{Mailbox, MultiPart};
 use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
 use lettre::transport::smtp::{self, PoolConfig};
 use lettre::{Address, AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor};
+use tokio::sync::mpsc;
+use url::Url;
 
 use crate::letter::Letter;
 
@@ -27,6 +30,9 @@ pub enum InvalidServer {
         "the address of the mail server is wrong: write it as smtps://user:password@host, or smtp://user:password@host:587?tls=required"
     )]
     Url(#[source] smtp::Error),
+    /// The address, which is no URL.
+    #[error("the address of the mail server is no URL")]
+    Address(#[source] url::ParseError),
     /// A password would be shown to the network.
     #[error(
         "the mail server is given a password, but no TLS: write smtps://, or add ?tls=required to smtp://"
@@ -37,38 +43,63 @@ pub enum InvalidServer {
     Certificates(#[source] smtp::Error),
 }
 
+/// A mail that no server was given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shown {
+    /// Whom it would have gone to.
+    pub to: Address,
+    /// What it would have been about: one line without control characters.
+    pub subject: String,
+    /// Its text part.
+    pub text: String,
+}
+
 /// Where mails are handed in.
 #[derive(Clone)]
-pub struct MailServer {
-    url: String,
-    /// PEM certificates of an authority to trust beside the public ones.
-    authority: Option<Vec<u8>>,
+pub struct MailServer(To);
+
+#[derive(Clone)]
+enum To {
+    Server {
+        url: Url,
+        /// PEM certificates of an authority to trust beside the public ones.
+        authority: Option<Arc<[u8]>>,
+    },
+    Screen(mpsc::Sender<Shown>),
 }
 
 impl MailServer {
+    /// None: mails are shown to whoever reads `shown`, whose room is the bound. While there is none, mails wait.
+    #[must_use]
+    pub const fn shown_to(shown: mpsc::Sender<Shown>) -> Self {
+        Self(To::Screen(shown))
+    }
+
     /// The server at `smtps://user:password@host`, or `smtp://user:password@host:587?tls=required`. `smtp://host` without a
     /// password may do without TLS.
     ///
     /// # Errors
     /// When it is none; the value is not shown.
     pub fn parse(url: &str) -> Result<Self, InvalidServer> {
-        if url.contains('@') && url.starts_with("smtp://") && !url.contains("tls=required") {
+        AsyncSmtpTransport::<Tokio1Executor>::from_url(url).map_err(InvalidServer::Url)?;
+        let url = Url::parse(url).map_err(InvalidServer::Address)?;
+        let has_credentials = !url.username().is_empty() || url.password().is_some();
+        if has_credentials && !is_over_tls(&url) {
             return Err(InvalidServer::PasswordInTheClear);
         }
-        AsyncSmtpTransport::<Tokio1Executor>::from_url(url).map_err(InvalidServer::Url)?;
-        Ok(Self {
-            url: url.to_owned(),
-            authority: None,
-        })
+        Ok(Self(To::Server { url, authority: None }))
     }
 
     /// The same, whose certificate may also be of this authority.
     #[must_use]
     pub fn trusting(self, pem: Vec<u8>) -> Self {
-        Self {
-            authority: Some(pem),
-            ..self
-        }
+        Self(match self.0 {
+            To::Server { url, .. } => To::Server {
+                url,
+                authority: Some(pem.into()),
+            },
+            screen @ To::Screen(_) => screen,
+        })
     }
 }
 
@@ -81,8 +112,14 @@ impl fmt::Debug for MailServer {
 /// A mail server. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Post {
-    server: AsyncSmtpTransport<Tokio1Executor>,
+    outlet: Outlet,
     from: Mailbox,
+}
+
+#[derive(Clone, Debug)]
+enum Outlet {
+    Server(AsyncSmtpTransport<Tokio1Executor>),
+    Screen(mpsc::Sender<Shown>),
 }
 
 /// Why a mail was not handed in.
@@ -94,6 +131,9 @@ pub(crate) enum NotSent {
     /// The server will never take this mail to this recipient.
     #[error("the mail server refuses this mail")]
     Refused(#[source] smtp::Error),
+    /// Whoever mails were shown to has gone.
+    #[error("nobody looks at mails any more")]
+    NobodyLooks,
     /// It cannot be written.
     #[error("a mail cannot be written")]
     Unwritable(#[from] lettre::error::Error),
@@ -105,28 +145,11 @@ impl Post {
     /// # Errors
     /// When the server is none.
     pub(crate) fn new(server: &MailServer, from: Mailbox) -> Result<Self, InvalidServer> {
-        let url = server.url.as_str();
-        let mut builder = AsyncSmtpTransport::<Tokio1Executor>::from_url(url)
-            .map_err(InvalidServer::Url)?
-            .timeout(Some(TIMEOUT))
-            .pool_config(PoolConfig::new().max_size(CONNECTIONS));
-        if let Some(pem) = &server.authority {
-            let host = host(url).to_owned();
-            let certificate = Certificate::from_pem(pem).map_err(InvalidServer::Certificates)?;
-            let parameters = TlsParameters::builder(host)
-                .add_root_certificate(certificate)
-                .build();
-            let parameters = parameters.map_err(InvalidServer::Certificates)?;
-            builder = builder.tls(if url.starts_with("smtps://") {
-                Tls::Wrapper(parameters)
-            } else {
-                Tls::Required(parameters)
-            });
-        }
-        Ok(Self {
-            server: builder.build(),
-            from,
-        })
+        let outlet = match &server.0 {
+            To::Server { url, authority } => Outlet::Server(transport(url, authority.as_deref())?),
+            To::Screen(shown) => Outlet::Screen(shown.clone()),
+        };
+        Ok(Self { outlet, from })
     }
 
     /// Sends a letter to one person, under this id.
@@ -145,12 +168,55 @@ impl Post {
                 letter.text.clone(),
                 letter.html.clone(),
             ))?;
-        match self.server.send(message).await {
-            Ok(_taken) => Ok(()),
-            Err(error) if is_for_good(&error) => Err(NotSent::Refused(error)),
-            Err(error) => Err(NotSent::Later(error)),
+        match &self.outlet {
+            Outlet::Server(server) => match server.send(message).await {
+                Ok(_taken) => Ok(()),
+                Err(error) if is_for_good(&error) => Err(NotSent::Refused(error)),
+                Err(error) => Err(NotSent::Later(error)),
+            },
+            Outlet::Screen(shown) => {
+                let mail = Shown {
+                    to: to.clone(),
+                    subject: letter.subject.clone(),
+                    text: letter.text.clone(),
+                };
+                shown.send(mail).await.map_err(|_gone| NotSent::NobodyLooks)
+            }
         }
     }
+}
+
+/// Whether nothing is said to the server before TLS is there.
+fn is_over_tls(url: &Url) -> bool {
+    url.scheme() == "smtps" || {
+        // The first one counts: so it is read where connections are made.
+        let tls = url.query_pairs().find(|(name, _)| name == "tls");
+        tls.is_some_and(|(_, how)| how == "required")
+    }
+}
+
+fn transport(
+    url: &Url,
+    authority: Option<&[u8]>,
+) -> Result<AsyncSmtpTransport<Tokio1Executor>, InvalidServer> {
+    let mut builder = AsyncSmtpTransport::<Tokio1Executor>::from_url(url.as_str())
+        .map_err(InvalidServer::Url)?
+        .timeout(Some(TIMEOUT))
+        .pool_config(PoolConfig::new().max_size(CONNECTIONS));
+    if let Some(pem) = authority {
+        let host = url.host_str().unwrap_or_default().to_owned();
+        let certificate = Certificate::from_pem(pem).map_err(InvalidServer::Certificates)?;
+        let parameters = TlsParameters::builder(host)
+            .add_root_certificate(certificate)
+            .build();
+        let parameters = parameters.map_err(InvalidServer::Certificates)?;
+        builder = builder.tls(if url.scheme() == "smtps" {
+            Tls::Wrapper(parameters)
+        } else {
+            Tls::Required(parameters)
+        });
+    }
+    Ok(builder.build())
 }
 
 /// Answering machines leave mails alone that say so (RFC 3834).
@@ -161,14 +227,6 @@ fn header(name: &'static str, value: &str) -> HeaderValue {
 fn is_for_good(error: &smtp::Error) -> bool {
     let code = error.status().map(u16::from);
     error.is_permanent() && code.is_some_and(|code| !OURS.contains(&code))
-}
-
-/// The host of an address that was read before.
-fn host(url: &str) -> &str {
-    let (_, rest) = url.split_once("://").unwrap_or_default();
-    let authority = rest.split(['/', '?']).next().unwrap_or_default();
-    let host = authority.rsplit('@').next().unwrap_or_default();
-    host.rsplit_once(':').map_or(host, |(host, _port)| host)
 }
 
 impl NotSent {
@@ -192,18 +250,35 @@ mod tests {
             let server = MailServer::parse(url).unwrap();
             assert!(!format!("{server:?}").contains("hunter22"));
         }
-        let clear = MailServer::parse("smtp://u:hunter22@mail.example.com").unwrap_err();
-        assert!(matches!(clear, InvalidServer::PasswordInTheClear));
+        for url in [
+            "smtp://u:hunter22@mail.example.com",
+            "SMTP://u:hunter22@mail.example.com",
+            "smtp://u:hunter22@mail.example.com?tls=opportunistic",
+            "smtp://u:hunter22@mail.example.com#tls=required",
+        ] {
+            let clear = MailServer::parse(url).unwrap_err();
+            assert!(matches!(clear, InvalidServer::PasswordInTheClear), "{url}");
+        }
         let wrong = MailServer::parse("imap://u:hunter22@mail.example.com").unwrap_err();
         assert!(!chain(&wrong).contains("hunter22"), "{}", chain(&wrong));
     }
 
-    #[test]
-    fn the_host_of_an_address_is_what_its_certificate_is_for() {
-        assert_eq!(
-            host("smtp://u:p@mail.example.com:587?tls=required"),
-            "mail.example.com"
-        );
-        assert_eq!(host("smtps://localhost"), "localhost");
+    #[tokio::test]
+    async fn without_a_server_a_mail_is_shown_and_waits_where_nobody_looks() {
+        let (shown, mut mails) = mpsc::channel(1);
+        let from = "Angarium <angarium@localhost>".parse().unwrap();
+        let post = Post::new(&MailServer::shown_to(shown), from).unwrap();
+        let letter = Letter {
+            subject: "Webhook \"orders\" answers again".to_owned(),
+            text: "There is nothing to do.".to_owned(),
+            html: "<p>There is nothing to do.</p>".to_owned(),
+        };
+        let to = "ops@acme.example".parse().unwrap();
+        post.send(&letter, &to, "notice-0-0-0").await.unwrap();
+        let mail = mails.recv().await.unwrap();
+        assert_eq!((mail.to, mail.subject), (to.clone(), letter.subject.clone()));
+        drop(mails);
+        let error = post.send(&letter, &to, "notice-0-1-0").await.unwrap_err();
+        assert!(matches!(error, NotSent::NobodyLooks), "{error}");
     }
 }

@@ -1,9 +1,11 @@
 """A mail server for a test: STARTTLS and a password are required; each mail becomes a line of JSON.
 
 Arguments: the port (0 takes a free one), the file for the mails, the file for its certificate authority. Prints the port when it listens.
-The authority stays the same if the file is there already.
+The authority stays the same if the file is there already. While there is a file `hold` beside that for the mails, the server takes mails and does
+not say so. It refuses recipients called `refused` for good.
 """
 
+import asyncio
 import json
 import pathlib
 import ssl
@@ -19,6 +21,13 @@ from email import message_from_bytes, policy
 class Keeper:
     def __init__(self, path):
         self.path = path
+        self.hold = pathlib.Path(path).parent / "hold"
+
+    async def handle_RCPT(self, server, session, envelope, address, options):
+        if address.startswith("refused@"):
+            return "550 no such mailbox"
+        envelope.rcpt_tos.append(address)
+        return "250 taken"
 
     async def handle_DATA(self, server, session, envelope):
         mail = message_from_bytes(envelope.content, policy=policy.default)
@@ -33,6 +42,8 @@ class Keeper:
         }
         with open(self.path, "a", encoding="utf-8") as file:
             file.write(json.dumps(kept) + "\n")
+        while self.hold.exists():
+            await asyncio.sleep(0.05)
         return "250 taken"
 
 

@@ -48,6 +48,7 @@ pub(super) fn opening(args: &Args, ports: &Ports) -> String {
 pub(super) fn services(
     running: &Running,
     (receiver, metrics): (SocketAddr, Option<SocketAddr>),
+    (mails, tells): (String, &str),
     webhooks: &Webhooks,
 ) -> String {
     let mut text = String::new();
@@ -72,6 +73,7 @@ pub(super) fn services(
             format!("gRPC {}", running.delivery),
             "calls receivers, signs, retries",
         ),
+        ("notifier", mails, tells),
         (
             "console",
             format!("http://{}", running.console),
