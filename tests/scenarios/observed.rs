@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use angarium_testkit::http;
 use angarium_testkit::poll::poll;
+use angarium_testkit::process::Process;
 use angarium_testkit::receiver::{Answer, Receiver};
 use angarium_testkit::stack::{Backends, Stack};
 use serde_json::Value;
@@ -146,6 +147,17 @@ async fn every_query_of_the_dashboards_and_every_metric_of_the_alerts_has_data_i
     for name in SERVICES {
         targets.push((name, metrics_address(&stack, name).await));
     }
+    // Nobody has to be mailed: that it runs is measured.
+    let mut env = stack.env().clone();
+    for (name, value) in [
+        ("ANGARIUM_NOTIFIER_LISTEN", "127.0.0.1:0"),
+        ("ANGARIUM_NOTIFIER_SMTP_URL", "smtp://127.0.0.1:9"),
+        ("ANGARIUM_NOTIFIER_FROM", "webhooks@angarium.example"),
+    ] {
+        env.insert(name.to_owned(), value.to_owned());
+    }
+    let _notifier = Process::start("notifier", env, stack.dir()).unwrap();
+    targets.push(("notifier", metrics_address(&stack, "notifier").await));
     let prometheus = Prometheus::start(&targets);
     receiver.next("seen", 2, &Answer::Status(500));
 

@@ -52,9 +52,11 @@ struct Panel {
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let folder = paths::root().join(FOLDER);
+    fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
     let mut outdated = Vec::new();
     for board in boards::ALL {
-        let path = paths::root().join(FOLDER).join(format!("{}.json", board.name));
+        let path = folder.join(format!("{}.json", board.name));
         let made = format!("{:#}\n", json_of(board));
         if args.check {
             if fs::read_to_string(&path).unwrap_or_default() != made {

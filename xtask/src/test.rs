@@ -33,7 +33,10 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let mut steps = Steps::default();
     let (parts, tools) = steps.time("get what is needed", || {
         let parts = Parts::ensure(&cache_dir(), &mut say)?;
-        prerequisites::ensure(&[Tool::Python, Tool::Node, Tool::Chromium, Tool::Prometheus], &mut say)?;
+        prerequisites::ensure(
+            &[Tool::Python, Tool::Node, Tool::Chromium, Tool::Prometheus],
+            &mut say,
+        )?;
         Ok((parts, tools::of_tests()?))
     })?;
     // Before the servers start: they and the compiler would only slow each other down.

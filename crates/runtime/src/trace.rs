@@ -4,6 +4,7 @@
 //! Where telemetry exports traces, each stage adds its span in between: a [`Span`]. Where it does not, what came is passed on
 //! as it was. `tracestate` is not passed on: it may be 512 bytes, of each event.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use opentelemetry::trace::{
@@ -150,9 +151,21 @@ impl From<Option<TraceContext>> for Origins {
     }
 }
 
-/// A stage of the way, recorded when it is dropped or ended. Costs next to nothing when telemetry exports no traces.
+/// Whether this process exports traces.
+static EXPORTS: AtomicBool = AtomicBool::new(false);
+
+/// From now on spans are made: a provider was set that exports them.
+pub fn exports() {
+    EXPORTS.store(true, Ordering::Relaxed);
+}
+
+/// A stage of the way, recorded when it is dropped. Costs nothing where no traces are exported: then it hands on what it
+/// follows from.
 #[derive(Debug)]
-pub struct Span(global::BoxedSpan);
+pub struct Span {
+    made: Option<global::BoxedSpan>,
+    follows: Option<TraceContext>,
+}
 
 impl Span {
     /// Begins a stage. It is recorded if what it follows from is; whether the first stage of all is, the sampler says
@@ -182,6 +195,12 @@ impl Span {
     }
 
     fn build(builder: SpanBuilder, origins: &Origins) -> Self {
+        if !EXPORTS.load(Ordering::Relaxed) {
+            return Self {
+                made: None,
+                follows: origins.first,
+            };
+        }
         let links = origins
             .more
             .iter()
@@ -191,25 +210,31 @@ impl Span {
             Some(first) => Context::new().with_remote_span_context(first.span_context()),
             None => Context::new(),
         };
-        Self(global::tracer("angarium").build_with_context(builder, &parent))
+        Self {
+            made: Some(global::tracer("angarium").build_with_context(builder, &parent)),
+            follows: origins.first,
+        }
     }
 
     /// What the next stage is told; `None` when nobody exports traces and nothing was told to this one.
     #[must_use]
     pub fn context(&self) -> Option<TraceContext> {
-        TraceContext::of(self.0.span_context())
+        match &self.made {
+            Some(span) => TraceContext::of(span.span_context()),
+            None => self.follows,
+        }
     }
 
     /// Whether it is recorded: what is said of it is lost otherwise, and need not be made.
     #[must_use]
     pub fn is_recording(&self) -> bool {
-        self.0.is_recording()
+        self.made.as_ref().is_some_and(|span| span.is_recording())
     }
 
     /// Says more of it.
     pub fn say(&mut self, what: impl IntoIterator<Item = KeyValue>) {
-        if self.0.is_recording() {
-            self.0.set_attributes(what);
+        if let Some(span) = self.made.as_mut().filter(|span| span.is_recording()) {
+            span.set_attributes(what);
         }
     }
 
@@ -220,7 +245,9 @@ impl Span {
         detail: impl Into<std::borrow::Cow<'static, str>>,
     ) {
         self.say([KeyValue::new("error.type", class.into())]);
-        self.0.set_status(Status::error(detail));
+        if let Some(span) = &mut self.made {
+            span.set_status(Status::error(detail));
+        }
     }
 }
 

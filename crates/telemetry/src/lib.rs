@@ -98,6 +98,7 @@ impl Telemetry {
         );
         if let Some(traces) = &traces {
             global::set_tracer_provider(traces.clone());
+            angarium_runtime::trace::exports();
         }
         let pushed = kept(environment.metrics().and_then(otlp::metrics), &mut mistakes);
         let address = options

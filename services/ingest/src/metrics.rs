@@ -1,5 +1,6 @@
 //! What ingest measures.
 
+use angarium_runtime::Full;
 use angarium_runtime::metrics::{Definition, Redis, SHORT};
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Counter, Histogram};
@@ -14,7 +15,7 @@ const REFUSALS: Definition = Definition::counter(
     "angarium.ingest.refusals",
     "{request}",
     &["reason"],
-    "Requests, and events of streams, that were refused. `overloaded` and `unavailable` are ours, the others the caller's",
+    "Requests, and events of streams, that were refused. `overloaded` and `unavailable` are ours, the others the caller's, also `account_busy`: all that one account may have under way",
 );
 const WARNINGS: Definition = Definition::counter(
     "angarium.ingest.warnings",
@@ -72,6 +73,8 @@ pub(crate) enum Reason {
     Invalid,
     TooLarge,
     Conflict,
+    /// Keys of one account have as much under way as they may.
+    AccountBusy,
     Overloaded,
     Unavailable,
 }
@@ -79,6 +82,14 @@ pub(crate) enum Reason {
 impl Reason {
     /// Those that are ours, not the caller's.
     const OURS: [Self; 2] = [Self::Overloaded, Self::Unavailable];
+
+    /// A bound that is reached is ours, but that of one account is its own.
+    pub(crate) const fn of(full: Full) -> Self {
+        match full {
+            Full::All(_) => Self::Overloaded,
+            Full::One(_) => Self::AccountBusy,
+        }
+    }
 
     const fn as_str(self) -> &'static str {
         match self {
@@ -89,6 +100,7 @@ impl Reason {
             Self::Invalid => "invalid",
             Self::TooLarge => "too_large",
             Self::Conflict => "conflict",
+            Self::AccountBusy => "account_busy",
             Self::Overloaded => "overloaded",
             Self::Unavailable => "unavailable",
         }

@@ -20,8 +20,8 @@ use crate::metrics::Passed;
 const STALE: Duration = Duration::from_hours(24);
 /// The same of a notice that was there before the first notifier of an installation came: nobody waited for it.
 const STALE_AT_FIRST: Duration = Duration::from_hours(1);
-/// Of losses of a webhook there is at most one mail in so long.
-const LOSSES: Duration = Duration::from_hours(1);
+/// Of each kind of news of a webhook there is at most one mail in so long: a receiver that comes and goes tells nobody more.
+const AT_MOST_EVERY: Duration = Duration::from_hours(1);
 /// What is remembered of what was told; the oldest half is forgotten when it is full, which costs a mail too many at worst.
 const REMEMBERED: usize = 10_000;
 
@@ -95,8 +95,6 @@ pub(crate) enum Unreadable {
 pub(crate) struct Decider {
     /// For how long a webhook must have failed.
     first_reminder: Duration,
-    /// The first notifier of an installation has just begun.
-    is_first: bool,
     /// When something of this kind was told last, and what made it that.
     told: HashMap<(WebhookId, Lane, Kind), Told>,
 }
@@ -108,21 +106,22 @@ struct Told {
 }
 
 impl Decider {
-    pub(crate) fn new(first_reminder: Duration, is_first: bool) -> Self {
+    pub(crate) fn new(first_reminder: Duration) -> Self {
         Self {
             first_reminder,
-            is_first,
             told: HashMap::new(),
         }
     }
 
-    /// What is to be told of a notice, if anything, at this time: Unix milliseconds.
+    /// What is to be told of a notice, if anything, at this time: Unix milliseconds. `was_before`: it was there before the first
+    /// notifier of the installation came.
     ///
     /// # Errors
     /// When it cannot be read.
     pub(crate) fn decide(
         &self,
         record: NoticeRecord,
+        was_before: bool,
         now_ms: i64,
     ) -> Result<Result<News, Passed>, Unreadable> {
         let news = News {
@@ -139,15 +138,15 @@ impl Decider {
                 Notice::DeadLetter(dead_letter) => What::DeadLetter(dead_letter),
             },
         };
-        Ok(match self.passes_over(&news, now_ms) {
+        Ok(match self.passes_over(&news, was_before, now_ms) {
             Some(why) => Err(why),
             None => Ok(news),
         })
     }
 
-    fn passes_over(&self, news: &News, now_ms: i64) -> Option<Passed> {
+    fn passes_over(&self, news: &News, was_before: bool, now_ms: i64) -> Option<Passed> {
         let age_ms = now_ms.saturating_sub(news.at_ms);
-        if self.is_first && age_ms > millis(STALE_AT_FIRST) {
+        if was_before && age_ms > millis(STALE_AT_FIRST) {
             return Some(Passed::Old);
         }
         match &news.what {
@@ -159,15 +158,18 @@ impl Decider {
             _ => {}
         }
         let told = self.told.get(&news.key())?;
+        let is_soon = now_ms < told.at_ms.saturating_add(millis(AT_MOST_EVERY));
         let is_again = match news.what.kind() {
-            Kind::Expired | Kind::DeadLetter => news.at_ms < told.at_ms.saturating_add(millis(LOSSES)),
-            Kind::StillFailing | Kind::Recovered | Kind::Disabled => told.mark == news.mark(),
+            Kind::Expired | Kind::DeadLetter => is_soon,
+            Kind::StillFailing | Kind::Recovered => is_soon || told.mark == news.mark(),
+            // It is so until someone switches it on: always news.
+            Kind::Disabled => told.mark == news.mark(),
         };
         is_again.then_some(Passed::Told)
     }
 
-    /// It was told.
-    pub(crate) fn told(&mut self, news: &News) {
+    /// It was told, at this time: Unix milliseconds.
+    pub(crate) fn told(&mut self, news: &News, now_ms: i64) {
         if self.told.len() >= REMEMBERED {
             let mut times: Vec<_> = self.told.values().map(|told| told.at_ms).collect();
             times.sort_unstable();
@@ -175,7 +177,7 @@ impl Decider {
             self.told.retain(|_, told| told.at_ms > middle);
         }
         let told = Told {
-            at_ms: news.at_ms,
+            at_ms: now_ms,
             mark: news.mark(),
         };
         self.told.insert(news.key(), told);
@@ -225,7 +227,7 @@ pub(crate) mod tests {
     }
 
     fn decider() -> Decider {
-        Decider::new(Duration::from_mins(15), false)
+        Decider::new(Duration::from_mins(15))
     }
 
     #[test]
@@ -233,13 +235,16 @@ pub(crate) mod tests {
         let mut decider = decider();
         let since = NOW_MS - 20 * MINUTE_MS;
         let begins = record(since, Notice::Failing(failing(since, 1)));
-        assert_eq!(decider.decide(begins, NOW_MS).unwrap(), Err(Passed::Quiet));
+        assert_eq!(decider.decide(begins, false, NOW_MS).unwrap(), Err(Passed::Quiet));
         let reminder = record(NOW_MS, Notice::StillFailing(failing(since, 9)));
-        let news = decider.decide(reminder.clone(), NOW_MS).unwrap().unwrap();
+        let news = decider.decide(reminder.clone(), false, NOW_MS).unwrap().unwrap();
         assert_eq!(news.what.kind(), Kind::StillFailing);
-        decider.told(&news);
+        decider.told(&news, NOW_MS);
         // Delivery was killed, and tells it once more.
-        assert_eq!(decider.decide(reminder, NOW_MS).unwrap(), Err(Passed::Told));
+        assert_eq!(
+            decider.decide(reminder, false, NOW_MS).unwrap(),
+            Err(Passed::Told)
+        );
         let recovered = |since_ms| {
             record(
                 NOW_MS,
@@ -249,37 +254,47 @@ pub(crate) mod tests {
                 }),
             )
         };
-        assert!(decider.decide(recovered(since), NOW_MS).unwrap().is_ok());
+        assert!(decider.decide(recovered(since), false, NOW_MS).unwrap().is_ok());
         let blip = recovered(NOW_MS - 10 * MINUTE_MS);
-        assert_eq!(decider.decide(blip, NOW_MS).unwrap(), Err(Passed::Quiet));
+        assert_eq!(decider.decide(blip, false, NOW_MS).unwrap(), Err(Passed::Quiet));
     }
 
     #[test]
     fn d5_of_losses_there_is_a_mail_an_hour() {
         let mut decider = decider();
         let lost = |at_ms| record(at_ms, Notice::DeadLetter(DeadLetter::default()));
-        let first = decider.decide(lost(NOW_MS), NOW_MS).unwrap().unwrap();
-        decider.told(&first);
-        let within = decider.decide(lost(NOW_MS + HOUR_MS - 1), NOW_MS).unwrap();
+        let first = decider.decide(lost(NOW_MS), false, NOW_MS).unwrap().unwrap();
+        decider.told(&first, NOW_MS);
+        let within = decider.decide(lost(NOW_MS), false, NOW_MS + HOUR_MS - 1).unwrap();
         assert_eq!(within, Err(Passed::Told));
-        assert!(decider.decide(lost(NOW_MS + HOUR_MS), NOW_MS).unwrap().is_ok());
+        assert!(
+            decider
+                .decide(lost(NOW_MS), false, NOW_MS + HOUR_MS)
+                .unwrap()
+                .is_ok()
+        );
         // Expired events are something else.
         let expired = record(NOW_MS, Notice::Expired(Expired::default()));
-        assert!(decider.decide(expired, NOW_MS).unwrap().is_ok());
+        assert!(decider.decide(expired, false, NOW_MS).unwrap().is_ok());
     }
 
     #[test]
     fn an_old_reminder_is_passed_over_and_what_was_there_before_the_first_notifier_too() {
         let at = NOW_MS - 25 * HOUR_MS;
         let reminder = record(at, Notice::StillFailing(failing(at, 1)));
-        assert_eq!(decider().decide(reminder, NOW_MS).unwrap(), Err(Passed::Old));
+        assert_eq!(
+            decider().decide(reminder, false, NOW_MS).unwrap(),
+            Err(Passed::Old)
+        );
         let disabled = record(at, Notice::Disabled(Disabled::default()));
         assert!(
-            decider().decide(disabled.clone(), NOW_MS).unwrap().is_ok(),
+            decider().decide(disabled.clone(), false, NOW_MS).unwrap().is_ok(),
             "D3: it is so still"
         );
-        let first = Decider::new(Duration::from_mins(15), true);
-        assert_eq!(first.decide(disabled, NOW_MS).unwrap(), Err(Passed::Old));
+        assert_eq!(
+            decider().decide(disabled, true, NOW_MS).unwrap(),
+            Err(Passed::Old)
+        );
     }
 
     #[test]
@@ -295,7 +310,7 @@ pub(crate) mod tests {
                 at_ms: i64::try_from(number).unwrap(),
                 what: What::DeadLetter(DeadLetter::default()),
             };
-            decider.told(&news);
+            decider.told(&news, news.at_ms);
             assert!(decider.told.len() <= REMEMBERED);
             assert!(decider.told.contains_key(&news.key()));
         }
@@ -307,7 +322,7 @@ pub(crate) mod tests {
             notice: None,
             ..record(0, Notice::Recovered(Recovered::default()))
         };
-        assert!(decider().decide(nothing, 0).is_err());
-        assert!(decider().decide(NoticeRecord::default(), 0).is_err());
+        assert!(decider().decide(nothing, false, 0).is_err());
+        assert!(decider().decide(NoticeRecord::default(), false, 0).is_err());
     }
 }

@@ -292,7 +292,7 @@ mod tests {
             for said in [
                 "answered 500 Internal Server Error",
                 "42",
-                "lost from 2026-12-04 02:04 UTC",
+                "lost from 2026-12-04 02:04 UTC on at the latest",
                 "within 5 seconds",
                 "https://console.example.com/accounts/1234/webhooks/wh_1",
                 "Acme (1234)",

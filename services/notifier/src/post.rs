@@ -131,6 +131,9 @@ pub(crate) enum NotSent {
     /// The server will never take this mail to this recipient.
     #[error("the mail server refuses this mail")]
     Refused(#[source] smtp::Error),
+    /// The server answers, and does not take it: to be tried again for a while.
+    #[error("the mail server turns this mail away")]
+    TurnedAway(#[source] smtp::Error),
     /// Whoever mails were shown to has gone.
     #[error("nobody looks at mails any more")]
     NobodyLooks,
@@ -171,8 +174,7 @@ impl Post {
         match &self.outlet {
             Outlet::Server(server) => match server.send(message).await {
                 Ok(_taken) => Ok(()),
-                Err(error) if is_for_good(&error) => Err(NotSent::Refused(error)),
-                Err(error) => Err(NotSent::Later(error)),
+                Err(error) => Err(NotSent::of(error)),
             },
             Outlet::Screen(shown) => {
                 let mail = Shown {
@@ -224,12 +226,24 @@ fn header(name: &'static str, value: &str) -> HeaderValue {
     HeaderValue::new(HeaderName::new_from_ascii_str(name), value.to_owned())
 }
 
-fn is_for_good(error: &smtp::Error) -> bool {
-    let code = error.status().map(u16::from);
-    error.is_permanent() && code.is_some_and(|code| !OURS.contains(&code))
+/// Whether an answer is about the recipient: its enhanced status says that the address or the mailbox is none (RFC 3463). Without one it may
+/// be about us.
+fn is_of_recipient(answer: &str) -> bool {
+    answer
+        .split([' ', '-', ':', ')'])
+        .any(|word| word.starts_with("5.1.") || word.starts_with("5.2."))
 }
 
 impl NotSent {
+    fn of(error: smtp::Error) -> Self {
+        match error.status().map(u16::from) {
+            None => Self::Later(error),
+            Some(code) if OURS.contains(&code) => Self::Later(error),
+            Some(_) if error.is_permanent() && is_of_recipient(&error.to_string()) => Self::Refused(error),
+            Some(_) => Self::TurnedAway(error),
+        }
+    }
+
     /// With its causes, for the log.
     pub(crate) fn told(&self) -> String {
         chain(self)
@@ -239,6 +253,18 @@ impl NotSent {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_about_the_recipient_is_told_from_what_may_be_about_us() {
+        assert!(is_of_recipient("permanent error (550): 5.1.1 no such user"));
+        assert!(is_of_recipient("permanent error (552): 5.2.2 mailbox full"));
+        for ours in [
+            "permanent error (550): 5.7.1 relay access denied",
+            "permanent error (554): sender not verified",
+        ] {
+            assert!(!is_of_recipient(ours), "{ours}");
+        }
+    }
 
     #[test]
     fn a_password_is_given_to_a_server_over_tls_alone_and_shown_nowhere() {

@@ -8,7 +8,7 @@ use angarium_kafka::{Owned, Record};
 use angarium_proto::notice::v1::NoticeRecord;
 use angarium_runtime::{Clock, chain};
 use prost::Message as _;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::decide::{Decider, News, Unreadable};
 use crate::error::Error;
@@ -24,6 +24,10 @@ const LONGEST_PAUSE: Duration = Duration::from_mins(5);
 
 /// What a mail that is being handed in has when the partition is wanted back, so that it is not sent once more.
 const LAST_WORDS: Duration = Duration::from_secs(5);
+
+/// For how long a notice is tried that the server answers and does not take, all contacts together: a contact whose mails nobody
+/// can take must not keep others from hearing of theirs.
+const PATIENCE: Duration = Duration::from_mins(5);
 
 /// What all partitions share.
 #[derive(Debug)]
@@ -46,8 +50,12 @@ pub(crate) async fn work(mut owned: Owned, shared: Arc<Shared>) -> Result<(), Er
     let from = owned
         .committed()
         .filter(|next| (log.low..=log.high).contains(next));
-    owned.start(from.unwrap_or(log.low));
-    let mut decider = Decider::new(shared.first_reminder, owned.committed().is_none());
+    let start = from.unwrap_or(log.low);
+    owned.start(start);
+    // What was there before the first notifier of an installation came; from now on there is a place, and no other is first.
+    let before = owned.committed().map_or(log.high, |_place| log.low);
+    owned.commit(start);
+    let mut decider = Decider::new(shared.first_reminder);
     let revoked = owned.revoked();
     let mut revoked = pin!(revoked);
     loop {
@@ -57,7 +65,7 @@ pub(crate) async fn work(mut owned: Owned, shared: Arc<Shared>) -> Result<(), Er
         };
         let Some(record) = record else { break };
         let next = record.offset + 1;
-        let mut telling = pin!(shared.tell(record, &mut decider));
+        let mut telling = pin!(shared.tell(record, before, &mut decider));
         let is_over = tokio::select! {
             told = &mut telling => {
                 told?;
@@ -83,9 +91,10 @@ pub(crate) async fn work(mut owned: Owned, shared: Arc<Shared>) -> Result<(), Er
 
 impl Shared {
     /// Tells whom it concerns of a notice, for as long as that takes.
-    async fn tell(&self, record: Record, decider: &mut Decider) -> Result<(), Error> {
+    async fn tell(&self, record: Record, before: i64, decider: &mut Decider) -> Result<(), Error> {
         let id = format!("notice-{}-{}", record.partition, record.offset);
-        let news = match self.decide(record, decider) {
+        let was_before = record.offset < before;
+        let news = match self.decide(record, was_before, decider) {
             Ok(Ok(news)) => news,
             Ok(Err(why)) => {
                 self.metrics.passed(why);
@@ -112,14 +121,19 @@ impl Shared {
             return Ok(());
         }
         self.mail(&news, &subject, &id).await?;
-        decider.told(&news);
+        decider.told(&news, self.clock.now_ms());
         Ok(())
     }
 
-    fn decide(&self, record: Record, decider: &Decider) -> Result<Result<News, Passed>, Unreadable> {
+    fn decide(
+        &self,
+        record: Record,
+        was_before: bool,
+        decider: &Decider,
+    ) -> Result<Result<News, Passed>, Unreadable> {
         let value = record.value.unwrap_or_default();
         let notice = NoticeRecord::decode(value).map_err(|_no_notice| Unreadable::Nothing)?;
-        decider.decide(notice, self.clock.now_ms())
+        decider.decide(notice, was_before, self.clock.now_ms())
     }
 
     /// The webhook, as soon as the registry says; `None` if there is none any more.
@@ -145,8 +159,9 @@ impl Shared {
                 .replace("{webhook}", &news.webhook.to_string())
         });
         let letter = letter::write(&self.words, news, subject, page)?;
+        let patience = Instant::now() + PATIENCE;
         for (number, contact) in subject.contacts.iter().enumerate() {
-            let id = format!("{id}-{number}");
+            let id = format!("{id}-{}-{number}", news.webhook);
             let mut pause = FIRST_PAUSE;
             loop {
                 match self.post.send(&letter, contact, &id).await {
@@ -159,6 +174,12 @@ impl Shared {
                         self.metrics.failed(Failure::Refused);
                         tracing::warn!(webhook = %news.webhook, id, error = error.told(),
                             "a mail is refused for good: this contact is not told");
+                        break;
+                    }
+                    Err(error @ NotSent::TurnedAway(_)) if Instant::now() >= patience => {
+                        self.metrics.failed(Failure::Refused);
+                        tracing::error!(webhook = %news.webhook, id, error = error.told(),
+                            "the mail server turns a mail away again and again: this contact is not told, so that others are");
                         break;
                     }
                     Err(error) => {

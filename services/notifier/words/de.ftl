@@ -1,7 +1,7 @@
 # Was Mails sagen, auf Deutsch.
 still-failing-subject = Webhook „{ $name }“ antwortet seit { $since } nicht
 still-failing-says = Der Empfänger dieses Webhooks hat seit { $since } nichts bestätigt. Seine Ereignisse sind nicht verloren: sie warten und gehen in ihrer Reihenfolge hinaus, sobald er mit einem Status 2xx antwortet.
-still-failing-expires = Jedes Ereignis wird ab seiner Annahme 7 Tage aufbewahrt. Was seit dem Beginn wartet, ist ab { $expires } verloren.
+still-failing-expires = Jedes Ereignis wird ab seiner Annahme 7 Tage aufbewahrt. Was wartet, ist spätestens ab { $expires } verloren; was schon vor dem Ausfall da war, früher.
 still-failing-expires-soon = Die ältesten Ereignisse verfallen binnen eines Tages: ab { $expires } werden sie nicht mehr gesendet.
 still-failing-do = Sorgen Sie dafür, dass der Empfänger innerhalb von 5 Sekunden mit einem Status 2xx antwortet. Ein Test des Webhooks zeigt, was er jetzt antwortet. Brauchen Sie eine Weile keine Ereignisse, schalten Sie den Webhook ab: was wartet, bleibt seine 7 Tage.
 

@@ -1,7 +1,7 @@
 # What mails say, in English. Every message is in each language: a test compares.
 still-failing-subject = Webhook "{ $name }" has failed since { $since }
 still-failing-says = The receiver of this webhook has not confirmed anything since { $since }. Its events are not lost: they wait, and go out in their order as soon as it answers with a 2xx status.
-still-failing-expires = Each event is kept for 7 days from its acceptance. Those that have waited since the beginning are lost from { $expires } on.
+still-failing-expires = Each event is kept for 7 days from its acceptance. Those that wait are lost from { $expires } on at the latest; what was there before the webhook failed, earlier.
 still-failing-expires-soon = The oldest events expire within a day: from { $expires } on they are not sent any more.
 still-failing-do = See to it that the receiver answers within 5 seconds with a 2xx status. A test of the webhook shows what it answers now. If you need no events for a while, switch the webhook off: what waits stays for its 7 days.
 

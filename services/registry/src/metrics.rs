@@ -1,10 +1,12 @@
 //! What the registry measures.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use angarium_runtime::metrics::{Definition, SHORT};
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Counter, Histogram};
+use tokio::time::Instant;
 
 use crate::refusal::Refusal;
 use crate::sessions::{Kind, Sessions};
@@ -87,30 +89,34 @@ impl Writes {
     }
 }
 
+/// Counting looks at every webhook: whoever asks oftener gets what was counted last.
+const COUNT_EVERY: Duration = Duration::from_secs(10);
+
+/// How many there are.
+#[derive(Clone, Copy, Debug, Default)]
+struct Counts {
+    accounts: usize,
+    active: usize,
+    inactive: usize,
+    disabled: usize,
+}
+
+/// What was counted last, and when.
+type Counted = Arc<Mutex<Option<(Instant, Counts)>>>;
+
 /// What is known, and who follows, is measured from now on.
 pub(crate) fn observe(store: &Arc<Store>, sessions: &Arc<Sessions>) {
-    let known = Arc::clone(store);
-    ACCOUNTS.observe(move |tell| {
-        let accounts = holdings(&known)
-            .iter()
-            .filter(|holdings| holdings.account().is_some())
-            .count();
-        tell(number(accounts), &[]);
-    });
+    let counted = Counted::default();
+    let (known, last) = (Arc::clone(store), Arc::clone(&counted));
+    ACCOUNTS.observe(move |tell| tell(number(counts(&known, &last).accounts), &[]));
     let known = Arc::clone(store);
     WEBHOOKS.observe(move |tell| {
-        let (mut active, mut inactive, mut disabled) = (0, 0, 0);
-        for holdings in holdings(&known) {
-            for webhook in holdings.webhooks() {
-                let count = match (webhook.active, &webhook.disabled) {
-                    (true, _) => &mut active,
-                    (false, None) => &mut inactive,
-                    (false, Some(_)) => &mut disabled,
-                };
-                *count += 1;
-            }
-        }
-        for (state, count) in [("active", active), ("inactive", inactive), ("disabled", disabled)] {
+        let counts = counts(&known, &counted);
+        for (state, count) in [
+            ("active", counts.active),
+            ("inactive", counts.inactive),
+            ("disabled", counts.disabled),
+        ] {
             tell(number(count), &[KeyValue::new("angarium.state", state)]);
         }
     });
@@ -127,9 +133,28 @@ pub(crate) fn observe(store: &Arc<Store>, sessions: &Arc<Sessions>) {
     }
 }
 
-/// Of every home, shared: what is counted is counted without the lock.
-fn holdings(store: &Store) -> Vec<Arc<Holdings>> {
-    store.read(|state| state.holdings().cloned().collect())
+fn counts(store: &Store, counted: &Counted) -> Counts {
+    let mut counted = counted.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((at, counts)) = *counted
+        && at.elapsed() < COUNT_EVERY
+    {
+        return counts;
+    }
+    let mut counts = Counts::default();
+    // Shared, so that they are counted without the store's lock.
+    let homes: Vec<Arc<Holdings>> = store.read(|state| state.holdings().cloned().collect());
+    for holdings in homes {
+        counts.accounts += usize::from(holdings.account().is_some());
+        for webhook in holdings.webhooks() {
+            *match (webhook.active, &webhook.disabled) {
+                (true, _) => &mut counts.active,
+                (false, None) => &mut counts.inactive,
+                (false, Some(_)) => &mut counts.disabled,
+            } += 1;
+        }
+    }
+    *counted = Some((Instant::now(), counts));
+    counts
 }
 
 #[expect(clippy::cast_precision_loss, reason = "there are no 2^53 of them")]

@@ -1,6 +1,5 @@
 //! The notifier of `dev`, and the mails that it would send: a line for each, unless there is a server for them.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use angarium_notifier::{Config, Language, MailServer, Service, Shown};

@@ -40,12 +40,14 @@ impl<S> Admission<S> {
     fn share(&self, request: &Request<Body>) -> Result<Share, Status> {
         let caller = grpc::access(request.extensions())?;
         let share = if request.uri().path() == PUBLISH_STREAM {
-            self.core.streams.take(caller).map_err(refusal::too_many_streams)
+            let taken = self.core.streams.take(caller);
+            taken.map_err(|full| (full, refusal::too_many_streams(full)))
         } else {
-            self.core.budget.take(caller).map_err(refusal::too_many)
+            let taken = self.core.budget.take(caller);
+            taken.map_err(|full| (full, refusal::too_many(full)))
         };
-        share.map_err(|refused| {
-            self.core.acceptor.metrics.refused(Reason::Overloaded);
+        share.map_err(|(full, refused)| {
+            self.core.acceptor.metrics.refused(Reason::of(full));
             let details = ErrorDetails::with_retry_info(Some(refusal::RETRY_BUSY));
             Status::with_error_details(Code::ResourceExhausted, refused, details)
         })

@@ -255,7 +255,7 @@ impl Refusal {
                     Full::All(_) => S::SERVICE_UNAVAILABLE,
                     Full::One(_) => S::TOO_MANY_REQUESTS,
                 };
-                Form::new(status, "busy", BUSY, Reason::Overloaded).retry(refusal::RETRY_BUSY)
+                Form::new(status, "busy", BUSY, Reason::of(*full)).retry(refusal::RETRY_BUSY)
             }
         }
     }
