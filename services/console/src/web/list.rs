@@ -31,6 +31,8 @@ struct List {
     cards: Vec<Card>,
     deleted: Vec<Deleted>,
     text: String,
+    /// The text as part of a query.
+    query: String,
     next: String,
 }
 
@@ -111,6 +113,7 @@ pub(super) async fn page(
         account,
         cards: cards.collect(),
         deleted: deleted.into_iter().map(undoable).collect(),
+        query: encoded(&text),
         text,
         next: encoded(&listed.next_page_token),
     }))
