@@ -272,12 +272,7 @@ async fn d3_of_a_webhook_that_is_gone_a_german_mail_comes_though_another_is_refu
     assert_eq!(told[0]["to"][0], "ops@acme.example");
     for part in ["text", "html"] {
         let part = told[1][part].as_str().unwrap();
-        for said in [
-            "410 Gone",
-            "Was zu tun ist",
-            "schalten Sie den Webhook ein",
-            &ours.id,
-        ] {
+        for said in ["410 Gone", "gesund, schalten", &ours.id] {
             assert!(part.contains(said), "{said} is not in {part}");
         }
     }

@@ -301,7 +301,11 @@ mod tests {
             }
         }
         let german = letter(Language::German, SINCE_MS + 900_000, failing());
-        assert!(german.text.contains("Sorgen Sie dafür"), "{}", german.text);
+        assert!(
+            german.text.contains("innerhalb von 5 Sekunden"),
+            "{}",
+            german.text
+        );
         assert!(german.html.contains("<html lang=\"de\">"));
     }
 
