@@ -22,6 +22,7 @@ mod load;
 mod mailed;
 mod memory;
 mod observed;
+mod receivers;
 mod redis_away;
 mod registries;
 mod retry_state;
