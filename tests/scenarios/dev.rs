@@ -37,6 +37,7 @@ async fn e7_ids_are_remembered_in_redis_and_a_second_run_takes_none_of_them_for_
             "--registry-port=0",
             "--fanout-port=0",
             "--delivery-port=0",
+            "--metrics-port=0",
             "--console-port=0",
         ];
         let arguments = [&["dev", "--once"][..], &real, &ports].concat();

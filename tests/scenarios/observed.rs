@@ -70,6 +70,10 @@ impl Prometheus {
         let Ok(reply) = http::get(&self.address, &format!("/api/v1/query?query={encoded}")).await else {
             return Vec::new();
         };
+        // It has just begun.
+        if reply.status == 503 {
+            return Vec::new();
+        }
         let answer = reply.json().unwrap();
         assert_eq!(answer["status"], "success", "{query}: {answer}");
         let result = answer["data"]["result"].as_array().cloned().unwrap_or_default();

@@ -36,6 +36,8 @@ fn the_published_samples_arrive_verified_and_two_are_refused_with_their_place() 
         "--registry-http-port=0",
         "--fanout-port=0",
         "--delivery-port=0",
+        "--console-port=0",
+        "--metrics-port=0",
     ]);
     let (told, log) = (text(&output.stdout), text(&output.stderr));
     assert!(output.status.success(), "{told}\n{log}");
@@ -196,6 +198,8 @@ fn it_stays_up_and_what_it_tells_to_try_works_until_ctrl_c_ends_it_well() {
         "--registry-http-port=0",
         "--fanout-port=0",
         "--delivery-port=0",
+        "--console-port=0",
+        "--metrics-port=0",
     ]);
     let told = dev.told_until("Ctrl-C ends it.");
 
@@ -218,8 +222,8 @@ fn it_stays_up_and_what_it_tells_to_try_works_until_ctrl_c_ends_it_well() {
         }
     }
     assert_eq!(
-        addresses, 7,
-        "ingest's and the registry's two, fanout's, delivery's and the receiver's: {told}"
+        addresses, 9,
+        "ingest's and the registry's two, fanout's, delivery's, the console's, the receiver's and that of metrics: {told}"
     );
 
     // W5: the sample receiver takes it for what it is, and its signature is good.

@@ -240,7 +240,7 @@ impl Acceptor {
     /// Waits for Kafka, until the deadline, and marks what it has. One outcome for each event, in order.
     pub(crate) async fn finish(&self, sent: Sent) -> Vec<Result<Accepted, Refusal>> {
         let mut outcomes: Vec<Result<Accepted, Refusal>> = Vec::with_capacity(sent.events.len());
-        let mut marks = Vec::new();
+        let (mut marks, mut any_produced) = (Vec::new(), false);
         for (id, name, fate) in sent.events {
             let accepted = |position, duplicate| Accepted {
                 id,
@@ -260,6 +260,7 @@ impl Acceptor {
                 // record failed stays pending, because Kafka may have it; sent again, it is produced.
                 Fate::Awaited(ack, held) => match acknowledged(ack, sent.deadline).await {
                     Some(position) => {
+                        any_produced = true;
                         marks.extend(held.map(|held| (held.claim, position)));
                         Ok(accepted(position, false))
                     }
@@ -267,7 +268,7 @@ impl Acceptor {
                 },
             });
         }
-        if !marks.is_empty() {
+        if any_produced {
             self.metrics.produced(sent.begun.elapsed().as_secs_f64());
         }
         let marks: Vec<(&Claim, Position)> =
