@@ -127,6 +127,8 @@ fn of_rules() -> BTreeSet<String> {
             .iter()
             .any(|start| word.starts_with(start))
     });
+    // Nothing is wrong with Kafka here.
+    let ours = ours.filter(|word| *word != "angarium_kafka_errors_total");
     ours.filter(|word| kinds.iter().any(|kind| word.ends_with(kind)))
         .map(ToOwned::to_owned)
         .collect()
@@ -171,7 +173,11 @@ async fn every_query_of_the_dashboards_and_every_metric_of_the_alerts_has_data_i
     let mut open: Vec<_> = of_dashboards().into_iter().chain(metrics).collect();
     let all = open.len();
     assert!(all > 90, "{all} queries are all there are");
+    let mut accounts = 0;
     let answered = poll(LIMIT, async || {
+        // Rates rise between two looks: what was counted before the first is seen in none.
+        accounts += 1;
+        stack.create_account(ACCOUNT * 1_000 + accounts).await?;
         for event in EVENTS {
             let body = format!(r#"{{"eventName":"{event}","data":{{}}}}"#);
             assert_eq!(

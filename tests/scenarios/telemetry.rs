@@ -319,9 +319,13 @@ async fn what_is_measured_is_what_the_catalogue_documents_for_prometheus_and_ove
         logged.iter().any(|line| line.contains("the registry serves")),
         "{logged:?}"
     );
-    let webhooks = scrape(&world, "registry").await;
-    let active = webhooks
-        .lines()
-        .find(|line| line.starts_with("angarium_registry_webhooks{") && line.contains("\"active\""));
-    assert!(active.is_some_and(|line| line.ends_with(" 1")), "{webhooks}");
+    // They are counted every 10 s.
+    let counted = poll(LIMIT, async || {
+        let webhooks = scrape(&world, "registry").await;
+        let is_active =
+            |line: &&str| line.starts_with("angarium_registry_webhooks{") && line.contains("\"active\"");
+        let active = webhooks.lines().find(is_active);
+        Ok(active.filter(|line| line.ends_with(" 1")).map(|_line| ()))
+    });
+    counted.await.unwrap().expect("one webhook is on");
 }

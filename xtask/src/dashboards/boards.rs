@@ -88,7 +88,7 @@ const OVERVIEW: Board = Board {
                     tells: "Age of what each group read last, while anything waits. Runbook: consumer-behind.",
                     unit: "s",
                     queries: &[(
-                        "max by (messaging_consumer_group_name) (angarium_kafka_consumer_lag_time_seconds)",
+                        "max by (messaging_consumer_group_name) (angarium_kafka_consumer_lag_time_seconds{messaging_consumer_group_name!~\".*[.]registry\"})",
                         "{{messaging_consumer_group_name}}",
                     )],
                 },
@@ -97,7 +97,7 @@ const OVERVIEW: Board = Board {
                     tells: "Records that are not committed.",
                     unit: "short",
                     queries: &[(
-                        "sum by (messaging_consumer_group_name) (angarium_kafka_consumer_lag)",
+                        "sum by (messaging_consumer_group_name) (angarium_kafka_consumer_lag{messaging_consumer_group_name!~\".*[.]registry\"})",
                         "{{messaging_consumer_group_name}}",
                     )],
                 },
