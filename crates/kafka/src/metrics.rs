@@ -4,8 +4,9 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
-use angarium_runtime::metrics::Definition;
+use angarium_runtime::metrics::{Definition, figure, figure_of};
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::Counter;
 use rdkafka::Statistics;
@@ -84,7 +85,7 @@ pub(crate) struct Told {
 struct Client {
     is_producer: bool,
     is_cut_off: bool,
-    p99_us: i64,
+    p99: Duration,
     queued: u64,
     queued_bytes: u64,
     lags: BTreeMap<(String, String), Lag>,
@@ -152,7 +153,10 @@ impl Told {
         let mut client = Client {
             is_producer: told.client_type == "producer",
             is_cut_off,
-            p99_us: waits.map(|wait| wait.p99).max().unwrap_or_default(),
+            p99: waits
+                .filter_map(|wait| u64::try_from(wait.p99).ok())
+                .max()
+                .map_or(Duration::ZERO, Duration::from_micros),
             queued: told.msg_cnt,
             queued_bytes: told.msg_size,
             lags: BTreeMap::new(),
@@ -199,8 +203,8 @@ fn observe() {
             }
         });
     };
-    by_group(LAG, |lag| number(lag.records));
-    by_group(LAG_TIME, |lag| seconds(lag.age_ms, 1_000.0));
+    by_group(LAG, |lag| figure(lag.records));
+    by_group(LAG_TIME, |lag| seconds(lag.age_ms));
     let by_type = |definition: Definition, value: fn(&[Client]) -> f64| {
         definition.observe(move |tell: Tell<'_>| {
             for (is_producer, name) in [(true, "producer"), (false, "consumer")] {
@@ -213,24 +217,18 @@ fn observe() {
             }
         });
     };
-    by_type(CLIENTS, |clients| count(clients.len()));
+    by_type(CLIENTS, |clients| figure_of(clients.len()));
     by_type(CUT_OFF, |clients| {
-        count(clients.iter().filter(|client| client.is_cut_off).count())
+        figure_of(clients.iter().filter(|client| client.is_cut_off).count())
     });
     by_type(RTT, |clients| {
-        seconds(
-            clients
-                .iter()
-                .map(|client| client.p99_us)
-                .max()
-                .unwrap_or_default(),
-            1_000_000.0,
-        )
+        let slowest = clients.iter().map(|client| client.p99).max();
+        slowest.unwrap_or_default().as_secs_f64()
     });
-    QUEUED.observe(|tell| tell(number(board().values().map(|client| client.queued).sum()), &[]));
+    QUEUED.observe(|tell| tell(figure(board().values().map(|client| client.queued).sum()), &[]));
     QUEUED_BYTES.observe(|tell| {
         tell(
-            number(board().values().map(|client| client.queued_bytes).sum()),
+            figure(board().values().map(|client| client.queued_bytes).sum()),
             &[],
         )
     });
@@ -249,18 +247,8 @@ fn lags() -> BTreeMap<(String, String), Lag> {
     sums
 }
 
-#[expect(clippy::cast_precision_loss, reason = "there are no 2^53 of them")]
-fn number(of: u64) -> f64 {
-    of as f64
-}
-
-fn count(of: usize) -> f64 {
-    u64::try_from(of).map_or(f64::INFINITY, number)
-}
-
-#[expect(clippy::cast_precision_loss, reason = "no time is that long")]
-fn seconds(of: i64, a_second: f64) -> f64 {
-    of as f64 / a_second
+fn seconds(age_ms: i64) -> f64 {
+    Duration::from_millis(u64::try_from(age_ms).unwrap_or(0)).as_secs_f64()
 }
 
 #[cfg(test)]

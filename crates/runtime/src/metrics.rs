@@ -87,6 +87,19 @@ pub const LONG: &[f64] = &[
     86_400.0, 604_800.0,
 ];
 
+/// A count as the figure of a gauge; exact below 2^53, which nothing that is counted here comes to.
+#[must_use]
+#[expect(clippy::cast_precision_loss, reason = "there are no 2^53 of anything")]
+pub const fn figure(count: u64) -> f64 {
+    count as f64
+}
+
+/// A size or length as the figure of a gauge.
+#[must_use]
+pub fn figure_of(size: usize) -> f64 {
+    u64::try_from(size).map_or(f64::INFINITY, figure)
+}
+
 /// The meter of the house: of the provider that was set before the first metric was made.
 #[must_use]
 pub fn meter() -> Meter {

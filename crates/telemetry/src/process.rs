@@ -1,6 +1,6 @@
 //! What the operating system knows of this process.
 
-use angarium_runtime::metrics::Definition;
+use angarium_runtime::metrics::{Definition, figure};
 use angarium_runtime::uptime;
 use rustix::process::{Resource, getrlimit};
 
@@ -44,12 +44,12 @@ pub(crate) fn observe() {
     MEMORY.observe(|tell| told(resident_bytes(), tell));
     CPU.observe(|tell| told(cpu_seconds(), tell));
     FILES.observe(|tell| told(open_files(), tell));
-    MOST_FILES.observe(|tell| told(getrlimit(Resource::Nofile).current.map(number), tell));
+    MOST_FILES.observe(|tell| told(getrlimit(Resource::Nofile).current.map(figure), tell));
     UPTIME.observe(|tell| tell(uptime().as_secs_f64(), &[]));
     let tokio = tokio::runtime::Handle::current();
     TASKS.observe(move |tell| {
         told(
-            u64::try_from(tokio.metrics().num_alive_tasks()).ok().map(number),
+            u64::try_from(tokio.metrics().num_alive_tasks()).ok().map(figure),
             tell,
         )
     });
@@ -61,16 +61,11 @@ fn told(value: Option<f64>, tell: &mut dyn FnMut(f64, &[opentelemetry::KeyValue]
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "no machine has 2^53 of anything")]
-fn number(of: u64) -> f64 {
-    of as f64
-}
-
 fn resident_bytes() -> Option<f64> {
     let statm = std::fs::read_to_string("/proc/self/statm").ok()?;
     let pages: u64 = statm.split_whitespace().nth(1)?.parse().ok()?;
     let page = u64::try_from(rustix::param::page_size()).ok()?;
-    Some(number(pages * page))
+    Some(figure(pages * page))
 }
 
 fn cpu_seconds() -> Option<f64> {
@@ -79,12 +74,12 @@ fn cpu_seconds() -> Option<f64> {
     let (_, behind) = stat.rsplit_once(')')?;
     let mut ticks = behind.split_whitespace().skip(11).map(str::parse::<u64>);
     let (user, system) = (ticks.next()?.ok()?, ticks.next()?.ok()?);
-    Some(number(user + system) / number(rustix::param::clock_ticks_per_second()))
+    Some(figure(user + system) / figure(rustix::param::clock_ticks_per_second()))
 }
 
 fn open_files() -> Option<f64> {
     let entries = std::fs::read_dir("/proc/self/fd").ok()?;
-    u64::try_from(entries.count()).ok().map(number)
+    u64::try_from(entries.count()).ok().map(figure)
 }
 
 #[cfg(test)]

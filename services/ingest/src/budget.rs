@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use angarium_model::{Access, AccountId};
+use angarium_runtime::metrics::figure_of;
 use angarium_runtime::{Full, Permit, UnderWay};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -39,14 +40,11 @@ impl Budget {
     }
 
     /// What is taken of it is measured from now on.
-    #[expect(clippy::cast_precision_loss, reason = "nobody has 2^53 requests under way")]
     pub(crate) fn observe(&self) {
         let budget = self.clone();
         UNDER_WAY.observe(move |tell| {
-            tell(
-                budget.all.saturating_sub(budget.left.available_permits()) as f64,
-                &[],
-            )
+            let taken = budget.all.saturating_sub(budget.left.available_permits());
+            tell(figure_of(taken), &[]);
         });
     }
 

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use angarium_runtime::metrics::{Definition, SHORT};
+use angarium_runtime::metrics::{Definition, SHORT, figure_of};
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Counter, Histogram};
 use tokio::time::Instant;
@@ -108,7 +108,7 @@ type Counted = Arc<Mutex<Option<(Instant, Counts)>>>;
 pub(crate) fn observe(store: &Arc<Store>, sessions: &Arc<Sessions>) {
     let counted = Counted::default();
     let (known, last) = (Arc::clone(store), Arc::clone(&counted));
-    ACCOUNTS.observe(move |tell| tell(number(counts(&known, &last).accounts), &[]));
+    ACCOUNTS.observe(move |tell| tell(figure_of(counts(&known, &last).accounts), &[]));
     let known = Arc::clone(store);
     WEBHOOKS.observe(move |tell| {
         let counts = counts(&known, &counted);
@@ -117,7 +117,7 @@ pub(crate) fn observe(store: &Arc<Store>, sessions: &Arc<Sessions>) {
             ("inactive", counts.inactive),
             ("disabled", counts.disabled),
         ] {
-            tell(number(count), &[KeyValue::new("angarium.state", state)]);
+            tell(figure_of(count), &[KeyValue::new("angarium.state", state)]);
         }
     });
     for (definition, only_behind) in [(FOLLOWERS, false), (BEHIND, true)] {
@@ -125,7 +125,7 @@ pub(crate) fn observe(store: &Arc<Store>, sessions: &Arc<Sessions>) {
         definition.observe(move |tell| {
             for (kind, name) in [(Kind::Service, "service"), (Kind::Registry, "registry")] {
                 tell(
-                    number(sessions.count(kind, only_behind)),
+                    figure_of(sessions.count(kind, only_behind)),
                     &[KeyValue::new("angarium.follower", name)],
                 );
             }
@@ -155,9 +155,4 @@ fn counts(store: &Store, counted: &Counted) -> Counts {
     }
     *counted = Some((Instant::now(), counts));
     counts
-}
-
-#[expect(clippy::cast_precision_loss, reason = "there are no 2^53 of them")]
-fn number(of: usize) -> f64 {
-    of as f64
 }

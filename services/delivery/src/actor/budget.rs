@@ -10,6 +10,7 @@ use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use angarium_model::AccountId;
+use angarium_runtime::metrics::figure_of;
 use opentelemetry::KeyValue;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
@@ -78,21 +79,20 @@ impl Budget {
     }
 
     /// What is taken of it is measured from now on.
-    #[expect(clippy::cast_precision_loss, reason = "nobody makes 2^53 calls at once")]
     pub(crate) fn observe(&self) {
         let budget = self.clone();
         UNDER_WAY.observe(move |tell| {
             for class in Class::ALL {
                 let room = budget.room(class);
                 let taken = room.most.saturating_sub(room.places.available_permits());
-                tell(taken as f64, &[KeyValue::new(CLASS, class.as_str())]);
+                tell(figure_of(taken), &[KeyValue::new(CLASS, class.as_str())]);
             }
         });
         let budget = self.clone();
         ROOM.observe(move |tell| {
             for class in Class::ALL {
                 tell(
-                    budget.room(class).most as f64,
+                    figure_of(budget.room(class).most),
                     &[KeyValue::new(CLASS, class.as_str())],
                 );
             }

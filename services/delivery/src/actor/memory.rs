@@ -6,6 +6,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use angarium_runtime::metrics::figure_of;
+
 use crate::metrics::{QUEUE_LIMIT, QUEUED};
 
 /// The bound, and what is held. Cheap to clone: all clones are one.
@@ -36,12 +38,11 @@ impl Memory {
     }
 
     /// What is held is measured from now on.
-    #[expect(clippy::cast_precision_loss, reason = "no machine has 2^53 bytes")]
     pub(crate) fn observe(&self) {
         let Self(inner) = self.clone();
-        QUEUED.observe(move |tell| tell(inner.held.load(Ordering::Relaxed) as f64, &[]));
+        QUEUED.observe(move |tell| tell(figure_of(inner.held.load(Ordering::Relaxed)), &[]));
         let Self(inner) = self.clone();
-        QUEUE_LIMIT.observe(move |tell| tell(inner.most as f64, &[]));
+        QUEUE_LIMIT.observe(move |tell| tell(figure_of(inner.most), &[]));
     }
 
     /// For a partition that begins, and holds nothing.

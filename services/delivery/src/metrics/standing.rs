@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use angarium_model::Lane;
 use angarium_runtime::Clock;
@@ -64,9 +65,10 @@ impl Board {
             definition.observe(move |tell| {
                 let now_ms = clock.now_ms();
                 for (lane, sum) in board.sums() {
-                    let age_ms =
-                        since(&sum.standing).map_or(0, |since_ms| now_ms.saturating_sub(since_ms).max(0));
-                    tell(seconds(age_ms), &[KeyValue::new(LANE, lane.as_str())]);
+                    let since_ms = since(&sum.standing).unwrap_or(now_ms);
+                    let age =
+                        Duration::from_millis(u64::try_from(now_ms.saturating_sub(since_ms)).unwrap_or(0));
+                    tell(age.as_secs_f64(), &[KeyValue::new(LANE, lane.as_str())]);
                 }
             });
         }
@@ -132,11 +134,6 @@ impl Drop for Seat {
 /// The earlier of two times, if there are any.
 pub(crate) fn earlier(one: Option<i64>, other: Option<i64>) -> Option<i64> {
     [one, other].into_iter().flatten().min()
-}
-
-#[expect(clippy::cast_precision_loss, reason = "an age of 2^53 ms is none")]
-fn seconds(ms: i64) -> f64 {
-    ms as f64 / 1_000.0
 }
 
 #[cfg(test)]
