@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -66,6 +67,12 @@ impl AcceptedAt {
     #[must_use]
     pub const fn unix_ms(self) -> i64 {
         self.0
+    }
+
+    /// How long ago it was, at this time in Unix milliseconds; nothing, of one in the future: clocks differ.
+    #[must_use]
+    pub fn age(self, now_unix_ms: i64) -> Duration {
+        Duration::from_millis(u64::try_from(now_unix_ms.saturating_sub(self.0)).unwrap_or(0))
     }
 }
 

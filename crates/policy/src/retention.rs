@@ -10,8 +10,7 @@ pub const RETENTION: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// Whether an event is older than [`RETENTION`] and so no longer sent. One from the future is not: clocks differ.
 #[must_use]
 pub fn expired(accepted_at: AcceptedAt, now_unix_ms: i64) -> bool {
-    let age_ms = now_unix_ms.saturating_sub(accepted_at.unix_ms());
-    u64::try_from(age_ms).is_ok_and(|age_ms| Duration::from_millis(age_ms) > RETENTION)
+    accepted_at.age(now_unix_ms) > RETENTION
 }
 
 #[cfg(test)]

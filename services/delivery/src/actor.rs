@@ -319,9 +319,8 @@ impl Actor {
             return;
         };
         if class.is_none() {
-            let accepted = settled.group.items.iter().map(|item| item.delivery.accepted_at);
-            let ages =
-                accepted.map(|at| Duration::from_millis(u64::try_from(now_ms - at.unix_ms()).unwrap_or(0)));
+            let items = settled.group.items.iter();
+            let ages = items.map(|item| item.delivery.accepted_at.age(now_ms));
             self.shared.metrics.delivered(lane, end.class, ages);
         }
         self.tell_call(&end, &settled, class, now_ms);

@@ -275,8 +275,7 @@ impl Actor<'_> {
             bytes += delivery.value.len();
         }
         self.forwarding.end_event(record.offset, bytes);
-        let age_ms = self.shared.clock.now_ms() - summary.accepted_at.unix_ms();
-        let age = Duration::from_millis(u64::try_from(age_ms).unwrap_or(0));
+        let age = summary.accepted_at.age(self.shared.clock.now_ms());
         self.shared.metrics.matched(summary.lane, deliveries.len(), age);
         let matched = &summary.matched;
         self.shared
