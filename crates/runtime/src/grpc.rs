@@ -13,6 +13,7 @@ mod severable;
 pub use client::{Address, Client, InvalidEndpoint, NotConnected, Shared, WithKey, check_endpoint, client};
 pub use guarded::{access, denied};
 pub use server::{Error, Server};
+use tonic::Code;
 
 /// The largest message that clients, the registry and reflection decode. Ingest has a setting of its own.
 ///
@@ -23,3 +24,27 @@ pub const MAX_MESSAGE_BYTES: usize = 6 * 1024 * 1024;
 /// vanished is noticed within 30 s.
 const KEEPALIVE_EVERY: std::time::Duration = std::time::Duration::from_secs(20);
 const KEEPALIVE_ANSWER: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// A code as the gRPC specification writes it, and the semantic conventions of OpenTelemetry.
+#[must_use]
+pub const fn code_name(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "OK",
+        Code::Cancelled => "CANCELLED",
+        Code::Unknown => "UNKNOWN",
+        Code::InvalidArgument => "INVALID_ARGUMENT",
+        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+        Code::NotFound => "NOT_FOUND",
+        Code::AlreadyExists => "ALREADY_EXISTS",
+        Code::PermissionDenied => "PERMISSION_DENIED",
+        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+        Code::FailedPrecondition => "FAILED_PRECONDITION",
+        Code::Aborted => "ABORTED",
+        Code::OutOfRange => "OUT_OF_RANGE",
+        Code::Unimplemented => "UNIMPLEMENTED",
+        Code::Internal => "INTERNAL",
+        Code::Unavailable => "UNAVAILABLE",
+        Code::DataLoss => "DATA_LOSS",
+        Code::Unauthenticated => "UNAUTHENTICATED",
+    }
+}

@@ -3,6 +3,7 @@
 //!
 //! A `traceparent` that came is replaced by one that names this stage, so that whoever handles the request need not know of it.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use ::http::{HeaderMap, HeaderValue, Method};
@@ -15,6 +16,7 @@ use opentelemetry::trace::SpanKind;
 use tokio::time::Instant;
 use tonic::Code;
 
+use crate::grpc::code_name;
 use crate::metrics::{Definition, SHORT};
 use crate::trace::{Origins, Span, TraceContext};
 
@@ -46,7 +48,7 @@ struct Served {
 }
 
 impl Served {
-    fn begin(name: String, headers: &mut HeaderMap) -> Self {
+    fn begin(name: impl Into<Cow<'static, str>>, headers: &mut HeaderMap) -> Self {
         let came = headers.get(TraceContext::HEADER);
         let came = came.and_then(|value| TraceContext::parse(value.as_bytes()));
         let span = Span::begin(name, SpanKind::Server, &Origins::from(came));
@@ -154,7 +156,7 @@ impl Calls {
     pub(crate) fn begin(&self, path: Option<&'static str>, headers: &mut HeaderMap) -> Call {
         let method = path.map_or(OTHER, |path| path.trim_start_matches('/'));
         Call {
-            served: Served::begin(method.to_owned(), headers),
+            served: Served::begin(method, headers),
             method,
         }
     }
@@ -166,7 +168,7 @@ impl Calls {
             .map_or(Code::Ok, |code| Code::from_bytes(code.as_bytes()));
         let labels = [
             KeyValue::new("rpc.method", call.method),
-            KeyValue::new("rpc.response.status_code", name(code)),
+            KeyValue::new("rpc.response.status_code", code_name(code)),
         ];
         self.0.record(call.served.took().as_secs_f64(), &labels);
         call.served.say(&labels);
@@ -174,31 +176,8 @@ impl Calls {
             code,
             Code::Unknown | Code::DeadlineExceeded | Code::Internal | Code::Unavailable | Code::DataLoss
         ) {
-            call.served.fail(name(code));
+            call.served.fail(code_name(code));
         }
-    }
-}
-
-/// As the semantic conventions call it.
-const fn name(code: Code) -> &'static str {
-    match code {
-        Code::Ok => "OK",
-        Code::Cancelled => "CANCELLED",
-        Code::Unknown => "UNKNOWN",
-        Code::InvalidArgument => "INVALID_ARGUMENT",
-        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
-        Code::NotFound => "NOT_FOUND",
-        Code::AlreadyExists => "ALREADY_EXISTS",
-        Code::PermissionDenied => "PERMISSION_DENIED",
-        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
-        Code::FailedPrecondition => "FAILED_PRECONDITION",
-        Code::Aborted => "ABORTED",
-        Code::OutOfRange => "OUT_OF_RANGE",
-        Code::Unimplemented => "UNIMPLEMENTED",
-        Code::Internal => "INTERNAL",
-        Code::Unavailable => "UNAVAILABLE",
-        Code::DataLoss => "DATA_LOSS",
-        Code::Unauthenticated => "UNAUTHENTICATED",
     }
 }
 
@@ -212,7 +191,7 @@ mod tests {
         let good = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
         for (came, goes) in [(good, Some(good)), ("garbage", None)] {
             headers.insert(TraceContext::HEADER, HeaderValue::from_static(came));
-            let _served = Served::begin("test".to_owned(), &mut headers);
+            let _served = Served::begin("test", &mut headers);
             let header = headers
                 .get(TraceContext::HEADER)
                 .map(|value| value.to_str().unwrap());

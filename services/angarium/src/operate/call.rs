@@ -2,6 +2,7 @@
 
 use std::error::Error as _;
 
+use angarium_runtime::grpc;
 use anyhow::Context;
 use tonic::{Code, Status};
 use tonic_types::{FieldViolation, StatusExt as _};
@@ -23,7 +24,7 @@ pub(super) fn explain(service: &str, endpoint: &str, late: &str, status: &Status
     };
     anyhow::anyhow!(
         "{service} at {endpoint} answers {}: {message}{cause}{hint}",
-        name(status.code())
+        grpc::code_name(status.code())
     )
 }
 
@@ -74,29 +75,6 @@ fn mistakes(status: &Status) -> String {
             };
             several.iter().map(line).collect()
         }
-    }
-}
-
-/// As the gRPC specification writes it.
-const fn name(code: Code) -> &'static str {
-    match code {
-        Code::Ok => "OK",
-        Code::Cancelled => "CANCELLED",
-        Code::Unknown => "UNKNOWN",
-        Code::InvalidArgument => "INVALID_ARGUMENT",
-        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
-        Code::NotFound => "NOT_FOUND",
-        Code::AlreadyExists => "ALREADY_EXISTS",
-        Code::PermissionDenied => "PERMISSION_DENIED",
-        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
-        Code::FailedPrecondition => "FAILED_PRECONDITION",
-        Code::Aborted => "ABORTED",
-        Code::OutOfRange => "OUT_OF_RANGE",
-        Code::Unimplemented => "UNIMPLEMENTED",
-        Code::Internal => "INTERNAL",
-        Code::Unavailable => "UNAVAILABLE",
-        Code::DataLoss => "DATA_LOSS",
-        Code::Unauthenticated => "UNAUTHENTICATED",
     }
 }
 
