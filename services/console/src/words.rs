@@ -101,6 +101,20 @@ pub(crate) const fn tone(state: DeliveryState) -> &'static str {
     }
 }
 
+/// How grave the end of a call is, by the class that the journal gives it; the name of a style.
+pub(crate) const fn answered(class: &str) -> &'static str {
+    if class.is_empty() { "good" } else { "bad" }
+}
+
+/// That a webhook was switched on or off, as the page says that comes behind it.
+pub(crate) fn switched(done: &str) -> Option<&'static str> {
+    match done {
+        "on" => Some("Switched on."),
+        "off" => Some("Switched off. Events of this time are not matched; what was matched before waits."),
+        _ => None,
+    }
+}
+
 /// How a webhook is, at a glance.
 #[derive(Debug)]
 pub(crate) struct Glance {

@@ -7,13 +7,12 @@ use angarium_kafka::topics::Names;
 use angarium_kafka::{Connection, From, Record, Tail, TailEvent};
 use angarium_model::{AccountId, WebhookId};
 use angarium_proto::journal::v1::JournalRecord;
-use angarium_proto::journal::v1::journal_record::Entry;
 use angarium_runtime::{Clock, Shutdown, Tasks, chain};
 use prost::Message as _;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::keys::Topic;
+use super::keys::{self, Topic};
 use super::store::Incoming;
 use super::{Log, State, Trouble};
 use crate::error::Error;
@@ -175,15 +174,8 @@ fn incoming(topic: Topic, record: &Record) -> Incoming {
 
 fn touched(incoming: &Incoming) -> Option<Touched> {
     let record = incoming.record.as_ref()?;
-    let webhook = match record.entry.as_ref()? {
-        Entry::Attempt(attempt) => &attempt.webhook_id,
-        Entry::StateChanged(changed) => &changed.webhook_id,
-        Entry::PutAside(aside) => &aside.webhook_id,
-        Entry::Expired(expired) => &expired.webhook_id,
-        Entry::Matched(_) => "",
-    };
     Some(Touched {
         account: AccountId::new(record.account_id).ok()?,
-        webhook: webhook.parse().ok(),
+        webhook: keys::webhook_id(record.entry.as_ref()?),
     })
 }

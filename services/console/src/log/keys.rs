@@ -44,15 +44,25 @@ impl Kind {
     }
 }
 
-/// The webhook that a record is about, as a number, and in which list of it the record belongs.
-pub(super) fn of_webhook(record: &JournalRecord) -> Option<(u128, Kind)> {
-    let (id, kind) = match record.entry.as_ref()? {
+/// The webhook that an entry is about, and in which list of it the entry belongs; `None`: an event was matched.
+fn webhook_of(entry: &Entry) -> Option<(&str, Kind)> {
+    Some(match entry {
         Entry::Attempt(attempt) => (&attempt.webhook_id, Kind::Attempt),
         Entry::StateChanged(changed) => (&changed.webhook_id, Kind::Turn),
         Entry::PutAside(aside) => (&aside.webhook_id, Kind::Turn),
         Entry::Expired(expired) => (&expired.webhook_id, Kind::Turn),
         Entry::Matched(_) => return None,
-    };
+    })
+}
+
+/// The webhook that an entry is about.
+pub(super) fn webhook_id(entry: &Entry) -> Option<WebhookId> {
+    webhook_of(entry)?.0.parse().ok()
+}
+
+/// The webhook that a record is about, as a number, and in which list of it the record belongs.
+pub(super) fn of_webhook(record: &JournalRecord) -> Option<(u128, Kind)> {
+    let (id, kind) = webhook_of(record.entry.as_ref()?)?;
     Some((webhook(id)?, kind))
 }
 

@@ -88,9 +88,7 @@ pub(super) async fn page(
     let known = Known::of(&app, at).await?;
     let done = match query(&uri, "done").as_str() {
         "saved" => Some("Saved. It is in force from now on."),
-        "on" => Some("Switched on."),
-        "off" => Some("Switched off. Events of this time are not matched; what was matched before waits."),
-        _ => None,
+        other => words::switched(other),
     };
     let named_in_full = |name: &&String| !name.contains('*');
     Ok(ok(&Detail {
@@ -174,11 +172,7 @@ pub(super) fn call(record: &Record) -> Option<Call> {
     };
     Some(Call {
         at: words::moment(record.at_ms),
-        tone: if attempt.error_class.is_empty() {
-            "good"
-        } else {
-            "bad"
-        },
+        tone: words::answered(&attempt.error_class),
         lane: words::lane(attempt.lane()),
         group: attempt.group_id.clone(),
         events: attempt.events.iter().take(NAMED).map(event).collect(),

@@ -102,9 +102,7 @@ pub(super) async fn page(
     let done = match query(&uri, "done").as_str() {
         "deleted" => Some("Deleted. Nothing more is sent to it; below it can be brought back."),
         "undeleted" => Some("It is back, as it was. It gets the events that are accepted from now on."),
-        "on" => Some("Switched on."),
-        "off" => Some("Switched off. Events of this time are not matched; what was matched before waits."),
-        _ => None,
+        other => words::switched(other),
     };
     Ok(ok(&List {
         page: Page::of(&app, &caller, "Webhooks")
@@ -178,11 +176,7 @@ pub(super) fn last(record: &Record) -> Option<Last> {
     };
     Some(Last {
         at: words::moment(record.at_ms),
-        tone: if attempt.error_class.is_empty() {
-            "good"
-        } else {
-            "bad"
-        },
+        tone: words::answered(&attempt.error_class),
         text,
     })
 }
