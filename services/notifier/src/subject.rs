@@ -5,6 +5,7 @@ use angarium_proto::registry::v1::{GetAccountRequest, GetWebhookRequest};
 use angarium_runtime::grpc;
 use lettre::Address;
 use tonic::{Code, Status};
+use url::Url;
 
 use crate::decide::News;
 
@@ -77,13 +78,9 @@ fn there<T>(answer: Result<tonic::Response<T>, Status>) -> Result<Option<T>, Sta
     }
 }
 
-/// Scheme and host of a URL.
+/// Scheme and host of a URL; nothing of what is none, which the registry lets nobody store.
 fn origin(url: &str) -> String {
-    let (scheme, rest) = url.split_once("://").unwrap_or_default();
-    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    // The registry refuses URLs with a user in them; should there ever be one, it is no business of a mail.
-    let host = host.rsplit('@').next().unwrap_or_default();
-    format!("{scheme}://{host}")
+    Url::parse(url).map_or_else(|_none| String::new(), |url| url.origin().ascii_serialization())
 }
 
 #[cfg(test)]
