@@ -58,9 +58,9 @@ helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace 
 {{- with .Values.telemetry.metrics.listen -}}{{ splitList ":" . | last }}{{- end -}}
 {{- end }}
 
-{{/* What is measured and traced, and where it goes, as variables. Call with (list $ "ingest"). */}}
+{{/* What is measured and traced, and where it goes, as variables. */}}
 {{- define "angarium.telemetry" -}}
-{{- $telemetry := (index . 0).Values.telemetry -}}
+{{- $telemetry := .Values.telemetry -}}
 {{- with $telemetry.metrics.listen }}
 - name: ANGARIUM_METRICS_LISTEN
   value: {{ . | quote }}
