@@ -1,6 +1,6 @@
 //! An OpenAPI 3.1 document of what receivers get, so that they can have code made of it.
 
-use angarium_model::{Catalogue, Lane, OwnType};
+use angarium_model::{Catalogue, Lane, OwnType, headers};
 use serde_json::{Map, Value, json};
 
 use crate::described::{Described, described};
@@ -97,25 +97,25 @@ const HEADERS: [Header; 7] = [
         "Standard Webhooks: one signature, or several with a space between them. Of a webhook that signs.",
     ),
     (
-        "angarium-lane",
+        headers::LANE,
         true,
         Some("^(realtime|batch)$"),
         "The class of the events.",
     ),
     (
-        "angarium-position",
+        headers::POSITION,
         true,
         Some("^[0-9]+-[0-9]+$"),
         "The last event of the group.",
     ),
     (
-        "angarium-previous",
+        headers::PREVIOUS,
         false,
         Some("^[0-9]+-[0-9]+$"),
         "The last event that was confirmed before this group, where that is known.",
     ),
     (
-        "angarium-again",
+        headers::AGAIN,
         false,
         Some("^(replay|resend)$"),
         "Set when someone asked for events that were sent before.",

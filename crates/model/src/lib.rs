@@ -6,6 +6,7 @@
 mod access;
 mod catalogue;
 mod event;
+pub mod headers;
 mod ids;
 mod lane;
 pub mod samples;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use angarium_model::{AccountId, EventId, EventName, Lane, Position, Timestamp};
+use angarium_model::{AccountId, EventId, EventName, Lane, Position, Timestamp, headers};
 use angarium_signing::{Verifier, WEBHOOK_ID_HEADER, WEBHOOK_SIGNATURE_HEADER, WEBHOOK_TIMESTAMP_HEADER};
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
@@ -10,11 +10,6 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::Error;
-
-const POSITION_HEADER: &str = "angarium-position";
-const PREVIOUS_HEADER: &str = "angarium-previous";
-const LANE_HEADER: &str = "angarium-lane";
-const AGAIN_HEADER: &str = "angarium-again";
 
 /// An event, as its producer wrote it.
 #[derive(Clone, Debug)]
@@ -147,15 +142,17 @@ fn check_format(headers: &HeaderMap) -> Result<(), Error> {
 }
 
 fn place(headers: &HeaderMap) -> Result<Option<Place>, Error> {
-    let (Some(lane), Some(position)) = (text(headers, LANE_HEADER)?, position(headers, POSITION_HEADER)?)
-    else {
+    let (Some(lane), Some(position)) = (
+        text(headers, headers::LANE)?,
+        position(headers, headers::POSITION)?,
+    ) else {
         return Ok(None);
     };
     let known = Lane::ALL.into_iter().find(|known| known.as_str() == lane);
     Ok(Some(Place {
-        lane: known.ok_or_else(|| unknown(LANE_HEADER, lane))?,
+        lane: known.ok_or_else(|| unknown(headers::LANE, lane))?,
         position,
-        previous: self::position(headers, PREVIOUS_HEADER)?,
+        previous: self::position(headers, headers::PREVIOUS)?,
     }))
 }
 
@@ -165,11 +162,11 @@ fn position(headers: &HeaderMap, name: &'static str) -> Result<Option<Position>,
 }
 
 fn again(headers: &HeaderMap) -> Result<Option<Again>, Error> {
-    match text(headers, AGAIN_HEADER)? {
+    match text(headers, headers::AGAIN)? {
         None => Ok(None),
         Some("replay") => Ok(Some(Again::Replay)),
         Some("resend") => Ok(Some(Again::Resend)),
-        Some(other) => Err(unknown(AGAIN_HEADER, other)),
+        Some(other) => Err(unknown(headers::AGAIN, other)),
     }
 }
 

@@ -2,18 +2,13 @@
 
 use std::collections::HashMap;
 
+use angarium_model::headers::{AGAIN, LANE, POSITION, PREVIOUS};
 use angarium_signing::WEBHOOK_ID_HEADER;
 use http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::output::time;
 use crate::receiving::Call;
-
-/// Where the group stands among those of its lane.
-const LANE: &str = "angarium-lane";
-const POSITION: &str = "angarium-position";
-const PREVIOUS: &str = "angarium-previous";
-const AGAIN: &str = "angarium-again";
 
 /// The longest that an event is shown, in characters.
 const WIDEST: usize = 112;

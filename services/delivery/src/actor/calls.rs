@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use angarium_kafka::Lease;
-use angarium_model::WebhookId;
+use angarium_model::{WebhookId, headers as header};
 use angarium_runtime::Clock;
 use angarium_signing::{WEBHOOK_ID_HEADER, WEBHOOK_TIMESTAMP_HEADER};
 use http::header::CONTENT_TYPE;
@@ -161,17 +161,6 @@ const EXHAUSTED_PAUSE: Duration = Duration::from_secs(1);
 /// How often it is told.
 const TOLD_EVERY: Duration = Duration::from_secs(10);
 
-/// The position of the last event of a POST: `<partition>-<offset>` (D8).
-const POSITION_HEADER: &str = "angarium-position";
-/// The position of the last event that the receiver had acknowledged before; a gap between the two shows (D8). Of an
-/// unordered webhook: the last before any that it has not acknowledged; absent while one that failed waits for its retry.
-const PREVIOUS_HEADER: &str = "angarium-previous";
-/// The class of the events: positions of one lane follow each other, those of two do not (D7).
-const LANE_HEADER: &str = "angarium-lane";
-
-/// `replay` or `resend` when events were done before and someone asked for them again.
-const AGAIN_HEADER: &str = "angarium-again";
-
 /// Headers as Standard Webhooks says, time and signature fresh at every attempt; and where the group stands (D8).
 pub(crate) fn headers(
     target: &Target,
@@ -196,14 +185,14 @@ pub(crate) fn headers(
     add(WEBHOOK_ID_HEADER, &group.id);
     add(WEBHOOK_TIMESTAMP_HEADER, &signed.seconds().to_string());
     if let Some(sequence) = &group.sequence {
-        add(LANE_HEADER, sequence.lane.as_str());
-        add(POSITION_HEADER, &sequence.position.to_string());
+        add(header::LANE, sequence.lane.as_str());
+        add(header::POSITION, &sequence.position.to_string());
         if let Some(previous) = sequence.previous {
-            add(PREVIOUS_HEADER, &previous.to_string());
+            add(header::PREVIOUS, &previous.to_string());
         }
         match sequence.again {
-            Some(Again::Replayed) => add(AGAIN_HEADER, "replay"),
-            Some(Again::Resent) => add(AGAIN_HEADER, "resend"),
+            Some(Again::Replayed) => add(header::AGAIN, "replay"),
+            Some(Again::Resent) => add(header::AGAIN, "resend"),
             None => {}
         }
     }
