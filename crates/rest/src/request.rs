@@ -169,14 +169,17 @@ fn by_headers(message: &mut DynamicMessage, route: &Route, headers: &HeaderMap) 
     if let Some(expected) = headers.get(header::IF_MATCH) {
         let text = expected.to_str().unwrap_or_default().trim();
         let number = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
-        let revision = number.and_then(|number| number.parse().ok());
+        // None is 0 or less: to gRPC that means whatever it is now, and would let a change through that depends on more.
+        let revision = number
+            .and_then(|number| number.parse().ok())
+            .filter(|revision| *revision > 0);
         match (text, revision) {
             ("*", _) => {}
             (_, Some(revision)) => depends_on(message, route, revision)?,
             _ => {
                 return Err(Problem::header(
                     "if-match",
-                    "is no `etag` of an answer: those are numbers in double quotes",
+                    "is no `etag` of an answer: those are numbers above 0 in double quotes",
                 ));
             }
         }

@@ -160,10 +160,8 @@ impl RegistryService for Api {
     ) -> Answer<v1::ListWebhooksResponse> {
         let asked = request.get_ref();
         let mut errors = Vec::new();
-        let types = self.routing.store.read(|state| {
-            let account = AccountId::new(asked.account_id).ok();
-            state.known_types(account)
-        });
+        let by = access(request.extensions())?;
+        let types = self.routing.grounds(by).types(asked.account_id);
         let wanted = Wanted::from_wire(asked, &types, &mut errors);
         let list = wanted.list(asked.account_id);
         let page = Page::<WebhookId>::from_wire(asked.page_size, &asked.page_token, &list, &mut errors);

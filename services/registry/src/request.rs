@@ -11,7 +11,7 @@ mod webhook;
 
 use std::time::Duration;
 
-use angarium_model::{Account, AccountId, KnownTypes, Revision, WebhookId};
+use angarium_model::{Access, Account, AccountId, KnownTypes, Revision, WebhookId};
 use angarium_policy::egress::Policy;
 use angarium_proto::convert::{account_from_wire, disabled_from_wire};
 use angarium_proto::registry::v1;
@@ -40,16 +40,20 @@ pub(crate) use webhook::create_webhook;
 pub(crate) struct Grounds<'a> {
     /// What was read so far: for the event types that there are.
     pub(crate) store: &'a Store,
+    /// Who asks: what is told of mistakes names nothing that they may not see.
+    pub(crate) by: Access,
     pub(crate) now_ms: i64,
     /// Where calls may lead.
     pub(crate) egress: &'a Policy,
 }
 
 impl Grounds<'_> {
-    /// The types that events of an account may have.
-    fn types(&self, account: u64) -> KnownTypes {
+    /// The types that events of an account may have; of an account that the caller does not see, those that everybody's
+    /// may have.
+    pub(crate) fn types(&self, account: u64) -> KnownTypes {
         let account = AccountId::new(account).ok();
-        self.store.read(|state| state.known_types(account))
+        let seen = account.filter(|account| self.by.sees(*account));
+        self.store.read(|state| state.known_types(seen))
     }
 }
 

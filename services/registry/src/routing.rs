@@ -41,7 +41,7 @@ impl Routing {
         let is_passed_on = revisions::is_passed_on(&metadata);
         let by = self.caller(&metadata, grpc::access(&extensions)?)?;
         let deadline = Instant::now() + self.patience;
-        let write = request.clone().check(self.grounds())?;
+        let write = request.clone().check(self.grounds(by))?;
         write.home().seen_by(by)?;
         let partition = self.writers.partition_of(write.home());
         let mut checked = Some(write);
@@ -52,7 +52,7 @@ impl Routing {
                     let write = match checked.take() {
                         Some(write) => write,
                         // The one before went with a writer that has ended.
-                        None => request.clone().check(self.grounds())?,
+                        None => request.clone().check(self.grounds(by))?,
                     };
                     self.write_here::<C>(&open, (write, by), deadline).await
                 }
@@ -74,9 +74,10 @@ impl Routing {
         }
     }
 
-    fn grounds(&self) -> Grounds<'_> {
+    pub(crate) fn grounds(&self, by: Access) -> Grounds<'_> {
         Grounds {
             store: &self.store,
+            by,
             now_ms: self.clock.now_ms(),
             egress: &self.egress,
         }

@@ -7,9 +7,9 @@ use angarium_proto::audit::v1::ListAuditLogRequest;
 use angarium_proto::audit::v1::audit_service_client::AuditServiceClient;
 use angarium_proto::registry::v1::api_key::Grant;
 use angarium_proto::registry::v1::{
-    ApiKey, CreateApiKeyRequest, CreateEventTypeRequest, DeleteAccountRequest, DeleteEventTypeRequest,
-    DeleteWebhookRequest, EventClass, EventType, GetEventTypeRequest, ListEventTypesRequest,
-    UpdateEventTypeRequest, Webhook,
+    ApiKey, CreateApiKeyRequest, CreateEventTypeRequest, CreateWebhookRequest, DeleteAccountRequest,
+    DeleteEventTypeRequest, DeleteWebhookRequest, EventClass, EventType, GetEventTypeRequest,
+    ListEventTypesRequest, ListWebhooksRequest, UpdateEventTypeRequest, Webhook,
 };
 use angarium_runtime::{Clock, Shutdown, Tasks};
 use tonic::{Code, Status};
@@ -256,6 +256,59 @@ async fn types_of_an_account_are_its_own_and_those_of_the_platform_the_operators
         let refused = delete(by, None, "TENANT_MOVED").await.unwrap_err();
         assert_eq!(refused.code(), Code::PermissionDenied, "{refused:?}");
     }
+}
+
+#[tokio::test]
+async fn what_a_stranger_is_told_of_a_mistake_names_no_type_of_the_account() {
+    let registry = Registry::with_account().await;
+    registry.create_account(77, "Other").await;
+    let neighbour = key(&registry, Some(77), Grant::Role(Role::Administrator.into())).await;
+    create(&registry.client, event_type(Some(1234), "INVOICE_PAID"))
+        .await
+        .unwrap();
+    let told = async |by: &Client, account_id, named: &str| {
+        let request = CreateWebhookRequest {
+            webhook: Some(Webhook {
+                account_id,
+                event_types: vec![named.to_owned()],
+                filter: "data.amount > 1".into(),
+                ..webhook()
+            }),
+            ..CreateWebhookRequest::default()
+        };
+        let refused = by.clone().create_webhook(request).await.unwrap_err();
+        let fields: Vec<_> = refused
+            .get_error_details()
+            .bad_request()
+            .map_or_else(Vec::new, |bad| {
+                let told = bad.field_violations.iter();
+                told.map(|wrong| format!("{}: {}", wrong.field, wrong.description))
+                    .collect()
+            });
+        let list = ListWebhooksRequest {
+            account_id,
+            event_type: named.to_owned(),
+            ..ListWebhooksRequest::default()
+        };
+        let unlisted = by.clone().list_webhooks(list).await.unwrap_err();
+        let said = |status: &Status| (status.code(), status.message().replace("1234", "999"));
+        (said(&refused), fields, said(&unlisted))
+    };
+    // One that the account has, one like it, and one that begins it.
+    for named in ["INVOICE_PAID", "INVOICE_PAYD", "INVOICE_*"] {
+        let (theirs, nobodys) = (
+            told(&neighbour, 1234, named).await,
+            told(&neighbour, 999, named).await,
+        );
+        assert_eq!(theirs, nobodys, "{named}");
+    }
+    // Its own people are told which one may be meant.
+    let own = key(&registry, Some(1234), Grant::Role(Role::Administrator.into())).await;
+    let (_, fields, _) = told(&own, 1234, "INVOICE_PAYD").await;
+    assert!(
+        fields.iter().any(|told| told.contains("INVOICE_PAID")),
+        "{fields:?}"
+    );
 }
 
 #[tokio::test]
