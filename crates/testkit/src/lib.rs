@@ -1,6 +1,7 @@
 //! What tests share: a receiver that does what the test says, every service as a process over a real Kafka and a real
 //! Redis, and a count of what was lost, duplicated or out of order.
 
+pub mod authority;
 pub mod collector;
 pub mod described;
 pub mod http;

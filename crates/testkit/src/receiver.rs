@@ -18,6 +18,7 @@ use angarium_runtime::{Clock, Shutdown, Tasks};
 use angarium_signing::{DEFAULT_TOLERANCE, KeysError, Secret, Verifier, VerifyError};
 use bytes::Bytes;
 use hyper::HeaderMap;
+use rustls::ServerConfig;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -77,6 +78,8 @@ pub struct Settings {
     /// Whether to find out which process sends, once for each connection: for tests with several workers, of which
     /// nothing that they send tells which it was.
     pub senders: bool,
+    /// Speaks TLS as this says.
+    pub tls: Option<Arc<ServerConfig>>,
 }
 
 impl Default for Settings {
@@ -86,6 +89,7 @@ impl Default for Settings {
             keep: true,
             observer: None,
             senders: false,
+            tls: None,
         }
     }
 }
@@ -96,6 +100,7 @@ impl fmt::Debug for Settings {
             .field("clock", &self.clock)
             .field("keep", &self.keep)
             .field("senders", &self.senders)
+            .field("tls", &self.tls.is_some())
             .finish_non_exhaustive()
     }
 }
@@ -176,7 +181,12 @@ impl Receiver {
     /// The URL of a hook; from now on it answers 200 until told otherwise.
     pub fn hook(&self, name: &str) -> String {
         self.book().hooks.entry(name.into()).or_default();
-        format!("http://{}/hook/{name}", self.address)
+        let scheme = if self.state.settings.tls.is_some() {
+            "https"
+        } else {
+            "http"
+        };
+        format!("{scheme}://{}/hook/{name}", self.address)
     }
 
     /// What the hook answers whenever nothing else is due.

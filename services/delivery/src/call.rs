@@ -10,6 +10,7 @@
 //! written to the first. Redirects are not followed, and no proxy is taken from the environment.
 
 mod body;
+mod certificate;
 mod connect;
 mod error;
 mod meter;
@@ -32,6 +33,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use url::Url;
 
 pub use self::body::BodyEnd;
+pub use self::certificate::{Authorities, InvalidAuthorities};
 use self::connect::{Connection, Connector};
 pub use self::connect::{Setup, TlsSetup};
 pub use self::error::CallError;

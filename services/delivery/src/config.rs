@@ -6,6 +6,8 @@ use std::time::Duration;
 use angarium_policy::{Backoff, Reminders, egress};
 use angarium_runtime::access::OperatorKey;
 
+use crate::call::Authorities;
+
 /// Settings of delivery. The defaults suit a worker with all partitions and 512 MiB of memory.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -47,6 +49,8 @@ pub struct Config {
     pub commit_interval: Duration,
     /// Where calls may lead; by default to the public alone.
     pub egress: egress::Rules,
+    /// Whose certificates are trusted beside those of the public authorities.
+    pub authorities: Authorities,
 }
 
 impl Config {
@@ -72,6 +76,7 @@ impl Config {
             checkpoint_interval: Duration::from_millis(200),
             commit_interval: Duration::from_secs(1),
             egress: egress::Rules::default(),
+            authorities: Authorities::default(),
         }
     }
 }

@@ -74,7 +74,7 @@ pub async fn run(config: Config, on: Dependencies, tasks: &Tasks) -> Result<Hand
     let cursors = Cursors::open(&on.kafka, &on.topics, &config.client_id, producer.clone(), tasks)?;
     let parts = Parts {
         policy: Arc::new(Policy::new(config.egress.clone())),
-        tls: TlsSetup::public()?,
+        tls: TlsSetup::trusting(&config.authorities)?,
         config: Arc::new(config),
         on,
         producer,

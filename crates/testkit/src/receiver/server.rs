@@ -14,8 +14,10 @@ use hyper::http::request::Parts;
 use hyper::service::service_fn;
 use hyper::{HeaderMap, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
+use tokio_rustls::TlsAcceptor;
 
 use super::{Answer, Received, State, sender};
 
@@ -61,7 +63,17 @@ async fn serve(stream: TcpStream, peer: SocketAddr, state: Arc<State>) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "the receiver could not switch off Nagle's algorithm");
     }
-    let service = service_fn(|request| answer(request, sender, &state));
+    match state.settings.tls.clone() {
+        None => speak(stream, sender, &state).await,
+        Some(tls) => match TlsAcceptor::from(tls).accept(stream).await {
+            Ok(stream) => speak(stream, sender, &state).await,
+            Err(error) => tracing::debug!(%error, "a caller of the receiver gave up its TLS handshake"),
+        },
+    }
+}
+
+async fn speak(stream: impl AsyncRead + AsyncWrite + Unpin, sender: Option<u32>, state: &State) {
+    let service = service_fn(|request| answer(request, sender, state));
     let served = hyper::server::conn::http1::Builder::new()
         .serve_connection(TokioIo::new(stream), service)
         .await;

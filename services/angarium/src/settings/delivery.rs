@@ -4,11 +4,12 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use angarium_delivery::Config;
+use angarium_delivery::call::Authorities;
 use angarium_policy::{Backoff, Reminders, egress};
 use angarium_runtime::access::OperatorKey;
 use angarium_runtime::config::{Reader, Section};
 
-use super::shared::{Kafka, endpoint};
+use super::shared::{Kafka, endpoint, file};
 
 const KIB: usize = 1 << 10;
 const MIB: usize = 1 << 20;
@@ -80,9 +81,25 @@ pub(super) fn read(
             "How often the place up to which all events are done is committed to Kafka; it is where a restart reads on from",
         ),
         egress,
+        authorities: authorities(&mut section),
         ..default
     };
     (endpoint, config)
+}
+
+fn authorities(section: &mut Section<'_>) -> Authorities {
+    let pem = file(
+        section,
+        "ca_file",
+        "A file of PEM certificates: authorities to trust beside the public ones when receivers are called over TLS, such as your company's own. Read at the start",
+    );
+    let Some(pem) = pem else {
+        return Authorities::default();
+    };
+    Authorities::from_pem(&pem).unwrap_or_else(|error| {
+        section.reject("ca_file", error);
+        Authorities::default()
+    })
 }
 
 fn session_timeout(section: &mut Section<'_>, default: Duration) -> Duration {

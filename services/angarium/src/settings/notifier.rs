@@ -5,7 +5,7 @@ use std::time::Duration;
 use angarium_notifier::{Address, Config, Language, MailServer, Mailbox};
 use angarium_runtime::config::{Reader, Section};
 
-use super::shared::Kafka;
+use super::shared::{Kafka, file};
 
 /// `None` if it cannot be: what is wrong is told then.
 pub(super) fn read(
@@ -25,7 +25,11 @@ pub(super) fn read(
         "Where mails are handed in: smtps://user:password@host, or smtp://user:password@host:587?tls=required; smtp://host without a password may do without TLS",
         MailServer::parse,
     );
-    let authority = certificates(&mut section);
+    let authority = file(
+        &mut section,
+        "smtp_ca_file",
+        "A file of PEM certificates: an authority to trust beside the public ones when mails are handed in over TLS",
+    );
     let from = section.required_text(
         "from",
         "Whom mails are from, such as Acme webhooks <webhooks@acme.example>",
@@ -74,20 +78,6 @@ pub(super) fn read(
         page: page.filter(|page| !page.is_empty()),
         first_reminder,
     })
-}
-
-fn certificates(section: &mut Section<'_>) -> Option<Vec<u8>> {
-    let meaning = "A file of PEM certificates: an authority to trust beside the public ones when mails are handed in over TLS";
-    let path = section
-        .optional_text("smtp_ca_file", meaning)
-        .filter(|path| !path.is_empty())?;
-    match std::fs::read(&path) {
-        Ok(pem) => Some(pem),
-        Err(error) => {
-            section.reject("smtp_ca_file", format!("cannot be read: {error}"));
-            None
-        }
-    }
 }
 
 fn parsed<T: std::str::FromStr>(section: &mut Section<'_>, name: &str, given: &str) -> Option<T>

@@ -21,6 +21,16 @@ pub(super) fn endpoint(section: &mut Section<'_>, default: &'static str, text: &
     endpoint
 }
 
+/// What is in the file that a setting names; `None` without one, and when it cannot be read, which is told.
+pub(super) fn file(section: &mut Section<'_>, name: &'static str, meaning: &'static str) -> Option<Vec<u8>> {
+    let path = section
+        .optional_text(name, meaning)
+        .filter(|path| !path.is_empty())?;
+    std::fs::read(&path)
+        .map_err(|error| section.reject(name, format!("cannot be read: {error}")))
+        .ok()
+}
+
 /// Where Kafka is, and what our topics and groups there are called.
 #[derive(Debug)]
 pub(crate) struct Kafka {

@@ -10,13 +10,14 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
 use url::Url;
 
+use super::certificate::{self, Authorities};
 use super::error::CallError;
 use super::meter::{MAX_ANSWER_HEAD, Meter, Metered};
 use super::pool::Route;
@@ -63,7 +64,7 @@ pub struct Setup {
 /// and a further [`TlsConnector`] in [`TlsSetup`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum TlsIdentity {
-    /// Shows none, trusts the public authorities.
+    /// Shows none, trusts the public authorities and those of the settings.
     Public,
 }
 
@@ -80,14 +81,12 @@ impl std::fmt::Debug for TlsSetup {
 }
 
 impl TlsSetup {
-    /// Trusts the public certificate authorities that browsers trust.
+    /// Trusts the public certificate authorities that browsers trust, and these.
     ///
     /// # Errors
     /// When the cryptography in use has no safe protocol version: a fault of the build.
-    pub fn public() -> Result<Self, rustls::Error> {
-        let roots = RootCertStore {
-            roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
-        };
+    pub fn trusting(authorities: &Authorities) -> Result<Self, rustls::Error> {
+        let roots = authorities.with_public()?;
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let mut config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()?
@@ -153,12 +152,13 @@ impl Connector {
             };
             return Ok((self.handshake(tcp, address).await?, setup));
         };
-        // A name in a certificate has no final dot.
-        let name = route.host().strip_suffix('.').unwrap_or(route.host());
-        let name =
-            ServerName::try_from(name.to_owned()).map_err(|_invalid| CallError::TlsName { host: host() })?;
+        let name = ServerName::try_from(name_of(route).to_owned())
+            .map_err(|_invalid| CallError::TlsName { host: host() })?;
         let tls = self.tls.connector(identity).connect(name, tcp).await;
-        let stream = tls.map_err(|source| CallError::Tls { host: host(), source })?;
+        let stream = tls.map_err(|source| match certificate::fault(&source, name_of(route)) {
+            Some(fault) => CallError::Certificate { host: host(), fault },
+            None => CallError::Tls { host: host(), source },
+        })?;
         let setup = Setup {
             dns,
             connect,
@@ -191,6 +191,11 @@ impl Connector {
             made_at: Instant::now(),
         })
     }
+}
+
+/// Whom the certificate must be for: a name in one has no final dot.
+fn name_of(route: &Route) -> &str {
+    route.host().strip_suffix('.').unwrap_or(route.host())
 }
 
 /// Times one phase after the other.

@@ -63,6 +63,14 @@ pub enum CallError {
         #[source]
         source: io::Error,
     },
+    /// The receiver's certificate is not accepted. Nothing was sent.
+    #[error("the certificate of {host} is not accepted: {fault}")]
+    Certificate {
+        /// The host of the URL.
+        host: String,
+        /// What is wrong with it, and what to do.
+        fault: String,
+    },
     /// The host's name cannot stand in a certificate.
     #[error("{host} is no name for a TLS certificate")]
     TlsName {
@@ -106,7 +114,7 @@ impl CallError {
             Self::Dns { .. } | Self::DnsTimeout { .. } => Failure::Dns,
             Self::Connect { .. } => Failure::Connect,
             Self::ConnectTimeout { .. } => Failure::ConnectTimeout,
-            Self::Tls { .. } | Self::TlsName { .. } => Failure::Tls,
+            Self::Tls { .. } | Self::Certificate { .. } | Self::TlsName { .. } => Failure::Tls,
             Self::AnswerTimeout { .. } => Failure::AnswerTimeout,
             Self::Reset(_) => Failure::Reset,
             Self::Protocol(_) | Self::Interim | Self::Request(_) => Failure::Protocol,

@@ -2,6 +2,7 @@
 
 mod egress;
 mod limits;
+mod tls;
 
 use std::sync::LazyLock;
 
@@ -95,7 +96,13 @@ fn patient_caller(patience: Patience, tasks: &Tasks) -> Caller {
 
 fn caller_waiting(patience: Patience, pool: Pool, rules: Rules, tasks: &Tasks) -> Caller {
     let policy = Arc::new(Policy::new(rules));
-    Caller::new(pool, policy, TlsSetup::public().unwrap(), patience, tasks.clone())
+    Caller::new(
+        pool,
+        policy,
+        TlsSetup::trusting(&Authorities::default()).unwrap(),
+        patience,
+        tasks.clone(),
+    )
 }
 
 fn account(id: u64) -> AccountId {

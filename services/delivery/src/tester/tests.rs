@@ -23,6 +23,7 @@ use tonic::Code;
 use tonic_types::StatusExt as _;
 
 use super::*;
+use crate::call::Authorities;
 use crate::server;
 
 const ACCOUNT: u64 = 1234;
@@ -61,7 +62,7 @@ impl World {
         let tasks = Tasks::new(Shutdown::new());
         let means = Means {
             policy: Arc::new(Policy::new(rules)),
-            tls: TlsSetup::public().unwrap(),
+            tls: TlsSetup::trusting(&Authorities::default()).unwrap(),
             patience,
         };
         let key = OperatorKey::generate();

@@ -1,0 +1,129 @@
+//! Receivers that speak TLS.
+
+use angarium_testkit::authority::{Authority, Validity};
+use angarium_testkit::receiver::{Receiver, Settings};
+
+use super::*;
+
+/// A receiver on 127.0.0.1 whose certificate is for `name`.
+async fn secure(authority: &Authority, name: &str, validity: Validity) -> Receiver {
+    let settings = Settings {
+        tls: Some(authority.server(&[name], validity)),
+        ..Settings::default()
+    };
+    Receiver::with(settings).await.unwrap()
+}
+
+fn trusting(pem: Option<String>, tasks: &Tasks) -> Caller {
+    let authorities = pem.map_or_else(Authorities::default, |pem| {
+        Authorities::from_pem(pem.as_bytes()).unwrap()
+    });
+    Caller::new(
+        Pool::default(),
+        Arc::new(Policy::new(Rules::this_machine())),
+        TlsSetup::trusting(&authorities).unwrap(),
+        Patience::D1,
+        tasks.clone(),
+    )
+}
+
+/// Calls a receiver that is not to be believed; says why it was not.
+async fn fault(name: &str, validity: Validity) -> String {
+    let authority = Authority::new();
+    let receiver = secure(&authority, name, validity).await;
+    let tasks = Tasks::new(Shutdown::new());
+    let caller = trusting(Some(authority.pem()), &tasks);
+    let url = receiver.hook("a").parse().unwrap();
+    let error = post(&caller, &url).await.unwrap_err();
+    assert_eq!(error.failure(), Some(Failure::Tls), "{error}");
+    assert!(receiver.received().is_empty());
+    error.detail()
+}
+
+#[tokio::test]
+async fn a_certificate_of_a_trusted_authority_is_believed_and_its_connection_used_again() {
+    let authority = Authority::new();
+    let receiver = secure(&authority, "127.0.0.1", Validity::Good).await;
+    let tasks = Tasks::new(Shutdown::new());
+    let caller = trusting(Some(authority.pem()), &tasks);
+    let url: Url = receiver.hook("a").parse().unwrap();
+    assert_eq!(url.scheme(), "https");
+    let first = caller.post(request(&url, Capture::Nothing)).await.unwrap();
+    assert_eq!(first.status, 200);
+    let setup = first.timings.setup.unwrap();
+    let tls = setup.tls.unwrap();
+    assert!(tls > Duration::ZERO);
+    assert!(setup.dns + setup.connect + tls + first.timings.first_byte <= first.timings.total);
+    let second = caller.post(request(&url, Capture::Nothing)).await.unwrap();
+    assert_eq!(second.timings.setup, None);
+    // Whose name it was said to have is told to the receiver, and the port, which is not that of https.
+    let host = url.authority().to_owned();
+    assert_eq!(receiver.received().len(), 2);
+    assert!(
+        receiver
+            .received()
+            .iter()
+            .all(|received| received.headers["host"] == host.as_str())
+    );
+}
+
+#[tokio::test]
+async fn a_connection_that_was_made_without_tls_serves_no_call_with_it() {
+    let (plain, mut connections, tasks) = receiver(vec![Act::Answer(OK), Act::Answer(OK)]).await;
+    let caller = trusting(None, &tasks);
+    assert_eq!(post(&caller, &plain).await.unwrap(), 200);
+    let mut secure = plain.clone();
+    secure.set_scheme("https").unwrap();
+    // The port is the same: only the scheme tells them apart.
+    let error = caller.post(request(&secure, Capture::Nothing));
+    let (error, ()) = tokio::join!(timeout(Duration::from_secs(1), error), async {
+        connections.recv().await.unwrap();
+    });
+    assert!(!matches!(error, Ok(Ok(_))), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_certificate_that_nobody_trusted_has_issued_is_refused() {
+    let authority = Authority::new();
+    let receiver = secure(&authority, "127.0.0.1", Validity::Good).await;
+    let tasks = Tasks::new(Shutdown::new());
+    let url = receiver.hook("a").parse().unwrap();
+    for pem in [None, Some(Authority::new().pem())] {
+        let error = post(&trusting(pem, &tasks), &url).await.unwrap_err();
+        assert_eq!(error.failure(), Some(Failure::Tls), "{error}");
+        let told = error.detail();
+        assert!(
+            told.starts_with(
+                "the certificate of 127.0.0.1 is not accepted: nobody who is trusted here has issued it"
+            ) && told.contains("`delivery.ca_file`"),
+            "{told}"
+        );
+    }
+    assert!(receiver.received().is_empty());
+}
+
+#[tokio::test]
+async fn a_certificate_that_has_expired_is_refused_with_its_day() {
+    assert_eq!(
+        fault("127.0.0.1", Validity::Expired).await,
+        "the certificate of 127.0.0.1 is not accepted: it expired on 2020-01-02 00:00:00 UTC: renew it"
+    );
+}
+
+#[tokio::test]
+async fn a_certificate_of_later_is_refused_with_its_day() {
+    assert_eq!(
+        fault("127.0.0.1", Validity::NotYet).await,
+        "the certificate of 127.0.0.1 is not accepted: it is not valid before 2090-01-01 00:00:00 UTC: give the receiver \
+         the right one, or set the clock right"
+    );
+}
+
+#[tokio::test]
+async fn a_certificate_for_another_host_is_refused_with_both_names() {
+    assert_eq!(
+        fault("hooks.example.com", Validity::Good).await,
+        "the certificate of 127.0.0.1 is not accepted: it is for hooks.example.com, not for 127.0.0.1: use a name of the \
+         certificate in the URL, or give the receiver one for 127.0.0.1"
+    );
+}
