@@ -51,6 +51,8 @@ pub(crate) struct Forwarding<R> {
     began: i64,
     /// What was given to commit.
     committed: i64,
+    /// An event is being handed over: what it becomes is decided, and no commit says so yet.
+    in_event: bool,
 }
 
 impl<R, T, E> Forwarding<R>
@@ -65,6 +67,7 @@ where
             reports: Reports::new(next),
             began: next,
             committed: next,
+            in_event: false,
         }
     }
 
@@ -92,6 +95,7 @@ where
     /// and behind them its end. What cannot be read is passed over.
     pub(crate) fn fan_out(&mut self, matcher: &Matcher, record: &Record) -> Result<Fanned, Poison> {
         let fanned = matcher.fan_out(record, self.sight.view());
+        self.in_event = true;
         if fanned.is_err() {
             self.end_event(record.offset, 0);
         }
@@ -106,6 +110,7 @@ where
     /// A producer has taken all records of the event at this offset, `bytes` in all; perhaps none.
     pub(crate) fn end_event(&mut self, offset: i64, bytes: usize) {
         self.reports.end_event(offset + 1, bytes);
+        self.in_event = false;
     }
 
     /// Waits for the oldest report, as [`Reports::settle`] does. An error is a record that was not acknowledged: go back.
@@ -128,6 +133,7 @@ where
         self.began = self.done();
         self.committed = self.began;
         self.reports = Reports::new(self.began);
+        self.in_event = false;
         self.began
     }
 
@@ -146,7 +152,7 @@ where
     pub(crate) fn renewal(&self) -> Option<Renewal> {
         if self.sight.is_current() {
             None
-        } else if self.is_idle() {
+        } else if self.is_idle() && !self.in_event {
             Some(Renewal::Commit(self.done()))
         } else {
             Some(Renewal::Reports)
@@ -163,11 +169,13 @@ where
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroU32;
+
     use futures::FutureExt;
     use tokio::sync::oneshot;
 
     use super::*;
-    use crate::matching::tests::webhook;
+    use crate::matching::tests::{event, webhook};
 
     type Report = oneshot::Receiver<()>;
 
@@ -210,6 +218,25 @@ mod tests {
         settle(&mut forwarding).unwrap().unwrap();
         forwarding.accepted(7);
         assert_eq!(forwarding.renewal(), None);
+    }
+
+    #[test]
+    fn no_newer_view_is_taken_within_an_event() {
+        let directory = Directory::fixed([], [webhook(1, true)]);
+        let mut forwarding = forwarding(&directory);
+        let matcher = Matcher::new(crate::matching::Partitions {
+            realtime: NonZeroU32::MIN,
+            batch: NonZeroU32::MIN,
+        });
+        forwarding.fan_out(&matcher, &event("CI_STATS", None)).unwrap();
+        directory.put(webhook(2, true));
+        // Nothing of it is awaited: its records were acknowledged as soon as they were handed over.
+        assert!(forwarding.is_idle());
+        forwarding.accepted(5);
+        assert_eq!(forwarding.renewal(), Some(Renewal::Reports));
+        forwarding.end_event(5, 0);
+        settle(&mut forwarding).unwrap().unwrap();
+        assert_eq!(forwarding.renewal(), Some(Renewal::Commit(6)));
     }
 
     #[test]

@@ -214,7 +214,7 @@ pub(crate) mod tests {
         Fixture(Matcher::new(partitions), Directory::fixed([], webhooks).view())
     }
 
-    fn event(name: &str, info: Option<&str>) -> Record {
+    pub(crate) fn event(name: &str, info: Option<&str>) -> Record {
         let event = angarium_model::Event {
             account: AccountId::new(1234).unwrap(),
             id: EventId::new("1").unwrap(),
