@@ -44,6 +44,10 @@ pub(crate) struct Args {
     /// Also write an array with an object per scenario to this file
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
+    /// An environment variable for the processes that are measured, such as `ANGARIUM_METRICS_LISTEN=127.0.0.1:0` to see what
+    /// telemetry costs; over what the benchmark sets. May be given several times
+    #[arg(long, value_name = "NAME=VALUE", value_parser = variable)]
+    pub(crate) env: Vec<(String, String)>,
     /// The binary to measure; by default the one beside this program
     #[arg(long, value_name = "FILE")]
     angarium: Option<PathBuf>,
@@ -104,6 +108,13 @@ impl Args {
     }
 }
 
+fn variable(given: &str) -> Result<(String, String), String> {
+    match given.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("must be NAME=VALUE".to_owned()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -135,6 +146,16 @@ mod tests {
         let size = args.size(Scenario::Fanout10);
         assert_eq!((size.accounts, size.webhooks(), size.events), (2, 20, 7));
         assert_eq!(args.size(Scenario::Single).accounts, 11);
+    }
+
+    #[test]
+    fn variables_have_a_name_and_may_have_an_equals_sign_within() {
+        let args = parse(&["--env", "A=b=c", "--env", "B="]);
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        assert_eq!(args.env, [pair("A", "b=c"), pair("B", "")]);
+        for wrong in ["A", "=b"] {
+            assert!(Args::try_parse_from(["angarium-bench", "--env", wrong]).is_err());
+        }
     }
 
     #[test]

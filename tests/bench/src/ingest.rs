@@ -180,7 +180,7 @@ impl Fed {
             ("ANGARIUM_INGEST_LISTEN", http.to_string()),
             ("ANGARIUM_INGEST_GRPC_LISTEN", grpc.to_string()),
         ];
-        let start = |name| Role::start(&bench.binary, name, &settings, &bench.logs);
+        let start = |name| Role::start(bench, name, &settings);
         let mut roles = [start("registry")?, start("ingest")?];
         let registry = RegistryServiceClient::new(grpc::client(&endpoint, &key)?);
         let example = set_up(&mut roles, registry, way).await?;

@@ -70,6 +70,7 @@ fn bench(args: &Args) -> anyhow::Result<()> {
         bootstrap: kafka.bootstrap(),
         redis: redis.url(),
         binary,
+        environment: args.env.clone(),
         logs: dir.join("logs"),
         name: format!("bench-{}", Clock::system().now_ms()),
         pairs: args.pairs(),

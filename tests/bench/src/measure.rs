@@ -35,6 +35,8 @@ pub(crate) struct Bench {
     pub(crate) redis: String,
     /// The program that is measured.
     pub(crate) binary: PathBuf,
+    /// What its processes find in their environment, over what the benchmark sets.
+    pub(crate) environment: Vec<(String, String)>,
     /// Directory for the logs of its processes.
     pub(crate) logs: PathBuf,
     /// Makes topics and event ids unique.

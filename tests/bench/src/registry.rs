@@ -163,7 +163,7 @@ impl Pair {
             ("ANGARIUM_REGISTRY_WEBHOOKS_PER_ACCOUNT", "100000".to_owned()),
         ];
         let begun = Instant::now();
-        let mut registry = Role::start(&bench.binary, "registry", &settings, &bench.logs)?;
+        let mut registry = Role::start(bench, "registry", &settings)?;
         let client = RegistryServiceClient::new(grpc::client(&endpoint, &key)?);
         answers(&mut registry, || {
             let mut client = client.clone();
@@ -173,7 +173,7 @@ impl Pair {
         .await?;
         let start = begun.elapsed();
         let begun = Instant::now();
-        let mut fanout = Role::start(&bench.binary, "fanout", &settings, &bench.logs)?;
+        let mut fanout = Role::start(bench, "fanout", &settings)?;
         let client = ExplainServiceClient::new(grpc::client(&format!("http://{explain}"), &key)?);
         answers(&mut fanout, || {
             let mut client = client.clone();

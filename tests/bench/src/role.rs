@@ -2,12 +2,13 @@
 
 use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Stdio;
 
 use anyhow::{Context, bail};
 use tokio::process::{Child, Command};
 
+use crate::measure::Bench;
 use crate::proc::{self, Usage};
 
 /// A running role; killed on drop.
@@ -21,17 +22,18 @@ pub(crate) struct Role {
 impl Role {
     /// Nothing but `settings` is in its environment, so that a run does not depend on the caller's.
     pub(crate) fn start(
-        binary: &Path,
+        bench: &Bench,
         name: &'static str,
         settings: &[(&str, String)],
-        logs: &Path,
     ) -> anyhow::Result<Self> {
-        let log = logs.join(format!("{name}.log"));
+        let binary = &bench.binary;
+        let log = bench.logs.join(format!("{name}.log"));
         let file = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
         let child = Command::new(binary)
             .arg(name)
             .env_clear()
             .envs(settings.iter().map(|(name, value)| (*name, value)))
+            .envs(bench.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(file.try_clone()?)
             .stderr(file)

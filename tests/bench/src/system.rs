@@ -82,7 +82,7 @@ impl System {
             ("ANGARIUM_EGRESS_ALLOW_LOOPBACK", "true".to_owned()),
             ("ANGARIUM_EGRESS_PORTS", "1-65535".to_owned()),
         ];
-        let start = |name| Role::start(&bench.binary, name, &settings, &bench.logs);
+        let start = |name| Role::start(bench, name, &settings);
         let roles = ["registry", "ingest", "fanout", "delivery"]
             .into_iter()
             .map(start)
