@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use angarium_runtime::Tasks;
+use rdkafka::Message as _;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
@@ -20,17 +21,22 @@ use crate::record::Record;
 /// How much to read at most. One record always fits.
 #[derive(Clone, Copy, Debug)]
 pub struct Limit {
-    /// Records.
+    /// Records, those that are passed over included.
     pub records: usize,
-    /// Bytes, by [`Record::size`].
+    /// Bytes of those that are not, by [`Record::size`].
     pub bytes: usize,
 }
+
+/// Which records are of use, by their values.
+type Use = Box<dyn Fn(Option<&[u8]>) -> bool + Send>;
 
 /// What was read.
 #[derive(Clone, Debug)]
 pub struct Chunk {
     /// In order.
     pub records: Vec<Record>,
+    /// How many there are with those that were passed over.
+    pub seen: usize,
     /// Where to read on: everything before it has been seen. Offsets can have gaps (transaction markers, compaction),
     /// so this can be beyond the last record.
     pub next: i64,
@@ -80,12 +86,12 @@ pub struct LogReader {
 /// Where the answer goes.
 type Reply<T> = oneshot::Sender<Result<T, ReadError>>;
 
-#[derive(Debug)]
 enum Request {
     Read {
         partition: i32,
         offset: i64,
         limit: Limit,
+        of_use: Use,
         reply: Reply<Chunk>,
     },
     Ends {
@@ -152,10 +158,26 @@ impl LogReader {
     /// # Errors
     /// If the place is not in the log, or Kafka does not answer: see [`ReadError`].
     pub async fn read(&self, partition: i32, offset: i64, limit: Limit) -> Result<Chunk, ReadError> {
+        self.read_those(partition, offset, limit, |_value| true).await
+    }
+
+    /// The same, and passes over the records whose value is of no use: they are not copied, and cost next to nothing
+    /// beside their way from Kafka. It is asked on the reader's thread.
+    ///
+    /// # Errors
+    /// As for [`read`](Self::read).
+    pub async fn read_those(
+        &self,
+        partition: i32,
+        offset: i64,
+        limit: Limit,
+        of_use: impl Fn(Option<&[u8]>) -> bool + Send + 'static,
+    ) -> Result<Chunk, ReadError> {
         self.ask(|reply| Request::Read {
             partition,
             offset,
             limit,
+            of_use: Box::new(of_use),
             reply,
         })
         .await
@@ -244,6 +266,8 @@ struct At {
 
 enum Found {
     Record(Record),
+    /// One that is of no use, at this offset.
+    Passed(i64),
     /// The client has come to an end of the partition, up to this offset: everything before it has been seen.
     End(i64),
     Nothing,
@@ -257,8 +281,9 @@ impl Reader {
                 partition,
                 offset,
                 limit,
+                of_use,
                 reply,
-            } => reply.send(self.read(partition, offset, limit)).is_ok(),
+            } => reply.send(self.read(partition, offset, limit, &of_use)).is_ok(),
             Request::Ends { partition, reply } => {
                 let ends = self.watermarks(partition);
                 reply
@@ -276,16 +301,17 @@ impl Reader {
         }
     }
 
-    fn read(&mut self, partition: i32, offset: i64, limit: Limit) -> Result<Chunk, ReadError> {
+    fn read(&mut self, partition: i32, offset: i64, limit: Limit, of_use: &Use) -> Result<Chunk, ReadError> {
         // Taken in any case: once the client is placed elsewhere, or its reading fails, it stands there no more.
         let mut at = match self.at.take() {
             Some(at) if at.partition == partition && at.next == offset => at,
             _ => self.place(partition, offset)?,
         };
-        let records = self.fill(&mut at, limit)?;
+        let (records, seen) = self.fill(&mut at, limit, of_use)?;
         if at.next < at.end {
             let chunk = Chunk {
                 records,
+                seen,
                 next: at.next,
                 end: at.end,
             };
@@ -295,13 +321,14 @@ impl Reader {
         // Left at the end, the client would ask the broker for more all the time. If the log has grown meanwhile, the
         // next read places the client anew: what it tells of an end is about the old one.
         self.consumer.unassign().map_err(ReadError::Refused)?;
-        let end = if records.is_empty() {
+        let end = if seen == 0 {
             at.end
         } else {
             self.watermarks(partition)?.1
         };
         Ok(Chunk {
             records,
+            seen,
             next: at.next,
             end,
         })
@@ -336,18 +363,20 @@ impl Reader {
         assigned.map_err(ReadError::Refused)
     }
 
-    /// Reads what fits into `limit`, and what is there without waiting after the first record.
-    fn fill(&self, at: &mut At, limit: Limit) -> Result<Vec<Record>, ReadError> {
+    /// Reads what fits into `limit`, and what is there without waiting after the first record. How many records were seen
+    /// comes along.
+    fn fill(&self, at: &mut At, limit: Limit, of_use: &Use) -> Result<(Vec<Record>, usize), ReadError> {
         let deadline = Instant::now() + PATIENCE;
-        let (mut records, mut bytes) = (Vec::new(), 0);
-        while at.next < at.end && records.len() < limit.records.max(1) {
+        let (mut records, mut bytes, mut seen) = (Vec::new(), 0, 0);
+        while at.next < at.end && seen < limit.records.max(1) {
             let found = match at.kept.take() {
-                Some(record) => Ok(Found::Record(record)),
-                None if records.is_empty() => self.poll(at, deadline),
-                None => self.poll(at, Instant::now()),
+                // Whoever asked before may have had use for it.
+                Some(record) if of_use(record.value.as_deref()) => Ok(Found::Record(record)),
+                Some(record) => Ok(Found::Passed(record.offset)),
+                None if seen == 0 => self.poll(at, deadline, of_use),
+                None => self.poll(at, Instant::now(), of_use),
             };
             match found {
-                Ok(Found::Record(record)) if record.partition != at.partition || record.offset < at.next => {}
                 Ok(Found::Record(record)) => {
                     bytes += record.size();
                     if bytes > limit.bytes && !records.is_empty() {
@@ -355,28 +384,38 @@ impl Reader {
                         break;
                     }
                     at.next = record.offset + 1;
+                    seen += 1;
                     records.push(record);
+                }
+                Ok(Found::Passed(offset)) => {
+                    at.next = offset + 1;
+                    seen += 1;
                 }
                 // Passes what is no record, such as the marker of a transaction, and skips nothing: an end that comes
                 // too early moves us no further than the client has come.
                 Ok(Found::End(seen)) => at.next = at.next.max(seen.min(at.end)),
-                Ok(Found::Nothing) if records.is_empty() => return Err(ReadError::TimedOut),
-                Err(error) if records.is_empty() => return Err(error),
+                Ok(Found::Nothing) if seen == 0 => return Err(ReadError::TimedOut),
+                Err(error) if seen == 0 => return Err(error),
                 // The next read meets it again.
                 Ok(Found::Nothing) | Err(_) => break,
             }
         }
-        Ok(records)
+        Ok((records, seen))
     }
 
-    fn poll(&self, at: &At, deadline: Instant) -> Result<Found, ReadError> {
+    fn poll(&self, at: &At, deadline: Instant, of_use: &Use) -> Result<Found, ReadError> {
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             match self.consumer.poll(left) {
                 // Also after an event that is not for us, so look at the time.
                 None if left.is_zero() => return Ok(Found::Nothing),
                 None => {}
-                Some(Ok(message)) => return Ok(Found::Record(Record::copied(&message))),
+                // Fetched before the client was placed.
+                Some(Ok(message)) if message.partition() != at.partition || message.offset() < at.next => {}
+                Some(Ok(message)) if of_use(message.payload()) => {
+                    return Ok(Found::Record(Record::copied(&message)));
+                }
+                Some(Ok(message)) => return Ok(Found::Passed(message.offset())),
                 Some(Err(KafkaError::PartitionEOF(ended))) if ended == at.partition => {
                     return Ok(Found::End(self.position(at)?));
                 }

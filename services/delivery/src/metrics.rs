@@ -69,6 +69,13 @@ const POISON: Definition = Definition::counter(
     &[LANE],
     "Records of the deliveries topics that could not be read and were passed over",
 );
+const READ_BACK: Definition = Definition::counter(
+    "angarium.delivery.read_back",
+    "{record}",
+    &[LANE, "angarium.read.use"],
+    "Records of the deliveries topics that were read once more for webhooks that are behind: `taken` by one, or `passed` over, \
+     because they are for others or were taken before",
+);
 const CHECKPOINT_FAILURES: Definition = Definition::counter(
     "angarium.delivery.checkpoint.failures",
     "{attempt}",
@@ -142,6 +149,7 @@ pub const METRICS: &[Definition] = &[
     DEAD_LETTERS,
     NOTICES_DROPPED,
     POISON,
+    READ_BACK,
     CHECKPOINT_FAILURES,
     CALLS,
     WEBHOOKS,
@@ -165,6 +173,7 @@ pub(crate) struct Metrics {
     put_aside: Counter<u64>,
     notices_dropped: Counter<u64>,
     poison: Counter<u64>,
+    read_back: Counter<u64>,
     checkpoint_failures: Counter<u64>,
     call_duration: Histogram<f64>,
     pub(crate) redis: Redis,
@@ -182,6 +191,7 @@ impl Metrics {
             put_aside: DEAD_LETTERS.count(),
             notices_dropped: NOTICES_DROPPED.count(),
             poison: POISON.count(),
+            read_back: READ_BACK.count(),
             checkpoint_failures: CHECKPOINT_FAILURES.count(),
             call_duration: CALLS.measure(),
             redis: Redis::new(),
@@ -198,6 +208,7 @@ impl Metrics {
             for counter in rare {
                 counter.add(0, &[label(lane)]);
             }
+            metrics.read_back(lane, 0, 0);
         }
         metrics
     }
@@ -236,6 +247,14 @@ impl Metrics {
 
     pub(crate) fn poison(&self, lane: Lane) {
         self.poison.add(1, &[label(lane)]);
+    }
+
+    /// Of the records that a read back brought, some were taken.
+    pub(crate) fn read_back(&self, lane: Lane, read: usize, taken: usize) {
+        for (records, used) in [(taken, "taken"), (read.saturating_sub(taken), "passed")] {
+            let labels = [label(lane), KeyValue::new("angarium.read.use", used)];
+            self.read_back.add(count(records), &labels);
+        }
     }
 
     pub(crate) fn checkpoint_failed(&self, lane: Lane) {

@@ -46,7 +46,7 @@ use crate::record::Delivery;
 use crate::target::Subscription;
 
 /// A record of the deliveries topic, read.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Incoming {
     pub(crate) offset: i64,
     pub(crate) delivery: Arc<Delivery>,
@@ -128,7 +128,7 @@ pub(crate) struct Partition {
     /// Webhooks that may be called now.
     turns: Turns,
     /// Webhooks that are behind.
-    behind: BTreeSet<WebhookId>,
+    behind: Arc<BTreeSet<WebhookId>>,
     reading: Reading,
     /// Webhooks whose entry in Redis is to be written, or removed.
     changed: BTreeSet<WebhookId>,
@@ -360,10 +360,14 @@ impl Partition {
             self.effects.push(Effect::Append { webhook: id, cursor });
             self.changed.insert(id);
         }
-        if is_detached {
-            self.behind.insert(id);
-        } else if self.behind.remove(&id) {
-            self.changed.insert(id);
+        // Whoever reads for them may have the set: it is copied only when it changes.
+        match (is_detached, self.behind.contains(&id)) {
+            (true, false) => drop(Arc::make_mut(&mut self.behind).insert(id)),
+            (false, true) => {
+                Arc::make_mut(&mut self.behind).remove(&id);
+                self.changed.insert(id);
+            }
+            (true, true) | (false, false) => {}
         }
         for at_ms in due.into_iter().flatten() {
             self.agenda.add(at_ms, id);
@@ -382,7 +386,7 @@ impl Partition {
             });
         }
         self.entries.remove(id);
-        self.behind.remove(&id);
+        Arc::make_mut(&mut self.behind).remove(&id);
         self.changed.insert(id);
     }
 

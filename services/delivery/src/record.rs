@@ -63,15 +63,15 @@ pub(crate) enum Read {
     },
 }
 
-/// Whether a record names a webhook for which `is` holds; nothing else of it is read.
+/// Whether a record with this value names a webhook for which `is` holds; nothing else of it is read.
 ///
 /// # Errors
 /// As [`read`].
 pub(crate) fn names(
-    record: &Record,
+    value: Option<&[u8]>,
     is: impl Fn(WebhookId) -> bool,
 ) -> Result<bool, Box<dyn std::error::Error>> {
-    let value = record.value.clone().ok_or("it has no value")?;
+    let value = value.ok_or("it has no value")?;
     let addressees = DeliveryAddressees::decode(value)?;
     Ok(convert::webhook_ids(&addressees.webhook_ids)?.any(is))
 }

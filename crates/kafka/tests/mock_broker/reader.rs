@@ -82,6 +82,37 @@ async fn a_range_comes_back_whole_whatever_the_size_of_the_chunks() {
 }
 
 #[tokio::test]
+async fn what_is_of_no_use_is_passed_over_and_counts_as_seen() {
+    let harness = Harness::new(1);
+    harness.write(0, 0..100).await;
+    let reader = open(&harness);
+    let ends_with =
+        |digit: u8| move |value: Option<&[u8]>| value.and_then(|value| value.last()) == Some(&digit);
+    let few = Limit { records: 25, ..ALL };
+    let (mut numbers, mut next) = (Vec::new(), 0);
+    while next < 100 {
+        let chunk = within(reader.read_those(0, next, few, ends_with(b'7')))
+            .await
+            .unwrap();
+        assert!(chunk.seen <= 25 && chunk.next == next + i64::try_from(chunk.seen).unwrap());
+        numbers.extend(chunk.records.iter().map(number));
+        next = chunk.next;
+    }
+    assert_eq!(numbers, (0..10).map(|ten| ten * 10 + 7).collect::<Vec<_>>());
+    // What did not fit, and was of use to whoever asked, is none to whoever asks next.
+    let one = Limit { bytes: 1, ..ALL };
+    let first = within(reader.read_those(0, 0, one, ends_with(b'7')))
+        .await
+        .unwrap();
+    assert_eq!((first.records.len(), first.next), (1, 17));
+    let other = within(reader.read_those(0, first.next, ALL, ends_with(b'8')))
+        .await
+        .unwrap();
+    assert_eq!(number(&other.records[0]), 18);
+    harness.end().await;
+}
+
+#[tokio::test]
 async fn at_the_end_nothing_is_left_until_more_is_written() {
     let harness = Harness::new(1);
     let reader = open(&harness);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use angarium_kafka::{Chunk, Limit, ReadError, Record};
+use angarium_kafka::{Chunk, Limit, ReadError};
 use tokio::time::sleep;
 
 use super::{Actor, Ending};
@@ -33,12 +33,17 @@ impl Actor {
         }
         if let Some(from) = self.partition.wanted_read(self.shared.clock.now_ms()) {
             let (reader, number) = (self.shared.reader.clone(), self.owned.partition());
+            let readers = self.partition.readers();
             let limit = Limit {
                 records: self.partition.read_limit(),
                 bytes: MOST_BYTES,
             };
             self.reading = Some(Box::pin(async move {
-                ReadEnd::Read(from, reader.read(number, from, limit).await)
+                // Most records are for webhooks that are not behind. One that cannot be read was told of by the live stream.
+                let of_use = move |value: Option<&[u8]>| {
+                    record::names(value, |id| readers.contains(&id)).unwrap_or(false)
+                };
+                ReadEnd::Read(from, reader.read_those(number, from, limit, of_use).await)
             }));
         }
     }
@@ -53,14 +58,14 @@ impl Actor {
                 let records: Vec<Incoming> = chunk
                     .records
                     .into_iter()
-                    .filter(|record| self.is_of_use(record))
                     .filter_map(|record| match self.read(record)? {
                         Read::Event(incoming) => Some(incoming),
                         // It counts where the live stream meets it.
                         Read::Order { .. } => None,
                     })
                     .collect();
-                self.partition.read_back(from, chunk.next, &records, now_ms);
+                let taken = self.partition.read_back(from, chunk.next, &records, now_ms);
+                self.shared.metrics.read_back(self.shared.lane, chunk.seen, taken);
             }
             Err(ReadError::OutOfRange { offset, low, .. }) if offset < low => {
                 tracing::debug!(lane = %self.shared.lane, offset, low, "events that waited are no longer in Kafka");
@@ -83,11 +88,6 @@ impl Actor {
             "the deliveries topic was cut or created anew: taking the partition over again, and reading from its start"
         );
         self.ending = Some(Ending::Cut(self.partition.kept()));
-    }
-
-    /// Most records are for webhooks that are not behind. One that cannot be read was told of by the live stream.
-    fn is_of_use(&self, record: &Record) -> bool {
-        record::names(record, |id| self.partition.reads_for(id)).unwrap_or(false)
     }
 
     fn rest(&mut self) {

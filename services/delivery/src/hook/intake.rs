@@ -134,8 +134,21 @@ impl Hook {
         parked.map(Wanted::Parked).or(stream.map(Wanted::Stream))
     }
 
-    /// Where to read on for new groups, when the webhook could use more events now.
-    pub(super) fn wants_more(&self, now_ms: i64, live_next: i64, may: MayRead) -> Option<i64> {
+    /// What it takes of what is read back for any webhook: what it would have read for itself, and what fills its queue
+    /// beyond that. So those that have come equally far, more or less, go on from one place, and are served by one read.
+    pub(crate) fn takes(&self, now_ms: i64, live_next: i64, may: MayRead) -> Option<Wanted> {
+        self.wants_read(now_ms, live_next, may).or_else(|| {
+            let has_room = matches!((&self.phase, may.stream), (Phase::Ready, Stream::Ahead(_)))
+                && self.queue.has_room()
+                && (self.is_ordered() || self.room().is_some());
+            self.may_read_on(live_next)
+                .filter(|_| has_room)
+                .map(Wanted::Stream)
+        })
+    }
+
+    /// Where to read on for new groups, if there is anything and it is its turn.
+    fn may_read_on(&self, live_next: i64) -> Option<i64> {
         let Tail::Detached { from, .. } = &self.tail else {
             return None;
         };
@@ -144,6 +157,12 @@ impl Hook {
             // Behind the live position there is nothing yet.
             None => self.lane == Lane::Realtime && *from < live_next,
         };
+        in_turn.then_some(*from)
+    }
+
+    /// Where to read on for new groups, when the webhook could use more events now.
+    pub(super) fn wants_more(&self, now_ms: i64, live_next: i64, may: MayRead) -> Option<i64> {
+        let from = self.may_read_on(live_next)?;
         let wanted = match &self.phase {
             Phase::Ready => match may.stream {
                 // One that has as much parked as it may goes on when less is.
@@ -167,7 +186,7 @@ impl Hook {
             }
             Phase::Off(_) => false,
         };
-        (in_turn && wanted).then_some(*from)
+        wanted.then_some(from)
     }
 
     /// Whether what comes now could be sent, if there is room for a call.

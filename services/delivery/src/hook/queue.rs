@@ -48,6 +48,11 @@ impl Queue {
         self.is_full = true;
     }
 
+    /// Whether another event may find room.
+    pub(super) fn has_room(&self) -> bool {
+        !self.is_full && !self.holds(MAX_EVENTS, MAX_BYTES)
+    }
+
     pub(super) fn is_below_half(&self) -> bool {
         !self.is_full && self.items.len() < MAX_EVENTS / 2 && self.bytes < MAX_BYTES / 2
     }

@@ -40,7 +40,7 @@ impl Partition {
 
     /// Has the progress of webhooks that are behind appended.
     pub(crate) fn record_progress(&mut self) {
-        for id in &self.behind {
+        for id in self.behind.iter() {
             let due = |entry: &mut Entry| entry.hook.due_progress(self.live_next);
             let cursor = self.entries.change(*id, due).flatten();
             if cursor.is_some() {

@@ -1,7 +1,8 @@
 //! Webhooks that have fallen behind: what is read back from Kafka for them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
+use std::sync::Arc;
 
 use angarium_model::WebhookId;
 
@@ -17,6 +18,8 @@ pub(super) struct Reading {
     limit: usize,
     /// Something has changed since nobody wanted anything.
     pub(super) look_again: bool,
+    /// For whom the read under way is: of what is for others, nothing comes back.
+    readers: Option<Arc<BTreeSet<WebhookId>>>,
 }
 
 impl Default for Reading {
@@ -25,6 +28,7 @@ impl Default for Reading {
             to: 0,
             limit: MOST_READ,
             look_again: true,
+            readers: None,
         }
     }
 }
@@ -50,7 +54,7 @@ impl Partition {
         }
         let (live_next, may) = (self.live_next, self.may_read());
         let (mut first, mut next, mut is_wanted_here) = (None, None, false);
-        for id in &self.behind {
+        for id in self.behind.iter() {
             let hook = self.entries.get(*id).map(|entry| &entry.hook);
             let Some(wanted) = hook.and_then(|hook| hook.wants_read(now_ms, live_next, may)) else {
                 continue;
@@ -108,24 +112,28 @@ impl Partition {
         }
     }
 
-    /// Webhooks that wait for one of these places.
-    fn waiting(&self, places: Range<i64>, now_ms: i64) -> impl Iterator<Item = (WebhookId, &Hook, Wanted)> {
+    /// Webhooks that stand at one of these places and take what is read there.
+    fn taking(&self, places: Range<i64>, now_ms: i64) -> impl Iterator<Item = (WebhookId, &Hook, Wanted)> {
         let may = self.may_keep();
         self.behind.iter().filter_map(move |id| {
             let hook = &self.entries.get(*id)?.hook;
-            let wanted = hook.wants_read(now_ms, self.live_next, may)?;
+            let wanted = hook.takes(now_ms, self.live_next, may)?;
             places.contains(&wanted.from()).then_some((*id, hook, wanted))
         })
     }
 
-    /// Records `[start, next)` that were read back: offered to every webhook that waits for one of these places.
-    pub(crate) fn read_back(&mut self, start: i64, next: i64, records: &[Incoming], now_ms: i64) {
+    /// Records `[start, next)` that were read back: offered to every webhook that takes them at one of these places. How many of
+    /// them any took.
+    pub(crate) fn read_back(&mut self, start: i64, next: i64, records: &[Incoming], now_ms: i64) -> usize {
         let group = self.rules.group;
-        let waiting = self.waiting(start..next.max(start.saturating_add(1)), now_ms);
-        let mut taking: BTreeMap<WebhookId, (Wanted, bool)> =
-            waiting.map(|(id, _, wanted)| (id, (wanted, true))).collect();
+        let readers = self.reading.readers.take();
+        let taking = self.taking(start..next.max(start.saturating_add(1)), now_ms);
+        let mut taking: BTreeMap<WebhookId, (Wanted, bool)> = taking
+            .filter(|(id, _, _)| readers.as_ref().is_none_or(|readers| readers.contains(id)))
+            .map(|(id, _, wanted)| (id, (wanted, true)))
+            .collect();
         self.reading.to = next;
-        let (mut paused, mut used) = (false, start);
+        let (mut paused, mut used, mut taken) = (false, start, 0);
         for record in records.iter().filter(|record| record.offset < next) {
             // Between two records, not for some of a record's webhooks: they share the event, and go on together.
             let stream = self.may_keep().stream;
@@ -133,6 +141,7 @@ impl Partition {
                 paused = true;
                 self.pause_streams(&mut taking, record.offset);
             }
+            let before = used;
             for id in &record.webhooks {
                 let Some((wanted, open)) = taking.get_mut(id).filter(|(_, open)| *open) else {
                     continue;
@@ -148,6 +157,7 @@ impl Partition {
                 *open = self.entries.change(*id, offer) == Some(true);
                 used = record.offset + 1;
             }
+            taken += usize::from(used > before);
         }
         self.reading.limit = if taking.values().any(|(_, open)| *open) {
             self.reading.limit * 2
@@ -163,6 +173,7 @@ impl Partition {
             self.poke(id, now_ms);
         }
         self.relieve_memory(now_ms);
+        taken
     }
 
     /// Memory is short: those that read for new groups all stop at this place, and go on together from there.
@@ -180,15 +191,18 @@ impl Partition {
         }
     }
 
-    /// Whether what is read back may be for this webhook.
-    pub(crate) fn reads_for(&self, id: WebhookId) -> bool {
-        self.behind.contains(&id)
+    /// For whom a read that begins now is: nobody else may take of what it brings, for records that are for others alone
+    /// may be left out of it.
+    pub(crate) fn readers(&mut self) -> Arc<BTreeSet<WebhookId>> {
+        let readers = Arc::clone(&self.behind);
+        self.reading.readers = Some(Arc::clone(&readers));
+        readers
     }
 
     /// Kafka no longer has what is below `low`: its retention is over (D5), and reading goes on from there.
     pub(crate) fn log_starts_at(&mut self, low: i64, now_ms: i64) {
         let removed = self
-            .waiting(i64::MIN..low, now_ms)
+            .taking(i64::MIN..low, now_ms)
             .filter_map(|(webhook, hook, wanted)| {
                 Some(Effect::Removed {
                     webhook,

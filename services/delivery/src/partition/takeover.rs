@@ -1,6 +1,7 @@
 //! What a new owner makes of the cursors topic and of Redis.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use angarium_directory::Directory;
 use angarium_kafka::Watermarks;
@@ -70,7 +71,7 @@ impl Partition {
             place,
             agenda: Agenda::default(),
             turns: Turns::default(),
-            behind: BTreeSet::new(),
+            behind: Arc::default(),
             reading: Reading::default(),
             changed: BTreeSet::new(),
             live_has_moved: true,

@@ -1,6 +1,6 @@
 //! An owner of the partition: the partition itself, and what it has under way.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use angarium_directory::Directory;
@@ -58,6 +58,8 @@ pub(super) struct Owner {
     pub(super) landed: VecDeque<Append>,
     pub(super) place: i64,
     pub(super) saving: Option<Checkpoint>,
+    /// The read under way, from where and for whom.
+    pub(super) reading: Option<(i64, Arc<BTreeSet<WebhookId>>)>,
     pub(super) posts: Vec<Post>,
     /// Groups whose only event is being put aside.
     pub(super) putting_aside: VecDeque<(WebhookId, Arc<Group>)>,

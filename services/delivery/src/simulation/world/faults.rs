@@ -140,6 +140,7 @@ impl World {
             landed: VecDeque::new(),
             place: -1,
             saving: None,
+            reading: None,
             posts: Vec::new(),
             putting_aside: VecDeque::new(),
             expired: Vec::new(),

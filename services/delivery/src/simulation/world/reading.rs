@@ -77,6 +77,7 @@ impl World {
         self.tell(|| format!("[{index}] the live position is {live}"));
     }
 
+    /// Begins to read back, or has what was read: whatever may have happened in between.
     pub(super) fn read_back(&mut self, index: usize) -> Checked {
         let count = self.rng.random_range(1..20) * self.scale.stride();
         let (low, end) = (self.low(), self.end());
@@ -85,26 +86,29 @@ impl World {
         if owner.stage != Stage::Acting {
             return Ok(());
         }
-        match owner.partition.wanted_read(now_ms) {
-            Some(from) if from < low => {
-                let has_head = owner.partition.looks().any(|(_, look)| look.has_head);
-                owner.partition.log_starts_at(low, now_ms);
-                let still_has = owner.partition.looks().any(|(_, look)| look.has_head);
-                self.note(What::StartPassesResume);
-                self.note_if(has_head && !still_has, What::StartPassesHead);
-                self.tell(|| format!("{from} is read back, and the log starts at {low}"));
+        let Some((from, readers)) = owner.reading.take() else {
+            if let Some(from) = owner.partition.wanted_read(now_ms) {
+                owner.reading = Some((from, owner.partition.readers()));
             }
-            Some(from) if from > end => return self.cut_is_seen(index),
-            Some(from) => {
-                let start = usize::try_from(from).unwrap_or(0).min(self.log.len());
-                let end = (start + count).min(self.log.len());
-                let next = i64::try_from(end).unwrap_or(i64::MAX);
-                owner
-                    .partition
-                    .read_back(from, next, &self.log[start..end], now_ms);
-                self.tell(|| format!("[{index}] {start}..{end} is read back"));
-            }
-            None => {}
+            return Ok(());
+        };
+        if from < low {
+            let has_head = owner.partition.looks().any(|(_, look)| look.has_head);
+            owner.partition.log_starts_at(low, now_ms);
+            let still_has = owner.partition.looks().any(|(_, look)| look.has_head);
+            self.note(What::StartPassesResume);
+            self.note_if(has_head && !still_has, What::StartPassesHead);
+            self.tell(|| format!("{from} is read back, and the log starts at {low}"));
+        } else if from > end {
+            return self.cut_is_seen(index);
+        } else {
+            let start = usize::try_from(from).unwrap_or(0).min(self.log.len());
+            let end = (start + count).min(self.log.len());
+            let next = i64::try_from(end).unwrap_or(i64::MAX);
+            let is_of_use = |record: &&Incoming| record.webhooks.iter().any(|id| readers.contains(id));
+            let records: Vec<_> = self.log[start..end].iter().filter(is_of_use).cloned().collect();
+            owner.partition.read_back(from, next, &records, now_ms);
+            self.tell(|| format!("[{index}] {start}..{end} is read back"));
         }
         Ok(())
     }

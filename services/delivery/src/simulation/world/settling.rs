@@ -77,6 +77,8 @@ impl World {
             self.perform()?;
             self.all_arrive()?;
             self.answer(false);
+            // One begins, and ends.
+            self.read_back(last)?;
             self.read_back(last)?;
             self.put_aside_lands();
             self.land();
