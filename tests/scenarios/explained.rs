@@ -4,8 +4,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use angarium_proto::access::v1::Role;
+use angarium_proto::registry::v1::api_key::Grant;
 use angarium_proto::registry::v1::authentication::Method;
-use angarium_proto::registry::v1::{Authentication, NoAuthentication, UpdateWebhookRequest, Webhook};
+use angarium_proto::registry::v1::{
+    ApiKey, Authentication, CreateApiKeyRequest, NoAuthentication, UpdateWebhookRequest, Webhook,
+};
 use angarium_testkit::poll::poll;
 use angarium_testkit::process;
 use angarium_testkit::receiver::Receiver;
@@ -59,9 +63,30 @@ impl World {
     }
 
     fn explain(&self, arguments: &[&str]) -> Result<String, String> {
-        let arguments = [&["explain", "--account", "1"], arguments].concat();
-        let wrote = tokio::task::block_in_place(|| process::run(&arguments, &self.env));
-        wrote.map_err(|error| error.to_string())
+        ran(&[&["explain", "--account", "1"], arguments].concat(), &self.env)
+    }
+
+    /// Shows an event to whoever has this key, or to the operator.
+    fn shown(&self, account: u64, position: &str, key: Option<&str>) -> Result<String, String> {
+        let mut env = self.env.clone();
+        env.extend(key.map(|key| ("ANGARIUM_API_KEY".to_owned(), key.to_owned())));
+        let account = account.to_string();
+        ran(
+            &["event", position, "--account", &account, "--output", "json"],
+            &env,
+        )
+    }
+
+    async fn key(&self, account: u64, role: Role) -> String {
+        let key = ApiKey {
+            account_id: Some(account),
+            name: "a caller".to_owned(),
+            grant: Some(Grant::Role(role.into())),
+            ..ApiKey::default()
+        };
+        let asked = CreateApiKeyRequest { api_key: Some(key) };
+        let made = self.stack.registry_client().unwrap().create_api_key(asked).await;
+        made.unwrap().into_inner().token
     }
 
     /// By the name of each webhook: what becomes of the event now, and what became of it.
@@ -94,11 +119,44 @@ impl World {
     }
 }
 
+fn ran(arguments: &[&str], env: &BTreeMap<String, String>) -> Result<String, String> {
+    let wrote = tokio::task::block_in_place(|| process::run(arguments, env));
+    wrote.map_err(|error| error.to_string())
+}
+
 fn outcomes(expected: &[(&str, &str, &str)]) -> BTreeMap<String, [String; 2]> {
     let outcome = |(name, now, then): &(&str, &str, &str)| {
         ((*name).to_owned(), [(*now).to_owned(), (*then).to_owned()])
     };
     expected.iter().map(outcome).collect()
+}
+
+/// E4: as it was published. Payloads are shown to keys that allow it, and of their own account.
+async fn shows_what_events_carry_to_those_who_may(world: &World, position: &str) {
+    const OTHER: u64 = 2;
+    world.stack.create_account(OTHER).await.unwrap();
+    let administrator = world.key(ACCOUNT, Role::Administrator).await;
+    for key in [None, Some(administrator.as_str())] {
+        let shown: Value = serde_json::from_str(&world.shown(ACCOUNT, position, key).unwrap()).unwrap();
+        assert_eq!(shown["event"]["data"], json!({ "userId": 1, "loType": "course" }));
+        assert_eq!(
+            (&shown["position"], &shown["event"]["eventName"]),
+            (&json!(position), &json!(EVENT))
+        );
+    }
+    let viewer = world.key(ACCOUNT, Role::Viewer).await;
+    let refused = world.shown(ACCOUNT, position, Some(&viewer)).unwrap_err();
+    assert!(refused.contains("payloads:read"), "{refused}");
+    let stranger = world.key(OTHER, Role::Administrator).await;
+    for account in [ACCOUNT, OTHER] {
+        let refused = world.shown(account, position, Some(&stranger)).unwrap_err();
+        assert!(!refused.contains("loType"), "{refused}");
+        let unseen = [
+            format!("account {ACCOUNT}"),
+            format!("account {OTHER} has no event at {position}"),
+        ];
+        assert!(unseen.iter().any(|unseen| refused.contains(unseen)), "{refused}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -134,6 +192,8 @@ async fn w1_w7_why_an_event_reaches_a_webhook_or_not_is_told_as_it_is_and_as_it_
     assert_eq!(world.explained_with_the_past(&first).await, outcomes(&of_first));
     let of_second = [&rest[..], &[("wants", "gets it", "gets it")]].concat();
     assert_eq!(world.explained_with_the_past(&second).await, outcomes(&of_second));
+
+    shows_what_events_carry_to_those_who_may(&world, &first).await;
 
     let mut change = UpdateWebhookRequest {
         webhook: Some(Webhook {

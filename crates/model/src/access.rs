@@ -18,6 +18,8 @@ pub enum Scope {
     WriteDeliveries,
     /// Create, change and revoke keys that allow no more than the caller's own.
     WriteKeys,
+    /// See what events carry.
+    ReadPayloads,
     /// Run the installation: create and delete accounts, change quotas, seal secrets anew.
     Operate,
     /// Be one of Angarium's own services: follow the registry, secrets included, and disable webhooks. No API key has it:
@@ -115,12 +117,13 @@ pub struct UnknownName {
 
 impl Scope {
     /// All, in order.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Read,
         Self::Publish,
         Self::WriteWebhooks,
         Self::WriteDeliveries,
         Self::WriteKeys,
+        Self::ReadPayloads,
         Self::Operate,
         Self::Serve,
     ];
@@ -134,6 +137,7 @@ impl Scope {
             Self::WriteWebhooks => "webhooks:write",
             Self::WriteDeliveries => "deliveries:write",
             Self::WriteKeys => "keys:write",
+            Self::ReadPayloads => "payloads:read",
             Self::Operate => "operate",
             Self::Serve => "serve",
         }
@@ -154,6 +158,7 @@ impl Scope {
             Self::WriteKeys => 1 << 4,
             Self::Operate => 1 << 5,
             Self::Serve => 1 << 6,
+            Self::ReadPayloads => 1 << 7,
         }
     }
 }
@@ -257,6 +262,7 @@ impl Role {
                 Scope::WriteWebhooks,
                 Scope::WriteDeliveries,
                 Scope::WriteKeys,
+                Scope::ReadPayloads,
             ]),
             Self::Viewer => Scopes::of(&[Scope::Read]),
         }

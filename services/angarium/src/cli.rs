@@ -3,6 +3,7 @@
 mod account;
 mod apply;
 mod audit;
+mod event;
 mod event_type;
 mod explain;
 mod key;
@@ -18,6 +19,7 @@ use clap_complete::Shell;
 pub(crate) use account::{AccountCommand, ReactionArg};
 pub(crate) use apply::Apply;
 pub(crate) use audit::Audit;
+pub(crate) use event::Event;
 pub(crate) use event_type::{
     ClassArg, EventTypeCommand, EventTypeCreate, EventTypeDelete, EventTypeGet, EventTypeList,
     EventTypeOpenapi, EventTypeUpdate,
@@ -105,6 +107,8 @@ pub(crate) enum Command {
     },
     /// Tell why an event reaches a webhook, or does not
     Explain(Explain),
+    /// Show an event that was accepted, with its payload
+    Event(Event),
     /// Make webhooks be as a file says, or show what that would change
     Apply(Apply),
     /// Look at event types, and create, change and delete those that the catalogue lacks

@@ -150,6 +150,26 @@ impl Explainer {
         })
     }
 
+    async fn event(&self, asked: v1::GetEventRequest) -> Result<v1::GetEventResponse, Refusal> {
+        let (account, position) = request::get_event(asked)?;
+        let _permit = self.under_way.begin(account)?;
+        // Of an account that is not there, nobody is told whether there was an event.
+        self.webhooks(account, None)?;
+        let found = accepted(&self.events, account, position).await?;
+        let found = found.ok_or(Refusal::NoEvent { account, position })?;
+        let explained = Explained {
+            event: found.event,
+            accepted: Some((position, found.accepted_at)),
+        };
+        Ok(v1::GetEventResponse {
+            event: Some(explained.reference()),
+            accepted_at_ms: found.accepted_at.unix_ms(),
+            timestamp: explained.event.timestamp.get(),
+            event_info: explained.info(),
+            data: String::from_utf8_lossy(explained.event.data.bytes()).into_owned(),
+        })
+    }
+
     /// The webhook that is asked for, or all of the account, at most one more than are explained.
     fn webhooks(&self, account: AccountId, asked: Option<WebhookId>) -> Result<Vec<WebhookId>, Refusal> {
         if let Some(id) = asked {
@@ -222,5 +242,13 @@ impl ExplainService for Explainer {
     ) -> Result<Response<v1::ExplainResponse>, Status> {
         let asked = lookup::seen(request, |asked| asked.account_id)?;
         Ok(Response::new(self.answer(asked).await?))
+    }
+
+    async fn get_event(
+        &self,
+        request: Request<v1::GetEventRequest>,
+    ) -> Result<Response<v1::GetEventResponse>, Status> {
+        let asked = lookup::seen(request, |asked| asked.account_id)?;
+        Ok(Response::new(self.event(asked).await?))
     }
 }

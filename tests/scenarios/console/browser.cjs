@@ -163,6 +163,8 @@ async function watches(page, receiver) {
 async function explains(page, receiver) {
   await page.getByRole("link", { name: "order-2" }).first().click();
   await sees(page, "When it was accepted: matched");
+  await page.getByText("What it carries").first().click();
+  await page.getByText('"loId":"course:7"').first().waitFor({ timeout: PATIENCE });
   await isFit(page, "event");
   const before = receiver.got.length;
   await page.getByRole("button", { name: `Send again to ${NAME}` }).click();

@@ -239,7 +239,17 @@ fn explanations(webhook: &v1::Webhook) -> Vec<Named> {
         webhook_id: webhook.id.clone(),
         event: Some(explain::explain_request::Event::EventType(EVENT.into())),
     };
-    vec![("Explain", asked.encode_to_vec())]
+    let event = explain::GetEventRequest {
+        account_id: OWN,
+        position: Some(angarium_proto::event::v1::Position {
+            partition: 0,
+            offset: 0,
+        }),
+    };
+    vec![
+        ("Explain", asked.encode_to_vec()),
+        ("GetEvent", event.encode_to_vec()),
+    ]
 }
 
 fn replays(webhook: &v1::Webhook) -> Vec<Named> {

@@ -134,7 +134,7 @@ fn scopes_from_wire(wire: &access::Scopes) -> Result<Scopes, String> {
         ));
     }
     let scope =
-        |scope: &i32| scope_from_wire(*scope).ok_or_else(|| format!("{scope} is no scope: 1 to 7 are"));
+        |scope: &i32| scope_from_wire(*scope).ok_or_else(|| format!("{scope} is no scope: 1 to 8 are"));
     wire.scopes.iter().map(scope).collect()
 }
 
@@ -145,6 +145,7 @@ fn scope_from_wire(wire: i32) -> Option<Scope> {
         access::Scope::WriteWebhooks => Some(Scope::WriteWebhooks),
         access::Scope::WriteDeliveries => Some(Scope::WriteDeliveries),
         access::Scope::WriteKeys => Some(Scope::WriteKeys),
+        access::Scope::ReadPayloads => Some(Scope::ReadPayloads),
         access::Scope::Operate => Some(Scope::Operate),
         access::Scope::Serve => Some(Scope::Serve),
         access::Scope::Unspecified => None,
@@ -158,6 +159,7 @@ const fn scope_to_wire(scope: Scope) -> access::Scope {
         Scope::WriteWebhooks => access::Scope::WriteWebhooks,
         Scope::WriteDeliveries => access::Scope::WriteDeliveries,
         Scope::WriteKeys => access::Scope::WriteKeys,
+        Scope::ReadPayloads => access::Scope::ReadPayloads,
         Scope::Operate => access::Scope::Operate,
         Scope::Serve => access::Scope::Serve,
     }

@@ -45,8 +45,8 @@ pub(crate) struct GrantArgs {
     /// What it allows, by its usual name: operator (for a key of the platform), administrator or viewer
     #[arg(long, conflicts_with = "scopes")]
     pub(crate) role: Option<Role>,
-    /// What it allows, one by one and separated by commas: read, publish, webhooks:write, deliveries:write, keys:write, and
-    /// for a key of the platform operate
+    /// What it allows, one by one and separated by commas: read, publish, webhooks:write, deliveries:write, keys:write,
+    /// payloads:read, and for a key of the platform operate
     #[arg(long, value_delimiter = ',', value_name = "SCOPES")]
     pub(crate) scopes: Option<Vec<Scope>>,
 }

@@ -8,13 +8,14 @@ use angarium_model::AccountId;
 use angarium_proto::delivery::v1::ResendEventRequest;
 use angarium_proto::event::v1::Position;
 use angarium_proto::explain::v1::explain_request::Event;
-use angarium_proto::explain::v1::{ExplainRequest, ExplainResponse, Outcome};
+use angarium_proto::explain::v1::{ExplainRequest, ExplainResponse, GetEventRequest, Outcome};
 use angarium_proto::journal::v1::journal_record::Entry;
 use angarium_proto::journal::v1::{EventReference, Matched};
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 use http::Uri;
+use tonic::Code;
 
 use super::App;
 use super::answer::{encoded, ok, see};
@@ -30,6 +31,8 @@ use crate::words::{self, Moment};
 const RECORDS: usize = 4_000;
 /// Calls of an event to a webhook that are shown, the last of them.
 const CALLS: usize = 50;
+/// What is shown of a payload, in bytes.
+const SHOWN: usize = 64 * 1024;
 /// Events of one id: each type may have it, so that there can be a few.
 const EVENTS: usize = 10;
 
@@ -52,7 +55,17 @@ struct Found {
     lane: &'static str,
     /// Why there is no explanation.
     unexplained: String,
+    payload: Payload,
     webhooks: Vec<Reached>,
+}
+
+/// What an event carries, for those who may see it.
+#[derive(Debug)]
+enum Payload {
+    /// As it was published, whether it is cut, and how many bytes it has.
+    Shown(String, bool, usize),
+    /// Why not.
+    Hidden(String),
 }
 
 /// What became of an event at a webhook.
@@ -163,9 +176,10 @@ async fn found(
         .await;
     let (explained, unexplained) = match answer {
         Ok(answer) => (answer.into_inner(), String::new()),
-        Err(status) if status.code() == tonic::Code::Unauthenticated => return Err(status.into()),
+        Err(status) if status.code() == Code::Unauthenticated => return Err(status.into()),
         Err(status) => (ExplainResponse::default(), said(&status)),
     };
+    let payload = payload(app, caller, account, position).await?;
     let matched = records.iter().find_map(|(_, record)| match &record.entry {
         Some(Entry::Matched(matched)) => Some((matched, record.at_ms)),
         _ => None,
@@ -183,8 +197,40 @@ async fn found(
         matched: matched.map(|(_, at_ms)| words::moment(at_ms)),
         lane: matched.map_or("", |(matched, _)| words::lane(matched.lane())),
         unexplained,
+        payload,
         webhooks: reached(explained, matched.map(|(matched, _)| matched), records),
     })
+}
+
+async fn payload(
+    app: &App,
+    caller: &Caller,
+    account: AccountId,
+    position: Position,
+) -> Result<Payload, Failure> {
+    let asked = GetEventRequest {
+        account_id: account.get(),
+        position: Some(position),
+    };
+    let answer = app
+        .backend()
+        .explain(&caller.session.key)
+        .get_event(request(asked))
+        .await;
+    match answer {
+        Ok(answer) => {
+            let mut data = answer.into_inner().data;
+            let bytes = data.len();
+            data.truncate(data.floor_char_boundary(SHOWN));
+            Ok(Payload::Shown(data, bytes > SHOWN, bytes))
+        }
+        Err(status) if status.code() == Code::Unauthenticated => Err(status.into()),
+        Err(status) if status.code() == Code::PermissionDenied => Ok(Payload::Hidden(
+            "Your key does not allow to see what events carry: that takes one with the scope payloads:read."
+                .to_owned(),
+        )),
+        Err(status) => Ok(Payload::Hidden(said(&status))),
+    }
 }
 
 /// The webhooks of the account as they are explained, and those that are gone but were sent the event.

@@ -2,8 +2,8 @@
 
 use angarium_model::{AccountId, Event, KnownTypes, Position, WebhookId};
 use angarium_proto::convert::position_from_wire;
-use angarium_proto::explain::v1::ExplainRequest;
 use angarium_proto::explain::v1::explain_request::Event as Wire;
+use angarium_proto::explain::v1::{ExplainRequest, GetEventRequest};
 use angarium_proto::{FieldError, InvalidWire};
 use angarium_webhooks::{given_sample, known_sample};
 
@@ -56,19 +56,41 @@ pub(super) fn explain(
     }
 }
 
+pub(super) fn get_event(wire: GetEventRequest) -> Result<(AccountId, Position), InvalidWire> {
+    let mut errors = Vec::new();
+    let mut wrong = |field: &str, message: String| errors.push(FieldError::new(field, message));
+    let account = AccountId::new(wire.account_id).map_err(|error| wrong("account_id", error.to_string()));
+    match (account, wire.position) {
+        (Ok(account), Some(at)) => match position(at) {
+            Ok(position) => return Ok((account, position)),
+            Err(problem) => wrong("position", problem),
+        },
+        (_, None) => wrong(
+            "position",
+            "is required: as ingest and the journal tell it".to_owned(),
+        ),
+        (Err(()), Some(_)) => {}
+    }
+    Err(InvalidWire(errors))
+}
+
+fn position(wire: angarium_proto::event::v1::Position) -> Result<Position, String> {
+    let position = position_from_wire(wire);
+    if position.partition < 0 || position.offset < 0 {
+        return Err("must not be negative".to_owned());
+    }
+    Ok(position)
+}
+
 fn given(
     wire: Option<Wire>,
     account: AccountId,
     types: &KnownTypes,
 ) -> Result<Given, (&'static str, String)> {
     match wire {
-        Some(Wire::Position(position)) => {
-            let position = position_from_wire(position);
-            if position.partition < 0 || position.offset < 0 {
-                return Err(("position", "must not be negative".to_owned()));
-            }
-            Ok(Given::Position(position))
-        }
+        Some(Wire::Position(at)) => position(at)
+            .map(Given::Position)
+            .map_err(|problem| ("position", problem)),
         Some(Wire::EventType(name)) => known_sample(&name, account, types)
             .map(Given::Sample)
             .map_err(|problem| ("event_type", problem)),

@@ -1,0 +1,20 @@
+//! `angarium event`
+
+use clap::Args;
+
+use super::Reach;
+
+/// Shows an event that was accepted, with what it carries, as receivers get it. Needs a key that allows `payloads:read`.
+#[derive(Debug, Args)]
+pub(crate) struct Event {
+    /// Its position, for example 7-10488: as `publish`, `explain` and `webhook dead-letters` tell it
+    pub(crate) position: angarium_model::Position,
+    /// The account [default: that of the profile]
+    #[arg(long, value_name = "ID")]
+    pub(crate) account: Option<u64>,
+    /// Where a fanout worker is, as http://host:port [variable: ANGARIUM_FANOUT_ENDPOINT]
+    #[arg(long, value_name = "URL")]
+    pub(crate) fanout: Option<String>,
+    #[command(flatten)]
+    pub(crate) reach: Reach,
+}

@@ -1,0 +1,119 @@
+//! `angarium event`: an event that was accepted, with what it carries.
+
+use angarium_proto::convert::{position_from_wire, position_to_wire};
+use angarium_proto::explain::v1::explain_service_client::ExplainServiceClient;
+use angarium_proto::explain::v1::{GetEventRequest, GetEventResponse};
+use angarium_runtime::grpc::{MAX_MESSAGE_BYTES, client};
+use anyhow::Context as _;
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::call::{account, explain as told_why};
+use super::registry::request;
+use crate::cli::{Event, Shape};
+use crate::output::{print, time};
+use crate::settings::Settings;
+
+/// As receivers get it, in an envelope's `events`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Element<'a> {
+    event_id: &'a str,
+    event_name: &'a str,
+    timestamp: u64,
+    event_info: &'a str,
+    data: &'a RawValue,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Shown<'a> {
+    position: String,
+    accepted_at: String,
+    event: Element<'a>,
+}
+
+/// Asks and prints the answer.
+///
+/// # Errors
+/// When fanout cannot be reached or refuses.
+pub(crate) async fn run(asked: Event) -> anyhow::Result<()> {
+    let settings = Settings::read_to_call(&asked.reach, asked.fanout.as_deref(), "fanout")?;
+    let endpoint = &settings.fanout_endpoint;
+    let worker = client(endpoint, settings.presented()).context("fanout.endpoint")?;
+    let asked_for = request(GetEventRequest {
+        account_id: account(asked.account, settings.account)?,
+        position: Some(position_to_wire(asked.position)),
+    });
+    let mut calls = ExplainServiceClient::new(worker).max_decoding_message_size(MAX_MESSAGE_BYTES);
+    let answer = calls.get_event(asked_for).await;
+    let answer = answer
+        .map_err(|status| told_why("fanout", endpoint, "ask again", &status))?
+        .into_inner();
+    print(&told(asked.reach.output, &answer)?)
+}
+
+/// The payload is printed as it was published, to the byte (E4).
+fn told(shape: Shape, answer: &GetEventResponse) -> anyhow::Result<String> {
+    let event = answer.event.clone().unwrap_or_default();
+    let position = event
+        .position
+        .map(|position| position_from_wire(position).to_string());
+    let shown = Shown {
+        position: position.unwrap_or_default(),
+        accepted_at: time(answer.accepted_at_ms),
+        event: Element {
+            event_id: &event.event_id,
+            event_name: &event.event_name,
+            timestamp: answer.timestamp,
+            event_info: &answer.event_info,
+            data: serde_json::from_str(&answer.data).context("fanout answered no JSON")?,
+        },
+    };
+    Ok(match shape {
+        Shape::Json => serde_json::to_string_pretty(&shown)? + "\n",
+        Shape::Table => format!(
+            "{} {}, accepted {} at {}\neventInfo {}, timestamp {}\n\n{}\n",
+            event.event_name,
+            event.event_id,
+            shown.accepted_at,
+            shown.position,
+            answer.event_info,
+            answer.timestamp,
+            answer.data
+        ),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use angarium_proto::event::v1::Position;
+    use angarium_proto::journal::v1::EventReference;
+
+    use super::*;
+
+    #[test]
+    fn e4_the_payload_is_shown_as_it_was_published() {
+        let answer = GetEventResponse {
+            event: Some(EventReference {
+                position: Some(Position {
+                    partition: 7,
+                    offset: 10_488,
+                }),
+                event_id: "1".into(),
+                event_name: "CI_STATS".into(),
+            }),
+            accepted_at_ms: 1_725_524_713_000,
+            timestamp: 1_725_604_147,
+            event_info: "x".into(),
+            data: r#"{ "b":1.0e2, "a" :1,"a":2 }"#.into(),
+        };
+        let json = told(Shape::Json, &answer).unwrap();
+        assert!(
+            json.contains(&answer.data) && json.contains(r#""position": "7-10488""#),
+            "{json}"
+        );
+        let text = told(Shape::Table, &answer).unwrap();
+        assert!(text.ends_with(&format!("\n\n{}\n", answer.data)), "{text}");
+    }
+}
