@@ -12,6 +12,7 @@ mod journal;
 mod losses;
 mod memory;
 mod reading;
+mod sources;
 mod takeover;
 mod telling;
 mod told;
@@ -36,6 +37,7 @@ use self::calls::{CallEnd, Ended};
 use self::losses::Losses;
 use self::memory::Held;
 use self::reading::ReadEnd;
+use self::sources::Sources;
 use self::telling::PutAside;
 use self::told::Told;
 use self::writing::Appends;
@@ -48,7 +50,7 @@ use crate::error::Error;
 use crate::metrics::{Board, Metrics, Seat};
 use crate::notices::Notices;
 use crate::partition::{Answer, Effect, Kept, Partition};
-use crate::record::{self, Read};
+use crate::record::{self, Delivery, Read};
 
 pub(crate) use self::budget::Budget;
 pub(crate) use self::calls::{Calls, headers};
@@ -98,6 +100,7 @@ struct Actor {
     reading: Work<ReadEnd>,
     /// Reads in a row that found their place beyond the log's end.
     beyond_end: u32,
+    sources: Sources,
     saving: Work<(Checkpoint, Result<Saved, CheckpointError>)>,
     /// Whether the last checkpoint was not taken.
     redis_is_away: bool,
@@ -144,6 +147,7 @@ pub(crate) async fn work(mut owned: Owned, shared: Shared) -> Result<(), Error> 
             held: shared.memory.share(),
             reading: None,
             beyond_end: 0,
+            sources: Sources::default(),
             saving: None,
             putting_aside: FuturesUnordered::new(),
             redis_is_away: false,
@@ -272,7 +276,12 @@ impl Actor {
                 return self.log_was_cut();
             }
             match self.read(record) {
-                Some(Read::Event(incoming)) => self.partition.live(&incoming, now_ms),
+                Some(Read::Event(incoming)) => {
+                    if self.sources.is_anew(&incoming.delivery) {
+                        self.events_are_anew(&incoming.delivery);
+                    }
+                    self.partition.live(&incoming, now_ms);
+                }
                 Some(Read::Order { webhook, of, order }) => {
                     tracing::info!(lane = %self.shared.lane, %webhook, ?order, "a replay was ordered");
                     self.partition.ordered(webhook, of, order, now_ms);
@@ -280,6 +289,15 @@ impl Actor {
                 None => self.partition.skip(offset),
             }
         }
+    }
+
+    fn events_are_anew(&self, event: &Delivery) {
+        self.shared.metrics.log_was_cut(self.shared.lane);
+        tracing::error!(
+            lane = %self.shared.lane, partition = self.owned.partition(), event = %event.source,
+            "the events topic was created anew: until its offsets are beyond the old ones, webhooks take its events for \
+             repetitions and are not sent them. See docs/runbooks/topic-cut.md"
+        );
     }
 
     /// Reads a record. One that cannot be read was not written by a fanout of ours: it is counted and passed over.

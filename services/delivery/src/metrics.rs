@@ -69,6 +69,13 @@ const POISON: Definition = Definition::counter(
     &[LANE],
     "Records of the deliveries topics that could not be read and were passed over",
 );
+const LOG_CUT: Definition = Definition::counter(
+    "angarium.delivery.log.cut",
+    "{occurrence}",
+    &[LANE],
+    "Partitions of the deliveries or cursors topics that ended before what is on record, and of the events topic that begin again: they \
+     were cut, or created anew",
+);
 const READ_BACK: Definition = Definition::counter(
     "angarium.delivery.read_back",
     "{record}",
@@ -149,6 +156,7 @@ pub const METRICS: &[Definition] = &[
     DEAD_LETTERS,
     NOTICES_DROPPED,
     POISON,
+    LOG_CUT,
     READ_BACK,
     CHECKPOINT_FAILURES,
     CALLS,
@@ -173,6 +181,7 @@ pub(crate) struct Metrics {
     put_aside: Counter<u64>,
     notices_dropped: Counter<u64>,
     poison: Counter<u64>,
+    log_cut: Counter<u64>,
     read_back: Counter<u64>,
     checkpoint_failures: Counter<u64>,
     call_duration: Histogram<f64>,
@@ -191,6 +200,7 @@ impl Metrics {
             put_aside: DEAD_LETTERS.count(),
             notices_dropped: NOTICES_DROPPED.count(),
             poison: POISON.count(),
+            log_cut: LOG_CUT.count(),
             read_back: READ_BACK.count(),
             checkpoint_failures: CHECKPOINT_FAILURES.count(),
             call_duration: CALLS.measure(),
@@ -203,6 +213,7 @@ impl Metrics {
                 &metrics.put_aside,
                 &metrics.notices_dropped,
                 &metrics.poison,
+                &metrics.log_cut,
                 &metrics.checkpoint_failures,
             ];
             for counter in rare {
@@ -247,6 +258,10 @@ impl Metrics {
 
     pub(crate) fn poison(&self, lane: Lane) {
         self.poison.add(1, &[label(lane)]);
+    }
+
+    pub(crate) fn log_was_cut(&self, lane: Lane) {
+        self.log_cut.add(1, &[label(lane)]);
     }
 
     /// Of the records that a read back brought, some were taken.

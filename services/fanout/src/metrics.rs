@@ -37,6 +37,18 @@ const POISON: Definition = Definition::counter(
     &[],
     "Records of the events topic that could not be read and were passed over",
 );
+const LOG_LOST: Definition = Definition::counter(
+    "angarium.fanout.log.lost",
+    "{event}",
+    &[],
+    "Events that left the events topic before they were matched",
+);
+const LOG_CUT: Definition = Definition::counter(
+    "angarium.fanout.log.cut",
+    "{occurrence}",
+    &[],
+    "Partitions of the events topic that ended before the committed place: they were created anew, or have lost records",
+);
 const UNKNOWN_TYPES: Definition = Definition::counter(
     "angarium.fanout.unknown_types",
     "{event}",
@@ -60,9 +72,20 @@ pub const METRICS: &[Definition] = &[
     DELAY,
     RESTARTS,
     POISON,
+    LOG_LOST,
+    LOG_CUT,
     UNKNOWN_TYPES,
     FILTERED,
 ];
+
+/// What had become of the events topic when a partition of it was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mishap {
+    /// So many events had been removed before they were matched.
+    Lost(u64),
+    /// It ended before what was committed.
+    Cut,
+}
 
 /// The instruments; cheap to clone.
 #[derive(Clone, Debug)]
@@ -72,6 +95,8 @@ pub(crate) struct Metrics {
     delay: Histogram<f64>,
     restarts: Counter<u64>,
     poison: Counter<u64>,
+    log_lost: Counter<u64>,
+    log_cut: Counter<u64>,
     unknown_types: Counter<u64>,
     filtered: Counter<u64>,
 }
@@ -84,11 +109,20 @@ impl Metrics {
             delay: DELAY.measure(),
             restarts: RESTARTS.count(),
             poison: POISON.count(),
+            log_lost: LOG_LOST.count(),
+            log_cut: LOG_CUT.count(),
             unknown_types: UNKNOWN_TYPES.count(),
             filtered: FILTERED.count(),
         };
         // There from the start: a rise from nothing is seen by no alert.
-        for counter in [&metrics.restarts, &metrics.poison, &metrics.unknown_types] {
+        let rare = [
+            &metrics.restarts,
+            &metrics.poison,
+            &metrics.log_lost,
+            &metrics.log_cut,
+            &metrics.unknown_types,
+        ];
+        for counter in rare {
             counter.add(0, &[]);
         }
         for outcome in OUTCOMES {
@@ -124,6 +158,13 @@ impl Metrics {
 
     pub(crate) fn poison(&self) {
         self.poison.add(1, &[]);
+    }
+
+    pub(crate) fn began(&self, mishap: &Mishap) {
+        match mishap {
+            Mishap::Lost(events) => self.log_lost.add(*events, &[]),
+            Mishap::Cut => self.log_cut.add(1, &[]),
+        }
     }
 
     pub(crate) fn unknown_type(&self) {

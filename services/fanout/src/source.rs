@@ -30,7 +30,7 @@ use crate::config::Config;
 use crate::forwarding::{Forwarding, Limits, Renewal};
 use crate::journal::entry;
 use crate::matching::{Delivery, Fanned, Matcher};
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Mishap};
 use crate::producers::{Producers, Refusal, Seat};
 use crate::stage::Stage;
 
@@ -81,7 +81,10 @@ pub(crate) async fn run(mut owned: Owned, shared: Arc<Shared>) {
         () = shared.directory.ready() => {}
         () = revoked => return owned.release(),
     }
-    let next = first_offset(owned.partition(), owned.committed(), owned.watermarks());
+    let (next, mishap) = first_offset(owned.partition(), owned.committed(), owned.watermarks());
+    if let Some(mishap) = mishap {
+        shared.metrics.began(&mishap);
+    }
     tracing::debug!(
         partition = owned.partition(),
         next,
@@ -124,9 +127,9 @@ pub(crate) async fn run(mut owned: Owned, shared: Arc<Shared>) {
 }
 
 /// Where to begin. Both mishaps are told loudly; neither may skip an event that is still there.
-fn first_offset(partition: i32, committed: Option<i64>, log: Watermarks) -> i64 {
+fn first_offset(partition: i32, committed: Option<i64>, log: Watermarks) -> (i64, Option<Mishap>) {
     match committed {
-        None => log.low,
+        None => (log.low, None),
         Some(committed) if committed < log.low => {
             let lost = log.low - committed;
             tracing::error!(
@@ -136,7 +139,7 @@ fn first_offset(partition: i32, committed: Option<i64>, log: Watermarks) -> i64 
                 lost,
                 "events were removed from the events topic before fanout had read them: they are lost"
             );
-            log.low
+            (log.low, Some(Mishap::Lost(u64::try_from(lost).unwrap_or(0))))
         }
         Some(committed) if committed > log.high => {
             tracing::error!(
@@ -146,9 +149,9 @@ fn first_offset(partition: i32, committed: Option<i64>, log: Watermarks) -> i64 
                 "the events topic ends before the committed place: it was created anew or has lost records; \
                  fanout starts at its beginning"
             );
-            log.low
+            (log.low, Some(Mishap::Cut))
         }
-        Some(committed) => committed,
+        Some(committed) => (committed, None),
     }
 }
 
@@ -371,10 +374,12 @@ mod tests {
     #[test]
     fn a_new_owner_starts_where_the_last_one_committed_and_never_beyond_what_is_there() {
         let log = Watermarks { low: 10, high: 20 };
-        assert_eq!(first_offset(0, None, log), 10);
-        assert_eq!(first_offset(0, Some(15), log), 15);
-        assert_eq!(first_offset(0, Some(20), log), 20);
-        assert_eq!(first_offset(0, Some(3), log), 10, "truncated");
-        assert_eq!(first_offset(0, Some(21), log), 10, "created anew");
+        assert_eq!(first_offset(0, None, log), (10, None));
+        assert_eq!(first_offset(0, Some(15), log), (15, None));
+        assert_eq!(first_offset(0, Some(20), log), (20, None));
+        let truncated = first_offset(0, Some(3), log);
+        assert_eq!(truncated, (10, Some(Mishap::Lost(7))));
+        let created_anew = first_offset(0, Some(21), log);
+        assert_eq!(created_anew, (10, Some(Mishap::Cut)));
     }
 }

@@ -83,6 +83,7 @@ impl Actor {
     /// Nothing that is on record of places says anything any more.
     pub(super) fn log_was_cut(&mut self) {
         let (lane, partition) = (self.shared.lane, self.owned.partition());
+        self.shared.metrics.log_was_cut(lane);
         tracing::error!(
             %lane, partition,
             "the deliveries topic was cut or created anew: taking the partition over again, and reading from its start"

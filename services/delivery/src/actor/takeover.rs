@@ -88,6 +88,7 @@ async fn try_once(
     // No claim is higher than ours: what says so is of a topic that is no more.
     let is_anew = memories.own.is_some_and(|own| own > epoch);
     if is_anew {
+        shared.metrics.log_was_cut(lane);
         tracing::error!(%lane, partition = number, "the cursors topic was created anew: what Redis remembers is dropped");
     }
     // Not those of the assignment: a partition that is taken over again has grown since.
@@ -175,6 +176,7 @@ fn tell_what_is_lost(shared: &Shared, partition: i32, found: Option<&Found>, low
              then is lost (D5)"
         );
     } else if place > high {
+        shared.metrics.log_was_cut(lane);
         tracing::error!(
             %lane, partition, place, high,
             "the deliveries topic was cut or created anew: reading from its start"
