@@ -1,17 +1,17 @@
 //! What an administrator does about events that did not arrive, with the commands that there are for it: D2 (410), D8, and
 //! what can be sent again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use angarium_proto::registry::v1::authentication::Method;
 use angarium_proto::registry::v1::{
-    Authentication, DeadLetter, DisabledReason, GetWebhookRequest, NoAuthentication, Ordering, PayloadFormat,
-    UpdateWebhookRequest, Webhook,
+    Authentication, DeadLetter, DisabledReason, GetWebhookRequest, Limits, NoAuthentication, Ordering,
+    PayloadFormat, UpdateWebhookRequest, Webhook,
 };
 use angarium_testkit::poll::poll;
 use angarium_testkit::process;
-use angarium_testkit::receiver::{Answer, Received, Receiver};
+use angarium_testkit::receiver::{Answer, Gate, Received, Receiver};
 use angarium_testkit::stack::Stack;
 use serde_json::Value;
 
@@ -260,6 +260,72 @@ async fn d8_a_replay_counts_first_sends_all_again_in_order_and_says_so_and_posit
         .await;
     let last = taken.last().unwrap();
     assert_eq!(header(last, "angarium-again"), None);
+    assert_eq!(
+        header(last, "angarium-previous"),
+        header(first.last().unwrap(), "angarium-position"),
+        "it goes on where it was"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replay_by_time_that_is_cancelled_ends_and_what_is_new_goes_on() {
+    let world = World::new().await;
+    let limits = Limits {
+        max_group_events: Some(5),
+        ..Limits::default()
+    };
+    let settings = Webhook {
+        limits: Some(limits),
+        ..Webhook::default()
+    };
+    let webhook = world.webhook(5, "cancelled", settings).await;
+    world.publish(5, 0..EVENTS).await;
+    let all: Vec<u64> = (0..EVENTS).collect();
+    let first = world
+        .taken("cancelled", |taken| all_numbers(taken).len() == all.len())
+        .await;
+
+    let of = ["--account", "5", &webhook.id];
+    let by_time = [&["replay"], &of[..], &["--from", "2020-01-01T00:00:00Z"]].concat();
+    let counted = world.command(&[&by_time[..], &["--dry-run"]].concat());
+    // With the event that showed that the webhook is known.
+    assert!(counted["events"].as_u64().unwrap() >= EVENTS, "{counted}");
+    let none = world.command(&[&by_time[..], &["--until", "2020-01-02T00:00:00Z", "--dry-run"]].concat());
+    assert_eq!(none["events"], 0);
+
+    // Its receiver keeps it waiting: no second group is sent before the first is answered.
+    let gate = Gate::closed();
+    world
+        .receiver
+        .always("cancelled", Answer::Gated(gate.clone(), 200));
+    let replay = world.command(&by_time)["replay"].as_i64().unwrap().to_string();
+    let state_is = async |state: &str| {
+        let reached = poll(LIMIT, async || {
+            let status = world.command(&["replay-status", &webhook.id, &replay, "--account", "5"]);
+            Ok((status["state"] == state).then_some(()))
+        });
+        let reached = reached.await.unwrap();
+        reached.unwrap_or_else(|| panic!("the replay is not {state}\n{}", world.stack.logs()));
+    };
+    state_is("running").await;
+    world.command(&[&["replay-cancel"], &of[..]].concat());
+    state_is("replaced").await;
+    gate.open();
+    world.publish(5, EVENTS..EVENTS + 1).await;
+    let taken = world
+        .taken("cancelled", |taken| all_numbers(taken).last() == Some(&EVENTS))
+        .await;
+    let replayed: Vec<_> = taken[first.len()..]
+        .iter()
+        .filter(|request| header(request, "angarium-again").as_deref() == Some("replay"))
+        .collect();
+    let ids: BTreeSet<_> = replayed.iter().map(|request| &request.webhook_id).collect();
+    assert_eq!(
+        ids.len(),
+        1,
+        "of what was to be replayed only the group that was under way"
+    );
+    let last = taken.last().unwrap();
     assert_eq!(
         header(last, "angarium-previous"),
         header(first.last().unwrap(), "angarium-position"),
