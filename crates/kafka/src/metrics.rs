@@ -58,6 +58,13 @@ const QUEUED_BYTES: Definition = Definition::gauge(
     &[],
     "What these records hold in memory",
 );
+const MISPLACED: Definition = Definition::counter(
+    "angarium.kafka.consumer.misplaced",
+    "{occurrence}",
+    &[GROUP, TOPIC],
+    "Partitions whose next record was no longer in the log while they were read: retention had taken it, or the topic was cut or created \
+     anew. Reading went on from the start of the log",
+);
 const ERRORS: Definition = Definition::counter(
     "angarium.kafka.errors",
     "{error}",
@@ -66,7 +73,17 @@ const ERRORS: Definition = Definition::counter(
 );
 
 /// All of it.
-pub const METRICS: &[Definition] = &[LAG, LAG_TIME, CLIENTS, CUT_OFF, RTT, QUEUED, QUEUED_BYTES, ERRORS];
+pub const METRICS: &[Definition] = &[
+    LAG,
+    LAG_TIME,
+    CLIENTS,
+    CUT_OFF,
+    RTT,
+    QUEUED,
+    QUEUED_BYTES,
+    MISPLACED,
+    ERRORS,
+];
 
 /// How often librdkafka tells: it costs some JSON of each client.
 pub(crate) const EVERY_MS: &str = "5000";
@@ -76,6 +93,7 @@ pub(crate) const EVERY_MS: &str = "5000";
 pub(crate) struct Told {
     id: u64,
     errors: Counter<u64>,
+    misplaced: Counter<u64>,
     /// Of each partition, when the record was written that was read last: Unix milliseconds.
     newest: Mutex<HashMap<i32, i64>>,
 }
@@ -116,6 +134,7 @@ impl Told {
         Self {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             errors: ERRORS.count(),
+            misplaced: MISPLACED.count(),
             newest: Mutex::default(),
         }
     }
@@ -123,6 +142,15 @@ impl Told {
     /// An error that librdkafka told.
     pub(crate) fn error(&self, name: String) {
         self.errors.add(1, &[KeyValue::new("error.type", name)]);
+    }
+
+    /// Of so many partitions the next record was not in the log; 0 tells that it may happen.
+    pub(crate) fn misplaced(&self, group: &str, topic: &str, partitions: u64) {
+        let labels = [
+            KeyValue::new(GROUP, group.to_owned()),
+            KeyValue::new(TOPIC, topic.to_owned()),
+        ];
+        self.misplaced.add(partitions, &labels);
     }
 
     /// A record of a group's partition was read, which was written then.

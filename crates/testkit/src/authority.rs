@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, IsCa, KeyPair,
-    KeyUsagePurpose, date_time_ymd,
+    BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, IsCa,
+    KeyPair, KeyUsagePurpose, date_time_ymd,
 };
 use rustls::ServerConfig;
 use rustls::crypto::ring;
@@ -50,6 +50,20 @@ impl Authority {
         self.issuer.pem()
     }
 
+    /// A server that shows the authority's own certificate, as people make one without thinking of authorities.
+    ///
+    /// # Panics
+    /// When a name is none.
+    #[must_use]
+    pub fn as_server(names: &[&str]) -> Arc<ServerConfig> {
+        let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
+        let mut params = CertificateParams::new(names).expect("names");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().expect("a key");
+        let certificate = params.self_signed(&key).expect("a certificate");
+        serving(&certificate, &key)
+    }
+
     /// A server that shows a certificate for these names and addresses, and speaks HTTP/1.1.
     ///
     /// # Panics
@@ -66,16 +80,20 @@ impl Authority {
         }
         let key = KeyPair::generate().expect("a key");
         let certificate = params.signed_by(&key, &self.issuer).expect("a certificate");
-        let private = PrivateKeyDer::try_from(key.serialize_der()).expect("a private key");
-        let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .expect("versions of TLS")
-            .with_no_client_auth()
-            .with_single_cert(vec![certificate.der().clone()], private)
-            .expect("a certificate with its key");
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Arc::new(config)
+        serving(&certificate, &key)
     }
+}
+
+fn serving(certificate: &Certificate, key: &KeyPair) -> Arc<ServerConfig> {
+    let private = PrivateKeyDer::try_from(key.serialize_der()).expect("a private key");
+    let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("versions of TLS")
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.der().clone()], private)
+        .expect("a certificate with its key");
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Arc::new(config)
 }
 
 impl Default for Authority {

@@ -55,6 +55,11 @@ impl GroupContext {
         self.log.told.read(record.partition, record.timestamp_ms);
     }
 
+    /// Of so many partitions the next record was not in the log.
+    pub(super) fn misplaced(&self, topic: &str, partitions: u64) {
+        self.log.told.misplaced(&self.group, topic, partitions);
+    }
+
     pub(super) fn close(&self) {
         self.closing.store(true, Ordering::Relaxed);
     }

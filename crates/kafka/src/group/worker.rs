@@ -65,6 +65,8 @@ impl Worker {
         offers: mpsc::Sender<Owned>,
         closing: Shutdown,
     ) -> Self {
+        // There from the start: a rise from nothing is seen by no alert.
+        consumer.context().misplaced(&config.topic, 0);
         Self {
             client: Client::new(consumer, config.topic.clone()),
             renewal: Renewal::new(config.session_timeout),
@@ -390,6 +392,7 @@ impl Worker {
                     ?watermarks,
                     "not in the log: reading on from its start"
                 );
+                self.client.consumer.context().misplaced(topic, 1);
                 offset = watermarks.low;
             }
             // Also where nothing is wrong: the report does not say which partition has stopped.

@@ -74,15 +74,22 @@ fn told(shape: Shape, answer: &GetEventResponse) -> anyhow::Result<String> {
         Shape::Json => serde_json::to_string_pretty(&shown)? + "\n",
         Shape::Table => format!(
             "{} {}, accepted {} at {}\neventInfo {}, timestamp {}\n\n{}\n",
-            event.event_name,
-            event.event_id,
+            plain(&event.event_name),
+            plain(&event.event_id),
             shown.accepted_at,
             shown.position,
-            answer.event_info,
+            plain(&answer.event_info),
             answer.timestamp,
             answer.data
         ),
     })
+}
+
+/// Without what a terminal takes for a command: whoever publishes chooses it.
+fn plain(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .collect()
 }
 
 #[cfg(test)]
@@ -115,5 +122,6 @@ mod tests {
         );
         let text = told(Shape::Table, &answer).unwrap();
         assert!(text.ends_with(&format!("\n\n{}\n", answer.data)), "{text}");
+        assert_eq!(plain("a\u{1b}[2Jb"), "a\u{fffd}[2Jb");
     }
 }

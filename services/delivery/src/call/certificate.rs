@@ -100,6 +100,11 @@ pub(super) fn fault(error: &io::Error, host: &str) -> Option<String> {
              named in `delivery.ca_file`"
                 .to_owned()
         }
+        CertificateError::Other(other) if other.to_string().contains("CaUsedAsEndEntity") => {
+            "it is the certificate of an authority, which no server may show, as `openssl req -x509` makes it: make one \
+             with `basicConstraints=CA:FALSE`"
+                .to_owned()
+        }
         CertificateError::Revoked => "it was revoked: replace it".to_owned(),
         CertificateError::BadEncoding => "it cannot be read".to_owned(),
         other => other.to_string(),

@@ -141,7 +141,7 @@ impl Partition {
                 paused = true;
                 self.pause_streams(&mut taking, record.offset);
             }
-            let before = used;
+            let mut is_taken = false;
             for id in &record.webhooks {
                 let Some((wanted, open)) = taking.get_mut(id).filter(|(_, open)| *open) else {
                     continue;
@@ -149,15 +149,17 @@ impl Partition {
                 let offer = |entry: &mut Entry| {
                     entry.hook.saw_view(record.delivery.revision);
                     let (known, limit) = (entry.known(), entry.group_limit(group));
-                    entry
+                    let held = entry.hook.queued_bytes();
+                    let goes_on = entry
                         .hook
-                        .offer_read_back(*wanted, record.offset, &record.delivery, known)
-                        && !entry.hook.has_read_enough(stream, limit)
+                        .offer_read_back(*wanted, record.offset, &record.delivery, known);
+                    is_taken |= entry.hook.queued_bytes() > held;
+                    goes_on && !entry.hook.has_read_enough(stream, limit)
                 };
                 *open = self.entries.change(*id, offer) == Some(true);
                 used = record.offset + 1;
             }
-            taken += usize::from(used > before);
+            taken += usize::from(is_taken);
         }
         self.reading.limit = if taking.values().any(|(_, open)| *open) {
             self.reading.limit * 2

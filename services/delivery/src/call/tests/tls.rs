@@ -103,6 +103,26 @@ async fn a_certificate_that_nobody_trusted_has_issued_is_refused() {
 }
 
 #[tokio::test]
+async fn a_certificate_that_signed_itself_as_an_authority_is_refused_and_what_to_do_is_said() {
+    let settings = Settings {
+        tls: Some(Authority::as_server(&["127.0.0.1"])),
+        ..Settings::default()
+    };
+    let receiver = Receiver::with(settings).await.unwrap();
+    let tasks = Tasks::new(Shutdown::new());
+    let url = receiver.hook("a").parse().unwrap();
+    let error = post(&trusting(None, &tasks), &url).await.unwrap_err();
+    assert_eq!(error.failure(), Some(Failure::Tls), "{error}");
+    assert!(
+        error
+            .detail()
+            .contains("make one with `basicConstraints=CA:FALSE`"),
+        "{}",
+        error.detail()
+    );
+}
+
+#[tokio::test]
 async fn a_certificate_that_has_expired_is_refused_with_its_day() {
     assert_eq!(
         fault("127.0.0.1", Validity::Expired).await,
