@@ -30,18 +30,17 @@ pub enum Validity {
 impl Authority {
     /// A new one.
     ///
-    /// # Panics
+    /// # Errors
     /// When the machine has no randomness.
-    #[must_use]
-    pub fn new() -> Self {
+    pub fn new() -> anyhow::Result<Self> {
         let mut params = CertificateParams::default();
         params.distinguished_name = named("Authority of the tests");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
-        let key = KeyPair::generate().expect("a key");
-        Self {
-            issuer: CertifiedIssuer::self_signed(params, key).expect("a certificate"),
-        }
+        let key = KeyPair::generate()?;
+        Ok(Self {
+            issuer: CertifiedIssuer::self_signed(params, key)?,
+        })
     }
 
     /// Its certificate, as clients are given it.
@@ -52,54 +51,44 @@ impl Authority {
 
     /// A server that shows the authority's own certificate, as people make one without thinking of authorities.
     ///
-    /// # Panics
+    /// # Errors
     /// When a name is none.
-    #[must_use]
-    pub fn as_server(names: &[&str]) -> Arc<ServerConfig> {
+    pub fn as_server(names: &[&str]) -> anyhow::Result<Arc<ServerConfig>> {
         let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
-        let mut params = CertificateParams::new(names).expect("names");
+        let mut params = CertificateParams::new(names)?;
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let key = KeyPair::generate().expect("a key");
-        let certificate = params.self_signed(&key).expect("a certificate");
+        let key = KeyPair::generate()?;
+        let certificate = params.self_signed(&key)?;
         serving(&certificate, &key)
     }
 
     /// A server that shows a certificate for these names and addresses, and speaks HTTP/1.1.
     ///
-    /// # Panics
+    /// # Errors
     /// When a name is none.
-    #[must_use]
-    pub fn server(&self, names: &[&str], validity: Validity) -> Arc<ServerConfig> {
+    pub fn server(&self, names: &[&str], validity: Validity) -> anyhow::Result<Arc<ServerConfig>> {
         let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
-        let mut params = CertificateParams::new(names).expect("names");
+        let mut params = CertificateParams::new(names)?;
         params.distinguished_name = named("Receiver of the tests");
         match validity {
             Validity::Good => {}
             Validity::Expired => params.not_after = date_time_ymd(2020, 1, 2),
             Validity::NotYet => params.not_before = date_time_ymd(2090, 1, 1),
         }
-        let key = KeyPair::generate().expect("a key");
-        let certificate = params.signed_by(&key, &self.issuer).expect("a certificate");
+        let key = KeyPair::generate()?;
+        let certificate = params.signed_by(&key, &self.issuer)?;
         serving(&certificate, &key)
     }
 }
 
-fn serving(certificate: &Certificate, key: &KeyPair) -> Arc<ServerConfig> {
-    let private = PrivateKeyDer::try_from(key.serialize_der()).expect("a private key");
+fn serving(certificate: &Certificate, key: &KeyPair) -> anyhow::Result<Arc<ServerConfig>> {
+    let private = PrivateKeyDer::try_from(key.serialize_der()).map_err(anyhow::Error::msg)?;
     let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .expect("versions of TLS")
+        .with_safe_default_protocol_versions()?
         .with_no_client_auth()
-        .with_single_cert(vec![certificate.der().clone()], private)
-        .expect("a certificate with its key");
+        .with_single_cert(vec![certificate.der().clone()], private)?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Arc::new(config)
-}
-
-impl Default for Authority {
-    fn default() -> Self {
-        Self::new()
-    }
+    Ok(Arc::new(config))
 }
 
 fn named(name: &str) -> DistinguishedName {

@@ -8,7 +8,7 @@ use super::*;
 /// A receiver on 127.0.0.1 whose certificate is for `name`.
 async fn secure(authority: &Authority, name: &str, validity: Validity) -> Receiver {
     let settings = Settings {
-        tls: Some(authority.server(&[name], validity)),
+        tls: Some(authority.server(&[name], validity).unwrap()),
         ..Settings::default()
     };
     Receiver::with(settings).await.unwrap()
@@ -29,7 +29,7 @@ fn trusting(pem: Option<String>, tasks: &Tasks) -> Caller {
 
 /// Calls a receiver that is not to be believed; says why it was not.
 async fn fault(name: &str, validity: Validity) -> String {
-    let authority = Authority::new();
+    let authority = Authority::new().unwrap();
     let receiver = secure(&authority, name, validity).await;
     let tasks = Tasks::new(Shutdown::new());
     let caller = trusting(Some(authority.pem()), &tasks);
@@ -42,7 +42,7 @@ async fn fault(name: &str, validity: Validity) -> String {
 
 #[tokio::test]
 async fn a_certificate_of_a_trusted_authority_is_believed_and_its_connection_used_again() {
-    let authority = Authority::new();
+    let authority = Authority::new().unwrap();
     let receiver = secure(&authority, "127.0.0.1", Validity::Good).await;
     let tasks = Tasks::new(Shutdown::new());
     let caller = trusting(Some(authority.pem()), &tasks);
@@ -84,11 +84,11 @@ async fn a_connection_that_was_made_without_tls_serves_no_call_with_it() {
 
 #[tokio::test]
 async fn a_certificate_that_nobody_trusted_has_issued_is_refused() {
-    let authority = Authority::new();
+    let authority = Authority::new().unwrap();
     let receiver = secure(&authority, "127.0.0.1", Validity::Good).await;
     let tasks = Tasks::new(Shutdown::new());
     let url = receiver.hook("a").parse().unwrap();
-    for pem in [None, Some(Authority::new().pem())] {
+    for pem in [None, Some(Authority::new().unwrap().pem())] {
         let error = post(&trusting(pem, &tasks), &url).await.unwrap_err();
         assert_eq!(error.failure(), Some(Failure::Tls), "{error}");
         let told = error.detail();
@@ -105,7 +105,7 @@ async fn a_certificate_that_nobody_trusted_has_issued_is_refused() {
 #[tokio::test]
 async fn a_certificate_that_signed_itself_as_an_authority_is_refused_and_what_to_do_is_said() {
     let settings = Settings {
-        tls: Some(Authority::as_server(&["127.0.0.1"])),
+        tls: Some(Authority::as_server(&["127.0.0.1"]).unwrap()),
         ..Settings::default()
     };
     let receiver = Receiver::with(settings).await.unwrap();
