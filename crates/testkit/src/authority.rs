@@ -54,8 +54,7 @@ impl Authority {
     /// # Errors
     /// When a name is none.
     pub fn as_server(names: &[&str]) -> anyhow::Result<Arc<ServerConfig>> {
-        let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
-        let mut params = CertificateParams::new(names)?;
+        let mut params = for_names(names)?;
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate()?;
         let certificate = params.self_signed(&key)?;
@@ -67,9 +66,7 @@ impl Authority {
     /// # Errors
     /// When a name is none.
     pub fn server(&self, names: &[&str], validity: Validity) -> anyhow::Result<Arc<ServerConfig>> {
-        let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
-        let mut params = CertificateParams::new(names)?;
-        params.distinguished_name = named("Receiver of the tests");
+        let mut params = for_names(names)?;
         match validity {
             Validity::Good => {}
             Validity::Expired => params.not_after = date_time_ymd(2020, 1, 2),
@@ -79,6 +76,13 @@ impl Authority {
         let certificate = params.signed_by(&key, &self.issuer)?;
         serving(&certificate, &key)
     }
+}
+
+fn for_names(names: &[&str]) -> anyhow::Result<CertificateParams> {
+    let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
+    let mut params = CertificateParams::new(names)?;
+    params.distinguished_name = named("Receiver of the tests");
+    Ok(params)
 }
 
 fn serving(certificate: &Certificate, key: &KeyPair) -> anyhow::Result<Arc<ServerConfig>> {

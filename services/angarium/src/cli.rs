@@ -247,6 +247,16 @@ pub(crate) struct AtDelivery {
     pub(crate) reach: Reach,
 }
 
+/// A fanout worker that is asked.
+#[derive(Debug, Args)]
+pub(crate) struct AtFanout {
+    /// Where a fanout worker is, as http://host:port [variable: ANGARIUM_FANOUT_ENDPOINT]
+    #[arg(long, value_name = "URL")]
+    pub(crate) fanout: Option<String>,
+    #[command(flatten)]
+    pub(crate) reach: Reach,
+}
+
 /// How an answer is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Shape {

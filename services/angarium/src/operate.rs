@@ -8,6 +8,7 @@ mod delivery;
 mod event;
 mod event_type;
 mod explain;
+mod fanout;
 mod file;
 mod key;
 mod publish;

@@ -154,20 +154,25 @@ impl Explainer {
         let (account, position) = request::get_event(asked)?;
         let _permit = self.under_way.begin(account)?;
         // Of an account that is not there, nobody is told whether there was an event.
-        self.webhooks(account, None)?;
-        let found = accepted(&self.events, account, position).await?;
-        let found = found.ok_or(Refusal::NoEvent { account, position })?;
-        let explained = Explained {
-            event: found.event,
-            accepted: Some((position, found.accepted_at)),
-        };
+        self.is_there(account)?;
+        let found = self.explained(account, Given::Position(position)).await?;
         Ok(v1::GetEventResponse {
-            event: Some(explained.reference()),
-            accepted_at_ms: found.accepted_at.unix_ms(),
-            timestamp: explained.event.timestamp.get(),
-            event_info: explained.info(),
-            data: String::from_utf8_lossy(explained.event.data.bytes()).into_owned(),
+            event: Some(found.reference()),
+            accepted_at_ms: found.accepted.map_or(0, |(_, accepted_at)| accepted_at.unix_ms()),
+            timestamp: found.event.timestamp.get(),
+            event_info: found.info(),
+            data: String::from_utf8_lossy(found.event.data.bytes()).into_owned(),
         })
+    }
+
+    fn is_there(&self, account: AccountId) -> Result<(), Refusal> {
+        if !self.directory.is_ready() {
+            return Err(lookup::NotFound::NotReady.into());
+        }
+        let found = self.directory.account(account);
+        found
+            .map(drop)
+            .ok_or_else(|| lookup::NotFound::NoAccount(account).into())
     }
 
     /// The webhook that is asked for, or all of the account, at most one more than are explained.
@@ -176,12 +181,7 @@ impl Explainer {
             lookup::interest(&self.directory, account, id)?;
             return Ok(vec![id]);
         }
-        if !self.directory.is_ready() {
-            return Err(lookup::NotFound::NotReady.into());
-        }
-        self.directory
-            .account(account)
-            .ok_or(lookup::NotFound::NoAccount(account))?;
+        self.is_there(account)?;
         Ok(self.directory.view().webhooks_of(account, MAX_WEBHOOKS + 1))
     }
 

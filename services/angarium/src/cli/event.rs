@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::Reach;
+use super::AtFanout;
 
 /// Shows an event that was accepted, with what it carries, as receivers get it. Needs a key that allows `payloads:read`.
 #[derive(Debug, Args)]
@@ -12,9 +12,6 @@ pub(crate) struct Event {
     /// The account [default: that of the profile]
     #[arg(long, value_name = "ID")]
     pub(crate) account: Option<u64>,
-    /// Where a fanout worker is, as http://host:port [variable: ANGARIUM_FANOUT_ENDPOINT]
-    #[arg(long, value_name = "URL")]
-    pub(crate) fanout: Option<String>,
     #[command(flatten)]
-    pub(crate) reach: Reach,
+    pub(crate) at: AtFanout,
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args};
 
-use super::Reach;
+use super::AtFanout;
 
 /// Says of each webhook of an account whether an event reaches it, and why.
 #[derive(Debug, Args)]
@@ -25,9 +25,6 @@ pub(crate) struct Explain {
     /// The event in this file, as it stands in the body of a POST; `-` is standard input
     #[arg(long, value_name = "FILE")]
     pub(crate) event_file: Option<PathBuf>,
-    /// Where a fanout worker is, as http://host:port [variable: ANGARIUM_FANOUT_ENDPOINT]
-    #[arg(long, value_name = "URL")]
-    pub(crate) fanout: Option<String>,
     #[command(flatten)]
-    pub(crate) reach: Reach,
+    pub(crate) at: AtFanout,
 }

@@ -1,18 +1,15 @@
 //! `angarium event`: an event that was accepted, with what it carries.
 
 use angarium_proto::convert::{position_from_wire, position_to_wire};
-use angarium_proto::explain::v1::explain_service_client::ExplainServiceClient;
 use angarium_proto::explain::v1::{GetEventRequest, GetEventResponse};
-use angarium_runtime::grpc::{MAX_MESSAGE_BYTES, client};
 use anyhow::Context as _;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::call::{account, explain as told_why};
+use super::fanout::Fanout;
 use super::registry::request;
 use crate::cli::{Event, Shape};
 use crate::output::{print, time};
-use crate::settings::Settings;
 
 /// As receivers get it, in an envelope's `events`.
 #[derive(Serialize)]
@@ -38,19 +35,13 @@ struct Shown<'a> {
 /// # Errors
 /// When fanout cannot be reached or refuses.
 pub(crate) async fn run(asked: Event) -> anyhow::Result<()> {
-    let settings = Settings::read_to_call(&asked.reach, asked.fanout.as_deref(), "fanout")?;
-    let endpoint = &settings.fanout_endpoint;
-    let worker = client(endpoint, settings.presented()).context("fanout.endpoint")?;
+    let mut fanout = Fanout::at(&asked.at)?;
     let asked_for = request(GetEventRequest {
-        account_id: account(asked.account, settings.account)?,
+        account_id: fanout.account(asked.account)?,
         position: Some(position_to_wire(asked.position)),
     });
-    let mut calls = ExplainServiceClient::new(worker).max_decoding_message_size(MAX_MESSAGE_BYTES);
-    let answer = calls.get_event(asked_for).await;
-    let answer = answer
-        .map_err(|status| told_why("fanout", endpoint, "ask again", &status))?
-        .into_inner();
-    print(&told(asked.reach.output, &answer)?)
+    let answer = fanout.calls.get_event(asked_for).await;
+    print(&told(asked.at.reach.output, &fanout.answer(answer)?)?)
 }
 
 /// The payload is printed as it was published, to the byte (E4).

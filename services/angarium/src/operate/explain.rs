@@ -2,28 +2,22 @@
 
 use angarium_proto::convert::position_to_wire;
 use angarium_proto::explain::v1::explain_request::Event;
-use angarium_proto::explain::v1::explain_service_client::ExplainServiceClient;
 use angarium_proto::explain::v1::{ExplainRequest, ExplainResponse, Explanation, Outcome, Verdict};
-use angarium_runtime::grpc::{MAX_MESSAGE_BYTES, client};
-use anyhow::Context as _;
 use serde_json::json;
 
-use super::call::{account, explain as told_why};
+use super::fanout::Fanout;
 use super::file;
 use super::registry::request;
 use super::webhook::lookups_json;
 use crate::cli::{Explain, Shape};
 use crate::output::{Row, list, print, time};
-use crate::settings::Settings;
 
 /// Asks and prints the answer.
 ///
 /// # Errors
 /// When fanout cannot be reached or refuses.
 pub(crate) async fn run(asked: Explain) -> anyhow::Result<()> {
-    let settings = Settings::read_to_call(&asked.reach, asked.fanout.as_deref(), "fanout")?;
-    let endpoint = &settings.fanout_endpoint;
-    let worker = client(endpoint, settings.presented()).context("fanout.endpoint")?;
+    let mut fanout = Fanout::at(&asked.at)?;
     let event = match (asked.position, asked.event_type, asked.event_file) {
         (Some(position), ..) => Some(Event::Position(position_to_wire(position))),
         (_, Some(name), _) => Some(Event::EventType(name)),
@@ -31,16 +25,12 @@ pub(crate) async fn run(asked: Explain) -> anyhow::Result<()> {
         (None, None, None) => None,
     };
     let asked_for = request(ExplainRequest {
-        account_id: account(asked.account, settings.account)?,
+        account_id: fanout.account(asked.account)?,
         webhook_id: asked.webhook,
         event,
     });
-    let mut calls = ExplainServiceClient::new(worker).max_decoding_message_size(MAX_MESSAGE_BYTES);
-    let answer = calls.explain(asked_for).await;
-    let answer = answer
-        .map_err(|status| told_why("fanout", endpoint, "ask again", &status))?
-        .into_inner();
-    print(&told(asked.reach.output, &answer))
+    let answer = fanout.calls.explain(asked_for).await;
+    print(&told(asked.at.reach.output, &fanout.answer(answer)?))
 }
 
 fn told(shape: Shape, answer: &ExplainResponse) -> String {

@@ -1,0 +1,46 @@
+//! Calls a fanout worker.
+
+use angarium_proto::explain::v1::explain_service_client::ExplainServiceClient;
+use angarium_runtime::grpc::{Client, MAX_MESSAGE_BYTES, client};
+use anyhow::Context as _;
+use tonic::{Response, Status};
+
+use super::call::{account, explain};
+use crate::cli::AtFanout;
+use crate::settings::Settings;
+
+/// A connection to the worker of the command line or the settings.
+pub(super) struct Fanout {
+    pub(super) calls: ExplainServiceClient<Client>,
+    endpoint: String,
+    /// Of the profile.
+    account: Option<u64>,
+}
+
+impl Fanout {
+    /// Reads where it is; connects at the first call.
+    pub(super) fn at(at: &AtFanout) -> anyhow::Result<Self> {
+        let settings = Settings::read_to_call(&at.reach, at.fanout.as_deref(), "fanout")?;
+        let endpoint = settings.fanout_endpoint.clone();
+        let client = client(&endpoint, settings.presented()).context("fanout.endpoint")?;
+        Ok(Self {
+            calls: ExplainServiceClient::new(client).max_decoding_message_size(MAX_MESSAGE_BYTES),
+            endpoint,
+            account: settings.account,
+        })
+    }
+
+    /// The account that was given, or that of the profile.
+    ///
+    /// # Errors
+    /// When there is neither.
+    pub(super) fn account(&self, given: Option<u64>) -> anyhow::Result<u64> {
+        account(given, self.account)
+    }
+
+    /// The answer, or what to tell the person who asked.
+    pub(super) fn answer<T>(&self, result: Result<Response<T>, Status>) -> anyhow::Result<T> {
+        let explained = |status: Status| explain("fanout", &self.endpoint, "ask again", &status);
+        result.map(Response::into_inner).map_err(explained)
+    }
+}
