@@ -163,6 +163,8 @@ async function watches(page, receiver) {
 async function explains(page, receiver) {
   await page.getByRole("link", { name: "order-2" }).first().click();
   await sees(page, "When it was accepted: matched");
+  // Without scripts nothing but a reload shows what could not be read a moment ago.
+  await sees(page, /What it carries \d+ bytes/);
   await page.getByText("What it carries").first().click();
   await page.getByText('"loId":"course:7"').first().waitFor({ timeout: PATIENCE });
   await isFit(page, "event");

@@ -152,7 +152,7 @@ async fn d4_what_fails_shows_on_every_page_and_what_recovers_too() {
     let list = until(&console, "/accounts/1234/webhooks", "Failing").await;
     list.assert_has("1 failed");
     let id = url::form_urlencoded::byte_serialize(HOSTILE.as_bytes()).collect::<String>();
-    let of_event = until(&console, &format!("/accounts/1234/events?id={id}"), "5/77").await;
+    let of_event = until(&console, &format!("/accounts/1234/events?id={id}"), "5-77").await;
     of_event.assert_has("500 Internal Server Error");
     of_event.assert_has("cannot be told now");
     of_event.assert_lacks("<script>alert");
