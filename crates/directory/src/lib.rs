@@ -112,6 +112,12 @@ impl Directory {
             .advance(vec![Edit::webhook(webhook)], Revisions::single(revision));
     }
 
+    /// Deletes a webhook of a [`Directory::fixed`], for tests, at a revision.
+    pub fn drop_webhook(&self, id: WebhookId, revision: Revision) {
+        self.shared
+            .advance(vec![Edit::DropWebhook(id)], Revisions::single(revision));
+    }
+
     /// Adds or changes an account of a [`Directory::fixed`], for tests.
     pub fn put_account(&self, account: Account) {
         let revision = account.revision;

@@ -214,6 +214,7 @@ impl Partition {
             if view > entry.hook.newest_view() {
                 entry.learn(id, view, directory, now, live_next);
             }
+            entry.passes(view, offset);
             let is_deleted = matches!(entry.subscription, Subscription::Deleted);
             if !is_deleted {
                 then(entry);

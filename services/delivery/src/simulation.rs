@@ -7,7 +7,7 @@
 //! followed by another; what a frozen one has under way still lands, and one that does not know goes on reading and
 //! writing. Some webhooks are unordered; receivers refuse one event for long, or hang on it, or take few at once. Events are
 //! small, or larger than any queue, or come by hundreds. Redis is wiped, rolled back, away. Webhooks are created, edited,
-//! switched off and on, and an owner learns it late. The log is cut, or created anew, under a worker too. [`What`] lists what must happen
+//! switched off and on, deleted and brought back, and an owner learns it late. The log is cut, or created anew, under a worker too. [`What`] lists what must happen
 //! somewhere; `tests/sim` counts it.
 //!
 //! Fanout reads events of all types of a lane and writes them to two partitions, of which this is one (`fanout`). A record

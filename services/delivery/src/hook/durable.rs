@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use angarium_model::Lane;
+use angarium_model::{Lane, Revision};
 
 use super::{Hook, Known, Phase, Stage, Tail};
 use crate::cursor::{Cursor, Standing};
@@ -18,12 +18,26 @@ pub(super) struct Durable {
     unacknowledged: VecDeque<Kind>,
     /// The last acknowledged one.
     acknowledged: Option<Kind>,
+    outdated: Option<Outdated>,
+    /// The newest view that a record of the live stream was made under.
+    passed: Revision,
+}
+
+/// What is on record was written under a view older than a change of the webhook that records of the live stream know of. A
+/// new owner with a view between the two, in which the webhook was deleted and not brought back yet, would forget it.
+#[derive(Clone, Copy, Debug)]
+struct Outdated {
+    /// The first of those records: the place waits for it.
+    at: i64,
+    /// The newest view that must be on record.
+    until: Revision,
 }
 
 #[derive(Debug)]
 struct Written {
     generation: i64,
     resume: i64,
+    newest_view: Revision,
     standing: Standing,
 }
 
@@ -31,6 +45,7 @@ struct Written {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Kind {
     generation: i64,
+    newest_view: Revision,
     is_live: bool,
 }
 
@@ -49,6 +64,7 @@ impl Written {
     fn kind(&self) -> Kind {
         Kind {
             generation: self.generation,
+            newest_view: self.newest_view,
             is_live: self.standing.is_live(),
         }
     }
@@ -72,6 +88,23 @@ impl Durable {
         self.last.as_ref().filter(|last| !last.standing.is_live())
     }
 
+    /// A record of the live stream at `at` was made under this view, and the webhook changed by this revision.
+    fn passes(&mut self, view: Revision, changed_at: Revision, at: i64) {
+        self.passed = view.max(self.passed);
+        let mut kinds = self.acknowledged.iter().chain(&self.unacknowledged);
+        let is_known = kinds.next().is_none_or(|oldest| oldest.newest_view >= view.min(changed_at));
+        if self.has_left() && !is_known {
+            let outdated = self.outdated.get_or_insert(Outdated { at, until: view });
+            outdated.until = view.max(outdated.until);
+        }
+    }
+
+    /// Whether the last cursor that was appended is too old to tell of a change.
+    fn tells_too_little(&self) -> bool {
+        let last = self.last.as_ref().zip(self.outdated);
+        last.is_some_and(|(last, outdated)| last.newest_view < outdated.until)
+    }
+
     /// Whether the last cursor that was appended says that it is behind.
     pub(super) fn has_left(&self) -> bool {
         self.left().is_some()
@@ -88,8 +121,25 @@ impl Durable {
 }
 
 impl Hook {
+    /// A record of the live stream, at `at`, was made under this view; the webhook's last change is `changed_at`, whether the
+    /// record knows it or not.
+    pub(crate) fn passes(&mut self, view: Revision, changed_at: Revision, at: i64) {
+        self.durable.passes(view, changed_at, at);
+    }
+
+    /// Whether no record of the live stream was made under a view as new as this.
+    pub(crate) fn passes_newer_view(&self, view: Revision) -> bool {
+        view > self.durable.passed
+    }
+
     /// From where on a new owner must read, of a webhook that is behind, as far as its cursor does not say so.
     pub(super) fn not_on_record(&self, live_next: i64) -> Option<i64> {
+        let outdated = self.durable.outdated.map(|outdated| outdated.at);
+        let undone = self.leads_not_to(live_next);
+        undone.into_iter().chain(outdated).min()
+    }
+
+    fn leads_not_to(&self, live_next: i64) -> Option<i64> {
         let before_order = match self.durable.leads(self.generation) {
             Leads::ToIt => return None,
             Leads::BeforeItsOrder => return Some(self.generation),
@@ -122,7 +172,8 @@ impl Hook {
                     || left.generation != self.generation
                     || left.standing.differs(&behind)
                     // One at a time: many fail together.
-                    || (self.durable.is_settled() && left.standing.parks_otherwise(&behind))
+                    || (self.durable.is_settled()
+                        && (left.standing.parks_otherwise(&behind) || self.durable.tells_too_little()))
             }
         };
         if !due {
@@ -167,6 +218,9 @@ impl Hook {
             return;
         };
         self.durable.acknowledged = Some(written);
+        self.durable
+            .outdated
+            .take_if(|outdated| written.newest_view >= outdated.until);
         if !self.durable.is_settled() {
             return;
         }
@@ -221,6 +275,7 @@ impl Hook {
         let written = Written {
             generation: self.generation,
             resume,
+            newest_view: self.newest_view,
             standing: standing.clone(),
         };
         self.durable.unacknowledged.push_back(written.kind());

@@ -12,6 +12,7 @@ pub(crate) struct Look {
     /// A group waits for its retry.
     pub(crate) has_head: bool,
     pub(crate) is_in_slot: bool,
+    pub(crate) is_in_replay: bool,
 }
 
 /// A queue that has no room for an event.
@@ -29,6 +30,7 @@ impl Hook {
             is_failing: self.failing().is_some(),
             has_head: !self.head.is_empty(),
             is_in_slot: self.slot.is_some(),
+            is_in_replay: self.is_replaying(),
         }
     }
 

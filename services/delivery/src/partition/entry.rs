@@ -90,6 +90,17 @@ impl Entry {
         self.look_up(id, directory, now, live_next);
     }
 
+    /// A record of the live stream, at `at`, made under this view, is about to be passed.
+    pub(super) fn passes(&mut self, view: Revision, at: i64) {
+        if !self.hook.passes_newer_view(view) {
+            return;
+        }
+        // What is not known up to this view may have been changed by it.
+        let is_known = self.as_of >= view;
+        let changed_at = if is_known { self.subscription.changed_at() } else { view };
+        self.hook.passes(view, changed_at, at);
+    }
+
     /// Looks the webhook up; says whether anything changed.
     pub(super) fn look_up(
         &mut self,

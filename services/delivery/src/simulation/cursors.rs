@@ -89,6 +89,7 @@ impl Topic {
                     Standing::Live => Vec::new(),
                 };
             }
+            Append::Cursor(id, None) => self.forget(*id),
             Append::Cursor(..) => {}
         }
     }
@@ -96,6 +97,11 @@ impl Topic {
     /// What the last cursors of the owner said.
     pub(super) fn told(&self, webhook: WebhookId) -> Told {
         self.told.get(&webhook).cloned().unwrap_or_default()
+    }
+
+    /// The webhook was deleted: whatever was done of it, nothing is known of it any more.
+    pub(super) fn forget(&mut self, webhook: WebhookId) {
+        self.told.remove(&webhook);
     }
 
     /// The log that it was said of is no more.

@@ -14,7 +14,7 @@ use rand::{RngExt as _, SeedableRng as _};
 pub(super) use self::process::Step;
 use self::process::{PARTITIONS, Process};
 use self::written::{Written, wanting};
-use super::fixtures;
+use super::fixtures::{self, Change};
 use crate::partition::Incoming;
 use crate::record::{self, Read};
 
@@ -76,7 +76,7 @@ impl Fanout {
     }
 
     /// The first process comes, and knows these changes.
-    pub(super) fn begin(&mut self, changes: &[Webhook]) {
+    pub(super) fn begin(&mut self, changes: &[Change]) {
         self.processes.push(Process::new(1, elsewhere(), changes));
     }
 
@@ -123,7 +123,7 @@ impl Fanout {
     }
 
     /// Who wants an event under a view.
-    fn wanting(&self, changes: &[Webhook], source: i64, view: Revision) -> Vec<WebhookId> {
+    fn wanting(&self, changes: &[Change], source: i64, view: Revision) -> Vec<WebhookId> {
         let index = usize::try_from(source - 1).unwrap_or(usize::MAX);
         let name = self.names.get(index);
         name.map_or_else(Vec::new, |name| wanting(changes, view, name))
@@ -145,7 +145,7 @@ impl Fanout {
         &mut self,
         index: usize,
         offset: i64,
-        changes: &[Webhook],
+        changes: &[Change],
     ) -> Result<Option<Incoming>, String> {
         let Some(value) = self.processes[index].land(HERE) else {
             return Ok(None);
@@ -210,12 +210,12 @@ impl Fanout {
     }
 
     /// The owner learns changes, up to so many.
-    pub(super) fn learn(&mut self, changes: &[Webhook], known: usize) {
+    pub(super) fn learn(&mut self, changes: &[Change], known: usize) {
         self.process().learn(changes, known);
     }
 
     /// A frozen one learns all there is, when it thaws.
-    pub(super) fn learn_late(&mut self, index: usize, changes: &[Webhook]) {
+    pub(super) fn learn_late(&mut self, index: usize, changes: &[Change]) {
         self.processes[index].learn(changes, changes.len());
     }
 
@@ -225,13 +225,13 @@ impl Fanout {
     }
 
     /// What the owner asked for is committed: the group takes it from nobody else.
-    pub(super) fn commit_lands(&mut self, changes: &[Webhook]) -> Result<(), String> {
+    pub(super) fn commit_lands(&mut self, changes: &[Change]) -> Result<(), String> {
         let offset = self.process().commit_lands();
         offset.map_or(Ok(()), |offset| self.committed(offset, changes))
     }
 
     /// The commit that the owner's newer view waits for is accepted; whether it takes that view.
-    pub(super) fn accept_awaited(&mut self, changes: &[Webhook]) -> Result<bool, String> {
+    pub(super) fn accept_awaited(&mut self, changes: &[Change]) -> Result<bool, String> {
         let Some(offset) = self.process().awaited_commit() else {
             return Ok(false);
         };
@@ -241,7 +241,7 @@ impl Fanout {
     }
 
     /// All below is written, whoever commits it.
-    fn committed(&mut self, offset: i64, changes: &[Webhook]) -> Result<(), String> {
+    fn committed(&mut self, offset: i64, changes: &[Change]) -> Result<(), String> {
         for source in self.committed..offset {
             let wanting = |view| self.wanting(changes, source, view);
             self.written.check_committed(source, wanting)?;
@@ -258,14 +258,14 @@ impl Fanout {
     }
 
     /// It died, and another follows that knows so many changes. Whether anything that is written comes again.
-    pub(super) fn restart(&mut self, known: &[Webhook]) -> bool {
+    pub(super) fn restart(&mut self, known: &[Change]) -> bool {
         let repeats = self.committed < self.process().wrote;
         *self.process() = Process::new(self.committed, elsewhere(), known);
         repeats
     }
 
     /// It is frozen, and another follows.
-    pub(super) fn freeze(&mut self, known: &[Webhook]) {
+    pub(super) fn freeze(&mut self, known: &[Change]) {
         self.processes
             .push(Process::new(self.committed, elsewhere(), known));
     }
@@ -287,7 +287,7 @@ impl Fanout {
     }
 
     /// The owner hears of all that is written, and it is committed.
-    pub(super) fn all_is_known(&mut self, changes: &[Webhook]) -> Result<(), String> {
+    pub(super) fn all_is_known(&mut self, changes: &[Change]) -> Result<(), String> {
         let owner = self.owner();
         while self.is_in_event() {
             self.step(owner)?;

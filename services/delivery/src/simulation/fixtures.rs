@@ -1,5 +1,6 @@
 //! Webhooks and events, as far as the protocol looks at them.
 
+use angarium_directory::Directory;
 use angarium_kafka::{Headers, Record};
 use angarium_model::{
     AcceptedAt, AccountId, EventName, Position, Revision, TargetUrl, TimetableSpec, TypePattern, Webhook,
@@ -10,6 +11,43 @@ use bytes::Bytes;
 use prost::Message as _;
 
 use crate::record::Delivery;
+
+/// What the registry tells of a webhook.
+#[derive(Clone, Debug)]
+pub(super) enum Change {
+    /// It is as this says: created, edited, or brought back.
+    Put(Box<Webhook>),
+    /// It was deleted, by this revision.
+    Delete(WebhookId, Revision),
+}
+
+impl Change {
+    pub(super) fn put(webhook: &Webhook) -> Self {
+        Self::Put(Box::new(webhook.clone()))
+    }
+
+    pub(super) fn id(&self) -> WebhookId {
+        match self {
+            Self::Put(webhook) => webhook.id,
+            Self::Delete(id, _) => *id,
+        }
+    }
+
+    pub(super) fn revision(&self) -> Revision {
+        match self {
+            Self::Put(webhook) => webhook.revision,
+            Self::Delete(_, revision) => *revision,
+        }
+    }
+
+    /// A follower learns it.
+    pub(super) fn reach(&self, directory: &Directory) {
+        match self {
+            Self::Put(webhook) => directory.put(webhook.as_ref().clone()),
+            Self::Delete(id, revision) => directory.drop_webhook(*id, *revision),
+        }
+    }
+}
 
 const ACCOUNT: u64 = 1234;
 /// The data of all events: large ones cost no memory.

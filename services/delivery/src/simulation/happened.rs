@@ -61,11 +61,57 @@ pub enum What {
     MissedSlot,
     /// A slot began while the back-off ran.
     SlotInBackOff,
+    /// An owner died, or was frozen, before its set counted: the takeover that follows meets two unfinished sets.
+    DiesInTakeover,
+    /// An owner died with cursors or a place of its own written, or to be written, and not acknowledged.
+    DiesBetweenWrites,
+    /// What one that was followed still wrote to the cursors topic landed.
+    LateCursorLands,
+    /// A POST of one that was followed arrived.
+    LatePostArrives,
+    /// Redis refused the checkpoint of one that was followed.
+    LateCheckpoint,
+    /// An owner began with an old view of the registry.
+    StaleView,
+    /// Redis lost all that it had.
+    RedisIsWiped,
+    /// Redis lost what it was told last.
+    RedisIsRolledBack,
+    /// Redis could not be asked by a new owner.
+    RedisIsAwayAtTakeover,
+    /// A receiver had a group, and its answer was lost.
+    AnswerIsLost,
+    /// A replay was ordered for a webhook that keeps up.
+    ReplayWhileLive,
+    /// A replay was ordered for a webhook that is behind.
+    ReplayWhileBehind,
+    /// A replay was ordered for a webhook that fails.
+    ReplayWhileFailing,
+    /// A replay was ordered with a call under way.
+    ReplayDuringCall,
+    /// A replay that went on was cancelled.
+    ReplayIsCancelled,
+    /// A replay was ordered while one went on.
+    SecondReplay,
+    /// An owner died while a replay went on.
+    DiesInReplay,
+    /// An event was resent.
+    IsResent,
+    /// An unordered webhook was delivered 255 events while one POST of it hung.
+    HangsAmong255,
+    /// An owner learnt that a webhook was deleted that it had met.
+    IsDeleted,
+    /// The same, with a call under way.
+    DeletedDuringCall,
+    /// The same, of one that was behind.
+    DeletedWhileBehind,
+    /// An owner that had forgotten a deleted webhook learnt that it is back.
+    IsBroughtBack,
 }
 
 impl What {
     /// All of it.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 52] = [
         Self::FanoutRepeats,
         Self::ReportFails,
         Self::FanoutDiesInEvent,
@@ -95,12 +141,41 @@ impl What {
         Self::CrashInSlot,
         Self::MissedSlot,
         Self::SlotInBackOff,
+        Self::DiesInTakeover,
+        Self::DiesBetweenWrites,
+        Self::LateCursorLands,
+        Self::LatePostArrives,
+        Self::LateCheckpoint,
+        Self::StaleView,
+        Self::RedisIsWiped,
+        Self::RedisIsRolledBack,
+        Self::RedisIsAwayAtTakeover,
+        Self::AnswerIsLost,
+        Self::ReplayWhileLive,
+        Self::ReplayWhileBehind,
+        Self::ReplayWhileFailing,
+        Self::ReplayDuringCall,
+        Self::ReplayIsCancelled,
+        Self::SecondReplay,
+        Self::DiesInReplay,
+        Self::IsResent,
+        Self::HangsAmong255,
+        Self::IsDeleted,
+        Self::DeletedDuringCall,
+        Self::DeletedWhileBehind,
+        Self::IsBroughtBack,
     ];
 }
 
 /// How often each happened.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Happened([u64; What::ALL.len()]);
+
+impl Default for Happened {
+    fn default() -> Self {
+        Self([0; What::ALL.len()])
+    }
+}
 
 impl Happened {
     pub(super) fn note(&mut self, what: What) {

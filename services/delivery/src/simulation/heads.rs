@@ -53,6 +53,12 @@ impl Heads {
         }
     }
 
+    /// The webhook was deleted: what it waited for is forgotten.
+    pub(super) fn deleted(&mut self, webhook: WebhookId) {
+        self.heads.remove(&webhook);
+        self.parked.remove(&webhook);
+    }
+
     /// A replay was ordered, or cancelled: what fails is another group.
     pub(super) fn ordered(&mut self, webhook: WebhookId) {
         self.heads.remove(&webhook);

@@ -14,6 +14,9 @@ use crate::hook::{Class, Removed};
 use crate::partition::{Effect, Partition};
 use crate::record::Delivery;
 
+/// So many events that others were answered for while a POST hung: all that a queue holds, but for itself.
+const OUTRUN: usize = 255;
+
 /// How far its takeover has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
@@ -33,6 +36,8 @@ pub(super) struct Post {
     pub(super) arrived: bool,
     /// The last replay order that its webhook had taken.
     pub(super) generation: i64,
+    /// Events of the same webhook that others were answered for since it began.
+    pub(super) outrun_by: usize,
 }
 
 impl Post {
@@ -107,8 +112,20 @@ impl Owner {
         Some(Post {
             webhook: call.webhook,
             arrived: false,
+            outrun_by: 0,
             generation: self.partition.generation(call.webhook, &call.group),
             group: call.group,
+        })
+    }
+
+    /// A group was delivered. Whether one that began before it has now been outrun by 255 events.
+    pub(super) fn others_were_delivered(&mut self, post: &Post) -> bool {
+        let events = post.group.items.len();
+        let others = self.posts.iter_mut().filter(|other| other.webhook == post.webhook);
+        others.fold(false, |any, other| {
+            let before = other.outrun_by;
+            other.outrun_by += events;
+            any || (before < OUTRUN && other.outrun_by >= OUTRUN)
         })
     }
 

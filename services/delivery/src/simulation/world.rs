@@ -3,6 +3,7 @@
 mod calls;
 mod calm;
 mod cut;
+mod deleting;
 mod fanout;
 mod faults;
 mod few;
@@ -25,13 +26,14 @@ use rand::{RngExt as _, SeedableRng as _};
 
 use self::calm::Calm;
 use self::cut::Cut;
+use self::deleting::Deleting;
 use self::few::Few;
 use self::removed::Told;
 use self::scale::Scale;
 use self::unordered::Unordered;
 use super::cursors::Topic;
 use super::fanout::{self as events, Fanout};
-use super::fixtures::webhook;
+use super::fixtures::{Change, webhook};
 use super::happened::What;
 use super::owner::{Owner, Stage};
 use super::receivers::Receivers;
@@ -57,7 +59,7 @@ pub(super) struct World {
     /// Those that came later.
     created: BTreeSet<WebhookId>,
     /// Every change of a webhook, in order.
-    changes: Vec<Webhook>,
+    changes: Vec<Change>,
     log: Vec<Incoming>,
     /// What stands in the log beside events.
     orders: BTreeMap<i64, (WebhookId, Order)>,
@@ -76,6 +78,7 @@ pub(super) struct World {
     unordered: Unordered,
     few: Few,
     cut: Cut,
+    deleting: Deleting,
     calm: Calm,
     /// Webhooks whose receivers are down.
     down: BTreeSet<WebhookId>,
@@ -109,7 +112,8 @@ impl World {
         let scale = Scale::any(&mut rng);
         let is_long = rng.random_bool(0.08);
         let few = Few::new(&webhooks, &mut rng);
-        fanout.begin(&webhooks);
+        let changes: Vec<Change> = webhooks.iter().map(Change::put).collect();
+        fanout.begin(&changes);
         Self {
             seed,
             rng,
@@ -118,7 +122,7 @@ impl World {
             is_long,
             step: 0,
             now_ms: START_MS,
-            changes: webhooks.clone(),
+            changes,
             fanout,
             webhooks,
             created: BTreeSet::new(),
@@ -135,6 +139,7 @@ impl World {
             unordered,
             few,
             cut: Cut::new(seed),
+            deleting: Deleting::new(seed),
             calm: Calm::new(seed),
             down: BTreeSet::new(),
             owed: BTreeMap::new(),

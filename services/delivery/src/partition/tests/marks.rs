@@ -69,3 +69,36 @@ fn an_event_before_the_mark_is_a_repetition_if_it_was_another_webhook_that_chang
     partition.live(&seen_by(2, 1, 1), START_MS);
     assert_eq!(calls(&mut partition), []);
 }
+
+/// Finding 34: a next owner that knows the webhook as deleted, and not yet as brought back, would forget its cursor.
+#[test]
+fn d6_a_change_of_a_webhook_that_is_behind_is_on_record_before_the_place_passes_what_was_matched_under_it() {
+    let (directory, mut partition) = with_late_event();
+    partition.live(&seen_by(1, 1, 3), START_MS);
+    calls(&mut partition);
+    answer(&mut partition, 1, FAILED, START_MS);
+    calls(&mut partition);
+    assert_eq!(partition.place(), 2, "its cursor leads to what is undone");
+    // Another webhook was changed: nothing is to be said.
+    partition.live(&seen_by(2, 2, 4), START_MS);
+    directory.put(Webhook {
+        revision: Revision::from_offset(2),
+        ..webhook(2, true)
+    });
+    calls(&mut partition);
+    partition.live(&seen_by(2, 3, 5), START_MS);
+    assert!(partition.take_effects().is_empty());
+    assert_eq!(partition.place(), 4);
+    // Deleted by 3, brought back by 4.
+    directory.drop_webhook(webhook(1, true).id, Revision::from_offset(3));
+    directory.put(changed(4));
+    partition.live(&seen_by(4, 4, 6), START_MS);
+    let effects = partition.take_effects();
+    let [Effect::Append { webhook, cursor: Some(cursor) }] = &effects[..] else {
+        panic!("one cursor is due: {effects:?}");
+    };
+    assert_eq!(cursor.newest_view, Revision::from_offset(4));
+    assert_eq!(partition.place(), 4, "it is not acknowledged yet");
+    partition.appended(*webhook, START_MS);
+    assert_eq!(partition.place(), 5);
+}

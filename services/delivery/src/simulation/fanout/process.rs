@@ -10,7 +10,7 @@ use angarium_fanout::simulation::{Awaits, Produced, Promise, Source};
 use angarium_kafka::Record;
 use angarium_model::{Revision, Webhook};
 
-use super::super::fixtures::account;
+use super::super::fixtures::{Change, account};
 
 /// Of each lane's deliveries: the one that is simulated, and one elsewhere.
 pub(super) const PARTITIONS: usize = 2;
@@ -49,9 +49,9 @@ pub(in super::super) enum Step {
 
 impl Process {
     /// It follows where `next` is committed, and knows these changes; `elsewhere` is always there.
-    pub(super) fn new(next: i64, elsewhere: Webhook, known: &[Webhook]) -> Self {
+    pub(super) fn new(next: i64, elsewhere: Webhook, known: &[Change]) -> Self {
         let directory = Directory::fixed([], [elsewhere]);
-        known.iter().for_each(|webhook| directory.put(webhook.clone()));
+        known.iter().for_each(|change| change.reach(&directory));
         let config = Config {
             max_pending_events: NonZeroUsize::new(8).unwrap_or(NonZeroUsize::MIN),
             ..Config::default()
@@ -92,9 +92,9 @@ impl Process {
     }
 
     /// Learns changes, up to so many of all.
-    pub(super) fn learn(&mut self, changes: &[Webhook], known: usize) {
-        for webhook in &changes[self.learnt.min(known)..known] {
-            self.directory.put(webhook.clone());
+    pub(super) fn learn(&mut self, changes: &[Change], known: usize) {
+        for change in &changes[self.learnt.min(known)..known] {
+            change.reach(&self.directory);
         }
         self.learnt = self.learnt.max(known);
     }

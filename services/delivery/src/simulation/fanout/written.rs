@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use angarium_model::{EventName, Revision, Webhook, WebhookId};
 
+use super::super::fixtures::Change;
 use crate::partition::Incoming;
 
 /// By event: the views that owners of the partition of `events` wrote it under.
@@ -86,16 +87,20 @@ fn add(views: &mut Views, record: &Incoming) {
 }
 
 /// The webhooks that want an event under a view: by their changes alone, which are ordered by revision, from 1.
-pub(super) fn wanting(changes: &[Webhook], view: Revision, name: &EventName) -> Vec<WebhookId> {
+pub(super) fn wanting(changes: &[Change], view: Revision, name: &EventName) -> Vec<WebhookId> {
     let known = usize::try_from(view.offset()).unwrap_or(0);
     let known = changes.iter().take(known);
-    let newest: BTreeMap<WebhookId, &Webhook> = known.map(|webhook| (webhook.id, webhook)).collect();
+    let newest: BTreeMap<WebhookId, &Change> = known.map(|change| (change.id(), change)).collect();
     let wants = |webhook: &&Webhook| {
         let mut types = webhook.event_types.iter();
         webhook.active && types.any(|pattern| pattern.matches(name))
     };
     newest
         .into_values()
+        .filter_map(|change| match change {
+            Change::Put(webhook) => Some(webhook.as_ref()),
+            Change::Delete(..) => None,
+        })
         .filter(wants)
         .map(|webhook| webhook.id)
         .collect()

@@ -77,6 +77,8 @@ impl World {
         } else {
             post.arrived = true;
             let post = post.clone();
+            let is_late = index + 1 < self.owners.len();
+            self.note_if(is_late, What::LatePostArrives);
             self.tell(|| format!("{} gets {:?}", post.webhook, post.offsets()));
             self.receive(&post)?;
         }
@@ -99,15 +101,19 @@ impl World {
         let is_unordered = self.unordered.webhooks.contains(&webhook);
         let mut receivers = std::mem::take(&mut self.receivers);
         // What must have come before: what its own view or an older one named (docs/model-findings.md, 13), unless it was
-        // given up. What is resent stands outside the order.
+        // given up. What is resent stands outside the order; so does what was matched before the webhook was deleted, of which
+        // some may have been forgotten and come again, matched anew.
         let (fanout, may_lack) = (&self.fanout, |source| self.may_lack(webhook, source));
+        let deleting = &self.deleting;
         let lacks = |item: &Item, seen: &BTreeSet<i64>| {
             let (source, view) = (item.delivery.source.offset, item.delivery.revision);
             let earlier = fanout.named(webhook).take_while(|(named, _)| *named < source);
-            let mut earlier = earlier.filter(|(named, by)| *by <= view && !seen.contains(named));
+            let mut earlier = earlier.filter(|(named, by)| {
+                *by <= view && !seen.contains(named) && !deleting.forgets(webhook, Some(*by))
+            });
             let missing = earlier.find(|(named, _)| !may_lack(*named));
             missing
-                .filter(|_| !is_unordered && !item.delivery.resent)
+                .filter(|_| !is_unordered && !item.delivery.resent && !deleting.forgets(webhook, Some(view)))
                 .map(|(named, _)| named)
         };
         let received = receivers.receive(webhook, &post.group, post.generation, lacks);
@@ -143,6 +149,7 @@ impl World {
         let post = self.owners[index].posts.remove(position);
         // The receiver has it, but its answer may be lost (D6).
         let verdict = if faults && self.rng.random_bool(0.15) {
+            self.note(What::AnswerIsLost);
             self.failure()
         } else {
             Verdict::Delivered
@@ -163,11 +170,14 @@ impl World {
             self.few.refused(self.owners[index].epoch, post);
         }
         let owner = &mut self.owners[index];
+        let hangs = verdict == Verdict::Delivered && owner.others_were_delivered(post);
         let now_ms = owner.clock(self.now_ms);
         let settled = owner.partition.answered(webhook, &post.group, answer, now_ms);
+        self.note_if(hangs, What::HangsAmong255);
         if settled.is_some_and(|settled| settled.disable.is_some()) {
             self.note(What::SwitchedOff);
-            let number = self.webhooks.iter().position(|known| known.id == webhook);
+            let is_gone = self.deleting.is_gone(webhook);
+            let number = self.webhooks.iter().position(|known| known.id == webhook && !is_gone);
             number.into_iter().for_each(|number| self.switch(number, false));
         }
     }

@@ -4,9 +4,10 @@ use angarium_model::{Lane, Revision};
 use rand::RngExt as _;
 
 use super::super::fanout::{self, Step};
-use super::super::fixtures::webhook;
+use super::super::fixtures::{Change, webhook};
 use super::super::happened::What;
 use super::super::owner::Stage;
+use super::deleting::Fate;
 use super::{Checked, World, settings};
 
 /// Fanouts that were followed and still write.
@@ -148,32 +149,40 @@ impl World {
 
     /// The newest view.
     pub(super) fn newest(&self) -> Revision {
-        let revisions = self.changes.iter().map(|webhook| webhook.revision);
-        revisions.max().unwrap_or_default()
+        self.changes.last().map(Change::revision).unwrap_or_default()
+    }
+
+    pub(super) fn next_revision(&self) -> i64 {
+        i64::try_from(self.changes.len()).unwrap_or(i64::MAX) + 1
     }
 
     pub(super) fn change_webhook(&mut self) {
         let number = self.rng.random_range(0..self.webhooks.len());
         let on = self.rng.random_bool(0.6);
-        self.switch(number, on);
+        match self.deleting.happens_to(self.webhooks[number].id) {
+            Some(Fate::Deleted) => self.delete(number),
+            Some(Fate::StaysDeleted) => {}
+            // It is as it is stored, but for what is changed along with it.
+            Some(Fate::BroughtBack) | None => self.switch(number, on),
+        }
     }
 
     pub(super) fn create_webhook(&mut self) {
         let Some(number) = fanout::number(self.webhooks.len()) else {
             return;
         };
-        let revision = i64::try_from(self.changes.len()).unwrap_or(i64::MAX) + 1;
+        let revision = self.next_revision();
         let mut created = settings(webhook(number, true, revision), &mut self.rng);
         self.unordered.change(&mut created);
         created.event_types = self.fanout.taste();
         self.created.insert(created.id);
         self.tell(|| format!("webhook {} is created, revision {revision}", created.id));
-        self.changes.push(created.clone());
+        self.changes.push(Change::put(&created));
         self.webhooks.push(created);
     }
 
     pub(super) fn switch(&mut self, number: usize, active: bool) {
-        let revision = i64::try_from(self.changes.len()).unwrap_or(i64::MAX) + 1;
+        let revision = self.next_revision();
         let wants_the_same = self.rng.random_bool(0.5);
         let webhook = &mut self.webhooks[number];
         if !wants_the_same {
@@ -182,7 +191,7 @@ impl World {
         webhook.active = active;
         webhook.revision = Revision::from_offset(revision);
         self.unordered.change(webhook);
-        self.changes.push(webhook.clone());
+        self.changes.push(Change::put(webhook));
         self.tell(|| format!("webhook {number} active: {active}, revision {revision}"));
     }
 
@@ -192,11 +201,14 @@ impl World {
         let known = self.changes.len();
         let changes = self.changes.clone();
         let owner = self.owner();
-        for webhook in &changes[owner.learnt..known] {
-            owner.directory.put(webhook.clone());
+        let before = owner.learnt.min(known);
+        for change in &changes[before..] {
+            change.reach(&owner.directory);
         }
-        if owner.learnt < known {
+        if before < known {
             owner.learnt = known;
+            self.deletions_reach_owner(&changes[before..]);
+            let owner = self.owner();
             if owner.stage == Stage::Acting {
                 owner.partition.refresh(now_ms);
             }

@@ -1,10 +1,9 @@
 //! Redis fails, receivers fail, and owners die or are frozen; another takes over.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use angarium_directory::Directory;
 use angarium_kafka::Watermarks;
-use angarium_model::{Webhook, WebhookId};
 use rand::RngExt as _;
 
 use super::super::fixtures;
@@ -14,6 +13,7 @@ use super::super::owner::{Owner, Stage};
 use super::World;
 use crate::checkpoint::{Memories, Stored};
 use crate::clocks::Clocks;
+use crate::hook::Look;
 use crate::partition::{Kept, Partition, Start};
 
 /// How far a clock is off that is wrong: further than events are kept.
@@ -24,11 +24,15 @@ const MAX_FROZEN: usize = 2;
 impl World {
     pub(super) fn redis_fails(&mut self) {
         match self.rng.random_range(0..4) {
-            0 => self.redis = Stored::default(),
+            0 => {
+                self.redis = Stored::default();
+                self.note(What::RedisIsWiped);
+            }
             1 => {
                 if let Some(before) = self.redis_before.pop_front() {
                     self.redis = before;
                     self.redis_before.clear();
+                    self.note(What::RedisIsRolledBack);
                 }
             }
             _ => self.redis_is_away = !self.redis_is_away,
@@ -45,18 +49,22 @@ impl World {
 
     /// The owner dies, with all that it had under way but not written.
     pub(super) fn crash(&mut self) {
-        let dies = self.owners.pop();
-        let is_in_slot = dies.is_some_and(|owner| {
-            let mut looks = owner.partition.looks();
-            looks.any(|(_, look)| look.is_in_slot)
-        });
-        self.note_if(is_in_slot, What::CrashInSlot);
+        if let Some(owner) = self.owners.pop() {
+            let has = |what: fn(&Look) -> bool| owner.partition.looks().any(|(_, look)| what(&look));
+            let writes = !owner.appends.is_empty() || !owner.landed.is_empty();
+            self.note_if(has(|look| look.is_in_slot), What::CrashInSlot);
+            self.note_if(has(|look| look.is_in_replay), What::DiesInReplay);
+            self.note_if(owner.stage != Stage::Acting, What::DiesInTakeover);
+            self.note_if(owner.stage == Stage::Acting && writes, What::DiesBetweenWrites);
+        }
         self.take_over(None);
     }
 
     /// The owner is frozen, and followed; what it had under way may still come.
     pub(super) fn freeze(&mut self) {
         self.owner().is_frozen = true;
+        let acts = self.owner().stage == Stage::Acting;
+        self.note_if(!acts, What::DiesInTakeover);
         let is_calling = !self.owner().posts.is_empty();
         self.note_if(is_calling, What::FollowedInACall);
         if self.owners.len() > MAX_FROZEN {
@@ -93,6 +101,7 @@ impl World {
         self.cut.is_unseen = false;
         let epoch = self.topic.claim();
         let found = self.topic.found();
+        self.note_if(self.redis_is_away, What::RedisIsAwayAtTakeover);
         let memories = if self.redis_is_away {
             Memories::default()
         } else {
@@ -154,6 +163,7 @@ impl World {
         self.note_if(has_missed_slot, What::MissedSlot);
         owner.perform();
         self.owners.push(owner);
+        self.owner_misses_deleted();
         let last = self.owners.len() - 1;
         // A place of its own: nothing has been written yet, so it cannot go back.
         if let Err(what) = self.complete(last) {
@@ -164,10 +174,11 @@ impl World {
     /// What a new worker knows: the registry as it was at some time.
     fn any_directory(&mut self) -> Directory {
         let learnt = self.rng.random_range(0..=self.changes.len());
-        let mut newest: BTreeMap<WebhookId, Webhook> = BTreeMap::new();
-        for webhook in &self.changes[..learnt] {
-            newest.insert(webhook.id, webhook.clone());
+        let directory = Directory::fixed([], []);
+        for change in &self.changes[..learnt] {
+            change.reach(&directory);
         }
-        Directory::fixed([], newest.into_values())
+        self.note_if(learnt < self.changes.len(), What::StaleView);
+        directory
     }
 }

@@ -39,6 +39,11 @@ impl Few {
         most.is_some_and(|most| post.group.items.len() > *most)
     }
 
+    /// Its webhook was deleted: what was too large may come as it was, if it is brought back.
+    pub(super) fn deleted(&mut self, webhook: WebhookId) {
+        self.too_large.remove(&webhook);
+    }
+
     /// A group was too large.
     pub(super) fn refused(&mut self, epoch: i64, post: &Post) {
         if post.group.items.len() > 1 {

@@ -26,6 +26,10 @@ impl World {
                 after: Some(after).filter(|_| self.rng.random_bool(0.3)),
             }
         };
+        if self.deleting.is_gone(webhook) {
+            // Nobody can ask for it.
+            return;
+        }
         let order = Order { at, what };
         self.tell(|| format!("record {at}: {order:?} for {webhook}"));
         self.orders.insert(at, (webhook, order));
@@ -42,6 +46,9 @@ impl World {
         let Some(webhook) = record.webhooks.first().copied() else {
             return;
         };
+        if self.deleting.is_gone(webhook) {
+            return;
+        }
         let again = resent(&record.delivery, self.newest());
         let at = self.end();
         self.tell(|| {
@@ -79,6 +86,11 @@ impl World {
         for webhook in self.webhooks.iter().map(|webhook| webhook.id) {
             let mut orders = self.orders.values().rev().filter(|(id, _)| *id == webhook);
             let Some((_, order)) = orders.next() else { continue };
+            let index = usize::try_from(order.at).unwrap_or(usize::MAX);
+            let given_under = self.log.get(index).map(|record| record.delivery.revision);
+            if self.deleting.forgets(webhook, given_under) {
+                continue;
+            }
             let Ordered::Replay { from, until, after } = order.what else {
                 continue;
             };

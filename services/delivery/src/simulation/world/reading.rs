@@ -6,7 +6,7 @@ use rand::RngExt as _;
 use super::super::happened::What;
 use super::super::owner::Stage;
 use super::{Checked, World};
-use crate::hook::Full;
+use crate::hook::{Full, Look, Order, Ordered};
 use crate::partition::{Incoming, Partition};
 
 /// How long Kafka keeps deliveries: 7 days and 12 hours.
@@ -59,21 +59,24 @@ impl World {
         let owner = &mut self.owners[index];
         let record = &self.log[owner.live];
         let now_ms = owner.clock(self.now_ms);
-        let mut overflows = Vec::new();
-        match self.orders.get(&record.offset) {
+        let seen = match self.orders.get(&record.offset) {
             Some((webhook, order)) => {
+                let seen = ordered(owner.partition.look(*webhook), order);
                 let of = (record.delivery.account, record.delivery.revision);
                 owner.heads.ordered(*webhook);
                 owner.partition.ordered(*webhook, of, *order, now_ms);
+                seen
             }
             None => {
-                overflows = overflowing(&owner.partition, record);
+                let mut seen = overflowing(&owner.partition, record);
+                seen.extend(record.delivery.resent.then_some(What::IsResent));
                 owner.partition.live(record, now_ms);
+                seen
             }
-        }
+        };
         owner.live += 1;
         let live = owner.live;
-        overflows.into_iter().for_each(|what| self.note(what));
+        seen.into_iter().for_each(|what| self.note(what));
         self.tell(|| format!("[{index}] the live position is {live}"));
     }
 
@@ -111,6 +114,24 @@ impl World {
             self.tell(|| format!("[{index}] {start}..{end} is read back"));
         }
         Ok(())
+    }
+}
+
+/// Where an order meets its webhook.
+fn ordered(webhook: Option<Look>, order: &Order) -> Vec<What> {
+    let Some(look) = webhook else { return Vec::new() };
+    match order.what {
+        Ordered::Cancel => look.is_in_replay.then_some(What::ReplayIsCancelled).into_iter().collect(),
+        Ordered::Replay { .. } => [
+            (!look.is_detached, What::ReplayWhileLive),
+            (look.is_detached, What::ReplayWhileBehind),
+            (look.is_failing, What::ReplayWhileFailing),
+            (look.is_calling, What::ReplayDuringCall),
+            (look.is_in_replay, What::SecondReplay),
+        ]
+        .into_iter()
+        .filter_map(|(is_so, what)| is_so.then_some(what))
+        .collect(),
     }
 }
 

@@ -68,7 +68,10 @@ impl World {
                 };
                 let mut places = (0..self.end()).filter(is_of_it);
                 let is_told = |place| place >= low || self.told.has(*webhook, place);
-                if !given_up.is_some_and(|given_up| given_up.contains(&source)) && !places.any(is_told) {
+                if !given_up.is_some_and(|given_up| given_up.contains(&source))
+                    && !self.is_forgotten(*webhook, source)
+                    && !places.any(is_told)
+                {
                     return Err(format!(
                         "event {source} has left Kafka, and {webhook} is told nothing"
                     ));

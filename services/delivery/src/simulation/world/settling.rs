@@ -51,6 +51,7 @@ impl World {
     pub(super) fn settle(&mut self) -> Checked {
         self.down.clear();
         self.unordered.settle();
+        self.deleting.settle();
         self.fanout.settle();
         self.redis_is_away = false;
         self.has_room = None;
@@ -58,7 +59,9 @@ impl World {
         self.owners.clear();
         self.owners.extend(last);
         for number in 0..self.webhooks.len() {
-            self.switch(number, true);
+            if !self.deleting.is_gone(self.webhooks[number].id) {
+                self.switch(number, true);
+            }
         }
         if self.owner().is_frozen {
             self.crash();
@@ -66,7 +69,7 @@ impl World {
         for _ in 0..ROUNDS {
             // One that was silent for as long as events are kept may be switched off even now.
             for number in 0..self.webhooks.len() {
-                if !self.webhooks[number].active {
+                if !self.webhooks[number].active && !self.deleting.is_gone(self.webhooks[number].id) {
                     self.switch(number, true);
                 }
             }
@@ -156,6 +159,7 @@ impl World {
         let given_up = self.given_up.get(&webhook);
         let mut records = (0..).zip(&self.log);
         given_up.is_some_and(|sources| sources.contains(&source))
+            || self.is_forgotten(webhook, source)
             || records.any(|(offset, record)| {
                 record.delivery.source.offset == source && self.is_gone(webhook, offset)
             })

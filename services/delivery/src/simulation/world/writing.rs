@@ -1,6 +1,7 @@
 //! What owners write: it lands, and is acknowledged, in two steps.
 
 use super::super::cursors::Append;
+use super::super::happened::What;
 use super::super::owner::Stage;
 use super::{Checked, World};
 use crate::checkpoint::Saved;
@@ -13,6 +14,8 @@ impl World {
             let epoch = owner.epoch;
             self.topic.write(epoch, &append);
             owner.landed.push_back(append.clone());
+            let is_late = index + 1 < self.owners.len();
+            self.note_if(is_late, What::LateCursorLands);
             self.tell(|| format!("[{epoch}] lands: {append:?}"));
         }
     }
@@ -81,8 +84,9 @@ impl World {
         }
         let saved = self.redis.save(owner.epoch, &checkpoint);
         self.tell(|| format!("{saved:?} in Redis: {checkpoint:?}"));
-        let owner = &mut self.owners[index];
         if saved != Saved::Taken {
+            self.note(What::LateCheckpoint);
+            let owner = &mut self.owners[index];
             owner.is_frozen = true;
             owner.is_superseded = true;
         }
