@@ -1,4 +1,5 @@
-//! D6, D7: a worker may be frozen for longer than its session, and thaw: it sends nothing for which it has no lease.
+//! D6, D7: a worker may be frozen for longer than its session, and thaw: it sends nothing for which it has no lease, not to
+//! those that fail either.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -52,6 +53,7 @@ async fn d6_d7_a_worker_frozen_past_its_session_sends_nothing_when_it_thaws_unti
         // right behind is in the buffers of the frozen one when it thaws.
         load.pause_until_all_arrived(&stack).await;
         let victim = Victim::signal(&mut stack, 0, Signal::STOP);
+        load.a_fifth_answers(500);
         load.resume();
         let others = load.healthy(|worker| worker != victim.worker);
         load.until_served(&stack, DELIVERY_SESSION, &others).await;
@@ -67,6 +69,7 @@ async fn d6_d7_a_worker_frozen_past_its_session_sends_nothing_when_it_thaws_unti
         let before = load.senders().sent().len();
         stack.delivery[0].signal(Signal::CONT).unwrap();
         load.until_shared_out(&stack).await;
+        load.a_fifth_answers(200);
         load.stop();
         (victim, before)
     };

@@ -6,10 +6,14 @@ use angarium_local::{Kafka, KafkaConfig, Parts, cache_dir};
 use angarium_testkit::receiver::Receiver;
 use angarium_testkit::stack::{Backends, Stack};
 use angarium_testkit::tracker::Count;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
+use crate::load::{Load, Victim, start, workers};
 use crate::stream::Stream;
 
+/// 200 ms between checkpoints, and 1 s for Redis to take one.
+const REMEMBERED_EVERY: Duration = Duration::from_millis(200 + 1_000);
+const ACCOUNTS: u64 = 8;
 const LIMIT: Duration = Duration::from_secs(120);
 
 #[tokio::test(flavor = "multi_thread")]
@@ -71,4 +75,36 @@ async fn kafka_stopped_is_a_503_within_a_bound_and_events_flow_again_once_it_is_
         },
         Count::default()
     );
+}
+
+#[tokio::test]
+async fn d6_d7_kafka_killed_under_load_while_a_fifth_fails_loses_nothing_that_it_had_acknowledged() {
+    let dir = tempfile::tempdir().unwrap();
+    let parts = Parts::ensure(&cache_dir(), &mut |line| eprintln!("{line}")).unwrap();
+    let mut kafka = Kafka::start(&parts, &KafkaConfig::new(dir.path())).unwrap();
+    let mut backends = Backends::shared().unwrap();
+    kafka.bootstrap().clone_into(&mut backends.kafka);
+    let (receiver, stack) = start(&backends, 2).await;
+    let load = Load::set_up(&stack, &receiver, ACCOUNTS).await;
+    load.a_fifth_answers(500);
+    let scenario = async {
+        load.until_shared_out(&stack).await;
+        load.until_published(10).await;
+        load.bears_refusals();
+        let at = Instant::now();
+        kafka.kill().unwrap();
+        load.until_refused().await;
+        kafka.restart().unwrap();
+        load.until_published(10).await;
+        load.a_fifth_answers(200);
+        load.stop();
+        at
+    };
+    let ((), at) = tokio::join!(load.run(), scenario);
+    // Whatever the workers had under way: they own nothing any more, and take all over again.
+    let victims: Vec<Victim> = workers(&stack)
+        .into_iter()
+        .map(|worker| Victim { worker, at })
+        .collect();
+    load.assert_all_arrived(&stack, &victims, REMEMBERED_EVERY).await;
 }

@@ -56,6 +56,9 @@ pub(crate) struct Load<'a> {
     published: watch::Sender<usize>,
     is_paused: Cell<bool>,
     is_stopped: Cell<bool>,
+    /// A batch that is refused for want of Kafka is published again, as producers do.
+    bears_refusals: Cell<bool>,
+    refused: watch::Sender<usize>,
 }
 
 impl<'a> Load<'a> {
@@ -69,6 +72,8 @@ impl<'a> Load<'a> {
             published: watch::Sender::new(0),
             is_paused: Cell::new(false),
             is_stopped: Cell::new(false),
+            bears_refusals: Cell::new(false),
+            refused: watch::Sender::new(0),
         }
     }
 
@@ -87,14 +92,40 @@ impl<'a> Load<'a> {
                 continue;
             }
             let body = self.stream.borrow_mut().batch(account, BATCH);
-            let reply = self
-                .publisher
-                .publish(account, "application/x-ndjson", body)
-                .await
-                .unwrap();
-            assert_eq!(reply.status, 202, "{:?}", reply.json());
+            self.publish(account, &body).await;
             self.published.send_modify(|published| *published += 1);
         }
+    }
+
+    /// Publishes until it is accepted.
+    async fn publish(&self, account: u64, body: &str) {
+        loop {
+            let reply = self
+                .publisher
+                .publish(account, "application/x-ndjson", body.to_owned())
+                .await
+                .unwrap();
+            if reply.status != 503 || !self.bears_refusals.get() {
+                assert_eq!(reply.status, 202, "{:?}", reply.json());
+                return;
+            }
+            let events = u64::try_from(BATCH).unwrap();
+            self.stream.borrow_mut().last_are_published_again(events);
+            self.refused.send_modify(|refused| *refused += 1);
+        }
+    }
+
+    /// From now on a refusal for want of Kafka is borne.
+    pub(crate) fn bears_refusals(&self) {
+        self.bears_refusals.set(true);
+    }
+
+    /// Waits until a batch is refused.
+    pub(crate) async fn until_refused(&self) {
+        let mut refused = self.refused.subscribe();
+        let before = *refused.borrow();
+        let waited = refused.wait_for(|refused| *refused > before);
+        timeout(LIMIT, waited).await.expect("a refusal").unwrap();
     }
 
     /// Has a fifth of the webhooks answer like this from now on.

@@ -9,6 +9,7 @@
 
 mod accounts;
 mod apply;
+mod asked_for;
 mod console;
 mod dev;
 mod doctor;

@@ -1,6 +1,7 @@
 //! Which worker sends what, as the receiver sees it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -68,6 +69,8 @@ impl Target {
 pub(crate) struct Senders {
     targets: BTreeMap<Arc<str>, Target>,
     sent: Vec<Sent>,
+    /// Events whose producer was told that they are not accepted, which some of them may have been, and published them again.
+    published_again: BTreeSet<u64>,
 }
 
 impl Senders {
@@ -141,10 +144,19 @@ impl Senders {
         })
     }
 
-    /// How many events may come again: those that were delivered and forgotten.
+    /// Events with these numbers are published again.
+    pub(crate) fn published_again(&mut self, numbers: Range<u64>) {
+        self.published_again.extend(numbers);
+    }
+
+    /// How many events may come again: those that were delivered and forgotten, or published again.
     pub(crate) fn may_repeat(&self, forgotten: &[Forgotten]) -> usize {
-        let sent = self.sent.iter().filter(|sent| sent.may_repeat(forgotten));
-        sent.map(|sent| sent.numbers.len()).sum()
+        let delivered = self.sent.iter().filter(|sent| sent.is_delivered);
+        let may_repeat = |sent: &Sent, number: &u64| {
+            sent.may_repeat(forgotten) || self.published_again.contains(number)
+        };
+        let numbers = delivered.flat_map(|sent| sent.numbers.iter().map(move |number| (sent, number)));
+        numbers.filter(|(sent, number)| may_repeat(sent, number)).count()
     }
 
     /// Repetitions of what was not forgotten, for a person.
@@ -154,7 +166,10 @@ impl Senders {
         for sent in self.sent.iter().filter(|sent| sent.is_delivered) {
             for number in &sent.numbers {
                 let before = last.insert((&sent.hook, *number), sent);
-                if let Some(before) = before.filter(|before| !before.may_repeat(forgotten)) {
+                let before = before.filter(|before| {
+                    !before.may_repeat(forgotten) && !self.published_again.contains(number)
+                });
+                if let Some(before) = before {
                     let later = sent.at.duration_since(before.at).as_secs_f64();
                     let (hook, first, by) = (&sent.hook, before.by, sent.by);
                     unexplained.push(format!(

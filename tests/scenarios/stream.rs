@@ -126,6 +126,11 @@ impl Stream {
         self.tracker.look(&self.seen).unwrap()
     }
 
+    /// The last events, so many, are published again, for their producer cannot know whether they were accepted.
+    pub(crate) fn last_are_published_again(&mut self, events: u64) {
+        self.senders.published_again(self.next - events..self.next);
+    }
+
     /// The number that the next event gets.
     pub(crate) fn next(&self) -> u64 {
         self.next

@@ -9,13 +9,14 @@ use anyhow::Context;
 
 use crate::{paths, say};
 
-/// The public Standard Webhooks library, which has to verify what we send; and what drives a browser through the console and
+/// The public Standard Webhooks library, which has to verify what we send, the SDK that has to read our CloudEvents, and what drives a browser through the console and
 /// says of each page whether it is accessible.
 const PYTHON_LIBRARIES: &[&str] = &["standardwebhooks==1.1.0"];
 const NODE_LIBRARIES: &[&str] = &[
     "standardwebhooks@1.1.1",
     "playwright-core@1.65.1",
     "axe-core@4.14.1",
+    "cloudevents@10.0.0",
 ];
 
 /// Calls an HTTP API with all that its description allows, and what it does not.
