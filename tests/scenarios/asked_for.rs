@@ -6,7 +6,9 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use angarium_proto::registry::v1::authentication::Method;
-use angarium_proto::registry::v1::{Authentication, Limits, NoAuthentication, Ordering, PayloadFormat, Webhook};
+use angarium_proto::registry::v1::{
+    Authentication, Limits, NoAuthentication, Ordering, PayloadFormat, Webhook,
+};
 use angarium_testkit::public_libraries::tools;
 use angarium_testkit::receiver::{Answer, Gate, Received, Receiver};
 use angarium_testkit::stack::{Backends, Stack};
@@ -104,7 +106,10 @@ async fn e4_e5_cloud_events_are_what_their_public_sdk_reads_one_by_one_and_in_a_
     })
     .await;
     publish(&stack, 0..1).await;
-    until(&stack, &receiver, "the first event", |received| received.len() == 1).await;
+    until(&stack, &receiver, "the first event", |received| {
+        received.len() == 1
+    })
+    .await;
     let mut published = 1;
     // Behind a call that is held back a group forms.
     let requests = loop {
@@ -120,19 +125,26 @@ async fn e4_e5_cloud_events_are_what_their_public_sdk_reads_one_by_one_and_in_a_
         gate.open();
         let last = format!("\"id\":\"event-{}\"", published - 1);
         until(&stack, &receiver, "the last event", |received| {
-            let of_last = received.last().map(|request| String::from_utf8_lossy(&request.body));
+            let of_last = received
+                .last()
+                .map(|request| String::from_utf8_lossy(&request.body));
             of_last.is_some_and(|body| body.contains(&last))
         })
         .await;
         let requests = receiver.received_by(HOOK);
-        if requests
-            .iter()
-            .any(|request| request.content_type.starts_with("application/cloudevents-batch+json"))
-        {
+        if requests.iter().any(|request| {
+            request
+                .content_type
+                .starts_with("application/cloudevents-batch+json")
+        }) {
             break requests;
         }
     };
-    assert!(requests[0].content_type.starts_with("application/cloudevents+json"));
+    assert!(
+        requests[0]
+            .content_type
+            .starts_with("application/cloudevents+json")
+    );
     let events = read_by_sdk(&requests);
     let batches = requests.iter().zip(&events);
     for (request, events) in batches {
@@ -256,9 +268,12 @@ async fn an_unordered_webhook_has_as_many_calls_at_once_as_it_says_and_one_that_
     // One hangs, the others go on until nothing else is left.
     others.open();
     let all = usize::try_from(EVENTS).unwrap();
-    until(&stack, &receiver, "every event while one call hangs", |received| {
-        calls(received, HOOK) == all
-    })
+    until(
+        &stack,
+        &receiver,
+        "every event while one call hangs",
+        |received| calls(received, HOOK) == all,
+    )
     .await;
     first.open();
     let mut numbers: Vec<u64> = receiver

@@ -152,9 +152,8 @@ impl Senders {
     /// How many events may come again: those that were delivered and forgotten, or published again.
     pub(crate) fn may_repeat(&self, forgotten: &[Forgotten]) -> usize {
         let delivered = self.sent.iter().filter(|sent| sent.is_delivered);
-        let may_repeat = |sent: &Sent, number: &u64| {
-            sent.may_repeat(forgotten) || self.published_again.contains(number)
-        };
+        let may_repeat =
+            |sent: &Sent, number: &u64| sent.may_repeat(forgotten) || self.published_again.contains(number);
         let numbers = delivered.flat_map(|sent| sent.numbers.iter().map(move |number| (sent, number)));
         numbers.filter(|(sent, number)| may_repeat(sent, number)).count()
     }
@@ -166,9 +165,8 @@ impl Senders {
         for sent in self.sent.iter().filter(|sent| sent.is_delivered) {
             for number in &sent.numbers {
                 let before = last.insert((&sent.hook, *number), sent);
-                let before = before.filter(|before| {
-                    !before.may_repeat(forgotten) && !self.published_again.contains(number)
-                });
+                let before = before
+                    .filter(|before| !before.may_repeat(forgotten) && !self.published_again.contains(number));
                 if let Some(before) = before {
                     let later = sent.at.duration_since(before.at).as_secs_f64();
                     let (hook, first, by) = (&sent.hook, before.by, sent.by);

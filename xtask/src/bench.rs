@@ -6,6 +6,7 @@ use std::process::{Command, ExitCode};
 use angarium_local::{Parts, cache_dir};
 use anyhow::Context;
 
+use crate::cargo::cargo;
 use crate::interrupt::Interrupt;
 use crate::{pass_on, paths, say};
 
@@ -27,7 +28,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         return Ok(pass_on(interrupt.run(&mut help())?));
     }
     Parts::ensure(&cache_dir(), &mut say)?;
-    let mut build = Command::new("cargo");
+    let mut build = cargo();
     build
         .args([
             "build",
@@ -57,7 +58,7 @@ fn wants_help(args: &[OsString]) -> bool {
 }
 
 fn help() -> Command {
-    let mut command = Command::new("cargo");
+    let mut command = cargo();
     command
         .args([
             "run",

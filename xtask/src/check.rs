@@ -7,6 +7,7 @@ use std::process::{Command, ExitCode, Stdio};
 use angarium_local::prerequisites::{self, Tool};
 use anyhow::Context;
 
+use crate::cargo::as_a_person_calls;
 use crate::stopwatch::Stopwatch;
 use crate::tools::{self, CargoTool};
 use crate::{paths, say};
@@ -160,7 +161,7 @@ impl Check {
     /// Runs it and prints one line, or what it said and how to run it alone.
     fn passes(&self) -> anyhow::Result<bool> {
         let watch = Stopwatch::start();
-        let mut command = Command::new(&self.program);
+        let mut command = as_a_person_calls(Command::new(&self.program));
         command
             .args(&self.args)
             .envs(self.env.clone())

@@ -10,6 +10,7 @@
 )]
 
 mod bench;
+mod cargo;
 mod chart;
 mod check;
 mod dashboards;

@@ -1,8 +1,9 @@
 //! `cargo xtask sim`: the simulation of the delivery protocol.
 
 use std::ffi::OsString;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
+use crate::cargo::cargo;
 use crate::interrupt::Interrupt;
 use crate::pass_on;
 
@@ -19,7 +20,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let interrupt = Interrupt::install()?;
-    let mut command = Command::new("cargo");
+    let mut command = cargo();
     command
         .args([
             "run",

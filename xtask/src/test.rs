@@ -9,6 +9,7 @@ use angarium_local::prerequisites::{self, Tool};
 use angarium_local::{Group, Kafka, KafkaConfig, Parts, Redis, State, cache_dir};
 use anyhow::Context;
 
+use crate::cargo::cargo;
 use crate::interrupt::Interrupt;
 use crate::stopwatch::{Seconds, Stopwatch};
 use crate::{pass_on, paths, say, tools};
@@ -67,7 +68,7 @@ fn build(interrupt: &Interrupt) -> anyhow::Result<ExitStatus> {
 }
 
 fn cargo_test() -> Command {
-    let mut command = Command::new("cargo");
+    let mut command = cargo();
     // Every test program runs, also when an earlier one failed: one run shows all there is to repair.
     command
         .args(["test", "--locked", "--release", "--workspace", "--no-fail-fast"])

@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::Context;
 
+use crate::cargo::cargo;
 use crate::{paths, say};
 
 /// The public Standard Webhooks library, which has to verify what we send, the SDK that has to read our CloudEvents, and what drives a browser through the console and
@@ -115,7 +116,7 @@ impl CargoTool {
                 "building {} {}, once; this takes minutes",
                 self.name, self.version
             ));
-            let mut command = Command::new("cargo");
+            let mut command = cargo();
             command.args([
                 "install",
                 "--quiet",

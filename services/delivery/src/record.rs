@@ -105,7 +105,7 @@ pub(crate) fn read(record: Record) -> Result<Read, Box<dyn std::error::Error>> {
             until: range.until,
             after: range.after_source_offset,
         },
-        replay_order::Order::Cancel(_) => Ordered::Cancel,
+        replay_order::Order::Cancel(cancel) => Ordered::Cancel { of: cancel.of },
     };
     Ok(Read::Order {
         webhook,

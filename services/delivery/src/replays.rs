@@ -171,10 +171,10 @@ impl Replays {
     }
 
     async fn cancel(&self, wire: v1::CancelReplayRequest) -> Result<(), Refusal> {
-        let (subject, lane) = request::subject_and_lane(wire.account_id, &wire.webhook_id, wire.lane)?;
+        let (subject, lane, of) = request::cancel(&wire)?;
         let _permit = self.ordering.begin(subject.account)?;
         let place = self.place(subject, lane).await?;
-        let cancel = replay_order::Order::Cancel(replay_order::Cancel {});
+        let cancel = replay_order::Order::Cancel(replay_order::Cancel { of });
         self.order(subject, place, cancel).await?;
         Ok(())
     }

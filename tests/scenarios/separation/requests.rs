@@ -267,6 +267,7 @@ fn replays(webhook: &v1::Webhook) -> Vec<Named> {
         account_id,
         webhook_id: webhook_id(),
         lane,
+        replay_id: 0,
     };
     let progress = delivery::GetReplayRequest {
         account_id,

@@ -60,6 +60,9 @@ pub(crate) struct ReplayStatus {
 pub(crate) struct ReplayCancel {
     #[command(flatten)]
     pub(crate) of: Subject,
+    /// The replay, as `replay` named it: when it is over, nothing happens [default: whichever is under way]
+    #[arg(value_parser = clap::value_parser!(i64).range(1..))]
+    pub(crate) replay: Option<i64>,
     /// Which of its events
     #[arg(long, value_enum, default_value = "realtime")]
     pub(crate) lane: LaneArg,

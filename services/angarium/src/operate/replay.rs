@@ -119,6 +119,7 @@ pub(super) async fn cancel(cancel: ReplayCancel) -> anyhow::Result<()> {
         account_id: worker.account(cancel.of.account)?,
         webhook_id: cancel.of.webhook,
         lane: lane(cancel.lane).into(),
+        replay_id: cancel.replay.unwrap_or(0),
     });
     worker.answer(LATE, service(&worker).cancel_replay(asked).await)?;
     Ok(())

@@ -19,6 +19,8 @@ pub(super) struct Durable {
     /// The last acknowledged one.
     acknowledged: Option<Kind>,
     outdated: Option<Outdated>,
+    /// What came while the cursor was under way that mends it: of that the next one tells.
+    outdated_again: Option<Outdated>,
     /// The newest view that a record of the live stream was made under.
     passed: Revision,
 }
@@ -92,10 +94,26 @@ impl Durable {
     fn passes(&mut self, view: Revision, changed_at: Revision, at: i64) {
         self.passed = view.max(self.passed);
         let mut kinds = self.acknowledged.iter().chain(&self.unacknowledged);
-        let is_known = kinds.next().is_none_or(|oldest| oldest.newest_view >= view.min(changed_at));
+        let is_known = kinds
+            .next()
+            .is_none_or(|oldest| oldest.newest_view >= view.min(changed_at));
         if self.has_left() && !is_known {
-            let outdated = self.outdated.get_or_insert(Outdated { at, until: view });
+            let is_being_mended = self.outdated.is_some() && !self.tells_too_little();
+            let outdated = if is_being_mended {
+                &mut self.outdated_again
+            } else {
+                &mut self.outdated
+            };
+            let outdated = outdated.get_or_insert(Outdated { at, until: view });
             outdated.until = view.max(outdated.until);
+        }
+    }
+
+    /// A cursor that was written under this view is acknowledged.
+    fn tells_of(&mut self, view: Revision) {
+        if self.outdated.is_none_or(|outdated| view >= outdated.until) {
+            let again = self.outdated_again.take();
+            self.outdated = again.filter(|again| view < again.until);
         }
     }
 
@@ -172,12 +190,13 @@ impl Hook {
                     || left.generation != self.generation
                     || left.standing.differs(&behind)
                     // One at a time: many fail together.
-                    || (self.durable.is_settled()
-                        && (left.standing.parks_otherwise(&behind) || self.durable.tells_too_little()))
+                    || (self.durable.is_settled() && left.standing.parks_otherwise(&behind))
             }
         };
+        // It says the same again, under a newer view.
+        let renews = self.durable.has_left() && self.durable.is_settled() && self.durable.tells_too_little();
         if !due {
-            return None;
+            return renews.then(|| self.append(self.standing(), live_next));
         }
         let parks = self
             .durable
@@ -218,9 +237,7 @@ impl Hook {
             return;
         };
         self.durable.acknowledged = Some(written);
-        self.durable
-            .outdated
-            .take_if(|outdated| written.newest_view >= outdated.until);
+        self.durable.tells_of(written.newest_view);
         if !self.durable.is_settled() {
             return;
         }

@@ -31,8 +31,8 @@ pub(crate) enum Ordered {
         /// Of it, what lies behind this place of the events topic.
         after: Option<i64>,
     },
-    /// To end the replay under way, if there is one.
-    Cancel,
+    /// To end the replay under way, if there is one; and none but `of`, if that is said.
+    Cancel { of: Option<i64> },
 }
 
 /// A replay under way.
@@ -91,14 +91,15 @@ impl Hook {
                 }
                 self.begin_replay((from, until, after), live_next);
             }
-            Ordered::Cancel
-                if self.is_replaying() || self.parked.iter().any(|retry| retry.what.is_replay) =>
-            {
-                self.generation = order.at;
-                self.parked.0.retain(|retry| !retry.what.is_replay);
-                self.end_replay();
+            Ordered::Cancel { of } => {
+                let is_meant = of.is_none_or(|of| of == self.generation);
+                let has_any = self.is_replaying() || self.parked.iter().any(|retry| retry.what.is_replay);
+                if is_meant && has_any {
+                    self.generation = order.at;
+                    self.parked.0.retain(|retry| !retry.what.is_replay);
+                    self.end_replay();
+                }
             }
-            Ordered::Cancel => {}
         }
     }
 

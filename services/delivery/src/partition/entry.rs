@@ -97,7 +97,11 @@ impl Entry {
         }
         // What is not known up to this view may have been changed by it.
         let is_known = self.as_of >= view;
-        let changed_at = if is_known { self.subscription.changed_at() } else { view };
+        let changed_at = if is_known {
+            self.subscription.changed_at()
+        } else {
+            view
+        };
         self.hook.passes(view, changed_at, at);
     }
 

@@ -118,6 +118,21 @@ pub(super) fn progress(wire: &v1::GetReplayRequest) -> Result<(Subject, Lane, i6
     Err(InvalidWire(errors))
 }
 
+/// The replay that is to be ended is the last, if any is named.
+pub(super) fn cancel(wire: &v1::CancelReplayRequest) -> Result<(Subject, Lane, Option<i64>), InvalidWire> {
+    let checked = subject_and_lane(wire.account_id, &wire.webhook_id, wire.lane);
+    if wire.replay_id >= 0 {
+        let of = Some(wire.replay_id).filter(|id| *id > 0);
+        return checked.map(|(subject, lane)| (subject, lane, of));
+    }
+    let mut errors = checked.err().map_or_else(Vec::new, |InvalidWire(errors)| errors);
+    errors.push(FieldError::new(
+        "replay_id",
+        "must be what ReplayWebhook answered, or 0: whichever is under way",
+    ));
+    Err(InvalidWire(errors))
+}
+
 pub(super) fn resend(wire: &v1::ResendEventRequest) -> Result<(Subject, Position), InvalidWire> {
     let mut errors = Vec::new();
     let subject = subject(wire.account_id, &wire.webhook_id, &mut errors);

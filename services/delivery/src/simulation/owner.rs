@@ -121,7 +121,10 @@ impl Owner {
     /// A group was delivered. Whether one that began before it has now been outrun by 255 events.
     pub(super) fn others_were_delivered(&mut self, post: &Post) -> bool {
         let events = post.group.items.len();
-        let others = self.posts.iter_mut().filter(|other| other.webhook == post.webhook);
+        let others = self
+            .posts
+            .iter_mut()
+            .filter(|other| other.webhook == post.webhook);
         others.fold(false, |any, other| {
             let before = other.outrun_by;
             other.outrun_by += events;

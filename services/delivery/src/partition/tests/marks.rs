@@ -94,11 +94,42 @@ fn d6_a_change_of_a_webhook_that_is_behind_is_on_record_before_the_place_passes_
     directory.put(changed(4));
     partition.live(&seen_by(4, 4, 6), START_MS);
     let effects = partition.take_effects();
-    let [Effect::Append { webhook, cursor: Some(cursor) }] = &effects[..] else {
+    let [
+        Effect::Append {
+            webhook,
+            cursor: Some(cursor),
+        },
+    ] = &effects[..]
+    else {
         panic!("one cursor is due: {effects:?}");
     };
     assert_eq!(cursor.newest_view, Revision::from_offset(4));
     assert_eq!(partition.place(), 4, "it is not acknowledged yet");
     partition.appended(*webhook, START_MS);
     assert_eq!(partition.place(), 5);
+}
+
+/// While a cursor that tells of a change is under way the next change comes: the place goes on with each, not with the last.
+#[test]
+fn the_place_goes_on_though_a_webhook_that_is_behind_is_changed_again_and_again() {
+    let (directory, mut partition) = with_late_event();
+    partition.live(&seen_by(1, 1, 3), START_MS);
+    calls(&mut partition);
+    answer(&mut partition, 1, FAILED, START_MS);
+    calls(&mut partition);
+    let mut under_way = None;
+    for revision in 2..20 {
+        directory.put(changed(revision));
+        partition.live(&seen_by(revision, revision, revision + 2), START_MS);
+        let due = partition.take_effects().into_iter().find_map(|effect| match effect {
+            Effect::Append { webhook, cursor } => Some((webhook, cursor?.newest_view)),
+            _ => None,
+        });
+        if let Some((webhook, _)) = std::mem::replace(&mut under_way, due) {
+            partition.appended(webhook, START_MS);
+        }
+        assert!(partition.place() >= revision - 2, "{} at {revision}", partition.place());
+    }
+    calls(&mut partition);
+    assert_eq!(partition.place(), 20);
 }

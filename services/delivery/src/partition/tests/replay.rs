@@ -134,13 +134,16 @@ fn a_cancelled_replay_ends_and_the_webhook_goes_on_where_it_was() {
     order(&mut partition, 5, replay(0, 5));
     partition.read_back(0, 1, &log[..1], START_MS);
     assert_eq!(calls(&mut partition), [(HOOK, vec![0], 1)]);
-    order(&mut partition, 6, Ordered::Cancel);
+    // Another one is meant.
+    order(&mut partition, 6, Ordered::Cancel { of: Some(4) });
+    order(&mut partition, 7, Ordered::Cancel { of: Some(5) });
     answer(&mut partition, HOOK, Verdict::Delivered, START_MS);
-    let next = incoming(7, 7, START_MS, &[HOOK]);
+    let next = incoming(8, 7, START_MS, &[HOOK]);
     partition.live(&next, START_MS);
     log.extend([
         incoming(5, 99, START_MS, &[]),
         incoming(6, 99, START_MS, &[]),
+        incoming(7, 99, START_MS, &[]),
         next,
     ]);
     assert_eq!(deliver(&mut partition, &log), [vec![7]]);

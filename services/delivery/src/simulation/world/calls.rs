@@ -177,7 +177,10 @@ impl World {
         if settled.is_some_and(|settled| settled.disable.is_some()) {
             self.note(What::SwitchedOff);
             let is_gone = self.deleting.is_gone(webhook);
-            let number = self.webhooks.iter().position(|known| known.id == webhook && !is_gone);
+            let number = self
+                .webhooks
+                .iter()
+                .position(|known| known.id == webhook && !is_gone);
             number.into_iter().for_each(|number| self.switch(number, false));
         }
     }

@@ -46,7 +46,11 @@ impl Deleting {
             None
         } else if self.gone.contains(&webhook) {
             let is_back = self.rng.random_bool(0.6) && self.gone.remove(&webhook);
-            Some(if is_back { Fate::BroughtBack } else { Fate::StaysDeleted })
+            Some(if is_back {
+                Fate::BroughtBack
+            } else {
+                Fate::StaysDeleted
+            })
         } else {
             self.rng.random_bool(0.3).then_some(Fate::Deleted)
         }

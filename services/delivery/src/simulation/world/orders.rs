@@ -16,7 +16,7 @@ impl World {
         let webhook = self.webhooks[self.rng.random_range(0..self.webhooks.len())].id;
         let at = self.end();
         let what = if self.rng.random_bool(0.2) {
-            Ordered::Cancel
+            Ordered::Cancel { of: None }
         } else {
             let from = self.rng.random_range(0..=at);
             let after = self.rng.random_range(0..=self.fanout.last());

@@ -121,7 +121,11 @@ impl World {
 fn ordered(webhook: Option<Look>, order: &Order) -> Vec<What> {
     let Some(look) = webhook else { return Vec::new() };
     match order.what {
-        Ordered::Cancel => look.is_in_replay.then_some(What::ReplayIsCancelled).into_iter().collect(),
+        Ordered::Cancel { .. } => look
+            .is_in_replay
+            .then_some(What::ReplayIsCancelled)
+            .into_iter()
+            .collect(),
         Ordered::Replay { .. } => [
             (!look.is_detached, What::ReplayWhileLive),
             (look.is_detached, What::ReplayWhileBehind),
