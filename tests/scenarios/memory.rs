@@ -20,17 +20,20 @@ const ACCOUNT: u64 = 1;
 const FAILING: u64 = 100;
 /// A type of the real-time class.
 const EVENT: &str = "CI_STATS";
+/// Another one, which comes behind all others of a request's account.
+const LAST: &str = "COURSE_ENROLLMENT";
 /// Issue 4.
 const MAX_BYTES: u64 = 512;
 /// Events of one request.
 const BATCH: usize = 500;
 
-/// A healthy webhook in each partition: when it has got an event, all of its partition have passed it.
+/// A healthy webhook in each partition, for the last event: when it has got that, all of its partition have passed what came
+/// before.
 async fn healthy_webhooks(stack: &Stack, receiver: &Receiver) -> Vec<String> {
     let (mut hooks, mut partitions) = (Vec::new(), BTreeSet::new());
     for number in 0.. {
         let hook = format!("healthy-{number}");
-        let webhook = unsigned_webhook(stack, receiver, ACCOUNT, &hook, &[EVENT])
+        let webhook = unsigned_webhook(stack, receiver, ACCOUNT, &hook, &[LAST])
             .await
             .unwrap();
         let id: WebhookId = webhook.id.parse().unwrap();
@@ -66,10 +69,13 @@ async fn publish(stack: &Stack, receiver: &Receiver, healthy: &[String], numbers
     let Some(last) = numbers.clone().next_back() else {
         return;
     };
-    let numbers: Vec<u64> = numbers.collect();
-    for batch in numbers.chunks(BATCH) {
-        let line = |number| format!("{{\"eventName\":\"{EVENT}\",\"data\":{{\"n\":{number}}}}}\n");
-        let lines: String = batch.iter().map(line).collect();
+    let line = |name, number| format!("{{\"eventName\":\"{name}\",\"data\":{{\"n\":{number}}}}}\n");
+    let lines: Vec<String> = numbers
+        .map(|number| line(EVENT, number))
+        .chain([line(LAST, last)])
+        .collect();
+    for batch in lines.chunks(BATCH) {
+        let lines = batch.concat();
         let reply = stack
             .publish(ACCOUNT, "application/x-ndjson", lines)
             .await

@@ -121,14 +121,21 @@ fn the_place_goes_on_though_a_webhook_that_is_behind_is_changed_again_and_again(
     for revision in 2..20 {
         directory.put(changed(revision));
         partition.live(&seen_by(revision, revision, revision + 2), START_MS);
-        let due = partition.take_effects().into_iter().find_map(|effect| match effect {
-            Effect::Append { webhook, cursor } => Some((webhook, cursor?.newest_view)),
-            _ => None,
-        });
+        let due = partition
+            .take_effects()
+            .into_iter()
+            .find_map(|effect| match effect {
+                Effect::Append { webhook, cursor } => Some((webhook, cursor?.newest_view)),
+                _ => None,
+            });
         if let Some((webhook, _)) = std::mem::replace(&mut under_way, due) {
             partition.appended(webhook, START_MS);
         }
-        assert!(partition.place() >= revision - 2, "{} at {revision}", partition.place());
+        assert!(
+            partition.place() >= revision - 2,
+            "{} at {revision}",
+            partition.place()
+        );
     }
     calls(&mut partition);
     assert_eq!(partition.place(), 20);
