@@ -51,7 +51,12 @@ impl Hook {
     /// place until a cursor says so. One that was taken before is met again behind a crash.
     pub(crate) fn order(&mut self, order: Order) {
         let is_newer = self.order.is_none_or(|last| order.at > last.at);
-        if order.at > self.generation && is_newer {
+        // The replay that waits for its turn takes the place of the one that is meant.
+        let is_for_another = match (self.order.map(|last| (last.at, last.what)), order.what) {
+            (Some((at, Ordered::Replay { .. })), Ordered::Cancel { of: Some(of) }) => of != at,
+            _ => false,
+        };
+        if order.at > self.generation && is_newer && !is_for_another {
             self.order = Some(order);
         }
     }

@@ -197,3 +197,17 @@ fn d7_an_event_that_is_resent_goes_alone_and_changes_nothing_for_the_others() {
     assert_eq!(groups, [vec![5], vec![6], vec![2], vec![7]]);
     assert_eq!(partition.place(), 10);
 }
+
+/// A call is under way, so that a replay which takes the place of another waits: who ends the first does not end the second.
+#[test]
+fn a_cancellation_of_a_replay_leaves_the_one_that_waits_to_take_its_place() {
+    let (mut partition, mut log) = with_five_done();
+    order(&mut partition, 5, replay(0, 5));
+    partition.read_back(0, 1, &log[..1], START_MS);
+    assert_eq!(calls(&mut partition), [(HOOK, vec![0], 1)]);
+    order(&mut partition, 6, replay(3, 5));
+    order(&mut partition, 7, Ordered::Cancel { of: Some(5) });
+    log.extend((5..8).map(|offset| incoming(offset, 99, START_MS, &[])));
+    answer(&mut partition, HOOK, Verdict::Delivered, START_MS);
+    assert_eq!(deliver(&mut partition, &log), [vec![3, 4]]);
+}
