@@ -4,7 +4,7 @@
 //! `console/browser.cjs` is the person. With scripts it also has axe look at each page, in both themes, and looks whether a
 //! screen of 320 px is enough. `ANGARIUM_TEST_PICTURES=FOLDER` keeps pictures of the pages.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Child, Command, Stdio};
 
 use angarium_testkit::{process, public_libraries};
@@ -34,6 +34,7 @@ impl Dev {
             "registry-http",
             "fanout",
             "delivery",
+            "metrics",
             "console",
         ];
         let mut child = Command::new(process::binary().unwrap())
@@ -41,7 +42,7 @@ impl Dev {
             .args(ports.map(|port| format!("--{port}-port=0")))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(Stdio::piped())
             .spawn()
             .unwrap();
         let mut told = BufReader::new(child.stdout.take().unwrap()).lines();
@@ -66,11 +67,16 @@ impl Dev {
                 _ => {}
             }
         }
-        panic!("dev ended before it was ready");
+        let mut why = String::new();
+        let mut stderr = dev.child.stderr.take().unwrap();
+        stderr.read_to_string(&mut why).unwrap();
+        panic!("dev ended before it was ready: {why}");
     }
 
     /// What it tells from now on is nobody's concern, but must not be in its way.
-    fn reading_on(self, told: impl Iterator<Item = std::io::Result<String>> + Send + 'static) -> Self {
+    fn reading_on(mut self, told: impl Iterator<Item = std::io::Result<String>> + Send + 'static) -> Self {
+        let mut stderr = self.child.stderr.take().unwrap();
+        std::thread::spawn(move || std::io::copy(&mut stderr, &mut std::io::sink()));
         std::thread::spawn(move || told.for_each(drop));
         self
     }

@@ -35,6 +35,7 @@ async fn e7_ids_are_remembered_in_redis_and_a_second_run_takes_none_of_them_for_
             "--http-port=0",
             "--grpc-port=0",
             "--registry-port=0",
+            "--registry-http-port=0",
             "--fanout-port=0",
             "--delivery-port=0",
             "--metrics-port=0",

@@ -63,6 +63,12 @@ async function sees(page, text) {
   }
 }
 
+// What is pressed leads to another page. Without scripts `sees` loads the page again, and before the other one is there that would
+// undo the pressing.
+async function leadsOn(page, press) {
+  await (withScripts ? press() : Promise.all([page.waitForNavigation(), press()]));
+}
+
 // What holds for every page: no mistake that axe finds in either theme, and nothing beyond the edge at 320 px.
 async function isFit(page, name) {
   const before = page.viewportSize();
@@ -105,7 +111,7 @@ async function adds(page, url) {
   await page.getByLabel("Name", { exact: true }).fill(NAME);
   await page.getByLabel("URL", { exact: true }).fill("ftp://receiver");
   // By keyboard: Return saves.
-  await page.keyboard.press("Enter");
+  await leadsOn(page, () => page.keyboard.press("Enter"));
   await sees(page, "have to be put right");
   assert.equal(await page.getByLabel("Name", { exact: true }).inputValue(), NAME);
   assert.equal(await page.getByLabel("URL", { exact: true }).getAttribute("aria-invalid"), "true");
@@ -115,7 +121,7 @@ async function adds(page, url) {
 }
 
 async function tests(page, receiver) {
-  await page.getByRole("button", { name: "Test webhook" }).click();
+  await leadsOn(page, () => page.getByRole("button", { name: "Test webhook" }).click());
   await sees(page, "200 OK");
   await sees(page, "thank you");
   await isFit(page, "test");
@@ -127,13 +133,13 @@ async function tests(page, receiver) {
 }
 
 async function saves(page, secret) {
-  await page.getByRole("button", { name: "Add webhook" }).click();
+  await leadsOn(page, () => page.getByRole("button", { name: "Add webhook" }).click());
   await sees(page, "It is shown this once");
   const [download] = await Promise.all([page.waitForEvent("download"), page.getByRole("link", { name: "Save as JSON" }).click()]);
   const kept = JSON.parse(fs.readFileSync(await download.path(), "utf8"));
   assert.ok(JSON.stringify(kept).includes(secret), "what was tested with is what is saved");
   await isFit(page, "secret");
-  await page.getByRole("link", { name: "I have saved it" }).click();
+  await leadsOn(page, () => page.getByRole("link", { name: "I have saved it" }).click());
   await sees(page, "Nothing was sent yet");
 }
 
@@ -161,7 +167,7 @@ async function watches(page, receiver) {
 }
 
 async function explains(page, receiver) {
-  await page.getByRole("link", { name: "order-2" }).first().click();
+  await leadsOn(page, () => page.getByRole("link", { name: "order-2" }).first().click());
   await sees(page, "When it was accepted: matched");
   // Without scripts nothing but a reload shows what could not be read a moment ago.
   await sees(page, /What it carries \d+ bytes/);
@@ -169,7 +175,7 @@ async function explains(page, receiver) {
   await page.getByText('"loId":"course:7"').first().waitFor({ timeout: PATIENCE });
   await isFit(page, "event");
   const before = receiver.got.length;
-  await page.getByRole("button", { name: `Send again to ${NAME}` }).click();
+  await leadsOn(page, () => page.getByRole("button", { name: `Send again to ${NAME}` }).click());
   await sees(page, "It is sent once more");
   const until = Date.now() + PATIENCE;
   while (receiver.got.length === before) {
@@ -181,15 +187,15 @@ async function explains(page, receiver) {
 
 async function undoes(page) {
   await page.goto(list(ACCOUNT));
-  await page.getByRole("button", { name: `Switch off ${NAME}` }).click();
+  await leadsOn(page, () => page.getByRole("button", { name: `Switch off ${NAME}` }).click());
   await sees(page, "Switched off.");
-  await page.getByRole("button", { name: `Switch on ${NAME}` }).click();
-  await page.getByRole("link", { name: NAME, exact: true }).click();
-  await page.getByRole("button", { name: "Delete webhook" }).click();
+  await leadsOn(page, () => page.getByRole("button", { name: `Switch on ${NAME}` }).click());
+  await leadsOn(page, () => page.getByRole("link", { name: NAME, exact: true }).click());
+  await leadsOn(page, () => page.getByRole("button", { name: "Delete webhook" }).click());
   await sees(page, "Deleted lately");
-  await page.getByRole("button", { name: `Undo the deletion of ${NAME}` }).click();
+  await leadsOn(page, () => page.getByRole("button", { name: `Undo the deletion of ${NAME}` }).click());
   await sees(page, "It is back, as it was.");
-  await page.getByRole("link", { name: "Changes" }).click();
+  await leadsOn(page, () => page.getByRole("link", { name: "Changes" }).click());
   await sees(page, "Undelete webhook");
   await isFit(page, "changes");
 }
