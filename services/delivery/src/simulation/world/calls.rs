@@ -37,6 +37,8 @@ impl World {
                     break;
                 };
                 self.owners[index].perform();
+                // Of a group whose turn came late, some may be too old by then.
+                self.look_at_expired()?;
                 if self.owners[index].is_frozen {
                     self.is_not_sent(index, &post, 0.5);
                     break;
