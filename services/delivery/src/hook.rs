@@ -57,6 +57,7 @@ use self::parked::Retries;
 use self::queue::Queue;
 use self::rate::Rate;
 pub(crate) use self::removed::Removed;
+use self::replay::Waiting;
 pub(crate) use self::replay::{Order, Ordered, Replay};
 pub(crate) use self::restore::{Remembered, Restoring};
 pub(crate) use self::sending::{Class, Expired};
@@ -120,8 +121,8 @@ pub(crate) struct Hook {
     tail: Tail,
     phase: Phase,
     slot: Option<Slot>,
-    /// An order that waits for the end of the call under way.
-    order: Option<Order>,
+    /// What was ordered and waits for the end of the call under way.
+    order: Option<Waiting>,
     replay: Option<Replay>,
     /// Batch: events may wait behind what is read, or in the next slot.
     more: bool,

@@ -157,6 +157,17 @@ impl Retries {
         of_stream.filter_map(Retry::first).min()
     }
 
+    /// Whether any is of a replay.
+    pub(super) fn has_replayed(&self) -> bool {
+        self.0.iter().any(|retry| retry.what.is_replay)
+    }
+
+    /// Drops those of replays whose generation `is_over`.
+    pub(super) fn drop_replayed(&mut self, is_over: impl Fn(i64) -> bool) {
+        self.0
+            .retain(|retry| !(retry.what.is_replay && is_over(retry.what.generation)));
+    }
+
     /// Whether an event of this generation is in one of them.
     pub(super) fn contains(&self, generation: i64, offset: i64) -> bool {
         let holds = |retry: &Retry| retry.what.generation == generation && retry.what.head.contains(offset);

@@ -46,19 +46,61 @@ pub(crate) struct Replay {
     pub(crate) then_done: Option<Mark>,
 }
 
+/// What was ordered and waits for its turn: first the end of what is, then what begins.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Waiting {
+    /// Where the last of the orders stands.
+    pub(super) at: i64,
+    ends: Option<Ends>,
+    begins: Option<Range>,
+}
+
+/// What a cancellation ends. The wider one is the greater.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Ends {
+    /// The last replay, and its groups that are parked.
+    Last,
+    /// It, and the parked groups of all before it.
+    All,
+}
+
+/// What a replay sends.
+#[derive(Clone, Copy, Debug)]
+struct Range {
+    from: i64,
+    until: i64,
+    after: Option<i64>,
+}
+
 impl Hook {
     /// The live stream has an order for this webhook. It counts once no call is under way, and holds the partition's
-    /// place until a cursor says so. One that was taken before is met again behind a crash.
+    /// place until a cursor says so. One that was taken before is met again behind a crash. Of several that wait it
+    /// becomes what they would have done one after the other.
     pub(crate) fn order(&mut self, order: Order) {
-        let is_newer = self.order.is_none_or(|last| order.at > last.at);
-        // The replay that waits for its turn takes the place of the one that is meant.
-        let is_for_another = match (self.order.map(|last| (last.at, last.what)), order.what) {
-            (Some((at, Ordered::Replay { .. })), Ordered::Cancel { of: Some(of) }) => of != at,
-            _ => false,
-        };
-        if order.at > self.generation && is_newer && !is_for_another {
-            self.order = Some(order);
+        let waiting = self.order;
+        let last = waiting.map_or(self.generation, |waiting| waiting.at);
+        if order.at <= last {
+            return;
         }
+        let (ends, begins) = waiting.map_or((None, None), |waiting| (waiting.ends, waiting.begins));
+        // One between the last that was taken and this order is a replay that waited, before a crash.
+        let newest = begins.map_or(self.generation, |_| last);
+        let (ends, begins) = match order.what {
+            Ordered::Replay { from, until, after } => (ends, Some(Range { from, until, after })),
+            Ordered::Cancel { of: None } => (Some(Ends::All), None),
+            // Another one is meant.
+            Ordered::Cancel { of: Some(of) } if !(newest..order.at).contains(&of) => return,
+            Ordered::Cancel { of: Some(_) } => {
+                // One that waits would have taken the place of the one under way, and ended with it.
+                let ends_last = begins.is_none() || self.is_replaying();
+                (ends.max(ends_last.then_some(Ends::Last)), None)
+            }
+        };
+        self.order = Some(Waiting {
+            at: order.at,
+            ends,
+            begins,
+        });
     }
 
     /// The order that a group under way was sent by.
@@ -87,28 +129,30 @@ impl Hook {
         if self.is_calling() {
             return;
         }
-        let Some(order) = self.order.take() else { return };
-        match order.what {
-            Ordered::Replay { from, until, after } => {
-                self.generation = order.at;
-                if self.is_replaying() {
-                    self.parked.0.retain(|retry| !retry.what.is_replay);
-                }
-                self.begin_replay((from, until, after), live_next);
-            }
-            Ordered::Cancel { of } => {
-                let is_meant = of.is_none_or(|of| of == self.generation);
-                let has_any = self.is_replaying() || self.parked.iter().any(|retry| retry.what.is_replay);
-                if is_meant && has_any {
-                    self.generation = order.at;
-                    self.parked.0.retain(|retry| !retry.what.is_replay);
-                    self.end_replay();
-                }
-            }
+        let Some(Waiting { at, ends, begins }) = self.order.take() else {
+            return;
+        };
+        let ends = ends.filter(|_| self.is_replaying() || self.parked.has_replayed());
+        if ends.is_none() && begins.is_none() {
+            return;
+        }
+        // A replay takes the place of the one under way.
+        let replaced = self.is_replaying().then_some(Ends::Last);
+        match ends.max(replaced) {
+            None => {}
+            Some(Ends::Last) => self
+                .parked
+                .drop_replayed(|generation| generation == self.generation),
+            Some(Ends::All) => self.parked.drop_replayed(|_| true),
+        }
+        self.generation = at;
+        match begins {
+            Some(range) => self.begin_replay(range, live_next),
+            None => self.end_replay(),
         }
     }
 
-    fn begin_replay(&mut self, (from, until, after): (i64, i64, Option<i64>), live_next: i64) {
+    fn begin_replay(&mut self, Range { from, until, after }: Range, live_next: i64) {
         // What lies above has never been sent: it comes in its turn.
         let then = match &self.replay {
             Some(replay) => *replay,

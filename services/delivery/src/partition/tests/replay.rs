@@ -128,25 +128,87 @@ fn d6_an_order_waits_for_the_end_of_the_call_under_way_and_holds_the_place() {
     assert_eq!(deliver(&mut partition, &log), [vec![4, 5]]);
 }
 
-#[test]
-fn a_cancelled_replay_ends_and_the_webhook_goes_on_where_it_was() {
-    let (mut partition, mut log) = with_five_done();
+/// A replay of all five is under way, ordered at 5, and the call with its first event is not answered.
+fn in_the_middle_of_a_replay() -> (Eager, Vec<Incoming>) {
+    let (mut partition, log) = with_five_done();
     order(&mut partition, 5, replay(0, 5));
     partition.read_back(0, 1, &log[..1], START_MS);
     assert_eq!(calls(&mut partition), [(HOOK, vec![0], 1)]);
-    // Another one is meant.
-    order(&mut partition, 6, Ordered::Cancel { of: Some(4) });
-    order(&mut partition, 7, Ordered::Cancel { of: Some(5) });
+    (partition, log)
+}
+
+fn cancel(of: i64) -> Ordered {
+    Ordered::Cancel { of: Some(of) }
+}
+
+/// Orders all of them, from offset 6 on, while a call of the replay ordered at 5 is under way; what the webhook gets when it
+/// is answered, and the place then.
+fn met_during_a_call(orders: &[Ordered]) -> (Vec<i64>, i64) {
+    let (mut partition, mut log) = in_the_middle_of_a_replay();
+    let mut at = 5;
+    log.push(incoming(at, 99, START_MS, &[]));
+    for what in orders {
+        at += 1;
+        order(&mut partition, at, *what);
+        log.push(incoming(at, 99, START_MS, &[]));
+    }
     answer(&mut partition, HOOK, Verdict::Delivered, START_MS);
-    let next = incoming(8, 7, START_MS, &[HOOK]);
+    let next = incoming(at + 1, 5, START_MS, &[HOOK]);
     partition.live(&next, START_MS);
-    log.extend([
-        incoming(5, 99, START_MS, &[]),
-        incoming(6, 99, START_MS, &[]),
-        incoming(7, 99, START_MS, &[]),
-        next,
-    ]);
-    assert_eq!(deliver(&mut partition, &log), [vec![7]]);
+    log.push(next);
+    let sent = deliver(&mut partition, &log).into_iter().flatten().collect();
+    partition.appended(id(), START_MS);
+    (sent, partition.place())
+}
+
+#[test]
+fn a_cancelled_replay_ends_and_the_webhook_goes_on_where_it_was() {
+    let ended = vec![5];
+    assert_eq!(met_during_a_call(&[cancel(5)]), (ended.clone(), 8));
+    assert_eq!(met_during_a_call(&[Ordered::Cancel { of: None }]), (ended, 8));
+}
+
+#[test]
+fn a_cancellation_of_another_replay_changes_nothing_nor_what_was_ordered_before_it() {
+    let replayed = vec![1, 2, 3, 4, 5];
+    assert_eq!(met_during_a_call(&[cancel(4)]).0, replayed);
+    let ended = vec![5];
+    assert_eq!(met_during_a_call(&[cancel(4), cancel(5)]).0, ended);
+    assert_eq!(met_during_a_call(&[cancel(5), cancel(4)]).0, ended);
+}
+
+/// The replay that waits for the end of the call would have taken the place of the one under way.
+#[test]
+fn whoever_cancels_the_replay_that_waits_ends_both_and_whoever_cancels_the_other_neither() {
+    let last = replay(3, 5);
+    assert_eq!(met_during_a_call(&[last, cancel(6)]), (vec![5], 9));
+    assert_eq!(met_during_a_call(&[last, cancel(5)]).0, [3, 4, 5]);
+    assert_eq!(met_during_a_call(&[cancel(5), last]).0, [3, 4, 5]);
+    assert_eq!(met_during_a_call(&[last, cancel(6), replay(4, 5)]).0, [4, 5]);
+    assert_eq!(
+        met_during_a_call(&[last, Ordered::Cancel { of: None }, cancel(6)]).0,
+        [5]
+    );
+}
+
+/// The worker dies while both wait for the end of a call, and the next owner meets the second alone.
+#[test]
+fn d6_the_cancellation_of_a_replay_that_waited_counts_behind_a_crash() {
+    let (mut partition, mut log) = with_five_done();
+    order(&mut partition, 5, replay(0, 5));
+    let cursor = cursors(&mut partition).pop().unwrap();
+    partition.appended(id(), START_MS);
+    partition.read_back(0, 1, &log[..1], START_MS);
+    assert_eq!(calls(&mut partition), [(HOOK, vec![0], 1)]);
+    order(&mut partition, 6, replay(3, 5));
+    order(&mut partition, 7, cancel(6));
+    assert_eq!(partition.place(), 7);
+    let mut partition = found(cursor, 7, Memories::default());
+    order(&mut partition, 7, cancel(6));
+    log.extend((5..8).map(|offset| incoming(offset, 99, START_MS, &[])));
+    assert_eq!(deliver(&mut partition, &log), Vec::<Vec<i64>>::new());
+    partition.appended(id(), START_MS);
+    assert_eq!(partition.place(), 8);
 }
 
 #[test]
@@ -196,18 +258,4 @@ fn d7_an_event_that_is_resent_goes_alone_and_changes_nothing_for_the_others() {
     let groups = deliver(&mut partition, &[]);
     assert_eq!(groups, [vec![5], vec![6], vec![2], vec![7]]);
     assert_eq!(partition.place(), 10);
-}
-
-/// A call is under way, so that a replay which takes the place of another waits: who ends the first does not end the second.
-#[test]
-fn a_cancellation_of_a_replay_leaves_the_one_that_waits_to_take_its_place() {
-    let (mut partition, mut log) = with_five_done();
-    order(&mut partition, 5, replay(0, 5));
-    partition.read_back(0, 1, &log[..1], START_MS);
-    assert_eq!(calls(&mut partition), [(HOOK, vec![0], 1)]);
-    order(&mut partition, 6, replay(3, 5));
-    order(&mut partition, 7, Ordered::Cancel { of: Some(5) });
-    log.extend((5..8).map(|offset| incoming(offset, 99, START_MS, &[])));
-    answer(&mut partition, HOOK, Verdict::Delivered, START_MS);
-    assert_eq!(deliver(&mut partition, &log), [vec![3, 4]]);
 }

@@ -100,6 +100,15 @@ impl World {
         self.perform();
     }
 
+    /// The next record is an order.
+    fn order(&mut self, what: Ordered) {
+        let at = i64::try_from(self.log.len()).unwrap();
+        self.log.push(incoming(at, 99, self.now_ms, &[]));
+        let of = (AccountId::new(1234).unwrap(), Revision::from_offset(1));
+        self.partition.ordered(id(), of, Order { at, what }, self.now_ms);
+        self.perform();
+    }
+
     /// Does what is to be done but acknowledge cursors, and reads back what is wanted.
     fn perform(&mut self) {
         loop {
@@ -613,6 +622,14 @@ fn a_group_that_is_too_large_is_parked_in_halves() {
     assert_eq!(parked, [3, 2]);
 }
 
+fn replay(from: i64, until: i64) -> Ordered {
+    Ordered::Replay {
+        from,
+        until,
+        after: None,
+    }
+}
+
 #[test]
 fn a_replay_leaves_what_is_parked_to_its_own_retry_under_its_own_id() {
     let mut world = World::new(unordered(2));
@@ -625,17 +642,7 @@ fn a_replay_leaves_what_is_parked_to_its_own_retry_under_its_own_id() {
     world.acknowledge();
     // Tried again at once, as others were taken.
     world.answer(0, FAILED);
-    let of = (AccountId::new(1234).unwrap(), Revision::from_offset(1));
-    let what = Ordered::Replay {
-        from: 1,
-        until: 3,
-        after: None,
-    };
-    world.log.push(incoming(3, 99, START_MS, &[]));
-    world
-        .partition
-        .ordered(id(), of, Order { at: 3, what }, world.now_ms);
-    world.perform();
+    world.order(replay(1, 3));
     world.acknowledge();
     assert_eq!(world.under_way(), [1, 2]);
     world.take_all_but(&[]);
@@ -659,23 +666,42 @@ fn what_is_parked_of_a_replay_does_not_take_the_place_back() {
     let mut world = World::new(unordered(2));
     world.publish(3);
     world.take_all_but(&[]);
-    let of = (AccountId::new(1234).unwrap(), Revision::from_offset(1));
-    let what = Ordered::Replay {
-        from: 0,
-        until: 3,
-        after: None,
-    };
     assert_eq!(world.partition.place(), 3);
-    world.log.push(incoming(3, 99, START_MS, &[]));
-    world
-        .partition
-        .ordered(id(), of, Order { at: 3, what }, world.now_ms);
-    world.perform();
+    world.order(replay(0, 3));
     assert_eq!(world.under_way(), [0, 1]);
     world.answer(0, FAILED);
     assert_eq!(world.partition.place(), 3, "no cursor of it is acknowledged yet");
     world.acknowledge();
     assert_eq!(world.partition.place(), 4);
+}
+
+/// Of the first replay a group waits for its retry when the second begins, and so does one of the second when it is cancelled.
+#[test]
+fn a_cancelled_replay_takes_its_own_parked_groups_with_it_and_none_of_another_replay() {
+    for (of, kept) in [(Some(3 + 1), 1), (None, 0)] {
+        let mut world = World::new(unordered(2));
+        world.publish(3);
+        world.take_all_but(&[]);
+        for from in [0, 1] {
+            world.order(replay(from, 3));
+            world.acknowledge();
+            world.answer(from, FAILED);
+            world.take_all_but(&[0, from]);
+            world.acknowledge();
+            // What failed is tried again at once, as others were taken.
+            while let Some(source) = world.under_way().first().copied() {
+                world.answer(source, FAILED);
+                world.acknowledge();
+            }
+        }
+        let parked: Vec<i64> = world.parked().iter().map(|parked| parked.generation).collect();
+        assert_eq!(parked, [3, 4]);
+        world.order(Ordered::Cancel { of });
+        let left: Vec<i64> = world.parked().iter().map(|parked| parked.generation).collect();
+        assert_eq!(left, [3].into_iter().take(kept).collect::<Vec<_>>());
+        world.acknowledge();
+        assert_eq!(world.partition.place(), 6);
+    }
 }
 
 #[test]

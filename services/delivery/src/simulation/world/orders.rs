@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use angarium_model::WebhookId;
 use angarium_policy::expired;
 use rand::RngExt as _;
+use rand::seq::IndexedRandom as _;
 
 use super::super::fixtures::{delivery, resent};
 use super::{Checked, World};
@@ -16,7 +17,12 @@ impl World {
         let webhook = self.webhooks[self.rng.random_range(0..self.webhooks.len())].id;
         let at = self.end();
         let what = if self.rng.random_bool(0.2) {
-            Ordered::Cancel { of: None }
+            let mut orders = self.orders_of(webhook);
+            orders.retain(|order| matches!(order.what, Ordered::Replay { .. }));
+            let of = self.rng.random_bool(0.6).then(|| orders.choose(&mut self.rng));
+            Ordered::Cancel {
+                of: of.flatten().map(|order| order.at),
+            }
         } else {
             let from = self.rng.random_range(0..=at);
             let after = self.rng.random_range(0..=self.fanout.last());
@@ -77,6 +83,11 @@ impl World {
         self.log.push(record);
     }
 
+    fn orders_of(&self, webhook: WebhookId) -> Vec<Order> {
+        let orders = self.orders.values().filter(|(id, _)| *id == webhook);
+        orders.map(|(_, order)| *order).collect()
+    }
+
     /// What the last order for a webhook asked for was received since it was taken.
     pub(super) fn check_replays(&self) -> Checked {
         if self.cut.has_been() {
@@ -84,8 +95,9 @@ impl World {
             return Ok(());
         }
         for webhook in self.webhooks.iter().map(|webhook| webhook.id) {
-            let mut orders = self.orders.values().rev().filter(|(id, _)| *id == webhook);
-            let Some((_, order)) = orders.next() else { continue };
+            let Some(order) = last_that_counts(&self.orders_of(webhook)) else {
+                continue;
+            };
             let index = usize::try_from(order.at).unwrap_or(usize::MAX);
             let given_under = self.log.get(index).map(|record| record.delivery.revision);
             if self.deleting.forgets(webhook, given_under) {
@@ -116,4 +128,12 @@ impl World {
         }
         Ok(())
     }
+}
+
+/// A cancellation that names another replay than the last one does nothing.
+fn last_that_counts(orders: &[Order]) -> Option<Order> {
+    orders.iter().copied().reduce(|last, order| match order.what {
+        Ordered::Cancel { of: Some(of) } if of != last.at => last,
+        Ordered::Cancel { .. } | Ordered::Replay { .. } => order,
+    })
 }
