@@ -1,20 +1,15 @@
 //! What a webhook asks for is what its receiver gets: CloudEvents as their public SDK reads them, one event a POST, groups no
 //! larger and calls no more often than it says, several at once if it may.
 
-use std::io::Write as _;
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use angarium_proto::registry::v1::authentication::Method;
-use angarium_proto::registry::v1::{
-    Authentication, Limits, NoAuthentication, Ordering, PayloadFormat, Webhook,
-};
-use angarium_testkit::public_libraries::tools;
+use angarium_proto::registry::v1::{Limits, Ordering, PayloadFormat, Webhook};
+use angarium_testkit::public_libraries::{self, Language};
 use angarium_testkit::receiver::{Answer, Gate, Received, Receiver};
 use angarium_testkit::stack::{Backends, Stack};
 use serde_json::{Value, json};
 
-use crate::setup::numbered;
+use crate::setup::{numbered, unsigned_webhook, unsigned_webhook_with};
 use crate::stream::group;
 
 const ACCOUNT: u64 = 65;
@@ -25,6 +20,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 const HOOK: &str = "asks";
 /// Another one, for a type of its own.
 const WITNESS: &str = "witness";
+const WITNESSED: &str = "COURSE_ENROLLMENT";
 
 fn calls(received: &[Received], hook: &str) -> usize {
     received.iter().filter(|request| &*request.hook == hook).count()
@@ -35,18 +31,9 @@ async fn start(asked: Webhook) -> (Receiver, Stack) {
     let receiver = Receiver::start().await.unwrap();
     let stack = Stack::start(&Backends::shared().unwrap()).await.unwrap();
     stack.create_account(ACCOUNT).await.unwrap();
-    let webhook = Webhook {
-        account_id: ACCOUNT,
-        name: HOOK.to_owned(),
-        target_url: receiver.hook(HOOK),
-        authentication: Some(Authentication {
-            method: Some(Method::None(NoAuthentication {})),
-        }),
-        event_types: vec![EVENT.to_owned()],
-        active: Some(true),
-        ..asked
-    };
-    stack.create_webhook(webhook).await.unwrap();
+    unsigned_webhook_with(&stack, &receiver, ACCOUNT, HOOK, &[EVENT], asked)
+        .await
+        .unwrap();
     (receiver, stack)
 }
 
@@ -76,25 +63,12 @@ fn read_by_sdk(requests: &[Received]) -> Vec<Vec<Value>> {
         })
     };
     let requests: Vec<Value> = requests.iter().map(request).collect();
-    let mut child = Command::new("node")
-        .env("NODE_PATH", tools().unwrap().join("node/node_modules"))
-        .args(["-e", include_str!("asked_for/read.cjs")])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    stdin.write_all(&serde_json::to_vec(&requests).unwrap()).unwrap();
-    // Dropped once written: the script reads to the end.
-    drop(stdin);
-    let output = child.wait_with_output().unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    serde_json::from_slice(&output.stdout).unwrap()
+    public_libraries::ask(
+        Language::JavaScript,
+        include_str!("asked_for/read.cjs"),
+        &requests,
+    )
+    .unwrap()
 }
 
 #[tokio::test]
@@ -234,18 +208,9 @@ async fn an_unordered_webhook_has_as_many_calls_at_once_as_it_says_and_one_that_
         ..Webhook::default()
     })
     .await;
-    let witness = Webhook {
-        account_id: ACCOUNT,
-        name: WITNESS.to_owned(),
-        target_url: receiver.hook(WITNESS),
-        authentication: Some(Authentication {
-            method: Some(Method::None(NoAuthentication {})),
-        }),
-        event_types: vec!["COURSE_ENROLLMENT".to_owned()],
-        active: Some(true),
-        ..Webhook::default()
-    };
-    stack.create_webhook(witness).await.unwrap();
+    unsigned_webhook(&stack, &receiver, ACCOUNT, WITNESS, &[WITNESSED])
+        .await
+        .unwrap();
     let (first, others) = (Gate::closed(), Gate::closed());
     receiver.next(HOOK, 1, &Answer::Gated(first.clone(), 200));
     receiver.next(HOOK, AT_ONCE - 1, &Answer::Gated(others.clone(), 200));
@@ -256,7 +221,7 @@ async fn an_unordered_webhook_has_as_many_calls_at_once_as_it_says_and_one_that_
     .await;
     // Another call of the webhook would have been made by the time that this has come.
     let reply = stack
-        .publish(ACCOUNT, "application/json", numbered("COURSE_ENROLLMENT", EVENTS))
+        .publish(ACCOUNT, "application/json", numbered(WITNESSED, EVENTS))
         .await
         .unwrap();
     assert_eq!(reply.status, 202);

@@ -2,18 +2,15 @@
 //! those that fail either.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use angarium_model::Lane;
 use angarium_testkit::stack::{Backends, DELIVERY_SESSION};
 use rustix::process::Signal;
 
-use crate::load::{LIMIT, Load, Victim, start, taken_over_after};
+use crate::load::{LIMIT, Load, REMEMBERED_EVERY, Victim, start, taken_over_after};
 use crate::senders::{Senders, Sent, Worker};
 
 const ACCOUNTS: u64 = 8;
-/// As for a worker that is killed: 200 ms between checkpoints, and 1 s for Redis to take one.
-const REMEMBERED_EVERY: Duration = Duration::from_millis(200 + 1_000);
 
 /// A worker's webhooks of the real-time lane, by hook and lane.
 fn realtime_of(load: &Load<'_>, worker: Worker) -> Vec<String> {

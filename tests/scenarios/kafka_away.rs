@@ -1,5 +1,6 @@
 //! Nothing is acknowledged that Kafka does not hold.
 
+use std::path::Path;
 use std::time::Duration;
 
 use angarium_local::{Kafka, KafkaConfig, Parts, cache_dir};
@@ -8,21 +9,25 @@ use angarium_testkit::stack::{Backends, Stack};
 use angarium_testkit::tracker::Count;
 use tokio::time::{Instant, timeout};
 
-use crate::load::{Load, Victim, start, workers};
+use crate::load::{Load, REMEMBERED_EVERY, Victim, start, workers};
 use crate::stream::Stream;
 
-/// 200 ms between checkpoints, and 1 s for Redis to take one.
-const REMEMBERED_EVERY: Duration = Duration::from_millis(200 + 1_000);
 const ACCOUNTS: u64 = 8;
 const LIMIT: Duration = Duration::from_secs(120);
+
+/// A Kafka that may be stopped, beside the Redis that all tests share.
+fn own_kafka(dir: &Path) -> (Kafka, Backends) {
+    let parts = Parts::ensure(&cache_dir(), &mut |line| eprintln!("{line}")).unwrap();
+    let kafka = Kafka::start(&parts, &KafkaConfig::new(dir)).unwrap();
+    let mut backends = Backends::shared().unwrap();
+    kafka.bootstrap().clone_into(&mut backends.kafka);
+    (kafka, backends)
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn kafka_stopped_is_a_503_within_a_bound_and_events_flow_again_once_it_is_back() {
     let dir = tempfile::tempdir().unwrap();
-    let parts = Parts::ensure(&cache_dir(), &mut |line| eprintln!("{line}")).unwrap();
-    let mut kafka = Kafka::start(&parts, &KafkaConfig::new(dir.path())).unwrap();
-    let mut backends = Backends::shared().unwrap();
-    kafka.bootstrap().clone_into(&mut backends.kafka);
+    let (mut kafka, backends) = own_kafka(dir.path());
     let receiver = Receiver::start().await.unwrap();
     let stack = Stack::start_with(&backends, &[("ANGARIUM_INGEST_PRODUCE_TIMEOUT", "2s")])
         .await
@@ -80,10 +85,7 @@ async fn kafka_stopped_is_a_503_within_a_bound_and_events_flow_again_once_it_is_
 #[tokio::test]
 async fn d6_d7_kafka_killed_under_load_while_a_fifth_fails_loses_nothing_that_it_had_acknowledged() {
     let dir = tempfile::tempdir().unwrap();
-    let parts = Parts::ensure(&cache_dir(), &mut |line| eprintln!("{line}")).unwrap();
-    let mut kafka = Kafka::start(&parts, &KafkaConfig::new(dir.path())).unwrap();
-    let mut backends = Backends::shared().unwrap();
-    kafka.bootstrap().clone_into(&mut backends.kafka);
+    let (mut kafka, backends) = own_kafka(dir.path());
     let (receiver, stack) = start(&backends, 2).await;
     let load = Load::set_up(&stack, &receiver, ACCOUNTS).await;
     load.a_fifth_answers(500);

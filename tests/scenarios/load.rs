@@ -16,6 +16,10 @@ use crate::stream::{Stream, WEBHOOKS, hook};
 
 /// Longer than anything may take on a busy machine.
 pub(crate) const LIMIT: Duration = Duration::from_secs(120);
+/// DESIGN §8: of a killed worker at most the last 200 ms of a partition come again, and the group in flight of each
+/// webhook. The 200 ms are `delivery.checkpoint_interval`; Redis has 1 s to take a checkpoint. A group in flight that
+/// has not arrived is no duplicate, and one that has is counted with its time.
+pub(crate) const REMEMBERED_EVERY: Duration = Duration::from_millis(200 + 1_000);
 /// Between two batches. With eight accounts and more there are webhooks in every partition, but for one run in 20,000.
 const TICK: Duration = Duration::from_millis(100);
 /// Events of a batch: one of each type of the catalogue, so that each of the account's webhooks gets some in both lanes.

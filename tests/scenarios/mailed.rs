@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use angarium_proto::registry::v1::authentication::Method;
-use angarium_proto::registry::v1::{Authentication, NoAuthentication, Webhook};
+use angarium_proto::registry::v1::Webhook;
 use angarium_testkit::http;
 use angarium_testkit::poll::poll;
 use angarium_testkit::process::Process;
@@ -14,6 +13,8 @@ use angarium_testkit::public_libraries::tools;
 use angarium_testkit::receiver::{Answer, Receiver};
 use angarium_testkit::stack::{Backends, Stack};
 use serde_json::Value;
+
+use crate::setup::unsigned_webhook_with;
 
 const ACCOUNT: u64 = 63;
 const EVENT: &str = "CI_STATS";
@@ -128,19 +129,13 @@ async fn notifier(stack: &Stack, mail: &MailServer, language: &str) -> Process {
 }
 
 async fn webhook(stack: &Stack, receiver: &Receiver, hook: &str, contacts: &[&str]) -> Webhook {
-    let webhook = Webhook {
-        account_id: ACCOUNT,
-        name: hook.to_owned(),
-        target_url: receiver.hook(hook),
-        authentication: Some(Authentication {
-            method: Some(Method::None(NoAuthentication {})),
-        }),
-        event_types: vec![EVENT.to_owned()],
-        active: Some(true),
+    let asked = Webhook {
         contacts: contacts.iter().map(ToString::to_string).collect(),
         ..Webhook::default()
     };
-    stack.create_webhook(webhook).await.unwrap()
+    unsigned_webhook_with(stack, receiver, ACCOUNT, hook, &[EVENT], asked)
+        .await
+        .unwrap()
 }
 
 /// Each contact gets a mail of its own that says all there is to say.

@@ -12,7 +12,7 @@ use angarium_proto::registry::v1::{
 use angarium_runtime::{Shutdown, Tasks};
 use angarium_signing::Secret;
 use angarium_testkit::process;
-use angarium_testkit::public_libraries::{ACCEPTED, Library, NO_MATCH, Request};
+use angarium_testkit::public_libraries::{ACCEPTED, Language, NO_MATCH, Request};
 use angarium_testkit::receiver::{Answer, Received, Receiver};
 use angarium_testkit::stack::{Backends, Stack};
 use base64::Engine as _;
@@ -172,7 +172,7 @@ fn verdict(secret: &str, post: &Received) -> String {
         signature: post.webhook_signature.clone(),
         body: String::from_utf8(post.body.to_vec()).unwrap(),
     };
-    let said = Library::ALL.map(|library| {
+    let said = Language::ALL.map(|library| {
         library
             .verdicts(std::slice::from_ref(&request))
             .unwrap()

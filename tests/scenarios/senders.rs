@@ -152,10 +152,14 @@ impl Senders {
     /// How many events may come again: those that were delivered and forgotten, or published again.
     pub(crate) fn may_repeat(&self, forgotten: &[Forgotten]) -> usize {
         let delivered = self.sent.iter().filter(|sent| sent.is_delivered);
-        let may_repeat =
-            |sent: &Sent, number: &u64| sent.may_repeat(forgotten) || self.published_again.contains(number);
-        let numbers = delivered.flat_map(|sent| sent.numbers.iter().map(move |number| (sent, number)));
-        numbers.filter(|(sent, number)| may_repeat(sent, number)).count()
+        let numbers = delivered.flat_map(|sent| sent.numbers.iter().map(move |number| (sent, *number)));
+        numbers
+            .filter(|(sent, number)| self.may_come_again(sent, *number, forgotten))
+            .count()
+    }
+
+    fn may_come_again(&self, sent: &Sent, number: u64, forgotten: &[Forgotten]) -> bool {
+        sent.is_forgotten(forgotten) || self.published_again.contains(&number)
     }
 
     /// Repetitions of what was not forgotten, for a person.
@@ -165,8 +169,7 @@ impl Senders {
         for sent in self.sent.iter().filter(|sent| sent.is_delivered) {
             for number in &sent.numbers {
                 let before = last.insert((&sent.hook, *number), sent);
-                let before = before
-                    .filter(|before| !before.may_repeat(forgotten) && !self.published_again.contains(number));
+                let before = before.filter(|before| !self.may_come_again(before, *number, forgotten));
                 if let Some(before) = before {
                     let later = sent.at.duration_since(before.at).as_secs_f64();
                     let (hook, first, by) = (&sent.hook, before.by, sent.by);
@@ -181,7 +184,7 @@ impl Senders {
 }
 
 impl Sent {
-    fn may_repeat(&self, forgotten: &[Forgotten]) -> bool {
+    fn is_forgotten(&self, forgotten: &[Forgotten]) -> bool {
         let is_forgotten = |by: &Forgotten| self.by == Some(by.by) && self.at >= by.since;
         self.is_delivered && forgotten.iter().any(is_forgotten)
     }

@@ -34,7 +34,8 @@ pub(crate) async fn signed_webhook(
     event_types: &[&str],
 ) -> Result<Webhook> {
     let method = Method::Signature(Signature::default());
-    let webhook = create(stack, receiver, account, hook, event_types, method).await?;
+    let asked = Webhook::default();
+    let webhook = create(stack, receiver, account, hook, event_types, method, asked).await?;
     receiver.verify(hook, &[secret(&webhook)?])?;
     Ok(webhook)
 }
@@ -47,8 +48,20 @@ pub(crate) async fn unsigned_webhook(
     hook: &str,
     event_types: &[&str],
 ) -> Result<Webhook> {
+    unsigned_webhook_with(stack, receiver, account, hook, event_types, Webhook::default()).await
+}
+
+/// The same, with what else is asked of it.
+pub(crate) async fn unsigned_webhook_with(
+    stack: &Stack,
+    receiver: &Receiver,
+    account: u64,
+    hook: &str,
+    event_types: &[&str],
+    asked: Webhook,
+) -> Result<Webhook> {
     let method = Method::None(NoAuthentication {});
-    create(stack, receiver, account, hook, event_types, method).await
+    create(stack, receiver, account, hook, event_types, method, asked).await
 }
 
 async fn create(
@@ -58,6 +71,7 @@ async fn create(
     hook: &str,
     event_types: &[&str],
     method: Method,
+    asked: Webhook,
 ) -> Result<Webhook> {
     let webhook = Webhook {
         account_id: account,
@@ -70,7 +84,7 @@ async fn create(
             cron: "*/2 * * * * *".to_owned(),
             time_zone: String::new(),
         }),
-        ..Webhook::default()
+        ..asked
     };
     stack.create_webhook(webhook).await
 }

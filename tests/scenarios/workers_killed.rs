@@ -1,19 +1,13 @@
 //! D6, D7: delivery workers may be killed again and again, whatever the receivers do meanwhile.
 
-use std::time::Duration;
-
 use angarium_testkit::stack::{Backends, DELIVERY_SESSION, Stack};
 
-use crate::load::{LIMIT, Load, Victim, start, taken_over_after};
+use crate::load::{LIMIT, Load, REMEMBERED_EVERY, Victim, start, taken_over_after};
 use crate::senders::Senders;
 
 const ACCOUNTS: u64 = 10;
 /// Both workers, one after the other, alone; then both at once, so that nobody is left. Six kills.
 const ROUNDS: [&[usize]; 4] = [&[0], &[1], &[0, 1], &[1, 0]];
-/// DESIGN §8: of a killed worker at most the last 200 ms of a partition come again, and the group in flight of each
-/// webhook. The 200 ms are `delivery.checkpoint_interval`; Redis has 1 s to take a checkpoint. A group in flight that
-/// has not arrived is no duplicate, and one that has is counted with its time.
-const REMEMBERED_EVERY: Duration = Duration::from_millis(200 + 1_000);
 /// Issue 4: takeover after kill -9, of which the session is 20 s here.
 const TAKEOVER: f64 = 30.0;
 

@@ -10,8 +10,8 @@ use anyhow::Context;
 use crate::cargo::cargo;
 use crate::{paths, say};
 
-/// The public Standard Webhooks library, which has to verify what we send, the SDK that has to read our CloudEvents, and what drives a browser through the console and
-/// says of each page whether it is accessible.
+/// The public Standard Webhooks library, which has to verify what we send, the SDK that has to read our CloudEvents, and
+/// what drives a browser through the console and says of each page whether it is accessible.
 const PYTHON_LIBRARIES: &[&str] = &["standardwebhooks==1.1.0"];
 const NODE_LIBRARIES: &[&str] = &[
     "standardwebhooks@1.1.1",
@@ -57,8 +57,8 @@ pub(crate) const MACHETE: CargoTool = CargoTool {
     version: "0.9.2",
 };
 
-/// What tests ask: the Standard Webhooks libraries, the fuzzer, and a mail server. Returns the directory that holds `python`, `schemathesis` and `smtp`
-/// (each a PYTHONPATH) and `node` (with its `node_modules`).
+/// What tests ask: the Standard Webhooks libraries, the fuzzer, and a mail server. Returns the directory that holds
+/// `python`, `schemathesis` and `smtp` (each a PYTHONPATH) and `node` (with its `node_modules`).
 pub(crate) fn of_tests() -> anyhow::Result<PathBuf> {
     let tools = paths::target("tools");
     pip(&tools.join("python"), PYTHON_LIBRARIES)?;

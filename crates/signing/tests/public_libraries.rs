@@ -6,7 +6,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use angarium_signing::{Secret, Signer};
-use angarium_testkit::public_libraries::{ACCEPTED, Library, NO_MATCH, Request};
+use angarium_testkit::public_libraries::{ACCEPTED, Language, NO_MATCH, Request};
 
 const BODIES: [&str; 4] = [
     r#"{"accountId":1234,"events":[{"eventId":"1","eventName":"CI_STATS","data":{ "seatLimit" : 10.0 }}]}"#,
@@ -17,15 +17,15 @@ const BODIES: [&str; 4] = [
 
 #[test]
 fn w2_python_verifies_what_we_sign() {
-    check(Library::Python);
+    check(Language::Python);
 }
 
 #[test]
 fn w2_javascript_verifies_what_we_sign() {
-    check(Library::JavaScript);
+    check(Language::JavaScript);
 }
 
-fn check(library: Library) {
+fn check(library: Language) {
     let cases = cases();
     let requests: Vec<_> = cases.iter().map(|case| case.request.clone()).collect();
     let verdicts = library.verdicts(&requests).unwrap();

@@ -8,15 +8,16 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 /// What a library says when it verifies a request.
 pub const ACCEPTED: &str = "accepted";
 /// What both say when no signature is by this secret.
 pub const NO_MATCH: &str = "refused: No matching signature found";
 
-/// A public library.
+/// Whose library is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Library {
+pub enum Language {
     /// `standardwebhooks` of PyPI.
     Python,
     /// `standardwebhooks` of npm.
@@ -38,7 +39,7 @@ pub struct Request {
     pub body: String,
 }
 
-impl Library {
+impl Language {
     /// Both.
     pub const ALL: [Self; 2] = [Self::Python, Self::JavaScript];
 
@@ -47,44 +48,54 @@ impl Library {
     /// # Errors
     /// When it cannot be asked.
     pub fn verdicts(self, requests: &[Request]) -> Result<Vec<String>> {
-        let mut child = self
-            .command()?
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .with_context(|| format!("{self:?} does not start: run the tests with `cargo xtask test`"))?;
-        // Dropped once written: the script reads to the end.
-        let mut stdin = child.stdin.take().context("its standard input is a pipe")?;
-        stdin.write_all(&serde_json::to_vec(requests)?)?;
-        drop(stdin);
-        let output = child.wait_with_output()?;
-        let wrote = String::from_utf8_lossy(&output.stderr);
-        ensure!(output.status.success(), "{self:?}: {wrote}");
-        let verdicts: Vec<String> = serde_json::from_slice(&output.stdout)?;
+        let script = match self {
+            Self::Python => include_str!("public_libraries/verify.py"),
+            Self::JavaScript => include_str!("public_libraries/verify.cjs"),
+        };
+        let verdicts: Vec<String> = ask(self, script, requests)?;
         ensure!(
             verdicts.len() == requests.len(),
             "{self:?} gives one verdict a request"
         );
         Ok(verdicts)
     }
+}
 
-    fn command(self) -> Result<Command> {
-        let tools = tools()?;
-        let mut command = match self {
-            Self::Python => Command::new("python3"),
-            Self::JavaScript => Command::new("node"),
-        };
-        match self {
-            Self::Python => command
-                .env("PYTHONPATH", tools.join("python"))
-                .args(["-c", include_str!("public_libraries/verify.py")]),
-            Self::JavaScript => command
-                .env("NODE_PATH", tools.join("node/node_modules"))
-                .args(["-e", include_str!("public_libraries/verify.cjs")]),
-        };
-        Ok(command)
-    }
+/// Has a script in that language, with the libraries that are installed for it, read JSON and answer in JSON.
+///
+/// # Errors
+/// When it does not start, fails or answers something else.
+pub fn ask<T: DeserializeOwned>(
+    language: Language,
+    script: &str,
+    question: &(impl Serialize + ?Sized),
+) -> Result<T> {
+    let tools = tools()?;
+    let mut command = match language {
+        Language::Python => Command::new("python3"),
+        Language::JavaScript => Command::new("node"),
+    };
+    match language {
+        Language::Python => command.env("PYTHONPATH", tools.join("python")).arg("-c"),
+        Language::JavaScript => command
+            .env("NODE_PATH", tools.join("node/node_modules"))
+            .arg("-e"),
+    };
+    let mut child = command
+        .arg(script)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("{language:?} does not start: run the tests with `cargo xtask test`"))?;
+    // Dropped once written: the script reads to the end.
+    let mut stdin = child.stdin.take().context("its standard input is a pipe")?;
+    stdin.write_all(&serde_json::to_vec(question)?)?;
+    drop(stdin);
+    let output = child.wait_with_output()?;
+    let wrote = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{language:?}: {wrote}");
+    Ok(serde_json::from_slice(&output.stdout)?)
 }
 
 /// Where `cargo xtask test` has put them, and other tools that tests ask.

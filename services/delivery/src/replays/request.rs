@@ -107,29 +107,35 @@ pub(super) fn subject_and_lane(
 
 pub(super) fn progress(wire: &v1::GetReplayRequest) -> Result<(Subject, Lane, i64), InvalidWire> {
     let checked = subject_and_lane(wire.account_id, &wire.webhook_id, wire.lane);
-    if wire.replay_id >= 1 {
-        return checked.map(|(subject, lane)| (subject, lane, wire.replay_id));
-    }
-    let mut errors = checked.err().map_or_else(Vec::new, |InvalidWire(errors)| errors);
-    errors.push(FieldError::new(
-        "replay_id",
-        "must be what ReplayWebhook answered, at least 1",
-    ));
-    Err(InvalidWire(errors))
+    let id = (wire.replay_id >= 1).then_some(wire.replay_id);
+    with_id(
+        checked,
+        id.ok_or("must be what ReplayWebhook answered, at least 1"),
+    )
 }
 
 /// The replay that is to be ended is the last, if any is named.
 pub(super) fn cancel(wire: &v1::CancelReplayRequest) -> Result<(Subject, Lane, Option<i64>), InvalidWire> {
     let checked = subject_and_lane(wire.account_id, &wire.webhook_id, wire.lane);
-    if wire.replay_id >= 0 {
-        let of = Some(wire.replay_id).filter(|id| *id > 0);
-        return checked.map(|(subject, lane)| (subject, lane, of));
-    }
+    let of = match wire.replay_id {
+        0 => Ok(None),
+        id if id > 0 => Ok(Some(id)),
+        _ => Err("must be what ReplayWebhook answered, or 0: whichever is under way"),
+    };
+    with_id(checked, of)
+}
+
+/// Adds what is wrong with `replay_id` to what is wrong with the rest.
+fn with_id<T>(
+    checked: Result<(Subject, Lane), InvalidWire>,
+    id: Result<T, &str>,
+) -> Result<(Subject, Lane, T), InvalidWire> {
+    let message = match id {
+        Ok(id) => return checked.map(|(subject, lane)| (subject, lane, id)),
+        Err(message) => message,
+    };
     let mut errors = checked.err().map_or_else(Vec::new, |InvalidWire(errors)| errors);
-    errors.push(FieldError::new(
-        "replay_id",
-        "must be what ReplayWebhook answered, or 0: whichever is under way",
-    ));
+    errors.push(FieldError::new("replay_id", message));
     Err(InvalidWire(errors))
 }
 

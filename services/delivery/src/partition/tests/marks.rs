@@ -38,6 +38,16 @@ fn with_late_event() -> (Directory, Eager) {
     (directory, partition)
 }
 
+/// And event 3 failed.
+fn with_failed_event() -> (Directory, Eager) {
+    let (directory, mut partition) = with_late_event();
+    partition.live(&seen_by(1, 1, 3), START_MS);
+    calls(&mut partition);
+    answer(&mut partition, 1, FAILED, START_MS);
+    calls(&mut partition);
+    (directory, partition)
+}
+
 /// Finding 2 of docs/model-findings.md.
 #[test]
 fn d6_an_event_before_the_mark_is_sent_though_its_webhook_was_changed_twice_since() {
@@ -73,11 +83,7 @@ fn an_event_before_the_mark_is_a_repetition_if_it_was_another_webhook_that_chang
 /// Finding 34: a next owner that knows the webhook as deleted, and not yet as brought back, would forget its cursor.
 #[test]
 fn d6_a_change_of_a_webhook_that_is_behind_is_on_record_before_the_place_passes_what_was_matched_under_it() {
-    let (directory, mut partition) = with_late_event();
-    partition.live(&seen_by(1, 1, 3), START_MS);
-    calls(&mut partition);
-    answer(&mut partition, 1, FAILED, START_MS);
-    calls(&mut partition);
+    let (directory, mut partition) = with_failed_event();
     assert_eq!(partition.place(), 2, "its cursor leads to what is undone");
     // Another webhook was changed: nothing is to be said.
     partition.live(&seen_by(2, 2, 4), START_MS);
@@ -112,11 +118,7 @@ fn d6_a_change_of_a_webhook_that_is_behind_is_on_record_before_the_place_passes_
 /// While a cursor that tells of a change is under way the next change comes: the place goes on with each, not with the last.
 #[test]
 fn the_place_goes_on_though_a_webhook_that_is_behind_is_changed_again_and_again() {
-    let (directory, mut partition) = with_late_event();
-    partition.live(&seen_by(1, 1, 3), START_MS);
-    calls(&mut partition);
-    answer(&mut partition, 1, FAILED, START_MS);
-    calls(&mut partition);
+    let (directory, mut partition) = with_failed_event();
     let mut under_way = None;
     for revision in 2..20 {
         directory.put(changed(revision));
