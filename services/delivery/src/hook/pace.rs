@@ -6,6 +6,8 @@ const FIRST_MS: i64 = 1_000;
 const NO_WAIT_MS: i64 = 8;
 /// An answer that takes longer is no reason to go faster.
 const FAST_MS: i64 = 1_000;
+/// But a receiver that has taken so many groups is back, however long it takes for one (D1 allows 5 s).
+const MOST: u32 = 20;
 
 /// The wait between two groups: it halves, and so the rate doubles, with every fast answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -13,6 +15,7 @@ pub(super) struct Pace {
     /// Zero: none.
     wait_ms: i64,
     next_at_ms: i64,
+    taken: u32,
 }
 
 impl Pace {
@@ -21,14 +24,16 @@ impl Pace {
         Self {
             wait_ms: FIRST_MS,
             next_at_ms: now_ms.saturating_add(FIRST_MS),
+            taken: 0,
         }
     }
 
     pub(super) fn answered(&mut self, now_ms: i64, took_ms: i64) {
+        self.taken = self.taken.saturating_add(1);
         if took_ms <= FAST_MS {
             self.wait_ms /= 2;
         }
-        if self.wait_ms < NO_WAIT_MS {
+        if self.wait_ms < NO_WAIT_MS || self.taken >= MOST {
             self.wait_ms = 0;
         }
         self.next_at_ms = now_ms.saturating_add(self.wait_ms);
@@ -68,9 +73,14 @@ mod tests {
     }
 
     #[test]
-    fn slow_answers_keep_the_rate() {
+    fn slow_answers_keep_the_rate_for_twenty_groups() {
         let mut pace = Pace::slow(0);
-        pace.answered(1_000, 1_001);
-        assert_eq!(pace.next_at_ms(), Some(2_000));
+        let mut groups = 0;
+        while let Some(now_ms) = pace.next_at_ms() {
+            pace.answered(now_ms, 1_001);
+            groups += 1;
+            assert!(pace.next_at_ms().is_none_or(|at_ms| at_ms == now_ms + 1_000));
+        }
+        assert_eq!(groups, 20);
     }
 }
