@@ -91,6 +91,8 @@ enum Phase {
 struct Slot {
     until: i64,
     stage: Stage,
+    /// When it began: Unix milliseconds.
+    begun_ms: i64,
 }
 
 /// How far a slot is. Its end is on record before its first call, and until what lies behind it is.
@@ -231,9 +233,10 @@ impl Hook {
         self.is_between_runs() && self.is_detached() && self.more
     }
 
-    /// Since when a batch webhook waits for a slot, as its cursor has it: Unix milliseconds.
-    pub(crate) fn rested_at_ms(&self) -> i64 {
-        self.rested_at_ms
+    /// Since when a batch webhook waits for a slot, as its cursor has it, in Unix milliseconds: its last one began then, or
+    /// its first event came. `None` before a cursor has it.
+    pub(crate) fn rested_at_ms(&self) -> Option<i64> {
+        (self.rested_at_ms > 0).then_some(self.rested_at_ms)
     }
 
     pub(crate) fn is_calling(&self) -> bool {
@@ -316,13 +319,23 @@ impl Hook {
         [order, events].into_iter().flatten().min()
     }
 
-    /// Begins a run of the batch lane: everything below `until` is to be sent. Does nothing during another run.
-    pub(crate) fn begin_slot(&mut self, until: i64) {
-        if self.is_between_runs() && self.is_detached() {
+    /// Begins a run of the batch lane: everything below `until` is to be sent. Whether it did: not during another run.
+    pub(crate) fn begin_slot(&mut self, until: i64, now_ms: i64) -> bool {
+        let begins = self.is_between_runs() && self.is_detached();
+        if begins {
             self.more = false;
-            let stage = Stage::Starting;
-            self.slot = Some(Slot { until, stage });
+            self.slot = Some(Slot {
+                until,
+                stage: Stage::Starting,
+                begun_ms: now_ms,
+            });
         }
+        begins
+    }
+
+    /// What waits goes by another timetable, from now on.
+    pub(crate) fn timetable_changed(&mut self) {
+        self.durable.rest_is_over = true;
     }
 
     /// Switches the webhook off: nothing is sent, and what waits stays in Kafka (W7).

@@ -239,8 +239,10 @@ impl Partition {
             let until = self.live_next.max(self.high_at_start);
             self.entries.change(id, |entry| {
                 // Only webhooks of the batch lane have one.
-                if entry.slot_at_ms.take_if(|at_ms| *at_ms <= now_ms).is_some() {
-                    entry.hook.begin_slot(until);
+                if entry.slot_at_ms.is_some_and(|at_ms| at_ms <= now_ms)
+                    && entry.hook.begin_slot(until, now_ms)
+                {
+                    entry.slot_at_ms = None;
                 }
             });
             self.poke(id, now_ms);

@@ -21,7 +21,7 @@ impl Hook {
         if let Some(since_ms) = since_ms {
             self.answers(since_ms, now_ms);
         }
-        if probed.is_some() {
+        if probed.is_some_and(|failing| !failing.is_of_size) {
             self.pace = Pace::slow(now_ms);
         } else {
             self.pace.answered(now_ms, took_ms);
@@ -60,15 +60,16 @@ impl Hook {
         if setback == Setback::Isolated {
             self.isolating = group.items.last().map(|last| last.offset);
         }
-        let before = self.take_probe(group);
+        let before = self.take_probe(group).filter(|before| !before.is_of_size);
         let at_ms = next_at_ms(attempts);
         let failing = Failing {
             attempts,
-            since_ms: before.map_or(brokers_ms, |failing| failing.since_ms),
+            since_ms: before.as_ref().map_or(brokers_ms, |failing| failing.since_ms),
             last_ms: brokers_ms,
             next_at_ms: at_ms,
             refusals: tried.refusals,
             timeouts: tried.timeouts,
+            is_of_size: before.is_none() && setback == Setback::TooLarge && kept < group.items.len(),
         };
         self.head = Head::new(group.items.iter().take(kept).map(|item| item.offset));
         self.queue.put_back(&group.items);
@@ -96,11 +97,13 @@ impl Hook {
         }
         let takes_its_place = self.most == 1 || !self.head.is_empty();
         match &self.probe {
-            Some((probe, failing)) if takes_its_place && Arc::ptr_eq(probe, group) => Tried {
-                attempts: failing.attempts.get(),
-                timeouts: failing.timeouts,
-                refusals: failing.refusals,
-            },
+            Some((probe, failing)) if takes_its_place && Arc::ptr_eq(probe, group) && !failing.is_of_size => {
+                Tried {
+                    attempts: failing.attempts.get(),
+                    timeouts: failing.timeouts,
+                    refusals: failing.refusals,
+                }
+            }
             _ => Tried::default(),
         }
     }

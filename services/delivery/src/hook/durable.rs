@@ -198,17 +198,12 @@ impl Hook {
         if !due {
             return renews.then(|| self.append(self.standing(), live_next));
         }
-        let parks = self
-            .durable
-            .left()
-            .is_some_and(|left| !left.standing.parked().is_empty());
-        // What is retried between two slots does not end the rest.
-        let rests_on =
-            (parks || !self.parked.is_empty()) && !self.durable.rest_is_over && self.slot.is_none();
-        self.durable.rest_is_over = false;
-        let rests = self.slot.is_none_or(|slot| slot.stage == Stage::Ending);
-        if self.lane == Lane::Batch && rests && !rests_on && !self.is_replaying() {
-            self.rested_at_ms = now_ms;
+        let begins_to_wait = std::mem::take(&mut self.durable.rest_is_over) || !self.durable.has_left();
+        match self.slot {
+            // A slot that passes meanwhile is made up.
+            Some(slot) if slot.stage == Stage::Ending => self.rested_at_ms = slot.begun_ms,
+            None if self.lane == Lane::Batch && begins_to_wait => self.rested_at_ms = now_ms,
+            Some(_) | None => {}
         }
         Some(self.append(self.standing(), live_next))
     }

@@ -3,12 +3,15 @@
 use std::num::NonZeroU32;
 
 use super::Hook;
+use super::queue::MAX_EVENTS;
 use crate::group::GroupLimit;
 
 /// After so many timeouts in a row a group is halved (DESIGN §7).
 const TIMEOUTS: u32 = 3;
-/// Groups stay halved until so many were taken (DESIGN §7).
+/// Groups stay halved until so many were taken (DESIGN §7); then they may be twice as large.
 const SUCCESSES: u32 = 10;
+/// And for at most so many, twice as long each time that this was too much again (ADR 28).
+const MOST_SUCCESSES: u32 = 1_280;
 
 /// A webhook whose last call failed (D2).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +28,8 @@ pub(crate) struct Failing {
     pub(super) timeouts: u32,
     /// How many of the last calls in a row were refused for good.
     pub(super) refusals: u32,
+    /// It answers, and what it was sent was too large: half of it goes at once, and nobody is told (ADR 28).
+    pub(crate) is_of_size: bool,
 }
 
 /// What kind of failure it was, as far as the size of groups depends on it.
@@ -46,7 +51,12 @@ pub(crate) enum Setback {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Narrowed {
     events: usize,
+    /// How many were taken of that size.
     successes: u32,
+    /// How many must be before a larger one is tried.
+    needed: u32,
+    /// That it is tried: it was smaller before.
+    is_tried: bool,
 }
 
 impl Hook {
@@ -74,19 +84,35 @@ impl Hook {
             return events;
         }
         let half = events.div_ceil(2);
+        let needed = match self.narrowed {
+            Some(before) if before.is_tried => before.needed.saturating_mul(2).min(MOST_SUCCESSES),
+            Some(before) => before.needed,
+            None => SUCCESSES,
+        };
         self.narrowed = Some(Narrowed {
             events: half,
             successes: 0,
+            needed,
+            is_tried: false,
         });
         half
     }
 
     /// A group was taken.
     pub(super) fn widen(&mut self) {
-        if let Some(narrowed) = &mut self.narrowed {
-            narrowed.successes += 1;
+        let Some(narrowed) = &mut self.narrowed else {
+            return;
+        };
+        narrowed.successes += 1;
+        if narrowed.successes >= narrowed.needed {
+            *narrowed = Narrowed {
+                events: narrowed.events.saturating_mul(2),
+                successes: 0,
+                is_tried: true,
+                ..*narrowed
+            };
         }
-        self.narrowed.take_if(|narrowed| narrowed.successes >= SUCCESSES);
+        self.narrowed.take_if(|narrowed| narrowed.events >= MAX_EVENTS);
     }
 
     pub(super) fn narrowed_to(&self, limit: GroupLimit) -> GroupLimit {

@@ -153,6 +153,8 @@ impl Hook {
     }
 
     fn begin_replay(&mut self, Range { from, until, after }: Range, live_next: i64) {
+        // What comes meanwhile waits from now on.
+        self.durable.rest_is_over |= self.is_at_rest();
         // What lies above has never been sent: it comes in its turn.
         let then = match &self.replay {
             Some(replay) => *replay,

@@ -73,6 +73,7 @@ impl Hook {
                 hook.slot = slot_end.map(|until| Slot {
                     until,
                     stage: Stage::Running,
+                    begun_ms: by.now_ms,
                 });
                 // Behind the head there is progress: it was answered, or has expired.
                 hook.head = further.map_or_else(|| head.clone(), |_| Head::default());
@@ -90,6 +91,7 @@ impl Hook {
                         next_at_ms,
                         timeouts: 0,
                         refusals: 0,
+                        is_of_size: false,
                     });
                 }
                 hook.parked = by.parked(parked, hook.phase == Phase::Ready);

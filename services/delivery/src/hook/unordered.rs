@@ -95,6 +95,7 @@ impl Hook {
         let is_at_fault = self.most > 1 && before.as_ref().is_some_and(others_were_taken);
         let is_isolated =
             setback == Setback::Isolated || before.as_ref().is_some_and(|retry| retry.is_isolated);
+        let is_halved = setback == Setback::TooLarge && kept < group.items.len();
         let first_ms = before.as_ref().map_or(0, |retry| retry.what.since_ms);
         let what = match before {
             Some(retry) => retry.what,
@@ -132,7 +133,7 @@ impl Hook {
         } else if let Some(failing) = self.failing_mut() {
             // It was under way when the webhook began to fail.
             failing.last_ms = brokers_ms;
-        } else if !is_at_fault && setback != Setback::Isolated {
+        } else if !is_at_fault && setback != Setback::Isolated && !is_halved {
             self.wait(Failing {
                 attempts: NonZeroU32::MIN,
                 since_ms: brokers_ms,
@@ -140,6 +141,7 @@ impl Hook {
                 next_at_ms: next_at_ms(NonZeroU32::MIN),
                 timeouts: 0,
                 refusals: 0,
+                is_of_size: false,
             });
         }
         self.failing().map_or(at_ms, |failing| failing.next_at_ms)

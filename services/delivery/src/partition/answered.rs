@@ -89,8 +89,9 @@ impl Partition {
             }
             let is_isolated = giving_up == GivingUp::OneByOne;
             let setback = setback(answer.verdict, is_isolated);
+            let is_halved = setback == Setback::TooLarge && group.items.len() > 1;
             let next_at_ms = |attempts| {
-                let wait = if is_isolated {
+                let wait = if is_isolated || is_halved {
                     Duration::ZERO
                 } else {
                     rules.delay(attempts, answer)
@@ -161,7 +162,7 @@ impl Settled {
 
 impl Failed {
     fn of(entry: &Entry) -> Option<Self> {
-        let failing = entry.hook.failing()?;
+        let failing = entry.hook.failing().filter(|failing| !failing.is_of_size)?;
         Some(Self {
             since_ms: failing.since_ms,
             attempts: failing.attempts,

@@ -49,10 +49,7 @@ impl Entry {
         live_next: i64,
     ) -> Self {
         let hook = Hook::restore(id, lane, cursor, remembered, by);
-        let mut entry = Self::looked_up(hook, id, lane, directory, live_next);
-        // A slot that was missed is made up, once.
-        entry.slot_at_ms = entry.slot_after(entry.hook.rested_at_ms().min(by.now_ms));
-        entry
+        Self::looked_up(hook, id, lane, directory, live_next)
     }
 
     fn looked_up(mut hook: Hook, id: WebhookId, lane: Lane, directory: &Directory, live_next: i64) -> Self {
@@ -134,6 +131,11 @@ impl Entry {
                 }
                 Subscription::Held { .. } | Subscription::Deleted => self.hook.switch_off(live_next),
             }
+            if let (Subscription::Active(old), Subscription::Active(new)) = (&self.subscription, &found)
+                && old.timetable != new.timetable
+            {
+                self.hook.timetable_changed();
+            }
             // A new timetable counts at once.
             self.slot_at_ms = None;
         }
@@ -192,20 +194,22 @@ impl Entry {
         }
     }
 
-    /// Plans the next slot of a batch webhook that has something waiting; its time, also when it was planned before.
+    /// Plans the next slot of a batch webhook that has something waiting; its time, also when it was planned before. One
+    /// that was missed, because nobody was there, the webhook was off, or it was in another run, is made up, once.
     pub(super) fn plan_slot(&mut self, now_ms: i64) -> Option<i64> {
+        let Subscription::Active(target) = &self.subscription else {
+            return None;
+        };
+        if self.lane != Lane::Batch || !self.hook.awaits_slot() {
+            return None;
+        }
         if self.slot_at_ms.is_none() {
-            self.slot_at_ms = self.slot_after(now_ms);
+            let since_ms = self
+                .hook
+                .rested_at_ms()
+                .map_or(now_ms, |since_ms| since_ms.min(now_ms));
+            self.slot_at_ms = target.timetable.next_after(since_ms);
         }
         self.slot_at_ms
-    }
-
-    fn slot_after(&self, ms: i64) -> Option<i64> {
-        match &self.subscription {
-            Subscription::Active(target) if self.lane == Lane::Batch && self.hook.awaits_slot() => {
-                target.timetable.next_after(ms)
-            }
-            _ => None,
-        }
     }
 }

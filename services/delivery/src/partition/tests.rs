@@ -9,6 +9,7 @@ mod marks;
 mod removed;
 mod replay;
 mod settings;
+mod slots;
 mod unordered;
 
 use std::collections::BTreeMap;
@@ -159,7 +160,7 @@ const FAILED: Verdict = Verdict::Retry {
     not_before: None,
 };
 
-fn answer(partition: &mut Eager, number: u8, verdict: Verdict, now_ms: i64) {
+fn answer(partition: &mut Eager, number: u8, verdict: Verdict, now_ms: i64) -> Settled {
     let answer = Answer {
         verdict,
         status: 0,
@@ -169,7 +170,7 @@ fn answer(partition: &mut Eager, number: u8, verdict: Verdict, now_ms: i64) {
     let id = WebhookId::from_bytes([number; 16]);
     let group = partition.called(id).expect("a call is under way");
     let settled = partition.answered(id, &group, answer, now_ms);
-    assert!(settled.is_some());
+    settled.expect("the call was under way")
 }
 
 #[test]
@@ -330,28 +331,73 @@ fn d6_redis_refines_a_cursor_only_by_an_entry_that_is_not_older() {
 }
 
 #[test]
-fn a_group_that_is_too_large_is_halved_and_so_is_one_that_times_out_three_times() {
-    for (verdict, times) in [(Verdict::TooLarge, 1), (FAILED, 3)] {
-        let mut partition = partition(Lane::Realtime, &[webhook(1, true)]);
-        for offset in 0..6 {
-            partition.live(&incoming(offset, offset, START_MS, &[1]), START_MS);
-        }
-        calls(&mut partition);
-        answer(&mut partition, 1, Verdict::Delivered, START_MS);
-        assert_eq!(calls(&mut partition), [(1, vec![1, 2, 3, 4, 5], 1)]);
-        for time in 1..=times {
-            answer(&mut partition, 1, verdict, START_MS);
-            calls(&mut partition);
-            let due = partition.next_due().unwrap();
-            partition.tick(due);
-            let expected = if time < times {
-                vec![1, 2, 3, 4, 5]
-            } else {
-                vec![1, 2, 3]
-            };
-            assert_eq!(calls(&mut partition), [(1, expected, time + 1)], "{verdict:?}");
-        }
+fn a_group_that_times_out_three_times_is_halved() {
+    const TIMES: u32 = 3;
+    let mut partition = partition(Lane::Realtime, &[webhook(1, true)]);
+    for offset in 0..6 {
+        partition.live(&incoming(offset, offset, START_MS, &[1]), START_MS);
     }
+    calls(&mut partition);
+    answer(&mut partition, 1, Verdict::Delivered, START_MS);
+    assert_eq!(calls(&mut partition), [(1, vec![1, 2, 3, 4, 5], 1)]);
+    for time in 1..=TIMES {
+        answer(&mut partition, 1, FAILED, START_MS);
+        calls(&mut partition);
+        let due = partition.next_due().unwrap();
+        partition.tick(due);
+        let expected = if time < TIMES {
+            vec![1, 2, 3, 4, 5]
+        } else {
+            vec![1, 2, 3]
+        };
+        assert_eq!(calls(&mut partition), [(1, expected, time + 1)]);
+    }
+}
+
+/// 413 says that the receiver is there: what it takes is found out at once, and not again and again (ADR 28).
+#[test]
+fn a_receiver_that_takes_ten_events_and_no_hundred_is_soon_sent_what_it_takes_and_does_not_fail() {
+    const EVENTS: i64 = 4_000;
+    let mut partition = partition(Lane::Realtime, &[webhook(1, true)]);
+    let log: Vec<Incoming> = (0..EVENTS)
+        .map(|offset| incoming(offset, offset, START_MS, &[1]))
+        .collect();
+    for record in &log {
+        partition.live(record, START_MS);
+    }
+    let (mut refused, mut taken) = (0, Vec::new());
+    loop {
+        if let Some(from) = partition.wanted_read(START_MS) {
+            partition.read_back(from, EVENTS, &log[usize::try_from(from).unwrap()..], START_MS);
+        }
+        let Some((_, sources, _)) = calls(&mut partition).pop() else {
+            break;
+        };
+        let is_taken = sources.len() <= 10;
+        let verdict = if is_taken {
+            taken.extend(sources);
+            Verdict::Delivered
+        } else {
+            refused += 1;
+            Verdict::TooLarge
+        };
+        let settled = answer(&mut partition, 1, verdict, START_MS);
+        assert_eq!(settled.turn, None, "nobody is told");
+    }
+    assert!(taken.into_iter().eq(0..EVENTS), "{}", partition.waits());
+    // 100, 50, 25, 13; then 14 behind 10, 20, 40, … groups of 7.
+    assert!((5..=10).contains(&refused), "{refused}");
+}
+
+#[test]
+fn d2_one_event_that_is_too_large_waits_as_every_failure_does() {
+    let mut partition = partition(Lane::Realtime, &[webhook(1, true)]);
+    partition.live(&incoming(0, 0, START_MS, &[1]), START_MS);
+    calls(&mut partition);
+    let settled = answer(&mut partition, 1, Verdict::TooLarge, START_MS);
+    assert!(matches!(settled.turn, Some(Turn::Fails(_))), "{:?}", settled.turn);
+    assert_eq!(calls(&mut partition), []);
+    assert_eq!(partition.next_due(), Some(START_MS + 5_000));
 }
 
 #[test]
