@@ -223,7 +223,9 @@ impl Caller {
         exchange.sent = Instant::now();
         let last = exchange.start + self.patience.total();
         let deadline = last.min(exchange.sent + self.patience.answer);
-        if lease.left() < deadline.saturating_duration_since(exchange.sent) {
+        let needed = deadline.saturating_duration_since(exchange.sent);
+        // Without time for an answer it was frozen for long, whatever its lease.
+        if needed.is_zero() || lease.left() < needed {
             return Err(CallError::LeaseOver);
         }
         Ok(deadline)

@@ -8,7 +8,8 @@ use angarium_runtime::access::OperatorKey;
 
 use crate::call::Authorities;
 
-/// Settings of delivery. The defaults suit a worker with all partitions and 512 MiB of memory.
+/// Settings of delivery. The defaults suit a worker with all partitions and 512 MiB of memory, of which it may need 2 GiB
+/// when some hundred accounts whose groups are large do not answer.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Where gRPC listens; port 0 takes a free one.

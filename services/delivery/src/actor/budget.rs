@@ -22,9 +22,12 @@ use crate::metrics::{CLASS, ROOM, UNDER_WAY};
 /// while none has more.
 const ALWAYS: usize = 16;
 
-/// What the groups of all calls of a class may hold, in bytes, nearly: every account may have one call. Their bodies are
-/// as large again.
+/// What the groups of all calls of a class may hold, in bytes, nearly: every account may have one call more. Their bodies
+/// are as large again.
 const MOST_BYTES: usize = 32 * 1024 * 1024;
+
+/// What they may hold with those calls, nearly: a worker that ends for want of memory helps nobody.
+const MOST_BYTES_OF_ALL: usize = 256 * 1024 * 1024;
 
 /// The room of all classes. Cheap to clone: all clones are one.
 #[derive(Clone, Debug)]
@@ -122,7 +125,7 @@ impl Room {
     pub(super) fn admits(&self, account: AccountId) -> bool {
         let used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(share) = used.accounts.get(&account) else {
-            return true;
+            return used.bytes < MOST_BYTES_OF_ALL;
         };
         share.calls < ALWAYS.max(self.places.available_permits())
             && share.bytes < MOST_BYTES.saturating_sub(used.bytes)
@@ -245,6 +248,18 @@ mod tests {
         drop(others);
         drop(large);
         assert_eq!(room.used.lock().unwrap().bytes, 0);
+    }
+
+    #[test]
+    fn first_calls_of_very_many_accounts_have_a_bound_together() {
+        const MIB: usize = 1 << 20;
+        let room = room(1_000);
+        let mut calls: Vec<Place> = (1..=1_000)
+            .map_while(|number| take_bytes(&room, account(number), MIB))
+            .collect();
+        assert_eq!(calls.len(), 256);
+        calls.pop();
+        assert!(room.admits(account(1_000)));
     }
 
     #[tokio::test]

@@ -1,6 +1,8 @@
 //! From a route to a connection that takes requests.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +15,7 @@ use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
 use url::Url;
@@ -24,6 +27,9 @@ use super::pool::Route;
 use super::race;
 use super::resolve::Resolver;
 
+/// How long a connection that is not used any more may take to end.
+const CLOSING: Duration = Duration::from_secs(1);
+
 /// A connection that takes one request at a time.
 #[derive(Debug)]
 pub(super) struct Connection {
@@ -32,6 +38,8 @@ pub(super) struct Connection {
     /// The vetted address that it leads to.
     pub(super) address: SocketAddr,
     pub(super) made_at: Instant,
+    /// Dropped with it: the task that drives it ends soon.
+    pub(super) _held: oneshot::Sender<Infallible>,
 }
 
 impl Connection {
@@ -167,7 +175,8 @@ impl Connector {
         Ok((self.handshake(stream, address).await?, setup))
     }
 
-    /// Starts HTTP on a stream. The task that drives it ends when the last sender is dropped or the receiver closes.
+    /// Starts HTTP on a stream. The task that drives it ends when the receiver closes, or soon after the connection is
+    /// dropped: a receiver that reads nothing would keep it, and what it was to be sent, for ever.
     async fn handshake<S>(&self, stream: S, address: SocketAddr) -> Result<Connection, CallError>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -179,9 +188,17 @@ impl Connector {
             .handshake(TokioIo::new(Metered::new(stream, Arc::clone(&meter))))
             .await
             .map_err(CallError::of_hyper)?;
+        let (held, dropped) = oneshot::channel();
         self.tasks.spawn("connection", async move {
-            if let Err(error) = driver.await {
-                tracing::debug!(%error, "a connection to a receiver broke");
+            let mut driver = pin!(driver);
+            let ended = tokio::select! {
+                ended = &mut driver => Ok(ended),
+                _dropped = dropped => timeout(CLOSING, driver).await,
+            };
+            match ended {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::debug!(%error, "a connection to a receiver broke"),
+                Err(_elapsed) => tracing::debug!("a connection is cut off: its receiver does not let it end"),
             }
         });
         Ok(Connection {
@@ -189,6 +206,7 @@ impl Connector {
             meter,
             address,
             made_at: Instant::now(),
+            _held: held,
         })
     }
 }

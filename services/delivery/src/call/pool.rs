@@ -114,19 +114,21 @@ impl Pool {
         None
     }
 
-    /// Keeps a connection for the next call, if there is room and it is not too old.
+    /// Keeps a connection for the next call, if it is not too old. When the pool is full the one that has been idle for
+    /// longest makes room: those that are used again and again are kept, whoever opens many others.
     pub(super) fn put(&self, route: Route, connection: Connection) {
-        if connection.made_at.elapsed() >= MAX_AGE {
+        if connection.made_at.elapsed() >= MAX_AGE || connection.sender.is_closed() {
             return;
         }
         let mut shelf = self.shelf.lock().unwrap_or_else(PoisonError::into_inner);
-        if shelf.count < MAX_CONNECTIONS && !connection.sender.is_closed() {
-            shelf.count += 1;
-            shelf.idle.entry(route).or_default().push(Idle {
-                connection,
-                since: Instant::now(),
-            });
+        if shelf.count >= MAX_CONNECTIONS {
+            shelf.close_longest_idle();
         }
+        shelf.count += 1;
+        shelf.idle.entry(route).or_default().push(Idle {
+            connection,
+            since: Instant::now(),
+        });
     }
 
     /// Closes what has been idle for too long.
@@ -137,6 +139,24 @@ impl Pool {
             !waiting.is_empty()
         });
         shelf.count = shelf.idle.values().map(Vec::len).sum();
+    }
+}
+
+impl Shelf {
+    fn close_longest_idle(&mut self) {
+        let since = |waiting: &Vec<Idle>| waiting.first().map(|idle| idle.since);
+        let oldest = self.idle.iter().min_by_key(|(_, waiting)| since(waiting));
+        let Some(route) = oldest.map(|(route, _)| route.clone()) else {
+            return;
+        };
+        if let Some(waiting) = self.idle.get_mut(&route) {
+            // Those of a route stand in the order in which they became idle.
+            waiting.remove(0);
+            self.count -= 1;
+            if waiting.is_empty() {
+                self.idle.remove(&route);
+            }
+        }
     }
 }
 
@@ -154,6 +174,7 @@ mod tests {
             meter: Arc::default(),
             address: ([127, 0, 0, 1], 80).into(),
             made_at: Instant::now(),
+            _held: tokio::sync::oneshot::channel().0,
         };
         (connection, (driver, far))
     }
@@ -198,18 +219,28 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn of_2_000_idle_connections_none_is_added_and_one_taken_makes_room() {
-        let (pool, route) = (Pool::default(), any_route());
+    async fn beyond_2_000_idle_connections_the_one_that_was_idle_for_longest_is_closed() {
+        let policy = angarium_policy::egress::Policy::default().generation();
+        let account = AccountId::new(1).unwrap();
+        let route = |number: usize| {
+            let url = format!("https://{number}.example.com/").parse().unwrap();
+            Route::of(account, &url, policy)
+        };
+        let pool = Pool::default();
         let mut open = Vec::new();
-        for _one in 0..=MAX_CONNECTIONS {
+        for number in 0..=MAX_CONNECTIONS {
             let (connection, kept) = idle_connection().await;
             open.push(kept);
-            pool.put(route.clone(), connection);
+            pool.put(route(number), connection);
         }
-        assert_eq!(pool.shelf.lock().unwrap().count, 2_000);
-        let connection = pool.take(&route).unwrap();
-        pool.put(route.clone(), connection);
-        assert_eq!(pool.shelf.lock().unwrap().count, 2_000);
+        let count = || pool.shelf.lock().unwrap().count;
+        assert_eq!(count(), 2_000);
+        assert!(pool.take(&route(0)).is_none());
+        let connection = pool.take(&route(1)).unwrap();
+        assert_eq!(count(), 1_999);
+        pool.put(route(1), connection);
+        assert_eq!(count(), 2_000);
+        assert!(pool.take(&route(MAX_CONNECTIONS)).is_some());
     }
 
     #[test]

@@ -12,8 +12,8 @@ use super::error::CallError;
 
 /// How long a name's addresses may take: half of what the connection has (D1), so that time is left to use them.
 pub(super) const LOOKUP: Duration = Duration::from_secs(5);
-/// How many addresses of a name are tried at most.
-pub(super) const MAX_ADDRESSES: usize = 32;
+/// How many addresses of a name are tried at most: all of them may be silent, and then a call has as many sockets.
+pub(super) const MAX_ADDRESSES: usize = 8;
 
 /// Who knows the addresses of names.
 #[derive(Clone, Debug)]

@@ -263,6 +263,19 @@ async fn d7_nothing_is_sent_once_the_lease_is_over() {
     drop(connections);
 }
 
+/// As of one that was frozen while it connected.
+#[tokio::test]
+async fn d7_nothing_is_sent_when_no_time_is_left_for_an_answer() {
+    let (url, mut connections, tasks) = receiver(vec![Act::Answer(OK)]).await;
+    let patience = Patience {
+        answer: Duration::ZERO,
+        ..PATIENCE
+    };
+    let error = post(&patient_caller(patience, &tasks), &url).await.unwrap_err();
+    assert!(matches!(error, CallError::LeaseOver), "{error}");
+    assert_eq!(connections.recv().await, Some(()));
+}
+
 #[tokio::test]
 async fn each_kind_of_failure_is_told_apart() {
     let (closes, _connections, tasks) = receiver(vec![Act::Close]).await;

@@ -2,6 +2,7 @@
 
 use angarium_testkit::authority::{Authority, Validity};
 use angarium_testkit::receiver::{Receiver, Settings};
+use tokio_rustls::TlsAcceptor;
 
 use super::*;
 
@@ -146,4 +147,33 @@ async fn a_certificate_for_another_host_is_refused_with_both_names() {
         "the certificate of 127.0.0.1 is not accepted: it is for hooks.example.com, not for 127.0.0.1: use a name of the \
          certificate in the URL, or give the receiver one for 127.0.0.1"
     );
+}
+
+/// What hyper and rustls would still write when a call is given up has no bound of its own.
+#[tokio::test]
+async fn d1_a_receiver_that_never_reads_keeps_no_connection_open() {
+    const MUCH: usize = 32 << 20;
+    let authority = Authority::new().unwrap();
+    let acceptor = TlsAcceptor::from(authority.server(&["127.0.0.1"], Validity::Good).unwrap());
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://{}/", listener.local_addr().unwrap())
+        .parse()
+        .unwrap();
+    let accepting = tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        acceptor.accept(stream).await.unwrap()
+    });
+    let tasks = Tasks::new(Shutdown::new());
+    let caller = Caller {
+        patience: PATIENCE,
+        ..trusting(Some(authority.pem()), &tasks)
+    };
+    let request = Request {
+        body: Bytes::from(vec![b'x'; MUCH]),
+        ..request(&url, Capture::Nothing)
+    };
+    let error = caller.post(request).await.unwrap_err();
+    assert_eq!(error.failure(), Some(Failure::AnswerTimeout), "{error}");
+    let _unread = accepting.await.unwrap();
+    tasks.join(Duration::from_secs(30)).await.unwrap();
 }
