@@ -11,7 +11,7 @@ use angarium_proto::convert::disabled_to_wire;
 use angarium_proto::notice::v1::notice_record::Notice;
 use angarium_proto::registry::v1::DisableWebhookRequest;
 use angarium_proto::registry::v1::registry_service_client::RegistryServiceClient;
-use angarium_runtime::{Tasks, grpc};
+use angarium_runtime::{Shutdown, Tasks, grpc};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tonic::{Code, Status};
@@ -22,6 +22,8 @@ use crate::notices::{About, Notices};
 const MOST: usize = 16;
 /// The registry answers within this: less than the shortest back-off, so that one webhook has one call under way.
 const TIMEOUT: Duration = Duration::from_secs(4);
+/// Kafka takes the notice within this, or nobody is told.
+const NOTICE: Duration = Duration::from_secs(60);
 
 /// A webhook that is to be switched off.
 #[derive(Clone, Debug)]
@@ -54,17 +56,43 @@ impl Disabling {
     /// Has a webhook switched off, some time soon or not at all.
     pub(crate) fn ask(&self, ask: Ask) {
         let Ok(permit) = Arc::clone(&self.under_way).try_acquire_owned() else {
+            tracing::warn!(
+                webhook = %ask.about.webhook, under_way = MOST,
+                "a webhook is to be switched off, and too many are being: trying again after its next attempt"
+            );
             return;
         };
         let (registry, notices) = (self.registry.clone(), self.notices.clone());
+        let shutdown = self.tasks.shutdown().clone();
         self.tasks.spawn("disabling", async move {
-            let _permit = permit;
-            disable(registry, &notices, ask).await;
+            let is_off = disable(registry, &ask).await;
+            // What Kafka does not take holds up nobody else.
+            drop(permit);
+            if is_off {
+                tell(&notices, ask, &shutdown).await;
+            }
         });
     }
 }
 
-async fn disable(mut registry: RegistryServiceClient<grpc::Client>, notices: &Notices, ask: Ask) {
+/// Tells people that a webhook was switched off.
+async fn tell(notices: &Notices, ask: Ask, shutdown: &Shutdown) {
+    let notice = Notice::Disabled(disabled_to_wire(&ask.disabled));
+    let recording = timeout(NOTICE, notices.record(ask.about, notice));
+    let error = tokio::select! {
+        recorded = recording => match recorded {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => error.to_string(),
+            Err(_elapsed) => format!("Kafka did not take the notice within {NOTICE:?}"),
+        },
+        () = shutdown.begun() => "this worker ends".to_owned(),
+    };
+    let About { webhook, account, .. } = ask.about;
+    tracing::error!(%webhook, %account, error, "nobody is told that a webhook was switched off");
+}
+
+/// Whether the registry has done it.
+async fn disable(mut registry: RegistryServiceClient<grpc::Client>, ask: &Ask) -> bool {
     let About {
         account,
         webhook,
@@ -82,16 +110,13 @@ async fn disable(mut registry: RegistryServiceClient<grpc::Client>, notices: &No
     let elapsed = |_elapsed| Status::deadline_exceeded("the registry did not answer in time");
     let answered = timeout(TIMEOUT, registry.disable_webhook(request)).await;
     let (reason, detail) = (disabled.reason().as_str_name(), disabled.detail.clone());
-    match answered.map_err(elapsed).flatten() {
-        Ok(_stored) => {
-            tracing::warn!(
-                %webhook, %account, %lane, reason, detail,
-                "a webhook was switched off: what is pending waits until someone switches it on again (W7)"
-            );
-            if let Err(error) = notices.record(ask.about, Notice::Disabled(disabled)).await {
-                tracing::error!(%webhook, %account, %error, "nobody is told that a webhook was switched off");
-            }
-        }
+    let answered = answered.map_err(elapsed).flatten();
+    let is_off = answered.is_ok();
+    match answered {
+        Ok(_stored) => tracing::warn!(
+            %webhook, %account, %lane, reason, detail,
+            "a webhook was switched off: what is pending waits until someone switches it on again (W7)"
+        ),
         Err(status) if matches!(status.code(), Code::Aborted | Code::NotFound) => {
             tracing::info!(
                 %webhook, %account, %lane, reason,
@@ -103,4 +128,5 @@ async fn disable(mut registry: RegistryServiceClient<grpc::Client>, notices: &No
             "a webhook could not be switched off; trying again after its next attempt"
         ),
     }
+    is_off
 }

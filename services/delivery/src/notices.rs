@@ -98,7 +98,8 @@ impl Notices {
                 tracing::error!(
                     webhook = %about.webhook, topic = self.topic, error,
                     "a notice that must be on record is not taken: an event that is put aside waits for it, and holds up its \
-                     webhook. Trying again; `angarium topics apply` makes the topic if it is not there"
+                     webhook; of one that was switched off nobody is told. Trying again; `angarium topics apply` makes the \
+                     topic if it is not there"
                 );
             }
             sleep(AGAIN).await;

@@ -37,6 +37,14 @@ impl Lease {
         self.until.borrow().saturating_sub(uptime())
     }
 
+    /// Whether there was one, and it is over: the group may have given the partitions to others since. `false` before the
+    /// first accepted commit.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        let until = *self.until.borrow();
+        !until.is_zero() && until <= uptime()
+    }
+
     /// Waits until at least `needed` is left. Never resolves once the member is gone.
     pub async fn lasts(&mut self, needed: Duration) {
         let long_enough = |until: &Duration| until.saturating_sub(uptime()) >= needed;
@@ -106,6 +114,7 @@ mod tests {
         let lease = renewal.lease();
         assert!(renewal.is_due());
         assert_eq!(lease.left(), Duration::ZERO);
+        assert!(!lease.has_ended(), "there was none");
         let sent = uptime().saturating_sub(Duration::from_secs(4));
         renewal.accepted(sent);
         assert!(!renewal.is_due());
@@ -118,6 +127,16 @@ mod tests {
             lease.left() <= Duration::from_secs(19),
             "a refusal renews nothing"
         );
+    }
+
+    #[test]
+    fn a_lease_that_was_not_renewed_has_ended() {
+        let mut renewal = Renewal::new(Duration::from_secs(2));
+        let lease = renewal.lease();
+        renewal.accepted(uptime());
+        assert!(!lease.has_ended());
+        renewal.accepted(uptime().saturating_sub(Duration::from_secs(3)));
+        assert!(lease.has_ended());
     }
 
     #[tokio::test]

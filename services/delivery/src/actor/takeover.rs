@@ -18,8 +18,9 @@ use crate::cursors::TakeoverError;
 use crate::error::Error;
 use crate::partition::{Effect, Kept, Partition, Rules, Start};
 
-/// Before a takeover that failed is tried again.
+/// Before a takeover that failed is tried again: at first, and at most. In between it doubles.
 const AGAIN: Duration = Duration::from_secs(1);
+const MOST_AGAIN: Duration = Duration::from_secs(16);
 /// Before a partition is claimed again that another worker has claimed since: longer than a member takes to learn that
 /// it was counted out (heartbeats every 3 s).
 pub(super) const SUPERSEDED: Duration = Duration::from_secs(5);
@@ -41,7 +42,12 @@ pub(super) async fn take_over(
     cut: Option<Kept>,
 ) -> Result<Option<Taken>, Error> {
     let insist = async {
+        let mut again = AGAIN;
         loop {
+            // It was frozen, perhaps, and has been followed: the group tells within its heartbeats.
+            if owned.lease().has_ended() {
+                sleep(SUPERSEDED).await;
+            }
             match try_once(owned, shared, cut.as_ref()).await {
                 Ok(Some(taken)) => return Ok(Some(taken)),
                 // Its claim may be of one that has lost the partition to us, and came late. If it is we who have lost
@@ -49,8 +55,9 @@ pub(super) async fn take_over(
                 Ok(None) => sleep(SUPERSEDED).await,
                 Err(error) if error.is_fatal() => return Err(Error::Cursors(Box::new(error))),
                 Err(error) => {
-                    tell_failed(&error, shared, owned.partition());
-                    sleep(AGAIN).await;
+                    tell_failed(&error, shared, owned.partition(), again);
+                    sleep(again).await;
+                    again = MOST_AGAIN.min(again * 2);
                 }
             }
         }
@@ -62,18 +69,22 @@ pub(super) async fn take_over(
     }
 }
 
-fn tell_failed(error: &TakeoverError, shared: &Shared, partition: i32) {
+fn tell_failed(error: &TakeoverError, shared: &Shared, partition: i32, again: Duration) {
     let error = error as &dyn std::error::Error;
-    tracing::error!(lane = %shared.lane, partition, error, "cannot take a partition over; trying again");
+    tracing::error!(lane = %shared.lane, partition, error, ?again, "cannot take a partition over; trying again");
 }
 
-/// `None`: another worker has claimed it since.
+/// `None`: another worker has claimed it since, or may have while this one was frozen.
 async fn try_once(
     owned: &Owned,
     shared: &Shared,
     cut: Option<&Kept>,
 ) -> Result<Option<Taken>, TakeoverError> {
     let (lane, number, begun) = (shared.lane, owned.partition(), Instant::now());
+    let lease = owned.lease();
+    let is_without = lease.has_ended();
+    // Nothing that was frozen in between writes what others would believe.
+    let was_frozen = || !is_without && lease.has_ended();
     let claim = shared.cursors.claim(lane, number, shared.clock.now_ms()).await?;
     let epoch = claim.offset;
     let mut clocks = Clocks::default();
@@ -107,7 +118,13 @@ async fn try_once(
         dice: rand::random(),
     };
     let mut partition = Partition::take_over(lane, rules(shared), shared.directory.clone(), start);
+    if was_frozen() {
+        return Ok(None);
+    }
     assert_set(&mut partition, shared, number, epoch).await?;
+    if was_frozen() {
+        return Ok(None);
+    }
     let place = partition.place();
     let entry = Entry::Place(Place { offset: place });
     shared
