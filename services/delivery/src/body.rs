@@ -27,10 +27,7 @@ pub(crate) struct Body {
 
 impl Body {
     pub(crate) fn of(group: &Group, format: PayloadFormat) -> Self {
-        let around = match format {
-            PayloadFormat::CloudEvents => AROUND_CLOUD_EVENT,
-            PayloadFormat::Envelope | PayloadFormat::Single => 0,
-        };
+        let around = around(format);
         let weight: usize = group
             .items
             .iter()
@@ -62,6 +59,14 @@ impl Body {
             bytes: body.into(),
             content_type,
         }
+    }
+}
+
+/// What an event has around it in a body of this format, in bytes, beyond what [`Delivery::weight`] counts.
+pub(crate) const fn around(format: PayloadFormat) -> usize {
+    match format {
+        PayloadFormat::CloudEvents => AROUND_CLOUD_EVENT,
+        PayloadFormat::Envelope | PayloadFormat::Single => 0,
     }
 }
 

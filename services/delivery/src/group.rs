@@ -21,6 +21,8 @@ pub(crate) struct GroupLimit {
     pub(crate) events: usize,
     /// DESIGN §7: 1 MiB by default.
     pub(crate) bytes: usize,
+    /// What each event has around it in the body, in bytes, beyond what [`Delivery::weight`] counts.
+    pub(crate) around: usize,
 }
 
 /// The events of one POST, never empty, in order.

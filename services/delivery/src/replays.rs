@@ -37,6 +37,7 @@ use tonic::{Request, Response, Status};
 use self::log::{Counted, Log};
 use self::refusal::Refusal;
 use self::request::{Start, Subject};
+use crate::cursor::Found;
 use crate::cursors::Cursors;
 use crate::error::Error;
 use angarium_directory::lookup;
@@ -147,6 +148,9 @@ impl Replays {
             None => end,
         };
         if asked.dry_run {
+            // What was not sent yet comes in its turn, and not again.
+            let found = self.found(place).await?;
+            let until = progress::done_until(&found, place.webhook).map_or(until, |done| done.min(until));
             let Counted { events, more } = self
                 .log
                 .count(place, from..until, after, self.clock.now_ms())
@@ -184,15 +188,19 @@ impl Replays {
         let _permit = self.under_way.begin(subject.account)?;
         let place = self.place(subject, lane).await?;
         let range = self.log.ordered(place, id).await?;
-        let reading = self.cursors.found(lane, place.partition);
-        let found = timeout(PATIENCE, reading)
-            .await
-            .map_err(|_elapsed| Refusal::Slow)??;
+        let found = self.found(place).await?;
         let (state, done_permille) = progress::of(&found, place.webhook, id, range.from);
         Ok(v1::GetReplayResponse {
             state: state.into(),
             done_permille,
         })
+    }
+
+    /// What is on record of the partition.
+    async fn found(&self, place: Place) -> Result<Found, Refusal> {
+        let reading = self.cursors.found(place.lane, place.partition);
+        let found = timeout(PATIENCE, reading).await;
+        Ok(found.map_err(|_elapsed| Refusal::Slow)??)
     }
 
     async fn resend(&self, wire: v1::ResendEventRequest) -> Result<(), Refusal> {

@@ -10,6 +10,7 @@ use angarium_policy::Timetable;
 use http::{HeaderName, HeaderValue};
 use url::Url;
 
+use crate::body::around;
 use crate::group::GroupLimit;
 use crate::proof::Proof;
 
@@ -151,6 +152,7 @@ impl Target {
             group: GroupLimit {
                 events: own.events.unwrap_or(default.events),
                 bytes: own.bytes.unwrap_or(default.bytes),
+                around: around(self.format),
             },
             interval_us: own.interval_us,
             in_flight: own.in_flight,

@@ -158,6 +158,7 @@ pub(super) async fn dead_letters(dead_letters: DeadLetters) -> anyhow::Result<()
         "put aside",
         "status",
         "attempts",
+        "lane",
         "kept until",
     ];
     print(&list(dead_letters.at.reach.output, &headers, rows))
@@ -188,6 +189,7 @@ fn row(entry: Entry) -> anyhow::Result<Row> {
             at,
             letter.status.to_string(),
             letter.attempts.to_string(),
+            lane.to_owned(),
             until,
         ],
     })

@@ -207,6 +207,7 @@ fn rules(shared: &Shared) -> Rules {
         group: crate::group::GroupLimit {
             events: config.max_group_events,
             bytes: config.max_group_bytes,
+            around: 0,
         },
         backoff: config.backoff,
         honours_retry_after: config.honours_retry_after,

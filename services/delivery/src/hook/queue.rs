@@ -94,13 +94,13 @@ impl Queue {
         let mut bytes = 0;
         while let Some(item) = self.items.front() {
             let weight = item.delivery.weight();
-            let is_full = items.len() >= limit.events || bytes + weight > limit.bytes;
+            let is_full = items.len() >= limit.events || bytes + weight + limit.around > limit.bytes;
             let goes_alone = |item: &Item| item.delivery.resent;
             let parts = items.last().is_some_and(goes_alone) || goes_alone(item);
             if !items.is_empty() && (is_full || parts) {
                 break;
             }
-            bytes += weight;
+            bytes += weight + limit.around;
             self.bytes -= weight;
             items.extend(self.items.pop_front());
         }

@@ -173,6 +173,7 @@ impl Hook {
             GroupLimit {
                 events: limit.events.min(room.events),
                 bytes: limit.bytes.min(room.bytes),
+                ..limit
             }
         };
         let items = self.queue.take(limit);

@@ -39,6 +39,7 @@ fn rules(max_queued_bytes: usize) -> Rules {
         group: GroupLimit {
             events: 100,
             bytes: 1024 * 1024,
+            around: 0,
         },
         backoff: Backoff::default(),
         honours_retry_after: true,

@@ -53,6 +53,8 @@ pub(super) struct Entry {
     pub(super) dead_letter: DeadLetter,
     pub(super) at_ms: i64,
     pub(super) lane: Lane,
+    /// Where its notice stands.
+    pub(super) offset: i64,
 }
 
 /// Some of what was put aside, and where to go on.
@@ -171,9 +173,14 @@ impl Log {
         Ok((at < high).then_some(at))
     }
 
-    /// What was put aside for the webhook, from this offset of the notices on: at most so many, as far as it is found in
-    /// time.
-    pub(super) async fn dead_letters(&self, place: Place, offset: i64, most: usize) -> Result<Page, Refusal> {
+    /// What was put aside for the webhook and can be sent again at this time, from this offset of the notices on: at most
+    /// so many, as far as it is found in time.
+    pub(super) async fn dead_letters(
+        &self,
+        place: Place,
+        (offset, most): (i64, usize),
+        now_ms: i64,
+    ) -> Result<Page, Refusal> {
         let deadline = Instant::now() + PATIENCE;
         let webhook = place.webhook.to_string();
         let mut page = Page {
@@ -190,7 +197,8 @@ impl Log {
             page.next = Some(read_to);
             for record in records {
                 let offset = record.offset;
-                page.entries.extend(entry(record, &webhook));
+                let is_kept = |entry: &Entry| entry.dead_letter.kept_until_ms > now_ms;
+                page.entries.extend(entry(record, &webhook).filter(is_kept));
                 if page.entries.len() >= most {
                     page.next = Some(offset + 1);
                     return Ok(page);
@@ -203,6 +211,7 @@ impl Log {
 
 /// Of a notice what it says of an event that was put aside for this webhook.
 fn entry(record: Record, webhook: &str) -> Option<Entry> {
+    let offset = record.offset;
     let notice = NoticeRecord::decode(record.value?).ok()?;
     let (lane, at_ms) = (lane_from_wire(notice.lane)?, notice.at_ms);
     match notice.notice? {
@@ -211,6 +220,7 @@ fn entry(record: Record, webhook: &str) -> Option<Entry> {
             dead_letter,
             at_ms,
             lane,
+            offset,
         }),
         _ => None,
     }

@@ -26,6 +26,19 @@ pub(super) fn of(found: &Found, webhook: WebhookId, id: i64, from: i64) -> (Repl
     }
 }
 
+/// Where a webhook that is behind goes on when its replay is over, if it is in one: what lies above was never sent.
+/// `None`: it is not behind, or nothing is known of it.
+pub(super) fn done_until(found: &Found, webhook: WebhookId) -> Option<i64> {
+    let cursor = found.cursors.get(&webhook)?;
+    match &cursor.standing {
+        Standing::Behind {
+            replay: Some(replay), ..
+        } => Some(replay.then),
+        Standing::Behind { .. } => Some(cursor.resume),
+        Standing::Live => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
@@ -41,6 +54,16 @@ mod tests {
     /// What is known of a replay of `[10, 50)`.
     fn found(place: i64, cursor: Option<(i64, i64, Standing)>) -> (ReplayState, u32) {
         let webhook = WebhookId::from_bytes([1; 16]);
+        let found = Found {
+            place,
+            ..with(cursor)
+        };
+        of(&found, webhook, ID, 10)
+    }
+
+    /// The webhook's cursor, if there is one: generation, resume, standing.
+    fn with(cursor: Option<(i64, i64, Standing)>) -> Found {
+        let webhook = WebhookId::from_bytes([1; 16]);
         let cursors = cursor.map(|(generation, resume, standing)| {
             let cursor = Cursor {
                 account: AccountId::new(1).unwrap(),
@@ -52,12 +75,11 @@ mod tests {
             };
             (webhook, cursor)
         });
-        let found = Found {
+        Found {
             epoch: 1,
-            place,
+            place: 0,
             cursors: BTreeMap::from_iter(cursors),
-        };
-        of(&found, webhook, ID, 10)
+        }
     }
 
     fn replaying(until: i64) -> Standing {
@@ -90,6 +112,37 @@ mod tests {
             found(ID + 9, Some((ID, 90, Standing::Live))),
             (ReplayState::Done, 1_000)
         );
+    }
+
+    #[test]
+    fn what_a_webhook_that_is_behind_was_never_sent_is_not_replayed() {
+        let until = |standing| {
+            let webhook = WebhookId::from_bytes([1; 16]);
+            done_until(&with(standing), webhook)
+        };
+        assert_eq!(until(Some((0, 40, Standing::Live))), None);
+        assert_eq!(until(None), None);
+        assert_eq!(until(Some((ID, 20, replaying(50)))), Some(90));
+        let Standing::Behind {
+            since_ms,
+            head,
+            slot_end,
+            rested_at_ms,
+            parked,
+            ..
+        } = replaying(50)
+        else {
+            panic!("it is behind");
+        };
+        let behind = Standing::Behind {
+            since_ms,
+            head,
+            slot_end,
+            rested_at_ms,
+            parked,
+            replay: None,
+        };
+        assert_eq!(until(Some((0, 40, behind))), Some(40));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Checks what callers send. Every mistake of a request is told at once, with the path of its field.
 
+use std::fmt;
+
 use angarium_model::{AccountId, InvalidId, Lane, Position, WebhookId};
 use angarium_proto::convert::{lane_from_wire, position_from_wire};
 use angarium_proto::delivery::v1;
@@ -32,9 +34,35 @@ pub(super) struct Replay {
     pub(super) lane: Lane,
     pub(super) start: Start,
     pub(super) until_ms: Option<i64>,
-    /// Only what was put aside, from the start, or going on at this place of the notices.
-    pub(super) dead_letters: Option<Option<i64>>,
+    /// Only what was put aside, from the start, or going on where a page ended.
+    pub(super) dead_letters: Option<Option<PageEnd>>,
     pub(super) dry_run: bool,
+}
+
+/// Where a page of dead letters that are sent again ended. What is put aside from the first page on is none of them: it
+/// would be sent again and again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct PageEnd {
+    /// Of the notices.
+    pub(super) offset: i64,
+    /// When the first page was asked for: Unix milliseconds.
+    pub(super) until_ms: i64,
+}
+
+impl fmt::Display for PageEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.offset, self.until_ms)
+    }
+}
+
+impl PageEnd {
+    fn parse(token: &str) -> Option<Self> {
+        let (offset, until_ms) = token.split_once('-')?;
+        Some(Self {
+            offset: not_below_zero(offset)?,
+            until_ms: not_below_zero(until_ms)?,
+        })
+    }
 }
 
 /// A page of dead letters that is asked for.
@@ -74,7 +102,7 @@ pub(super) fn replay(wire: &v1::ReplayWebhookRequest) -> Result<Replay, InvalidW
         let message = "goes with `from_ms`; to send one event again there is ResendEvent";
         errors.push(FieldError::new("dead_letters_only", message));
     }
-    let page = page(&wire.page_token, &mut errors);
+    let page = page(&wire.page_token, PageEnd::parse, &mut errors);
     if page.is_some() && !wire.dead_letters_only {
         errors.push(FieldError::new("page_token", "goes with `dead_letters_only`"));
     }
@@ -161,7 +189,7 @@ pub(super) fn list(wire: &v1::ListDeadLettersRequest) -> Result<List, InvalidWir
         let message = format!("must be 1 to {LARGEST_PAGE}, or 0 for {PAGE}, not {page_size}");
         errors.push(FieldError::new("page_size", message));
     }
-    let page = page(&wire.page_token, &mut errors);
+    let page = page(&wire.page_token, not_below_zero, &mut errors);
     match subject {
         Some(subject) if errors.is_empty() => Ok(List {
             subject,
@@ -174,16 +202,20 @@ pub(super) fn list(wire: &v1::ListDeadLettersRequest) -> Result<List, InvalidWir
 }
 
 /// Where to go on, if it says so.
-fn page(token: &str, errors: &mut Errors) -> Option<i64> {
+fn page<T>(token: &str, parse: impl Fn(&str) -> Option<T>, errors: &mut Errors) -> Option<T> {
     if token.is_empty() {
         return None;
     }
-    let offset = token.parse().ok().filter(|offset: &i64| *offset >= 0);
-    if offset.is_none() {
+    let page = parse(token);
+    if page.is_none() {
         let message = "must be `next_page_token` of the answer before";
         errors.push(FieldError::new("page_token", message));
     }
-    offset
+    page
+}
+
+fn not_below_zero(text: &str) -> Option<i64> {
+    text.parse().ok().filter(|number| *number >= 0)
 }
 
 fn subject(account_id: u64, webhook_id: &str, errors: &mut Errors) -> Option<Subject> {
@@ -249,13 +281,20 @@ mod tests {
             lane: 1,
             start: Some(WireStart::FromMs(10)),
             until_ms: Some(10),
-            page_token: "7".into(),
+            page_token: "7-1727414643000".into(),
             ..v1::ReplayWebhookRequest::default()
         };
         assert_eq!(
             fields(replay(&backwards).unwrap_err()),
             ["until_ms", "page_token"]
         );
+        let other_token = v1::ReplayWebhookRequest {
+            dead_letters_only: true,
+            page_token: "7".into(),
+            until_ms: None,
+            ..backwards
+        };
+        assert_eq!(fields(replay(&other_token).unwrap_err()), ["page_token"]);
         let list_of_all = v1::ListDeadLettersRequest {
             from_ms: -1,
             page_size: 1_001,

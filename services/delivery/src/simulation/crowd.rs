@@ -379,6 +379,7 @@ fn rules() -> Rules {
         group: GroupLimit {
             events: 100,
             bytes: 1024 * 1024,
+            around: 0,
         },
         backoff: Backoff::default(),
         honours_retry_after: true,

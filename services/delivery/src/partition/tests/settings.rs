@@ -3,6 +3,7 @@
 use angarium_model::{Limits, MaxGroupBytes, MaxGroupEvents, MaxRequestsPerSecond, PayloadFormat, Position};
 
 use super::*;
+use crate::body::Body;
 
 fn limited(limits: Limits) -> Webhook {
     Webhook {
@@ -146,6 +147,28 @@ fn a_group_that_failed_is_cut_when_its_webhook_comes_to_take_fewer_bytes() {
     partition.tick(due);
     let begun = calls(&mut partition);
     assert_eq!(begun[0].1.len(), 1_024 / delivery(0, 0, "{}").weight());
+}
+
+/// What its own form adds to each event counts, too.
+#[test]
+fn a_body_of_cloud_events_is_no_larger_than_the_webhook_says() {
+    const MOST: u32 = 2_048;
+    let mut webhook = limited(Limits {
+        max_group_bytes: MaxGroupBytes::new(MOST).ok(),
+        ..Limits::default()
+    });
+    webhook.payload_format = PayloadFormat::CloudEvents;
+    let mut partition = partition(Lane::Realtime, &[webhook]);
+    for offset in 0..40 {
+        partition.live(&incoming(offset, offset, START_MS, &[1]), START_MS);
+    }
+    calls(&mut partition);
+    answer(&mut partition, 1, Verdict::Delivered, START_MS);
+    calls(&mut partition);
+    let group = partition.called(WebhookId::from_bytes([1; 16])).unwrap();
+    let body = Body::of(&group, PayloadFormat::CloudEvents).bytes;
+    assert!(group.items.len() > 3, "{}", group.items.len());
+    assert!(body.len() <= usize::try_from(MOST).unwrap(), "{}", body.len());
 }
 
 #[test]

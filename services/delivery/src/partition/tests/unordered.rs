@@ -609,6 +609,42 @@ fn of_a_group_that_is_refused_the_poison_event_is_put_aside_and_the_others_arriv
     assert!(world.is_at_rest(7), "{}", world.partition.waits());
 }
 
+/// Poison events hold up no other, until all that may be sent at once is parked with them.
+#[test]
+fn d4_one_that_has_room_for_nothing_else_fails_and_that_is_told() {
+    const EVENTS: i64 = 600;
+    let mut webhook = unordered(8);
+    webhook.limits.max_group_events = MaxGroupEvents::new(100).ok();
+    let mut world = World::new(webhook);
+    world.publish(EVENTS);
+    let is_poison = |source: i64| source % 10 == 5;
+    let mut taken = 0;
+    let mut fails = Vec::new();
+    for _step in 0..300 {
+        let Some(group) = world.calls.first().cloned() else {
+            world.acknowledge();
+            if world.calls.is_empty() {
+                world.wait();
+            }
+            continue;
+        };
+        let mut sources = group.items.iter().map(|item| item.delivery.source.offset);
+        let first = group.items[0].delivery.source.offset;
+        let verdict = if sources.any(is_poison) {
+            REFUSED
+        } else {
+            taken += group.items.len();
+            Verdict::Delivered
+        };
+        let turn = world.answer(first, verdict).turn;
+        fails.extend(turn.map(|turn| matches!(turn, Turn::Fails(_) | Turn::StillFails(_))));
+    }
+    assert!(taken > 0 && taken < 300, "{taken}");
+    assert_eq!(fails.last(), Some(&true), "{fails:?}");
+    let look = world.partition.look(id()).unwrap();
+    assert!(look.is_failing, "{}", world.partition.waits());
+}
+
 #[test]
 fn a_group_that_is_too_large_is_parked_in_halves() {
     let mut webhook = unordered(2);

@@ -90,7 +90,11 @@ impl Scale {
             Self::Many => (50, 10_000),
         };
         Rules {
-            group: GroupLimit { events, bytes },
+            group: GroupLimit {
+                events,
+                bytes,
+                around: 0,
+            },
             backoff: Backoff::default(),
             honours_retry_after: true,
             disables_gone: true,
