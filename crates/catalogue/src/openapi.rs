@@ -112,7 +112,8 @@ const HEADERS: [Header; 7] = [
         headers::PREVIOUS,
         false,
         Some("^[0-9]+-[0-9]+$"),
-        "The last event that was confirmed before this group, where that is known.",
+        "The last event that was done before this group, where that is known: confirmed, expired or put aside. One behind \
+         the position that was confirmed last shows a gap; one before it shows none.",
     ),
     (
         headers::AGAIN,

@@ -61,7 +61,7 @@ const NOTICES_DROPPED: Definition = Definition::counter(
     "angarium.delivery.notices.dropped",
     "{record}",
     &[LANE],
-    "Notices that were not written because the producer's queue was full",
+    "Notices that were not written: the producer's queue was full, or Kafka did not take them",
 );
 const POISON: Definition = Definition::counter(
     "angarium.delivery.poison",

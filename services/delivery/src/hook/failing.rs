@@ -10,7 +10,7 @@ use crate::group::GroupLimit;
 const TIMEOUTS: u32 = 3;
 /// Groups stay halved until so many were taken (DESIGN §7); then they may be twice as large.
 const SUCCESSES: u32 = 10;
-/// And for at most so many, twice as long each time that this was too much again (ADR 28).
+/// And for at most so many, twice as long each time that this was too much again (ADR 26).
 const MOST_SUCCESSES: u32 = 1_280;
 
 /// A webhook whose last call failed (D2).
@@ -28,7 +28,7 @@ pub(crate) struct Failing {
     pub(super) timeouts: u32,
     /// How many of the last calls in a row were refused for good.
     pub(super) refusals: u32,
-    /// It answers, and what it was sent was too large: half of it goes at once, and nobody is told (ADR 28).
+    /// It answers, and what it was sent was too large: half of it goes at once, and nobody is told (ADR 26).
     pub(crate) is_of_size: bool,
 }
 

@@ -355,7 +355,7 @@ fn a_group_that_times_out_three_times_is_halved() {
     }
 }
 
-/// 413 says that the receiver is there: what it takes is found out at once, and not again and again (ADR 28).
+/// 413 says that the receiver is there: what it takes is found out at once, and not again and again (ADR 26).
 #[test]
 fn a_receiver_that_takes_ten_events_and_no_hundred_is_soon_sent_what_it_takes_and_does_not_fail() {
     const EVENTS: i64 = 4_000;

@@ -21,13 +21,13 @@ pub(crate) struct SendingArgs {
     /// The most bytes of a POST's events, 1024 to 1048576, or `default`: as many as the worker puts together
     #[arg(long, value_name = "BYTES")]
     pub(crate) max_group_bytes: Option<OrDefault>,
-    /// The most POSTs a second, 1 to 10000, or `default`: no limit
+    /// The most POSTs a second in each lane, 1 to 10000, or `default`: no limit
     #[arg(long, value_name = "NUMBER")]
     pub(crate) max_requests_per_second: Option<OrDefault>,
-    /// The most POSTs under way at once of an unordered webhook, 1 to 32, or `default`: 8
+    /// The most POSTs under way at once in each lane of an unordered webhook, 1 to 32, or `default`: 8
     #[arg(long, value_name = "NUMBER")]
     pub(crate) max_in_flight: Option<OrDefault>,
-    /// Put a group that is refused for good aside after so many attempts, 1 to 100, or `default`: never, retry it
+    /// Put a group that is refused for good aside after so many attempts in a row, 1 to 100, or `default`: never, retry it
     #[arg(long, value_name = "ATTEMPTS")]
     pub(crate) dead_letter_after: Option<OrDefault>,
 }
