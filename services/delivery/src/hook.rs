@@ -319,6 +319,27 @@ impl Hook {
         [order, events].into_iter().flatten().min()
     }
 
+    /// Whether what is queued may be left to Kafka, so that it does not hold the place. What is in flight has a bound.
+    pub(crate) fn may_let_go(&self) -> bool {
+        match &self.tail {
+            Tail::Attached => !self.queue.is_empty(),
+            Tail::Detached { join, .. } => join.as_ref().is_some_and(|join| !join.is_announced()),
+        }
+    }
+
+    /// Whether it holds the partition's place below this offset.
+    pub(crate) fn holds_below(&self, offset: i64, live_next: i64) -> bool {
+        self.holds_place(live_next).is_some_and(|held| held < offset)
+    }
+
+    /// Leaves to Kafka what is queued, or what comes behind a join.
+    pub(crate) fn let_go(&mut self, live_next: i64) {
+        match self.tail {
+            Tail::Attached => self.detach(live_next),
+            Tail::Detached { .. } => self.drop_join(),
+        }
+    }
+
     /// Begins a run of the batch lane: everything below `until` is to be sent. Whether it did: not during another run.
     pub(crate) fn begin_slot(&mut self, until: i64, now_ms: i64) -> bool {
         let begins = self.is_between_runs() && self.is_detached();

@@ -12,6 +12,7 @@ mod answered;
 mod begin;
 mod entries;
 mod entry;
+mod holding;
 #[cfg(any(test, feature = "simulation"))]
 mod inspect;
 mod kept;
@@ -33,6 +34,7 @@ pub(crate) use self::answered::{Answer, Failed, Settled, Turn};
 pub(crate) use self::begin::Call;
 use self::entries::Entries;
 use self::entry::Entry;
+use self::holding::Passed;
 pub(crate) use self::kept::Kept;
 use self::read_back::Reading;
 pub(crate) use self::takeover::Start;
@@ -137,6 +139,7 @@ pub(crate) struct Partition {
     clocks: Clocks,
     /// What our clock said last: Unix milliseconds.
     ticked_at_ms: i64,
+    passed: Passed,
     effects: Vec<Effect>,
 }
 
@@ -247,11 +250,13 @@ impl Partition {
             });
             self.poke(id, now_ms);
         }
+        self.let_place_go(now_ms);
     }
 
     /// Our clock was ahead, and was put right: what waits must not wait for so much longer.
     fn clock_was_set_back(&mut self, by_ms: i64, now_ms: i64) {
         self.agenda.clear();
+        self.passed.clear();
         for id in self.entries.ids() {
             self.entries.change(id, |entry| {
                 entry.hook.clock_was_set_back(by_ms);

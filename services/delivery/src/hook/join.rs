@@ -23,6 +23,10 @@ impl Join {
         self.at
     }
 
+    pub(super) fn is_announced(&self) -> bool {
+        self.announced
+    }
+
     pub(super) fn queued_bytes(&self) -> usize {
         self.queue.bytes()
     }

@@ -10,6 +10,7 @@ use angarium_model::{Lane, WebhookId};
 use super::agenda::Agenda;
 use super::entries::Entries;
 use super::entry::Entry;
+use super::holding::Passed;
 use super::read_back::Reading;
 use super::turns::Turns;
 use super::{Effect, Kept, Partition, Rules};
@@ -78,6 +79,7 @@ impl Partition {
             first_checkpoint: if start.is_anew { First::Anew } else { First::Yes },
             clocks: start.clocks,
             ticked_at_ms: start.now_ms,
+            passed: Passed::default(),
             effects: Vec::new(),
         };
         if was_cut {

@@ -5,6 +5,7 @@ mod clocks;
 mod cut;
 mod eager;
 mod giving_up;
+mod holding;
 mod marks;
 mod removed;
 mod replay;

@@ -36,6 +36,10 @@ impl InLines {
         *self.of(class)
     }
 
+    pub(super) fn has_any(self) -> bool {
+        self.live || self.catch_up || self.retry
+    }
+
     /// It stands in this line from now on; whether it did not before.
     pub(super) fn join(&mut self, class: Class) -> bool {
         !std::mem::replace(self.of(class), true)

@@ -21,6 +21,8 @@ pub enum What {
     QueueOverflowsDuringCall,
     /// A queue behind a join had no room for an event.
     JoinOverflows,
+    /// A webhook that keeps up held the partition's place for too long, and its queue was left to Kafka.
+    PlaceIsLetGo,
     /// An event was received that is larger than any queue.
     LargerThanAnyQueue,
     /// A group was too large for its receiver, and came in halves.
@@ -111,7 +113,7 @@ pub enum What {
 
 impl What {
     /// All of it.
-    pub const ALL: [Self; 52] = [
+    pub const ALL: [Self; 53] = [
         Self::FanoutRepeats,
         Self::ReportFails,
         Self::FanoutDiesInEvent,
@@ -121,6 +123,7 @@ impl What {
         Self::QueueOverflows,
         Self::QueueOverflowsDuringCall,
         Self::JoinOverflows,
+        Self::PlaceIsLetGo,
         Self::LargerThanAnyQueue,
         Self::Halved,
         Self::NotSent,

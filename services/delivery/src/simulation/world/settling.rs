@@ -38,12 +38,17 @@ impl World {
             let now_ms = self.owner().clock(now_ms);
             let before: Vec<(WebhookId, Look)> = self.owner().partition.looks().collect();
             self.owner().partition.tick(now_ms);
-            let begins = |(id, look): &(WebhookId, Look)| {
-                let now = self.owners[self.owners.len() - 1].partition.look(*id);
-                look.is_failing && !look.is_in_slot && now.is_some_and(|now| now.is_in_slot)
-            };
-            let slot_begins = before.iter().any(begins);
+            let partition = &self.owners[self.owners.len() - 1].partition;
+            let now = before
+                .iter()
+                .filter_map(|(id, before)| Some((before, partition.look(*id)?)));
+            let (mut slot_begins, mut is_let_go) = (false, false);
+            for (before, now) in now {
+                slot_begins |= before.is_failing && !before.is_in_slot && now.is_in_slot;
+                is_let_go |= !before.is_detached && now.is_detached;
+            }
             self.note_if(slot_begins, What::SlotInBackOff);
+            self.note_if(is_let_go, What::PlaceIsLetGo);
         }
     }
 
