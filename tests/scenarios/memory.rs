@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::ops::Range;
+use std::time::{Duration, Instant};
 
 use angarium_kafka::partition_of;
 use angarium_local::{Group, Parts, Redis, cache_dir};
@@ -136,6 +137,44 @@ async fn measure(backlogs: &[u64]) {
         println!("Redis: {each} bytes for each of {fields} failing webhooks with {backlog} pending events");
         assert!(each <= MAX_BYTES, "{each} bytes at {backlog} pending events");
     }
+}
+
+/// What the commands of delivery go by: checkpoints of a partition in a lane, by script and for its place.
+const CHECKPOINT: Duration = Duration::from_millis(200);
+const COMMANDS: u64 = 2;
+const LANES: u64 = 2;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn redis_is_asked_for_each_checkpoint_and_not_for_each_event() {
+    const EVENTS: u64 = 5_000;
+    let dir = tempfile::tempdir().unwrap();
+    let parts = Parts::ensure(&cache_dir(), &mut |_line| {}).unwrap();
+    let redis = Redis::start(&parts, dir.path(), Group::Shared).unwrap();
+    let mut backends = Backends::shared().unwrap();
+    backends.redis = redis.url();
+    let receiver = Receiver::start().await.unwrap();
+    let stack = Stack::start(&backends).await.unwrap();
+    stack.create_account(ACCOUNT).await.unwrap();
+    unsigned_webhook(&stack, &receiver, ACCOUNT, "hook", &[EVENT])
+        .await
+        .unwrap();
+    let healthy = healthy_webhooks(&stack, &receiver).await;
+    publish(&stack, &receiver, &healthy, 0..1).await;
+    let mut state = RetryState::at(&redis.url()).await.unwrap();
+    let (before, began) = (state.commands().await, Instant::now());
+    publish(&stack, &receiver, &healthy, 1..EVENTS).await;
+    let commands = state.commands().await - before;
+    let checkpoints = u64::try_from(began.elapsed().as_millis() / CHECKPOINT.as_millis()).unwrap() + 1;
+    let most = checkpoints * COMMANDS * LANES * u64::from(PARTITIONS.get());
+    println!(
+        "Redis: {commands} commands for {EVENTS} events in {:?}",
+        began.elapsed()
+    );
+    assert!(
+        commands <= most,
+        "{commands} commands in {checkpoints} checkpoints"
+    );
+    assert!(most < EVENTS, "it took too long to tell: {:?}", began.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread")]

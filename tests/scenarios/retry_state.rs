@@ -46,6 +46,14 @@ impl RetryState {
         lag
     }
 
+    /// How many commands the server has processed for anyone.
+    pub(crate) async fn commands(&mut self) -> u64 {
+        let stats = self.ask::<String>(&["INFO", "stats"]).await;
+        let mut lines = stats.lines();
+        let processed = lines.find_map(|line| line.strip_prefix("total_commands_processed:"));
+        processed.unwrap().trim().parse().unwrap()
+    }
+
     async fn ask<T: FromRedisValue>(&mut self, words: &[&str]) -> T {
         let mut command = cmd(words[0]);
         for word in &words[1..] {
