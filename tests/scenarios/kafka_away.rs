@@ -17,7 +17,7 @@ const LIMIT: Duration = Duration::from_secs(120);
 
 /// A Kafka that may be stopped, beside the Redis that all tests share.
 fn own_kafka(dir: &Path) -> (Kafka, Backends) {
-    let parts = Parts::ensure(&cache_dir(), &mut |line| eprintln!("{line}")).unwrap();
+    let parts = Parts::ensure(&cache_dir(), &mut |_line| {}).unwrap();
     let kafka = Kafka::start(&parts, &KafkaConfig::new(dir)).unwrap();
     let mut backends = Backends::shared().unwrap();
     kafka.bootstrap().clone_into(&mut backends.kafka);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::ops::Range;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use angarium_kafka::partition_of;
 use angarium_local::{Group, Parts, Redis, cache_dir};
@@ -11,6 +11,7 @@ use angarium_proto::registry::v1::DeleteWebhookRequest;
 use angarium_testkit::poll::poll;
 use angarium_testkit::receiver::{Answer, Received, Receiver};
 use angarium_testkit::stack::{Backends, PARTITIONS, Stack};
+use tokio::time::Instant;
 
 use crate::load::LIMIT;
 use crate::retry_state::{Lag, RetryState};

@@ -13,7 +13,7 @@ use angarium_proto::registry::v1::DisableWebhookRequest;
 use angarium_proto::registry::v1::registry_service_client::RegistryServiceClient;
 use angarium_runtime::{Shutdown, Tasks, grpc};
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tonic::{Code, Status};
 
 use crate::notices::{About, Notices};
@@ -22,6 +22,8 @@ use crate::notices::{About, Notices};
 const MOST: usize = 16;
 /// The registry answers within this: less than the shortest back-off, so that one webhook has one call under way.
 const TIMEOUT: Duration = Duration::from_secs(4);
+/// And within this once the worker ends.
+const LAST_WORDS: Duration = Duration::from_secs(5);
 /// Kafka takes the notice within this, or nobody is told.
 const NOTICE: Duration = Duration::from_secs(60);
 
@@ -79,13 +81,18 @@ impl Disabling {
 async fn tell(notices: &Notices, ask: Ask, shutdown: &Shutdown) {
     let notice = Notice::Disabled(disabled_to_wire(&ask.disabled));
     let recording = timeout(NOTICE, notices.record(ask.about, notice));
+    let ended = async {
+        shutdown.begun().await;
+        sleep(LAST_WORDS).await;
+    };
     let error = tokio::select! {
+        biased;
         recorded = recording => match recorded {
             Ok(Ok(())) => return,
             Ok(Err(error)) => error.to_string(),
             Err(_elapsed) => format!("Kafka did not take the notice within {NOTICE:?}"),
         },
-        () = shutdown.begun() => "this worker ends".to_owned(),
+        () = ended => "this worker ends".to_owned(),
     };
     let About { webhook, account, .. } = ask.about;
     tracing::error!(%webhook, %account, error, "nobody is told that a webhook was switched off");

@@ -178,6 +178,9 @@ impl Replays {
         let (subject, lane, of) = request::cancel(&wire)?;
         let _permit = self.ordering.begin(subject.account)?;
         let place = self.place(subject, lane).await?;
+        if let Some(of) = of {
+            self.log.ordered(place, of).await?;
+        }
         let cancel = replay_order::Order::Cancel(replay_order::Cancel { of });
         self.order(subject, place, cancel).await?;
         Ok(())

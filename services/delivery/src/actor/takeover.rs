@@ -42,10 +42,11 @@ pub(super) async fn take_over(
     cut: Option<Kept>,
 ) -> Result<Option<Taken>, Error> {
     let insist = async {
-        let mut again = AGAIN;
+        let (mut again, mut is_first) = (AGAIN, true);
         loop {
-            // It was frozen, perhaps, and has been followed: the group tells within its heartbeats.
-            if owned.lease().has_ended() {
+            // It was frozen, perhaps, and has been followed: the group tells within its heartbeats. At first it is the group
+            // that has just said so, and the lease is that of partitions which this worker had before.
+            if !std::mem::take(&mut is_first) && owned.lease().has_ended() {
                 sleep(SUPERSEDED).await;
             }
             match try_once(owned, shared, cut.as_ref()).await {

@@ -105,13 +105,19 @@ impl Pool {
         let mut shelf = self.shelf.lock().unwrap_or_else(PoisonError::into_inner);
         let shelf = &mut *shelf;
         let waiting = shelf.idle.get_mut(route)?;
+        let mut taken = None;
         while let Some(idle) = waiting.pop() {
             shelf.count -= 1;
             if idle.since.elapsed() < MAX_IDLE && !idle.connection.sender.is_closed() {
-                return Some(idle.connection);
+                taken = Some(idle.connection);
+                break;
             }
         }
-        None
+        // A route without any is none that could be closed.
+        if waiting.is_empty() {
+            shelf.idle.remove(route);
+        }
+        taken
     }
 
     /// Keeps a connection for the next call, if it is not too old. When the pool is full the one that has been idle for
@@ -241,6 +247,13 @@ mod tests {
         pool.put(route(1), connection);
         assert_eq!(count(), 2_000);
         assert!(pool.take(&route(MAX_CONNECTIONS)).is_some());
+        // The route of one that is in use has none, and others come.
+        for number in [1, 2] {
+            let (connection, kept) = idle_connection().await;
+            open.push(kept);
+            pool.put(route(MAX_CONNECTIONS + number), connection);
+        }
+        assert_eq!(count(), 2_000);
     }
 
     #[test]

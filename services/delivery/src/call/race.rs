@@ -64,7 +64,7 @@ async fn attempt(address: SocketAddr) -> Result<(TcpStream, SocketAddr), Failed>
 
 /// IPv4 and IPv6 alternating, beginning with the family of the first, which the system prefers; within a family the
 /// order stays.
-fn interleave(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
+pub(super) fn interleave(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
     let count = addresses.len();
     let first_is_v4 = addresses.first().is_some_and(SocketAddr::is_ipv4);
     let (one, other): (Vec<_>, Vec<_>) = addresses

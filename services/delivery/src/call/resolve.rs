@@ -9,6 +9,7 @@ use tokio::net::lookup_host;
 use tokio::time::timeout;
 
 use super::error::CallError;
+use super::race;
 
 /// How long a name's addresses may take: half of what the connection has (D1), so that time is left to use them.
 pub(super) const LOOKUP: Duration = Duration::from_secs(5);
@@ -48,6 +49,8 @@ impl Resolver {
                 source,
             })?;
         }
+        // Of both families.
+        addresses = race::interleave(addresses);
         addresses.truncate(MAX_ADDRESSES);
         Ok(addresses)
     }

@@ -199,11 +199,18 @@ impl Hook {
             return renews.then(|| self.append(self.standing(), live_next));
         }
         let begins_to_wait = std::mem::take(&mut self.durable.rest_is_over) || !self.durable.has_left();
-        match self.slot {
-            // A slot that passes meanwhile is made up.
-            Some(slot) if slot.stage == Stage::Ending => self.rested_at_ms = slot.begun_ms,
+        match &mut self.slot {
+            Some(slot) => {
+                if begins_to_wait {
+                    slot.begun_ms = now_ms;
+                }
+                if slot.stage == Stage::Ending {
+                    // A slot that passed meanwhile is made up.
+                    self.rested_at_ms = slot.begun_ms;
+                }
+            }
             None if self.lane == Lane::Batch && begins_to_wait => self.rested_at_ms = now_ms,
-            Some(_) | None => {}
+            None => {}
         }
         Some(self.append(self.standing(), live_next))
     }
@@ -268,7 +275,10 @@ impl Hook {
         }
         let slot = self.slot.filter(|slot| slot.stage != Stage::Ending);
         Standing::Behind {
-            since_ms: self.failing().map_or(0, |failing| failing.since_ms),
+            since_ms: self
+                .failing()
+                .filter(|failing| !failing.is_of_size)
+                .map_or(0, |failing| failing.since_ms),
             head: self.head.clone(),
             slot_end: slot.map(|slot| slot.until),
             rested_at_ms: self.rested_at_ms,

@@ -90,9 +90,9 @@ impl Hook {
             Ordered::Cancel { of: None } => (Some(Ends::All), None),
             // Another one is meant.
             Ordered::Cancel { of: Some(of) } if !(newest..order.at).contains(&of) => return,
-            Ordered::Cancel { of: Some(_) } => {
+            Ordered::Cancel { of: Some(of) } => {
                 // One that waits would have taken the place of the one under way, and ended with it.
-                let ends_last = begins.is_none() || self.is_replaying();
+                let ends_last = of == self.generation || self.is_replaying();
                 (ends.max(ends_last.then_some(Ends::Last)), None)
             }
         };

@@ -78,7 +78,18 @@ impl Hook {
                 // Behind the head there is progress: it was answered, or has expired.
                 hook.head = further.map_or_else(|| head.clone(), |_| Head::default());
                 let fails_on = further.is_none_or(|entry| entry.retry.is_some());
-                if *since_ms > 0 && fails_on {
+                if *since_ms == 0 && !hook.head.is_empty() {
+                    // It was too large, and half of it was to go at once.
+                    hook.phase = Phase::Waiting(Failing {
+                        attempts: NonZeroU32::MIN,
+                        since_ms: by.now_ms,
+                        last_ms: by.now_ms,
+                        next_at_ms: by.now_ms,
+                        timeouts: 0,
+                        refusals: 0,
+                        is_of_size: true,
+                    });
+                } else if *since_ms > 0 && fails_on {
                     let (attempts, next_at_ms) =
                         by.retry(*since_ms, remembered.and_then(|entry| entry.retry));
                     hook.phase = Phase::Waiting(Failing {

@@ -126,6 +126,7 @@ impl Hook {
                 attempts,
                 last_ms: brokers_ms,
                 next_at_ms: next_at_ms(attempts),
+                is_of_size: false,
                 ..failing
             });
             // It is away: what is queued is not needed for long.
@@ -133,15 +134,12 @@ impl Hook {
         } else if let Some(failing) = self.failing_mut() {
             // It was under way when the webhook began to fail.
             failing.last_ms = brokers_ms;
-        } else if let Some((attempts, since_ms)) = self.fails_by(is_at_fault, attempts, brokers_ms)
-            && setback != Setback::Isolated
-            && !is_halved
-        {
+        } else if (!is_at_fault || self.is_full()) && setback != Setback::Isolated && !is_halved {
             self.wait(Failing {
-                attempts,
-                since_ms,
+                attempts: NonZeroU32::MIN,
+                since_ms: brokers_ms,
                 last_ms: brokers_ms,
-                next_at_ms: next_at_ms(attempts),
+                next_at_ms: next_at_ms(NonZeroU32::MIN),
                 timeouts: 0,
                 refusals: 0,
                 is_of_size: false,
@@ -150,20 +148,10 @@ impl Hook {
         self.failing().map_or(at_ms, |failing| failing.next_at_ms)
     }
 
-    /// Whether the webhook fails because a group did: after how many attempts, and since when. What fails by its own fault
-    /// holds up no other, until there is so much of it that nothing else has room.
-    fn fails_by(
-        &self,
-        is_at_fault: bool,
-        attempts: NonZeroU32,
-        brokers_ms: i64,
-    ) -> Option<(NonZeroU32, i64)> {
-        if !is_at_fault {
-            return Some((NonZeroU32::MIN, brokers_ms));
-        }
-        let is_full = self.window.is_empty() && self.room().is_none();
-        let since_ms = self.parked.iter().map(|retry| retry.what.since_ms).min();
-        is_full.then(|| (attempts, since_ms.unwrap_or(brokers_ms)))
+    /// Whether there is so much that is parked that nothing else has room: what fails by its own fault holds up the others
+    /// then.
+    fn is_full(&self) -> bool {
+        self.window.is_empty() && self.room().is_none()
     }
 
     /// A group that others have followed was not sent: it goes as it is, before what was not tried.

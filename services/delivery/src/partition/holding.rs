@@ -7,8 +7,9 @@ use std::collections::VecDeque;
 use super::Partition;
 use super::entry::Entry;
 
-/// For so long one may hold the place.
-const MOST_MS: i64 = 5_000;
+/// For so long one may hold the place: longer than two calls that are answered as late as may be (D1), or whoever takes
+/// his time and keeps up would go back and forth.
+const MOST_MS: i64 = 15_000;
 /// How often that is looked at.
 const EVERY_MS: i64 = 1_000;
 

@@ -391,6 +391,36 @@ fn a_receiver_that_takes_ten_events_and_no_hundred_is_soon_sent_what_it_takes_an
     assert!((5..=10).contains(&refused), "{refused}");
 }
 
+/// Its worker dies before the half is taken: the next one sends it at once, and whether it fails is told as of any other.
+#[test]
+fn d4_one_that_was_sent_too_much_has_not_failed_for_the_next_owner() {
+    let mut partition = partition(Lane::Realtime, &[webhook(1, true)]);
+    for offset in 0..6 {
+        partition.live(&incoming(offset, offset, START_MS, &[1]), START_MS);
+    }
+    calls(&mut partition);
+    answer(&mut partition, 1, Verdict::Delivered, START_MS);
+    assert_eq!(calls(&mut partition), [(1, vec![1, 2, 3, 4, 5], 1)]);
+    answer(&mut partition, 1, Verdict::TooLarge, START_MS);
+    let effects = partition.take_effects();
+    let cursor = effects.into_iter().find_map(|effect| match effect {
+        Effect::Append { cursor, .. } => cursor,
+        _ => None,
+    });
+    let mut next = found(cursor.expect("the half is on record"), 6, Memories::default());
+    let log: Vec<Incoming> = (0..6)
+        .map(|offset| incoming(offset, offset, START_MS, &[1]))
+        .collect();
+    let from = next.wanted_read(START_MS).expect("it goes at once");
+    next.read_back(from, 6, &log[usize::try_from(from).unwrap()..], START_MS);
+    let [(1, sources, _)] = &calls(&mut next)[..] else {
+        panic!("{}", next.waits());
+    };
+    assert_eq!(sources, &[1, 2, 3], "the half that is on record");
+    let settled = answer(&mut next, 1, FAILED, START_MS);
+    assert!(matches!(settled.turn, Some(Turn::Fails(_))), "{:?}", settled.turn);
+}
+
 #[test]
 fn d2_one_event_that_is_too_large_waits_as_every_failure_does() {
     let mut partition = partition(Lane::Realtime, &[webhook(1, true)]);

@@ -159,10 +159,10 @@ async fn d1_a_receiver_that_never_reads_keeps_no_connection_open() {
     let url = format!("https://{}/", listener.local_addr().unwrap())
         .parse()
         .unwrap();
-    let accepting = tokio::spawn(async move {
+    let accepting = async {
         let (stream, _) = listener.accept().await.unwrap();
         acceptor.accept(stream).await.unwrap()
-    });
+    };
     let tasks = Tasks::new(Shutdown::new());
     let caller = Caller {
         patience: PATIENCE,
@@ -172,8 +172,8 @@ async fn d1_a_receiver_that_never_reads_keeps_no_connection_open() {
         body: Bytes::from(vec![b'x'; MUCH]),
         ..request(&url, Capture::Nothing)
     };
-    let error = caller.post(request).await.unwrap_err();
+    let (called, _unread) = tokio::join!(caller.post(request), accepting);
+    let error = called.unwrap_err();
     assert_eq!(error.failure(), Some(Failure::AnswerTimeout), "{error}");
-    let _unread = accepting.await.unwrap();
     tasks.join(Duration::from_secs(30)).await.unwrap();
 }

@@ -189,6 +189,7 @@ fn whoever_cancels_the_replay_that_waits_ends_both_and_whoever_cancels_the_other
         met_during_a_call(&[last, Ordered::Cancel { of: None }, cancel(6)]).0,
         [5]
     );
+    assert_eq!(met_during_a_call(&[last, cancel(6), cancel(6)]), (vec![5], 10));
 }
 
 /// The worker dies while both wait for the end of a call, and the next owner meets the second alone.

@@ -238,3 +238,25 @@ fn e1_a_new_timetable_counts_from_then_on() {
         assert_eq!(world.delivered(), sent);
     }
 }
+
+#[test]
+fn e1_a_new_timetable_that_comes_during_a_slot_makes_none_of_its_own_up() {
+    let mut world = World::new();
+    world.publish();
+    world.at(SLOT_MS);
+    assert_eq!(world.begun(), [0]);
+    world.publish();
+    // 05:25:20, ten seconds behind the slot that the new timetable would have had.
+    world.at(START_MS + 77_000);
+    let cron = "10 * * * * *".to_owned();
+    world.change(2, |webhook| {
+        webhook.timetable = Some(TimetableSpec {
+            cron,
+            time_zone: "UTC".to_owned(),
+        });
+    });
+    world.answer(Verdict::Delivered);
+    assert_eq!(world.delivered(), NOTHING_SENT);
+    world.at(START_MS + 127_000);
+    assert_eq!(world.delivered(), [1]);
+}
