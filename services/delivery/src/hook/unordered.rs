@@ -121,12 +121,19 @@ impl Hook {
         }
         self.leave(live_next);
         if let Some(failing) = probed {
-            let attempts = failing.attempts.saturating_add(1);
+            // What was of size was no failure before, and this is the first, unless it is of size again.
+            let is_of_size = failing.is_of_size && is_halved;
+            let (attempts, since_ms) = if failing.is_of_size {
+                (NonZeroU32::MIN, brokers_ms)
+            } else {
+                (failing.attempts.saturating_add(1), failing.since_ms)
+            };
             self.wait(Failing {
                 attempts,
+                since_ms,
                 last_ms: brokers_ms,
                 next_at_ms: next_at_ms(attempts),
-                is_of_size: false,
+                is_of_size,
                 ..failing
             });
             // It is away: what is queued is not needed for long.

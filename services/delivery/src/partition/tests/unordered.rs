@@ -1,6 +1,6 @@
 //! Webhooks that take several groups at once: what fails waits for its own retry, and holds up no other (ADR 7).
 
-use angarium_model::{DeadLetter, MaxAttempts, MaxGroupEvents, MaxInFlight, Ordering};
+use angarium_model::{DeadLetter, MaxAttempts, MaxGroupEvents, MaxInFlight, MaxRequestsPerSecond, Ordering};
 
 use super::*;
 use crate::cursor::Parked;
@@ -607,6 +607,42 @@ fn of_a_group_that_is_refused_the_poison_event_is_put_aside_and_the_others_arriv
     world.perform();
     world.acknowledge();
     assert!(world.is_at_rest(7), "{}", world.partition.waits());
+}
+
+/// It was ordered when it was sent too much: it is told as little then as before, and its first failure is the first.
+#[test]
+fn d4_one_that_is_halved_again_after_it_became_unordered_does_not_fail() {
+    for (verdict, is_told) in [(Verdict::TooLarge, false), (REFUSED, true)] {
+        let mut ordered = webhook(1, true);
+        ordered.limits.max_group_events = MaxGroupEvents::new(8).ok();
+        ordered.limits.max_requests_per_second = MaxRequestsPerSecond::new(1).ok();
+        let directory = directory(&[ordered.clone()]);
+        let partition = Eager::take_over(Lane::Realtime, rules(64 << 20), directory.clone(), start());
+        let mut world = World::of(partition);
+        world.publish(9);
+        world.answer(0, Verdict::Delivered);
+        world.wait();
+        assert_eq!(world.answer(1, Verdict::TooLarge).turn, None);
+        world.acknowledge();
+        directory.put(Webhook {
+            revision: Revision::from_offset(2),
+            ordering: Ordering::Unordered {
+                max_in_flight: MaxInFlight::new(2).ok(),
+            },
+            ..ordered
+        });
+        world.partition.refresh(world.now_ms);
+        while world.calls.is_empty() {
+            world.wait();
+        }
+        assert_eq!(world.calls[0].items.len(), 4);
+        let turn = world.answer(1, verdict).turn;
+        let told = turn.map(|turn| match turn {
+            Turn::Fails(failed) => failed.attempts.get(),
+            other => panic!("{other:?}"),
+        });
+        assert_eq!(told, is_told.then_some(1));
+    }
 }
 
 /// Poison events hold up no other, until all that may be sent at once is parked with them.
