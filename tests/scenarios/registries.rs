@@ -3,6 +3,7 @@
 
 mod callers;
 mod history;
+mod names;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,6 +17,7 @@ use rustix::process::Signal;
 use tokio::sync::watch;
 
 use callers::{Callers, Count};
+use names::Rivals;
 
 pub(crate) type Client = RegistryServiceClient<grpc::Client>;
 
@@ -113,6 +115,7 @@ async fn run(hits: &[Hit]) {
     const BETWEEN: usize = 60;
     let mut registries = Registries::start().await;
     let callers = Callers::start(&registries.clients).await;
+    let rivals = Rivals::start(&registries.clients);
     let mut count = callers.count();
     until_written(&mut count, BETWEEN).await;
     for hit in hits {
@@ -135,12 +138,14 @@ async fn run(hits: &[Hit]) {
         until_written(&mut count, BETWEEN).await;
     }
     let seen = callers.stop().await;
-    println!("{}", seen.summary());
+    let named = rivals.stop().await;
+    println!("{}; {} accounts have external ids", seen.summary(), named.len());
     if let Err(problem) = seen.check() {
         panic!("{problem}\n{}", registries.logs());
     }
     for client in &registries.clients {
         seen.assert_is_read(client).await;
+        named.assert_is_unique(client).await;
     }
 }
 

@@ -208,6 +208,7 @@ async fn publish_over_grpc(stack: &Stack) {
     let request = PublishRequest {
         account_id: PUBLISH,
         events: valid().into_iter().map(Told::message).collect(),
+        ..PublishRequest::default()
     };
     let answer = publisher(stack).publish(request).await.unwrap();
     assert_accepted(&answer.into_inner().accepted);
@@ -221,6 +222,7 @@ async fn publish_on_a_stream(stack: &Stack) {
             sequence,
             account_id: STREAM,
             event: Some(event.message()),
+            ..PublishStreamRequest::default()
         });
     let requests = futures::stream::iter(requests.collect::<Vec<_>>());
     let mut stream = publisher(stack)
@@ -283,6 +285,7 @@ async fn an_event_published_over_grpc_arrives_with_what_it_lacked_filled_in() {
     let request = PublishRequest {
         account_id: HTTP,
         events: vec![event],
+        ..PublishRequest::default()
     };
     let answer = publisher(&stack).publish(request).await.unwrap().into_inner();
     let accepted = &answer.accepted[0];

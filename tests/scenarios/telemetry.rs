@@ -91,6 +91,7 @@ pub(crate) async fn publish(stack: &Stack, account_id: u64, event_name: &str, tr
             data: "{}".into(),
             ..Event::default()
         }],
+        ..PublishRequest::default()
     });
     if let Some(traceparent) = traceparent {
         request

@@ -23,7 +23,9 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use angarium_filter::Failure;
-use angarium_model::{Account, AccountId, ApiKey, KeyId, KnownTypes, OwnType, Revision, Webhook, WebhookId};
+use angarium_model::{
+    Account, AccountId, ApiKey, ExternalId, KeyId, KnownTypes, OwnType, Revision, Webhook, WebhookId,
+};
 use angarium_runtime::access::Keys;
 use angarium_runtime::{Clock, Tasks, grpc};
 use futures::future::{BoxFuture, FutureExt as _};
@@ -197,6 +199,12 @@ impl Directory {
     #[must_use]
     pub fn account(&self, id: AccountId) -> Option<Arc<Account>> {
         self.shared.view().account(id)
+    }
+
+    /// The account that has this external id, if the registry has one.
+    #[must_use]
+    pub fn account_of(&self, external_id: &ExternalId) -> Option<AccountId> {
+        self.shared.view().account_of(external_id)
     }
 
     /// The webhook, if the registry has it, and all of each is kept ([`Keep::Everything`]).

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use angarium_filter::{Failure, Filter};
 use angarium_kafka::partition_of;
 use angarium_model::{
-    Account, AccountId, ApiKey, EventName, KeyId, KnownTypes, OwnType, Revision, Webhook, WebhookId,
+    Account, AccountId, ApiKey, EventName, ExternalId, KeyId, KnownTypes, OwnType, Revision, Webhook,
+    WebhookId,
 };
 use immutable_chunkmap::map::MapM;
 
@@ -23,6 +24,8 @@ use crate::known::{Interest, Keep, Known};
 #[derive(Clone, Debug, Default)]
 pub struct View {
     accounts: MapM<AccountId, Arc<Account>>,
+    /// Which account has an external id. Changes come from several partitions: that which had it before may go after another has it.
+    external_ids: MapM<(ExternalId, AccountId), ()>,
     webhooks: MapM<WebhookId, Known>,
     keep: Keep,
     keys: MapM<KeyId, Arc<ApiKey>>,
@@ -72,7 +75,12 @@ impl View {
         for edit in edits {
             match edit {
                 Edit::Account(account) => {
-                    self.accounts.insert_cow(account.id, Arc::new(account));
+                    let (id, external_id) = (account.id, account.external_id.clone());
+                    let before = self.accounts.insert_cow(id, Arc::new(account));
+                    self.forget_external_id(before);
+                    if let Some(external_id) = external_id {
+                        self.external_ids.insert_cow((external_id, id), ());
+                    }
                 }
                 Edit::Webhook(webhook) => {
                     self.remove_webhook(webhook.id);
@@ -83,7 +91,8 @@ impl View {
                     }
                 }
                 Edit::DropAccount(id) => {
-                    self.accounts.remove_cow(&id);
+                    let before = self.accounts.remove_cow(&id);
+                    self.forget_external_id(before);
                 }
                 Edit::Key(key) => {
                     self.keys.insert_cow(key.id, Arc::new(key));
@@ -98,6 +107,14 @@ impl View {
                 }
                 Edit::DropType(account, name) => self.remove_type(account, &name),
             }
+        }
+    }
+
+    fn forget_external_id(&mut self, account: Option<Arc<Account>>) {
+        if let Some(account) = account
+            && let Some(external_id) = account.external_id.clone()
+        {
+            self.external_ids.remove_cow(&(external_id, account.id));
         }
     }
 
@@ -121,6 +138,12 @@ impl View {
 
     pub(crate) fn account(&self, id: AccountId) -> Option<Arc<Account>> {
         self.accounts.get(&id).cloned()
+    }
+
+    pub(crate) fn account_of(&self, external_id: &ExternalId) -> Option<AccountId> {
+        let first = (external_id.clone(), AccountId::LEAST);
+        let ((of, account), ()) = self.external_ids.range(first..).next()?;
+        (of == external_id).then_some(*account)
     }
 
     pub(crate) fn webhook(&self, id: WebhookId) -> Option<Arc<Webhook>> {
@@ -364,6 +387,31 @@ mod tests {
             prop_assert!(view.filters.is_empty());
             prop_assert!(view.index.is_empty(), "deleted webhooks left something behind: {:?}", view.index);
         }
+    }
+
+    #[test]
+    fn an_external_id_leads_to_the_account_that_has_it_whatever_order_changes_come_in() {
+        let named = |id: u64, external_id: Option<&str>| Account {
+            external_id: external_id.map(|text| ExternalId::new(text).unwrap()),
+            ..Account::new(AccountId::new(id).unwrap())
+        };
+        let acme = ExternalId::new("acme").unwrap();
+        let mut view = View::default();
+        view.apply_part(vec![
+            Edit::Account(named(5, None)),
+            Edit::Account(named(5, Some("acme"))),
+            Edit::Account(named(7, Some("acme-eu"))),
+        ]);
+        assert_eq!(view.account_of(&acme).unwrap().get(), 5);
+        assert_eq!(view.account_of(&ExternalId::new("acm").unwrap()), None);
+        // The end of the one that had it comes from another partition than the one that has it now.
+        view.apply_part(vec![
+            Edit::Account(named(6, Some("acme"))),
+            Edit::DropAccount(AccountId::new(5).unwrap()),
+        ]);
+        assert_eq!(view.account_of(&acme).unwrap().get(), 6);
+        view.apply_part(vec![Edit::DropAccount(AccountId::new(6).unwrap())]);
+        assert_eq!(view.account_of(&acme), None);
     }
 
     #[test]

@@ -11,6 +11,19 @@ pub enum InvalidId {
     /// An account id is no integer from 0 to 2^53 - 1.
     #[error("an account id is an integer from 0 to {max}, not {0:?}", max = AccountId::MAX)]
     Account(String),
+    /// What names an account is neither its id nor `ext:` and its external id.
+    #[error(
+        "an account is named by its id, an integer from 0 to {max}, or by `ext:` and its external id, not by {0:?}", max = AccountId::MAX
+    )]
+    AccountRef(String),
+    /// An external id has a character that is not allowed. It may be anything that a caller sent, so it is not told.
+    #[error(
+        "an external id is written with letters and digits of ASCII, `-`, `.`, `_` and `~` only; this one has {found:?}"
+    )]
+    ExternalId {
+        /// The first character that is not allowed.
+        found: char,
+    },
     /// A webhook id is not `wh_` and 32 hexadecimal digits.
     #[error("a webhook id is `wh_` and 32 lower-case hexadecimal digits, not {0:?}")]
     Webhook(String),
@@ -52,6 +65,8 @@ pub struct AccountId(u64);
 impl AccountId {
     /// 2^53 - 1: the largest integer that every JSON reader takes exactly.
     pub const MAX: u64 = (1 << 53) - 1;
+    /// The least id, where a range of them begins.
+    pub const LEAST: Self = Self(0);
 
     /// Checks the bound.
     ///

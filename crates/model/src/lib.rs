@@ -6,6 +6,7 @@
 mod access;
 mod catalogue;
 mod event;
+mod external;
 pub mod headers;
 mod ids;
 mod lane;
@@ -15,6 +16,7 @@ mod webhook;
 pub use access::{Access, Actor, ApiKey, Grant, Previous, Role, Scope, Scopes, SecretHash, UnknownName};
 pub use catalogue::{Catalogue, EventType, KnownTypes, OwnType};
 pub use event::{AcceptedAt, Event, InvalidPosition, JsonObject, NotAnObject, Position, Timestamp};
+pub use external::{AccountRef, ExternalId};
 pub use ids::{AccountId, EventId, EventInfo, EventName, InvalidId, KeyId, WebhookId};
 pub use lane::Lane;
 pub use webhook::{

@@ -7,7 +7,7 @@ mod settings;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::{AccountId, EventName, InvalidId, WebhookId};
+use crate::{AccountId, EventName, ExternalId, InvalidId, WebhookId};
 
 pub use authentication::{Authentication, Fingerprint, PreviousSecret, SecretText, Signing};
 pub use disabled::{DetailTooLong, Disabled, DisabledReason};
@@ -46,6 +46,8 @@ impl fmt::Display for Revision {
 pub struct Account {
     /// The product's integer id.
     pub id: AccountId,
+    /// The product's own id, if it has given it one; then it stays.
+    pub external_id: Option<ExternalId>,
     /// For people.
     pub name: String,
     /// The most webhooks that it may have (W3); `None` for what the installation allows.
@@ -132,6 +134,22 @@ pub struct Webhook {
     pub revision: Revision,
     /// Unix milliseconds.
     pub created_at_ms: i64,
+}
+
+impl Account {
+    /// One without a name, with the default of every setting.
+    #[must_use]
+    pub fn new(id: AccountId) -> Self {
+        Self {
+            id,
+            external_id: None,
+            name: String::new(),
+            max_webhooks: None,
+            strictness: Strictness::default(),
+            revision: Revision::default(),
+            created_at_ms: 0,
+        }
+    }
 }
 
 impl Webhook {

@@ -15,6 +15,7 @@
 //! of their enumeration. An answer carries its revision as `etag`, and `if-match` makes a change depend on it; `idempotency-key` is the
 //! `request_id` of a creation.
 
+mod accounts;
 mod answer;
 mod call;
 mod json;
@@ -41,6 +42,7 @@ use tonic::service::Routes;
 use crate::problem::Problem;
 use crate::routes::Table;
 
+pub use crate::accounts::Accounts;
 pub use crate::routes::Unusable;
 
 /// The largest body, in bytes.
@@ -72,6 +74,7 @@ struct Gateway {
     table: Arc<Table>,
     services: Routes,
     gate: Gate,
+    accounts: Arc<dyn Accounts>,
     under_way: UnderWay<Option<AccountId>>,
     /// The longest that a body may take to come.
     body_within: Duration,
@@ -85,6 +88,7 @@ struct Gateway {
 pub fn router(
     descriptors: &[u8],
     (services, gate): (Routes, Gate),
+    accounts: Arc<dyn Accounts>,
     body_within: Duration,
     version: &str,
 ) -> Result<Router, Error> {
@@ -93,6 +97,7 @@ pub fn router(
         table: Arc::new(Table::of(&pool)?),
         services,
         gate,
+        accounts,
         under_way: UnderWay::new(MOST, MOST_OF_ONE),
         body_within,
     };
@@ -122,7 +127,7 @@ async fn serve(State(gateway): State<Gateway>, request: Request) -> Response {
 
 async fn answered(gateway: &Gateway, request: Request) -> Result<Response, Problem> {
     let (head, body) = request.into_parts();
-    let found = gateway.table.find(&head.method, head.uri.path())?;
+    let mut found = gateway.table.find(&head.method, head.uri.path())?;
     let authorization = head.headers.get(header::AUTHORIZATION);
     // What is no text is no key, but it was sent.
     let authorization = authorization.map(|value| value.to_str().unwrap_or_default());
@@ -131,6 +136,8 @@ async fn answered(gateway: &Gateway, request: Request) -> Result<Response, Probl
     let caller = caller.map_err(|why| problem::of_status(&grpc::denied(why), found.route))?;
     let permit = gateway.under_way.begin(caller.access().account);
     let _permit = permit.map_err(Problem::too_many)?;
+    let known = gateway.accounts.as_ref();
+    accounts::by_id(&mut found, known, caller.access(), &head.headers).await?;
     let body = read(&head.headers, body, gateway.body_within).await?;
     let message = request::message(&found, &head, &body)?;
     let called = call::call(gateway.services.clone(), found.route, &head.headers, &message).await;

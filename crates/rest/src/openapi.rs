@@ -2,14 +2,19 @@
 
 use std::collections::BTreeMap;
 
+use angarium_model::{AccountId, AccountRef, ExternalId};
 use http::Method;
 use prost_reflect::prost_types::FileDescriptorProto;
 use prost_reflect::{EnumDescriptor, FieldDescriptor, Kind, MessageDescriptor};
 use serde_json::{Map, Value, json};
 
+use crate::accounts;
 use crate::json::short;
 use crate::request::{IDEMPOTENCY_KEY, REQUEST_ID, REVISION, UPDATE_MASK};
 use crate::routes::{Body, Route, Table};
+
+/// What is said of an account in a path.
+const ACCOUNT: &str = "The account: its id, or `ext:` and its external id.";
 
 /// Messages that are referred to, by their names.
 type Schemas = BTreeMap<String, Option<Value>>;
@@ -117,8 +122,8 @@ fn parameters(route: &Route, schemas: &mut Schemas) -> Vec<Value> {
             "name": field.json_name(),
             "in": "path",
             "required": true,
-            "description": about(field),
-            "schema": of_kind(&field.kind(), &mut Schemas::new()),
+            "description": if accounts::is_named_by(field) { ACCOUNT.to_owned() } else { about(field) },
+            "schema": if accounts::is_named_by(field) { account() } else { of_kind(&field.kind(), &mut Schemas::new()) },
         })
     });
     let mut all: Vec<_> = in_path.collect();
@@ -151,6 +156,14 @@ fn parameters(route: &Route, schemas: &mut Schemas) -> Vec<Value> {
         ));
     }
     all
+}
+
+/// What a path names an account by.
+fn account() -> Value {
+    json!({"anyOf": [
+        {"type": "integer", "minimum": 0, "maximum": AccountId::MAX},
+        {"type": "string", "pattern": format!("^{}[A-Za-z0-9._~-]{{1,{}}}$", AccountRef::PREFIX, ExternalId::MAX_BYTES)},
+    ]})
 }
 
 fn body(route: &Route, schemas: &mut Schemas) -> Option<Value> {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use angarium_model::ExternalId;
 use angarium_runtime::Full;
 use axum::body::Body;
 use axum::response::Response;
@@ -79,6 +80,18 @@ impl Problem {
 
     pub(crate) fn no_such_path() -> Self {
         let detail = "nothing is at this path: what there is begins with /v1/accounts, /v1/keys, /v1/event-types, /v1/filters or /v1/audit-log";
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "not-found",
+            "There is no such thing",
+            detail,
+        )
+    }
+
+    pub(crate) fn no_account(external_id: &ExternalId) -> Self {
+        let detail = format!(
+            "there is no account with the external id {external_id}; an operator gives an account one with `externalId`"
+        );
         Self::new(
             StatusCode::NOT_FOUND,
             "not-found",

@@ -13,10 +13,11 @@ mod webhook;
 
 use std::path::PathBuf;
 
+use angarium_model::AccountRef;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-pub(crate) use account::{AccountCommand, ReactionArg};
+pub(crate) use account::{AccountCommand, AccountDelete, AccountName, ReactionArg};
 pub(crate) use apply::Apply;
 pub(crate) use audit::Audit;
 pub(crate) use event::Event;
@@ -95,7 +96,7 @@ pub(crate) enum Command {
         #[arg(long)]
         verbose: bool,
     },
-    /// Create and list accounts
+    /// Create, look at, change and delete accounts
     Account {
         #[command(subcommand)]
         command: AccountCommand,
@@ -270,7 +271,7 @@ pub(crate) enum Shape {
 pub(crate) struct Publish {
     /// The account that the events belong to [default: that of the profile]
     #[arg(long, value_name = "ID")]
-    pub(crate) account: Option<u64>,
+    pub(crate) account: Option<AccountRef>,
     /// The file; `-` is standard input
     pub(crate) file: PathBuf,
     /// Where ingest is, as http://host:port [variable: ANGARIUM_INGEST_ENDPOINT]

@@ -6,6 +6,7 @@
 //! Exit codes: 0 when all went well, 1 when something failed or is wrong, 2 when the command line or the settings are wrong, 3 when
 //! `apply --dry-run` found something to change.
 
+mod account_ref;
 mod cli;
 mod dev;
 mod doctor;

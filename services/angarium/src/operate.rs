@@ -1,6 +1,7 @@
 //! Commands that call running services.
 
 mod account;
+mod accounts;
 mod apply;
 mod audit;
 mod call;

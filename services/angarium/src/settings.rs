@@ -17,6 +17,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
+use angarium_model::AccountRef;
 use angarium_runtime::access::OperatorKey;
 use angarium_runtime::config::{Mistakes, Reader, Secret, environment};
 use angarium_telemetry::{FILTER_VARIABLE, Format};
@@ -24,6 +25,7 @@ use shared::{Kafka, Topics};
 
 use self::profile::Profile;
 pub(crate) use self::profile::WrongProfile;
+use crate::account_ref::Named;
 use crate::cli::{Given, PROFILE_VARIABLE, PROFILES_VARIABLE, Reach};
 
 /// Everything that can be set.
@@ -43,7 +45,7 @@ pub(crate) struct Settings {
     /// What commands present, if it is not the operator's key.
     api_key: Option<OperatorKey>,
     /// What commands are about that are given none: of the profile.
-    pub(crate) account: Option<u64>,
+    pub(crate) account: Option<AccountRef>,
     pub(crate) registry_endpoint: String,
     pub(crate) ingest_endpoint: String,
     /// Where others find a fanout worker, and where one listens.
@@ -83,18 +85,17 @@ impl Settings {
         let profile = Profile::chosen(reach.profile.as_deref(), reach.profiles.as_deref())?;
         let endpoint_name = format!("{section}.endpoint");
         let mut above = Vec::new();
-        above.extend(
-            profile
-                .endpoint(section)
-                .map(|endpoint| (endpoint_name.as_str(), endpoint)),
-        );
+        // The registry is asked for accounts that are named by their external ids.
+        for (name, section) in [("registry.endpoint", "registry"), (&endpoint_name, section)] {
+            above.extend(profile.endpoint(section).map(|endpoint| (name, endpoint)));
+        }
         above.extend(profile.key.as_deref().map(|key| ("api.key", key)));
         let overrides = reach.given.overrides.iter();
         above.extend(overrides.map(|(name, value)| (name.as_str(), value.as_str())));
         above.extend(endpoint.map(|endpoint| (endpoint_name.as_str(), endpoint)));
         above.extend(reach.key.as_deref().map(|key| ("api.key", key)));
         let (reader, mut settings) = Self::read_all(reach.given.config.as_deref(), &above);
-        settings.account = profile.account;
+        settings.account = profile.account.map(|Named(account)| account);
         let presented = if settings.api_key.is_some() {
             "api"
         } else {

@@ -7,7 +7,7 @@ mod stream;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use angarium_model::{Access, AccountId};
+use angarium_model::{Access, AccountId, AccountRef, ExternalId};
 use angarium_proto::convert::position_to_wire;
 use angarium_proto::event::v1;
 use angarium_proto::event::v1::publisher_service_server::{PublisherService, PublisherServiceServer};
@@ -25,7 +25,7 @@ use crate::budget::Share;
 use crate::metrics::Reason;
 use crate::problem::{Kind, Part, Problem, Problems, Shape, Warnings};
 use crate::refusal;
-use crate::service::Core;
+use crate::service::{Core, Unknown};
 use admission::Admission;
 
 /// Whose error reasons these are, as `google.rpc.ErrorInfo` wants it.
@@ -60,8 +60,13 @@ impl PublisherService for Publisher {
         let access = grpc::access(request.extensions())?;
         let trace = trace(request.metadata());
         let _share = request.extensions().get::<Share>().cloned();
-        let v1::PublishRequest { account_id, events } = request.into_inner();
-        let published = publish(&self.core, (account_id, access), events, trace.as_deref()).await;
+        let v1::PublishRequest {
+            account_id,
+            events,
+            account_external_id,
+        } = request.into_inner();
+        let asked = asked(account_id, &account_external_id);
+        let published = publish(&self.core, (asked, access), events, trace.as_deref()).await;
         match published {
             Ok((accepted, warnings)) => Ok(Response::new(v1::PublishResponse {
                 accepted: accepted.into_iter().map(to_wire).collect(),
@@ -96,12 +101,12 @@ impl PublisherService for Publisher {
 
 async fn publish(
     core: &Core,
-    (account, access): (u64, Access),
+    (asked, access): (Result<AccountRef, Status>, Access),
     events: Vec<v1::Event>,
     trace: Option<&str>,
 ) -> Result<(Vec<Accepted>, Warnings), (Status, Reason)> {
-    core.look_for([account], access).await;
-    let account = known_account(core, account, access)?;
+    core.look_for(&asked, access).await;
+    let account = known_account(core, &asked, access)?;
     let invalid = |problems: Problems| {
         (
             status_of(&problems, Code::InvalidArgument),
@@ -135,18 +140,38 @@ fn warnings_to_wire(warnings: &Warnings, shape: &Shape) -> Vec<v1::Warning> {
     warnings.listed.iter().map(warning).collect()
 }
 
+/// The field by which a message names its account.
+const fn field_of(external_id: &str) -> &'static str {
+    if external_id.is_empty() {
+        "account_id"
+    } else {
+        "account_external_id"
+    }
+}
+
+/// The account that a message names.
+fn asked(id: u64, external_id: &str) -> Result<AccountRef, Status> {
+    let asked = if external_id.is_empty() {
+        AccountId::new(id).map(AccountRef::Id)
+    } else {
+        ExternalId::new(external_id).map(AccountRef::External)
+    };
+    asked.map_err(|error| invalid_argument(&[FieldError::new(field_of(external_id), error.to_string())]))
+}
+
 /// The account, if it exists and the caller sees it. Call [`Core::look_for`] first.
-fn known_account(core: &Core, account: u64, access: Access) -> Result<AccountId, (Status, Reason)> {
-    let account = AccountId::new(account).map_err(|error| {
-        (
-            invalid_argument(&[FieldError::new("account_id", error.to_string())]),
-            Reason::Invalid,
-        )
-    })?;
-    match core.has(account, access) {
-        Some(true) => Ok(account),
-        Some(false) => Err((not_found(account), Reason::NotFound)),
-        None => {
+fn known_account(
+    core: &Core,
+    asked: &Result<AccountRef, Status>,
+    access: Access,
+) -> Result<AccountId, (Status, Reason)> {
+    let asked = asked
+        .as_ref()
+        .map_err(|status| (status.clone(), Reason::Invalid))?;
+    match core.find(asked, access) {
+        Ok(account) => Ok(account),
+        Err(Unknown::None) => Err((not_found(asked), Reason::NotFound)),
+        Err(Unknown::NotYet) => {
             let details = ErrorDetails::with_retry_info(Some(refusal::RETRY_BUSY));
             let status = Status::with_error_details(Code::Unavailable, refusal::NOT_READY, details);
             Err((status, Reason::Unavailable))
@@ -154,10 +179,14 @@ fn known_account(core: &Core, account: u64, access: Access) -> Result<AccountId,
     }
 }
 
-fn not_found(account: AccountId) -> Status {
-    let message = refusal::no_account(account);
-    let mut details = ErrorDetails::with_resource_info("account", account.to_string(), "", &*message);
-    details.add_bad_request_violation("account_id", "names no account");
+fn not_found(asked: &AccountRef) -> Status {
+    let message = refusal::no_account(asked);
+    let mut details = ErrorDetails::with_resource_info("account", asked.to_string(), "", &*message);
+    let field = match asked {
+        AccountRef::Id(_) => field_of(""),
+        AccountRef::External(external_id) => field_of(external_id.as_str()),
+    };
+    details.add_bad_request_violation(field, "names no account");
     Status::with_error_details(Code::NotFound, message, details)
 }
 

@@ -1,4 +1,4 @@
-//! `POST /v1/accounts/{account}/events`, and what probes ask.
+//! `POST /v1/accounts/{account}/events`, and what probes ask. An account is named by its id, or by `ext:` and its external id.
 //!
 //! | status | when |
 //! |---|---|
@@ -22,7 +22,7 @@ mod body;
 
 use std::sync::Arc;
 
-use angarium_model::{Access, AccountId, Scope};
+use angarium_model::{Access, AccountRef, Scope};
 use angarium_runtime::access::{Caller, Denied};
 use angarium_runtime::trace::TraceContext;
 use axum::extract::rejection::PathRejection;
@@ -34,7 +34,7 @@ use axum::{Extension, Router};
 use http::{StatusCode, header};
 
 use crate::refusal;
-use crate::service::Core;
+use crate::service::{Core, Unknown};
 use answer::Refusal;
 
 /// Everything that HTTP serves.
@@ -69,15 +69,14 @@ async fn publish(
 
 async fn accept(core: &Core, account: &str, caller: &Caller, request: Request) -> Result<Response, Refusal> {
     let access = caller.access();
-    let account: AccountId = account
+    let asked: AccountRef = account
         .parse()
         .map_err(|error: angarium_model::InvalidId| Refusal::NotFound(error.to_string()))?;
-    core.look_for([account.get()], access).await;
-    match core.has(account, access) {
-        Some(true) => {}
-        Some(false) => return Err(Refusal::NotFound(refusal::no_account(account))),
-        None => return Err(Refusal::NotReady),
-    }
+    core.look_for([&asked], access).await;
+    let account = core.find(&asked, access).map_err(|unknown| match unknown {
+        Unknown::None => Refusal::NotFound(refusal::no_account(&asked)),
+        Unknown::NotYet => Refusal::NotReady,
+    })?;
     let format = body::format(request.headers())?;
     let trace = request
         .headers()

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use angarium_model::{Access, AccountId, Scope};
+use angarium_model::{Access, AccountRef, Scope};
 use angarium_runtime::Full;
 
 use crate::accept::{Conflict, Failure};
@@ -48,9 +48,13 @@ pub(crate) const fn failure(failure: Failure) -> (&'static str, Reason, Option<D
 }
 
 /// What to say of an account that the registry does not have.
-pub(crate) fn no_account(account: AccountId) -> String {
+pub(crate) fn no_account(asked: &AccountRef) -> String {
+    let flags = match asked {
+        AccountRef::Id(id) => format!("--id {id}"),
+        AccountRef::External(external_id) => format!("--id ID --external-id {external_id}"),
+    };
     format!(
-        "account {account} does not exist: create it with `angarium account create --id {account}`, or over gRPC with angarium.registry.v1.RegistryService/CreateAccount"
+        "account {asked} does not exist: create it with `angarium account create {flags}`, or over gRPC with angarium.registry.v1.RegistryService/CreateAccount"
     )
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use angarium_directory::Directory;
 use angarium_kafka::{Connection, topics};
-use angarium_model::{Access, AccountId, Strictness};
+use angarium_model::{Access, AccountId, AccountRef, Strictness};
 use angarium_proto::METHOD_SCOPES;
 use angarium_runtime::access::Gate;
 use angarium_runtime::grpc::Server;
@@ -51,20 +51,35 @@ pub(crate) struct Core {
     schemas: Arc<Schemas>,
 }
 
+/// Why an account is not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unknown {
+    /// There is none, or the caller does not see it.
+    None,
+    /// Which there are cannot be said now.
+    NotYet,
+}
+
 /// How long a request of an account that is not known waits for it to be seen whether the registry has it now.
 const ACCOUNTS_WITHIN: Duration = Duration::from_secs(1);
 
 impl Core {
-    /// Whether there is such an account, and the caller sees it; `None` while that cannot be said: the registry may have
-    /// it by now.
-    pub(crate) fn has(&self, account: AccountId, access: Access) -> Option<bool> {
-        if !access.sees(account) {
-            return Some(false);
+    /// The account that is named, if there is one that the caller sees.
+    ///
+    /// # Errors
+    /// That there is none, or that this cannot be said now: the registry may have it.
+    pub(crate) fn find(&self, asked: &AccountRef, access: Access) -> Result<AccountId, Unknown> {
+        let known = match asked {
+            AccountRef::Id(id) if !access.sees(*id) => return Err(Unknown::None),
+            AccountRef::Id(id) => self.directory.account(*id).map(|account| account.id),
+            AccountRef::External(external_id) => self.directory.account_of(external_id),
+        };
+        match known {
+            Some(account) if access.sees(account) => Ok(account),
+            Some(_) => Err(Unknown::None),
+            None if self.directory.is_ready() && self.directory.is_in_force() => Err(Unknown::None),
+            None => Err(Unknown::NotYet),
         }
-        if self.directory.account(account).is_some() {
-            return Some(true);
-        }
-        (self.directory.is_ready() && self.directory.is_in_force()).then_some(false)
     }
 
     /// What events of an account are held against.
@@ -77,9 +92,13 @@ impl Core {
         }
     }
 
-    /// Waits, for a bounded time, until [`Core::has`] can say it of these.
-    pub(crate) async fn look_for(&self, accounts: impl IntoIterator<Item = u64>, access: Access) {
-        let is_open = |id| AccountId::new(id).is_ok_and(|account| self.has(account, access).is_none());
+    /// Waits, for a bounded time, until [`Core::find`] can say it of these.
+    pub(crate) async fn look_for<'a>(
+        &self,
+        accounts: impl IntoIterator<Item = &'a AccountRef>,
+        access: Access,
+    ) {
+        let is_open = |asked| matches!(self.find(asked, access), Err(Unknown::NotYet));
         if self.directory.is_ready() && accounts.into_iter().any(is_open) {
             // What came of it is seen with each account.
             timeout(ACCOUNTS_WITHIN, self.directory.in_force()).await.ok();

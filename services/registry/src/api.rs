@@ -1,8 +1,9 @@
 //! The gRPC service.
 
 use std::pin::Pin;
+use std::sync::Arc;
 
-use angarium_model::{AccountId, KeyId, KnownTypes, WebhookId};
+use angarium_model::{Account, AccountId, ExternalId, KeyId, KnownTypes, Scope, WebhookId};
 use angarium_proto::convert::{
     Secrets, account_to_wire, api_key_to_wire, event_class_from_wire, webhook_to_wire,
 };
@@ -11,8 +12,10 @@ use angarium_proto::registry::v1::registry_service_server::RegistryService;
 use angarium_proto::{FieldError, InvalidWire};
 use angarium_runtime::grpc::access;
 use futures::Stream;
+use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status, Streaming};
 
+use crate::changes::Change;
 use crate::following::Followers;
 use crate::home::Home;
 use crate::page::Page;
@@ -51,6 +54,24 @@ impl Api {
         Ok(self.routing.store.read(look)?)
     }
 
+    /// Has an account written, once its external id is kept for it (ADR 27). Another registry that passes this on has seen to it.
+    async fn write_account<C: Change>(&self, request: Request<C>) -> Answer<C::Answer> {
+        let by = access(request.extensions())?;
+        let is_seen_to = by.scopes.contains(Scope::Serve) && revisions::is_passed_on(request.metadata());
+        let checked = request.get_ref().clone().check(self.routing.grounds(by))?;
+        if let Some((account, external_id)) = checked.external_id().filter(|_| !is_seen_to) {
+            let reserve = v1::ReserveExternalIdRequest {
+                account_id: account.get(),
+                external_id: external_id.to_string(),
+            };
+            let (metadata, extensions) = (MetadataMap::new(), request.extensions().clone());
+            self.routing
+                .write(Request::from_parts(metadata, extensions, reserve))
+                .await?;
+        }
+        self.routing.write(request).await
+    }
+
     /// The types that events of an account may have; those of the platform are everybody's.
     async fn types<R>(&self, request: &Request<R>, home: Home) -> Result<KnownTypes, Status> {
         let caller = Home::of(access(request.extensions())?.account);
@@ -73,7 +94,7 @@ impl RegistryService for Api {
         &self,
         request: Request<v1::CreateAccountRequest>,
     ) -> Answer<v1::CreateAccountResponse> {
-        self.routing.write(request).await
+        self.write_account(request).await
     }
 
     async fn get_account(&self, request: Request<v1::GetAccountRequest>) -> Answer<v1::GetAccountResponse> {
@@ -100,16 +121,24 @@ impl RegistryService for Api {
         if !errors.is_empty() {
             return Err(Refusal::from(InvalidWire(errors)).into());
         }
+        let external_id = Some(&*asked.external_id).filter(|text| !text.is_empty());
+        let external_id = external_id.map(ExternalId::new).transpose();
+        let external_id = external_id.map_err(|error| Refusal::field("external_id", error.to_string()))?;
         let seen = access(request.extensions())?;
         // Who is confined to an account sees that one alone.
         let home = Home::of(seen.account);
         let found = self.state(&request, home, |state| {
-            Ok(match seen.account {
-                None => {
+            let one = |account: Option<&Arc<Account>>| {
+                let seen = account.filter(|account| seen.sees(account.id));
+                (seen.into_iter().cloned().collect(), String::new())
+            };
+            Ok(match (&external_id, seen.account) {
+                (Some(external_id), _) => one(state.account_of(external_id)),
+                (None, None) => {
                     let rest = state.accounts_after(page.after).cloned();
                     page.cut(rest, LIST, |account| account.id)
                 }
-                Some(own) => (state.account(own).into_iter().cloned().collect(), String::new()),
+                (None, Some(own)) => one(state.account(own)),
             })
         });
         let (accounts, next_page_token) = found.await?;
@@ -124,6 +153,13 @@ impl RegistryService for Api {
         &self,
         request: Request<v1::UpdateAccountRequest>,
     ) -> Answer<v1::UpdateAccountResponse> {
+        self.write_account(request).await
+    }
+
+    async fn reserve_external_id(
+        &self,
+        request: Request<v1::ReserveExternalIdRequest>,
+    ) -> Answer<v1::ReserveExternalIdResponse> {
         self.routing.write(request).await
     }
 

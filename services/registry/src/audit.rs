@@ -72,9 +72,9 @@ impl Change {
         let along = along.iter().map(|key| change(key.clone(), None));
         // Its revision is the offset of its record, which is not known yet.
         let after = entity.clone().map(|entity| entity.at(Revision::default()));
-        // That a deleted webhook is kept for a while is no change of its own.
+        // That a deleted webhook, or an external id, is kept for a while is no change of its own.
         let told = along.chain([change(key.clone(), after)]);
-        told.filter(|change| !matches!(change.subject, Key::Deleted(_)))
+        told.filter(|change| !matches!(change.subject, Key::Deleted(_) | Key::ExternalId(_)))
             .collect()
     }
 

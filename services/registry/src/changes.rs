@@ -59,6 +59,8 @@ change!(UpdateAccountRequest => UpdateAccountResponse, update_account,
     |stored| v1::UpdateAccountResponse { account: stored.account() });
 change!(DeleteAccountRequest => DeleteAccountResponse, delete_account,
     |request, _on| request::delete_account(&request), |_stored| v1::DeleteAccountResponse {});
+change!(ReserveExternalIdRequest => ReserveExternalIdResponse, reserve_external_id,
+    |request, on| request::reserve_external_id(&request, on.now_ms), |_stored| v1::ReserveExternalIdResponse {});
 change!(CreateWebhookRequest => CreateWebhookResponse, create_webhook,
     request::create_webhook,
     |stored| v1::CreateWebhookResponse { webhook: stored.webhook(), secret_json: stored.secret_json() });

@@ -31,6 +31,7 @@ mod following;
 mod home;
 mod keys;
 mod metrics;
+mod named;
 mod page;
 mod patch;
 mod peers;
@@ -77,6 +78,7 @@ use crate::api::Api;
 use crate::audit::{AuditLog, Auditor};
 use crate::following::Followers;
 use crate::keys::KnownKeys;
+use crate::named::Named;
 use crate::peers::Peers;
 use crate::routing::Routing;
 use crate::sessions::Sessions;
@@ -168,6 +170,10 @@ impl Service {
             egress: Policy::new(config.egress),
             patience: config.write_timeout,
         };
+        let named = Named {
+            store: Arc::clone(&routing.store),
+            patience: routing.patience,
+        };
         let keys = KnownKeys::new(&routing.store, &followers.upstream);
         let gate = Gate::new(config.key.clone(), Arc::new(keys), routing.clock.clone());
         let audit_client = format!("{CLIENT_ID}-audit");
@@ -179,7 +185,7 @@ impl Service {
             .reflection(FILE_DESCRIPTOR_SET)?
             .add_service(service)
             .add_service(auditor.max_decoding_message_size(grpc::MAX_MESSAGE_BYTES));
-        let http = serve_http(config.listen_http, (&server, gate), tasks).await?;
+        let http = serve_http(config.listen_http, (&server, gate), named, tasks).await?;
         tasks.spawn_critical(
             "registry server",
             server.serve(listener, tasks.shutdown().clone()),
@@ -193,12 +199,14 @@ impl Service {
 async fn serve_http(
     listen_http: SocketAddr,
     (server, gate): (&grpc::Server, Gate),
+    named: Named,
     tasks: &Tasks,
 ) -> Result<SocketAddr, Error> {
     let bounds = http::Bounds::default();
     let router = angarium_rest::router(
         FILE_DESCRIPTOR_SET,
         (server.services(), gate),
+        Arc::new(named),
         bounds.read_timeout,
         env!("CARGO_PKG_VERSION"),
     )?;

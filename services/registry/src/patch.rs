@@ -5,9 +5,9 @@ mod authentication;
 use std::collections::BTreeMap;
 
 use angarium_model::{
-    Account, ApiKey, Authentication, DeadLetter, FilterText, Grant, Header, KnownTypes, MaxGroupBytes,
-    MaxGroupEvents, MaxInFlight, MaxRequestsPerSecond, MaxWebhooks, Ordering, OwnType, PayloadFormat,
-    Reaction, TargetUrl, TimetableSpec, TypePattern, Webhook,
+    Account, ApiKey, Authentication, DeadLetter, ExternalId, FilterText, Grant, Header, KnownTypes,
+    MaxGroupBytes, MaxGroupEvents, MaxInFlight, MaxRequestsPerSecond, MaxWebhooks, Ordering, OwnType,
+    PayloadFormat, Reaction, TargetUrl, TimetableSpec, TypePattern, Webhook,
 };
 use angarium_model::{Previous, SecretHash};
 use angarium_proto::FieldError;
@@ -25,17 +25,30 @@ pub(crate) struct AccountPatch {
     pub(crate) max_webhooks: Option<Option<MaxWebhooks>>,
     pub(crate) unknown_types: Option<Reaction>,
     pub(crate) schema_violations: Option<Reaction>,
+    pub(crate) external_id: Option<ExternalId>,
 }
 
 impl AccountPatch {
     /// The account as it will be.
-    pub(crate) fn apply(self, mut account: Account) -> Account {
+    pub(crate) fn apply(self, mut account: Account) -> Result<Account, Refusal> {
+        if let Some(given) = self.external_id {
+            match account.external_id.replace(given) {
+                // Others may name the account by it.
+                Some(before) if account.external_id.as_ref() != Some(&before) => {
+                    return Err(Refusal::ExternalIdStays {
+                        account: account.id,
+                        external_id: before,
+                    });
+                }
+                _ => {}
+            }
+        }
         account.name = self.name.unwrap_or(account.name);
         account.max_webhooks = self.max_webhooks.unwrap_or(account.max_webhooks);
         let strictness = &mut account.strictness;
         strictness.unknown_types = self.unknown_types.unwrap_or(strictness.unknown_types);
         strictness.schema_violations = self.schema_violations.unwrap_or(strictness.schema_violations);
-        account
+        Ok(account)
     }
 }
 

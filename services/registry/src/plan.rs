@@ -4,14 +4,15 @@ mod api_key;
 mod caller;
 mod deleting;
 mod event_type;
+mod external_id;
 mod secret;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use angarium_model::{
-    Access, Account, AccountId, ApiKey, Authentication, Disabled, KeyId, MaxWebhooks, OwnType, Revision,
-    Webhook, WebhookId,
+    Access, Account, AccountId, ApiKey, Authentication, Disabled, ExternalId, KeyId, MaxWebhooks, OwnType,
+    Revision, Webhook, WebhookId,
 };
 use angarium_runtime::access::Token;
 use angarium_runtime::millis;
@@ -26,6 +27,7 @@ use caller::Caller;
 
 pub(crate) use api_key::{ApiKeyWrite, MAX_KEYS};
 pub(crate) use event_type::{EventTypeWrite, MAX_TYPES};
+pub(crate) use external_id::Reserve;
 pub(crate) use secret::{SecretChange, SecretWrite};
 
 /// A write whose fields have been checked.
@@ -70,6 +72,7 @@ pub(crate) enum Write {
         now_ms: i64,
     },
     Secrets(SecretWrite),
+    ReserveExternalId(Reserve),
     /// Seals its secrets anew, if that makes a difference.
     ResealWebhook {
         account: AccountId,
@@ -152,8 +155,28 @@ impl Write {
             Self::Secrets(write) => Home::Account(write.account),
             Self::ApiKey(write) => write.home(),
             Self::EventType(write) => write.home(),
+            Self::ReserveExternalId(_) => Home::Platform,
             Self::Read(subject) => subject.home(),
         }
+    }
+
+    /// The external id that an account is to have by it.
+    pub(crate) fn external_id(&self) -> Option<(AccountId, &ExternalId)> {
+        match self {
+            Self::CreateAccount(account) => Some((account.id, account.external_id.as_ref()?)),
+            Self::UpdateAccount { id, patch, .. } => Some((*id, patch.external_id.as_ref()?)),
+            _ => None,
+        }
+    }
+
+    /// What no other write of the same transaction may be about, beside its home: external ids are of the platform all, and know
+    /// nothing of one another.
+    pub(crate) fn turn(&self) -> (Home, Option<ExternalId>) {
+        let external_id = match self {
+            Self::ReserveExternalId(reserve) => Some(reserve.external_id.clone()),
+            _ => None,
+        };
+        (self.home(), external_id)
     }
 
     /// Whether it has its turn before others of its home: who takes a key away is not kept waiting by who has it.
@@ -173,6 +196,7 @@ impl Write {
             Self::DeleteWebhook { .. } => "DeleteWebhook",
             Self::UndeleteWebhook { .. } => "UndeleteWebhook",
             Self::ResealWebhook { .. } => "ResealWebhook",
+            Self::ReserveExternalId(_) => "ReserveExternalId",
             Self::Secrets(write) => write.method(),
             Self::ApiKey(write) => write.method(),
             Self::EventType(write) => write.method(),
@@ -191,7 +215,7 @@ impl Write {
             Self::UpdateAccount { id, expected, patch } => {
                 let current = state.account(id).ok_or(Refusal::NoAccount(id))?;
                 expected.check(Key::Account(id), current.revision)?;
-                Ok(Plan::account(patch.apply(Account::clone(current))))
+                Ok(Plan::account(patch.apply(Account::clone(current))?))
             }
             Self::DeleteAccount { id, expected } => deleting::delete_account(state, id, expected),
             Self::CreateWebhook {
@@ -240,6 +264,7 @@ impl Write {
                     Plan::unchanged(webhook, Shown::Nothing)
                 })
             }
+            Self::ReserveExternalId(reserve) => reserve.plan(state),
             Self::Secrets(write) => write.plan(state),
             Self::ApiKey(write) => write.plan(state, by),
             Self::EventType(write) => write.plan(state, by.access),

@@ -4,7 +4,10 @@ use std::fmt;
 use std::str::FromStr;
 
 use angarium_kafka::Record;
-use angarium_model::{Account, AccountId, ApiKey, EventName, KeyId, OwnType, Revision, Webhook, WebhookId};
+use angarium_model::{
+    Account, AccountId, ApiKey, EventName, ExternalId, InvalidId, KeyId, OwnType, Revision, Webhook,
+    WebhookId,
+};
 use angarium_proto::convert::{
     Secrets, account_from_wire, account_to_wire, api_key_from_wire, api_key_to_wire, event_type_from_wire,
     event_type_to_wire, webhook_from_wire, webhook_to_wire,
@@ -30,6 +33,8 @@ pub(crate) enum Key {
     EventType(Home, EventName),
     /// `deleted-webhook/<id>`
     Deleted(WebhookId),
+    /// `external-id/<external id>`
+    ExternalId(ExternalId),
     /// `writer`: who writes the partition.
     Writer,
     /// `barrier`: never has a value. A writer that has nothing to write appends one to learn that it still is the writer.
@@ -44,7 +49,19 @@ pub(crate) enum Entity {
     Deleted(Box<Deleted>),
     ApiKey(ApiKey),
     EventType(OwnType),
+    Reservation(Reservation),
     Writer(Claim),
+}
+
+/// That no other account than one may have an external id: while it has it, and for a while after this was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Reservation {
+    pub(crate) external_id: ExternalId,
+    pub(crate) account: AccountId,
+    /// Unix milliseconds.
+    pub(crate) made_at_ms: i64,
+    /// The version of this reservation.
+    pub(crate) revision: Revision,
 }
 
 /// A webhook that was deleted, and may be brought back.
@@ -83,6 +100,7 @@ impl fmt::Display for Key {
             Self::Account(id) => write!(f, "account/{id}"),
             Self::Webhook(id) => write!(f, "webhook/{id}"),
             Self::Deleted(id) => write!(f, "deleted-webhook/{id}"),
+            Self::ExternalId(external_id) => write!(f, "external-id/{external_id}"),
             Self::Api(id) => write!(f, "key/{id}"),
             Self::EventType(home, name) => write!(f, "event-type/{}/{name}", home.partition_key()),
             Self::Writer => f.write_str("writer"),
@@ -99,6 +117,9 @@ impl FromStr for Key {
             Some(("account", id)) => id.parse().map(Self::Account).map_err(|error| error.to_string()),
             Some(("webhook", id)) => id.parse().map(Self::Webhook).map_err(|error| error.to_string()),
             Some(("deleted-webhook", id)) => id.parse().map(Self::Deleted).map_err(|error| error.to_string()),
+            Some(("external-id", text)) => {
+                ExternalId::new(text).map(Self::ExternalId).map_err(|error| error.to_string())
+            }
             Some(("key", id)) => id.parse().map(Self::Api).map_err(|error| error.to_string()),
             Some(("event-type", rest)) => {
                 let (home, name) = rest.split_once('/').ok_or("the key names no event type")?;
@@ -108,7 +129,7 @@ impl FromStr for Key {
             None if text == "writer" => Ok(Self::Writer),
             None if text == "barrier" => Ok(Self::Barrier),
             _ => Err(
-                "the key is neither account/<id> nor webhook/<id> nor deleted-webhook/<id> nor key/<id> nor event-type/<whose>/<name> nor writer"
+                "the key is neither account/<id> nor webhook/<id> nor deleted-webhook/<id> nor key/<id> nor event-type/<whose>/<name> nor external-id/<external id> nor writer"
                     .to_owned(),
             ),
         }
@@ -142,6 +163,7 @@ impl Entity {
                 wire.revision = 0;
                 Entry::EventType(wire)
             }
+            Self::Reservation(reservation) => Entry::Reservation(reservation.to_wire()),
             Self::Writer(claim) => Entry::Writer(v1::Writer {
                 endpoint: claim.endpoint.clone(),
                 incarnation: claim.incarnation.clone(),
@@ -157,7 +179,7 @@ impl Entity {
             Self::Webhook(webhook) => Some(Entry::Webhook(webhook_to_wire(webhook, Secrets::Omit))),
             Self::ApiKey(key) => Some(Entry::ApiKey(api_key_to_wire(key, Secrets::Omit))),
             Self::EventType(own) => Some(Entry::EventType(event_type_to_wire(own))),
-            Self::Deleted(_) | Self::Writer(_) => None,
+            Self::Deleted(_) | Self::Reservation(_) | Self::Writer(_) => None,
         };
         RegistryRecord { entry }
     }
@@ -170,6 +192,7 @@ impl Entity {
             Self::Deleted(deleted) => deleted.webhook.revision = revision,
             Self::ApiKey(key) => key.revision = revision,
             Self::EventType(own) => own.revision = revision,
+            Self::Reservation(reservation) => reservation.revision = revision,
             Self::Writer(_) => {}
         }
         self
@@ -183,6 +206,7 @@ impl Entity {
             Self::Deleted(deleted) => deleted.webhook.revision,
             Self::ApiKey(key) => key.revision,
             Self::EventType(own) => own.revision,
+            Self::Reservation(reservation) => reservation.revision,
             Self::Writer(_) => Revision::default(),
         }
     }
@@ -195,8 +219,28 @@ impl Entity {
             Self::Deleted(deleted) => Key::Deleted(deleted.webhook.id),
             Self::ApiKey(key) => Key::Api(key.id),
             Self::EventType(own) => Key::EventType(Home::of(own.account), own.name.clone()),
+            Self::Reservation(reservation) => Key::ExternalId(reservation.external_id.clone()),
             Self::Writer(_) => Key::Writer,
         }
+    }
+}
+
+impl Reservation {
+    fn to_wire(&self) -> v1::Reservation {
+        v1::Reservation {
+            external_id: self.external_id.to_string(),
+            account_id: self.account.get(),
+            made_at_ms: self.made_at_ms,
+        }
+    }
+
+    fn from_wire(wire: &v1::Reservation) -> Result<Self, InvalidId> {
+        Ok(Self {
+            external_id: ExternalId::new(&wire.external_id)?,
+            account: AccountId::new(wire.account_id)?,
+            made_at_ms: wire.made_at_ms,
+            revision: Revision::default(),
+        })
     }
 }
 
@@ -327,13 +371,16 @@ fn read(record: &Record, keys: &SealKeys) -> Result<Said, String> {
         }
         Some(Entry::ApiKey(key)) => Entity::ApiKey(api_key_from_wire(key).map_err(wrong)?),
         Some(Entry::EventType(known)) => Entity::EventType(event_type_from_wire(known).map_err(wrong)?),
+        Some(Entry::Reservation(reservation)) => {
+            Entity::Reservation(Reservation::from_wire(&reservation).map_err(|error| error.to_string())?)
+        }
         Some(Entry::Writer(writer)) => Entity::Writer(Claim {
             endpoint: writer.endpoint,
             incarnation: writer.incarnation,
         }),
         None => {
             return Err(
-                "its value is neither an account nor a webhook nor an API key nor an event type nor a writer"
+                "its value is neither an account nor a webhook nor an API key nor an event type nor a reservation nor a writer"
                     .to_owned(),
             );
         }
@@ -403,12 +450,9 @@ pub(crate) mod tests {
 
     pub(crate) fn account(id: u64, name: &str) -> Entity {
         Entity::Account(Account {
-            id: AccountId::new(id).unwrap(),
             name: name.to_owned(),
-            max_webhooks: None,
-            strictness: angarium_model::Strictness::default(),
-            revision: Revision::default(),
             created_at_ms: 1,
+            ..Account::new(AccountId::new(id).unwrap())
         })
     }
 

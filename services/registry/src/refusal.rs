@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::time::{Duration, UNIX_EPOCH};
 
 use angarium_kafka::ReadError;
-use angarium_model::{AccountId, EventName, KeyId, MaxWebhooks, Revision, Scope, Scopes, Signing, WebhookId};
+use angarium_model::{
+    AccountId, EventName, ExternalId, KeyId, MaxWebhooks, Revision, Scope, Scopes, Signing, WebhookId,
+};
 use angarium_proto::{FieldError, InvalidWire, invalid_argument};
 use angarium_runtime::Full;
 use angarium_signing::SecretError;
@@ -30,6 +32,26 @@ pub(crate) enum Refusal {
     Invalid(#[from] InvalidWire),
     #[error("account {0} exists already; change it with UpdateAccount")]
     AccountExists(AccountId),
+    #[error(
+        "external id {external_id} is that of account {account}{}",
+        free_at_ms.map_or_else(
+            || "; take another".to_owned(),
+            |at_ms| format!(", or was, or is about to be; others may have it from {} on", instant(at_ms))
+        )
+    )]
+    ExternalIdTaken {
+        external_id: ExternalId,
+        account: AccountId,
+        /// When others may have it; `None`: the account has it.
+        free_at_ms: Option<i64>,
+    },
+    #[error(
+        "account {account} has the external id {external_id}, which stays as it is: others name the account by it"
+    )]
+    ExternalIdStays {
+        account: AccountId,
+        external_id: ExternalId,
+    },
     #[error("there is no account {0}; create it first with CreateAccount")]
     NoAccount(AccountId),
     #[error("account {account} has no webhook {id}; ListWebhooks shows those it has")]
@@ -145,9 +167,10 @@ impl Refusal {
     fn code(&self) -> Code {
         match self {
             Self::Invalid(_) => Code::InvalidArgument,
-            Self::AccountExists(_) | Self::EventTypeExists { .. } | Self::RequestIdUsed(_) => {
-                Code::AlreadyExists
-            }
+            Self::AccountExists(_)
+            | Self::ExternalIdTaken { .. }
+            | Self::EventTypeExists { .. }
+            | Self::RequestIdUsed(_) => Code::AlreadyExists,
             Self::NoAccount(_)
             | Self::NoWebhook { .. }
             | Self::WebhookDeleted { .. }
@@ -160,6 +183,7 @@ impl Refusal {
             Self::Revoked => Code::Unauthenticated,
             Self::Stale { .. } => Code::Aborted,
             Self::HasWebhooks { .. }
+            | Self::ExternalIdStays { .. }
             | Self::EventTypeInUse { .. }
             | Self::NotSigned(_)
             | Self::TooManySecrets(_) => Code::FailedPrecondition,
@@ -178,7 +202,7 @@ impl Refusal {
     fn details(&self) -> ErrorDetails {
         let message = self.to_string();
         match self {
-            Self::AccountExists(id) | Self::NoAccount(id) => {
+            Self::AccountExists(id) | Self::NoAccount(id) | Self::ExternalIdTaken { account: id, .. } => {
                 ErrorDetails::with_resource_info("account", id.to_string(), "", message)
             }
             Self::NoWebhook { id, .. }
@@ -221,6 +245,10 @@ impl Refusal {
             Self::HasWebhooks { account, .. } => {
                 let subject = Key::Account(*account).to_string();
                 ErrorDetails::with_precondition_failure_violation("HAS_WEBHOOKS", subject, message)
+            }
+            Self::ExternalIdStays { account, .. } => {
+                let subject = Key::Account(*account).to_string();
+                ErrorDetails::with_precondition_failure_violation("EXTERNAL_ID_STAYS", subject, message)
             }
             Self::NotSigned(id) => {
                 let subject = Key::Webhook(*id).to_string();
@@ -277,6 +305,15 @@ mod tests {
         let refusals = [
             Refusal::field("id", "is wrong"),
             Refusal::AccountExists(account),
+            Refusal::ExternalIdTaken {
+                external_id: ExternalId::new("acme").unwrap(),
+                account,
+                free_at_ms: Some(1),
+            },
+            Refusal::ExternalIdStays {
+                account,
+                external_id: ExternalId::new("acme").unwrap(),
+            },
             Refusal::NoAccount(account),
             Refusal::NoWebhook { account, id },
             Refusal::WebhookDeleted {

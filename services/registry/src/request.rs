@@ -11,7 +11,7 @@ mod webhook;
 
 use std::time::Duration;
 
-use angarium_model::{Access, Account, AccountId, KnownTypes, Revision, WebhookId};
+use angarium_model::{Access, Account, AccountId, ExternalId, KnownTypes, Revision, WebhookId};
 use angarium_policy::egress::Policy;
 use angarium_proto::convert::{account_from_wire, disabled_from_wire};
 use angarium_proto::registry::v1;
@@ -19,7 +19,7 @@ use angarium_proto::{FieldError, InvalidWire, under};
 use angarium_runtime::millis;
 
 use crate::patch::AccountPatch;
-use crate::plan::{Expected, Subject, Write};
+use crate::plan::{Expected, Reserve, Subject, Write};
 use crate::refusal::Refusal;
 use crate::store::Store;
 
@@ -72,22 +72,25 @@ pub(crate) fn update_account(request: v1::UpdateAccountRequest) -> Result<Write,
     const MAX_WEBHOOKS: &str = "max_webhooks";
     const UNKNOWN_TYPES: &str = "unknown_types";
     const SCHEMA_VIOLATIONS: &str = "schema_violations";
+    const EXTERNAL_ID: &str = "external_id";
     let wire = request.account.ok_or_else(|| required("account"))?;
     let expected = Expected::from_wire(wire.revision);
     let mut errors = Vec::new();
     let paths = request.update_mask.map(|mask| mask.paths).unwrap_or_default();
     check_mask(
         &paths,
-        &[NAME, MAX_WEBHOOKS, UNKNOWN_TYPES, SCHEMA_VIOLATIONS],
+        &[NAME, MAX_WEBHOOKS, UNKNOWN_TYPES, SCHEMA_VIOLATIONS, EXTERNAL_ID],
         &mut errors,
     );
     let is_named = |field: &str| paths.is_empty() || paths.iter().any(|path| path == field);
     // What is not to be changed is not looked at.
-    let name = if is_named(NAME) { wire.name } else { String::new() };
+    let text = |field: &str, given: String| if is_named(field) { given } else { String::new() };
+    let (name, external_id) = (text(NAME, wire.name), text(EXTERNAL_ID, wire.external_id));
     let max_webhooks = wire.max_webhooks.filter(|_| is_named(MAX_WEBHOOKS));
     let named = |field: &str, given: i32| if is_named(field) { given } else { 0 };
     match account_from_wire(v1::Account {
         name,
+        external_id,
         max_webhooks,
         unknown_types: named(UNKNOWN_TYPES, wire.unknown_types),
         schema_violations: named(SCHEMA_VIOLATIONS, wire.schema_violations),
@@ -102,6 +105,7 @@ pub(crate) fn update_account(request: v1::UpdateAccountRequest) -> Result<Write,
                 unknown_types: is_named(UNKNOWN_TYPES).then_some(account.strictness.unknown_types),
                 schema_violations: is_named(SCHEMA_VIOLATIONS)
                     .then_some(account.strictness.schema_violations),
+                external_id: account.external_id,
             },
         }),
         Ok(_) => Err(InvalidWire(errors).into()),
@@ -118,6 +122,27 @@ pub(crate) fn delete_account(request: &v1::DeleteAccountRequest) -> Result<Write
         id,
         expected: Expected::from_wire(request.revision),
     })
+}
+
+/// Checks that an external id is to be kept for an account.
+pub(crate) fn reserve_external_id(
+    request: &v1::ReserveExternalIdRequest,
+    now_ms: i64,
+) -> Result<Write, Refusal> {
+    let mut errors = Vec::new();
+    let account = AccountId::new(request.account_id);
+    let account = account.map_err(|error| errors.push(FieldError::new("account_id", error.to_string())));
+    let external_id = ExternalId::new(&request.external_id);
+    let external_id =
+        external_id.map_err(|error| errors.push(FieldError::new("external_id", error.to_string())));
+    match (account, external_id) {
+        (Ok(account), Ok(external_id)) => Ok(Write::ReserveExternalId(Reserve {
+            external_id,
+            account,
+            now_ms,
+        })),
+        _ => Err(InvalidWire(errors).into()),
+    }
 }
 
 pub(crate) fn reseal_webhook(request: &v1::ResealWebhookRequest) -> Result<Write, Refusal> {

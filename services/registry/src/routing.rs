@@ -167,14 +167,7 @@ impl Routing {
 
     /// Waits until this registry has read as far.
     pub(crate) async fn reached(&self, places: Vec<(i32, i64)>) -> Result<(), Refusal> {
-        let all = async {
-            for (partition, offset) in places {
-                self.store.reached(partition, offset).await;
-            }
-        };
-        timeout(self.patience, all)
-            .await
-            .map_err(|_elapsed| Refusal::Behind)
+        self.store.reached_all(places, self.patience).await
     }
 }
 

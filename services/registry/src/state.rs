@@ -2,17 +2,19 @@
 
 mod lookups;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use angarium_kafka::{Record, partition_of};
-use angarium_model::{Account, AccountId, ApiKey, EventName, KeyId, OwnType, Revision, Webhook, WebhookId};
+use angarium_model::{
+    Account, AccountId, ApiKey, EventName, ExternalId, KeyId, OwnType, Revision, Webhook, WebhookId,
+};
 
 use angarium_runtime::chain;
 
 use crate::home::Home;
-use crate::record::{Claim, Deleted, Entity, Key, Said, UnreadableRecord, decode};
+use crate::record::{Claim, Deleted, Entity, Key, Reservation, Said, UnreadableRecord, decode};
 use crate::seal::SealKeys;
 
 /// Accounts, webhooks, API keys and event types, and how far each partition has been read.
@@ -25,6 +27,11 @@ pub(crate) struct State {
     key_homes: HashMap<KeyId, Home>,
     /// Nor one that removes what was deleted.
     deleted_of: HashMap<WebhookId, AccountId>,
+    /// Which account has an external id. Partitions are read each at its own pace: the one that had it before may be met, or its
+    /// end, after the one that has it.
+    external_ids: BTreeSet<(ExternalId, AccountId)>,
+    /// Which account may have one.
+    reservations: BTreeMap<ExternalId, Reservation>,
     /// Webhooks whose record has a secret that would be sealed in another way today.
     outdated_seals: HashSet<WebhookId>,
     /// While the topic is loaded: webhooks whose secret does not open. A later record may take the place of such a one:
@@ -73,6 +80,8 @@ impl State {
             owners: HashMap::new(),
             key_homes: HashMap::new(),
             deleted_of: HashMap::new(),
+            external_ids: BTreeSet::new(),
+            reservations: BTreeMap::new(),
             outdated_seals: HashSet::new(),
             locked: Some(BTreeMap::new()),
             keys,
@@ -107,6 +116,15 @@ impl State {
             (_, Some(Entity::Webhook(webhook))) => Some(self.put_webhook(*webhook)),
             (_, Some(Entity::ApiKey(key))) => Some(self.put_key(key)),
             (_, Some(Entity::EventType(own))) => Some(self.put_type(own)),
+            // A follower is not told: it has the external ids of the accounts.
+            (_, Some(Entity::Reservation(kept))) => {
+                self.reservations.insert(kept.external_id.clone(), kept);
+                None
+            }
+            (Key::ExternalId(external_id), None) => {
+                self.reservations.remove(&external_id);
+                None
+            }
             (Key::EventType(home, name), None) => self.drop_type(home, name),
             (_, Some(Entity::Deleted(deleted))) => self.put_deleted(*deleted),
             (Key::Deleted(id), None) => self.drop_deleted(id),
@@ -145,8 +163,20 @@ impl State {
     fn put_account(&mut self, account: Account) -> Delta {
         let account = Arc::new(account);
         let holdings = self.homes.entry(Home::Account(account.id)).or_default();
-        Arc::make_mut(holdings).account = Some(Arc::clone(&account));
+        let before = Arc::make_mut(holdings).account.replace(Arc::clone(&account));
+        self.forget_external_id(before);
+        if let Some(external_id) = account.external_id.clone() {
+            self.external_ids.insert((external_id, account.id));
+        }
         Delta::Account(account)
+    }
+
+    fn forget_external_id(&mut self, account: Option<Arc<Account>>) {
+        if let Some(account) = account
+            && let Some(external_id) = account.external_id.clone()
+        {
+            self.external_ids.remove(&(external_id, account.id));
+        }
     }
 
     fn put_webhook(&mut self, webhook: Webhook) -> Delta {
@@ -177,7 +207,9 @@ impl State {
     }
 
     fn drop_account(&mut self, id: AccountId) -> Option<Delta> {
-        self.take_out(Home::Account(id), |holdings| holdings.account = None)?;
+        let mut account = None;
+        self.take_out(Home::Account(id), |holdings| account = holdings.account.take())?;
+        self.forget_external_id(account);
         Some(Delta::AccountDeleted(id))
     }
 

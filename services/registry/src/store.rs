@@ -2,12 +2,15 @@
 
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::time::Duration;
 
 use angarium_kafka::Record;
 use tokio::sync::watch;
+use tokio::time::timeout;
 
 use crate::feed::{Entry, Feed};
 use crate::record::UnreadableRecord;
+use crate::refusal::Refusal;
 use crate::seal::SealKeys;
 use crate::state::{Holdings, State};
 
@@ -111,6 +114,19 @@ impl Store {
         {
             std::future::pending().await
         }
+    }
+
+    /// Resolves once the records at all these places were applied.
+    ///
+    /// # Errors
+    /// When they were not within this time.
+    pub(crate) async fn reached_all(&self, places: Vec<(i32, i64)>, within: Duration) -> Result<(), Refusal> {
+        let all = async {
+            for (partition, offset) in places {
+                self.reached(partition, offset).await;
+            }
+        };
+        timeout(within, all).await.map_err(|_elapsed| Refusal::Behind)
     }
 
     /// Where a follower starts that knows everything below `resume_from` (empty: nothing).

@@ -7,7 +7,7 @@
 //!
 //! What is written is told in the audit log by the same transaction: neither is there without the other.
 //!
-//! One transaction carries the writes that wait, at most one a home: every rule speaks of one home, so each of
+//! One transaction carries the writes that wait, at most one a home: every rule speaks of one home, or of one external id, so each of
 //! them is checked against what is read back, and none against another of the same transaction. Reads of what is current
 //! go along. A refusal is answered
 //! behind a transaction as well: else one who has been followed, and does not know it, would refuse by what was.
@@ -190,15 +190,19 @@ impl Writer {
         outcome
     }
 
-    /// Removes for good what was deleted long enough ago.
+    /// Removes for good what was deleted long enough ago, and external ids that are kept for nobody.
     async fn clear(&self, producer: &TransactionalProducer, partition: i32) -> Result<(), Interrupted> {
         let now_ms = self.clock.now_ms();
         let gone: Vec<Keyed> = self.store.read(|state| {
-            let here = |account| state.partition_of(Home::Account(account)) == partition;
-            let gone = state.gone(now_ms).filter(|deleted| here(deleted.webhook.account));
-            gone.take(MAX_BATCH)
-                .map(|deleted| (Key::Deleted(deleted.webhook.id).to_string(), None))
-                .collect()
+            let here = |home| state.partition_of(home) == partition;
+            let deleted = state
+                .gone(now_ms)
+                .filter(|deleted| here(Home::Account(deleted.webhook.account)))
+                .map(|deleted| Key::Deleted(deleted.webhook.id));
+            let lapsed = state.lapsed(now_ms).filter(|_| here(Home::Platform));
+            let lapsed = lapsed.map(|reservation| Key::ExternalId(reservation.external_id.clone()));
+            let gone = deleted.chain(lapsed).take(MAX_BATCH);
+            gone.map(|key| (key.to_string(), None)).collect()
         });
         if gone.is_empty() {
             return Ok(());
@@ -210,7 +214,7 @@ impl Writer {
     /// transaction is behind them. What is left waits for the next turn, in order.
     fn plan(&self, waiting: &mut VecDeque<Command>) -> Vec<Planned> {
         let now = Instant::now();
-        let mut homes = HashSet::new();
+        let mut turns = HashSet::new();
         let mut batch = Vec::new();
         let mut rest = VecDeque::new();
         self.store.read(|state| {
@@ -218,7 +222,7 @@ impl Writer {
                 let is_read = matches!(command.write, Write::Read(_));
                 if command.deadline <= now {
                     command.reply.send(Err(Refusal::NotWritten)).ok();
-                } else if is_read || (homes.len() < MAX_BATCH && homes.insert(command.write.home())) {
+                } else if is_read || (turns.len() < MAX_BATCH && turns.insert(command.write.turn())) {
                     command.begins();
                     let (home, method) = (command.write.home(), command.write.method());
                     let plan = command.write.plan(state, self.rules, command.by);

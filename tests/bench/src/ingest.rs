@@ -212,6 +212,7 @@ impl Fed {
             let request = v1::PublishRequest {
                 account_id: account_id(ACCOUNTS - 1),
                 events: vec![self.event(String::new())],
+                ..v1::PublishRequest::default()
             };
             match PublisherServiceClient::new(client.clone()).publish(request).await {
                 Ok(taken) if taken.get_ref().warning_count > 0 => {
@@ -272,6 +273,7 @@ impl Fed {
                     sequence,
                     account_id: account_id(sequence % ACCOUNTS),
                     event: Some(self.event(id)),
+                    ..v1::PublishStreamRequest::default()
                 }
             });
             let requests: Vec<_> = requests.collect();

@@ -104,6 +104,7 @@ fn request(event: Event, sequence: u64) -> v1::PublishStreamRequest {
             event_info: String::new(),
             data: Bytes::from(event.data),
         }),
+        ..v1::PublishStreamRequest::default()
     }
 }
 

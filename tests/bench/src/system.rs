@@ -226,5 +226,6 @@ fn probe(account: u64) -> event::PublishRequest {
             data: Bytes::from_static(PROBE.as_bytes()),
             ..event::Event::default()
         }],
+        ..event::PublishRequest::default()
     }
 }

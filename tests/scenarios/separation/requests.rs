@@ -60,6 +60,10 @@ fn accounts() -> Vec<Named> {
         filter: "has(data.loType)".into(),
         sample: Some(v1::test_filter_request::Sample::EventType(EVENT.into())),
     };
+    let reserve = v1::ReserveExternalIdRequest {
+        account_id: OWN,
+        external_id: "acme".into(),
+    };
     // At a revision that it does not have, here and below: what is there stays.
     let delete = v1::DeleteAccountRequest { id: OWN, revision: 1 };
     vec![
@@ -71,6 +75,7 @@ fn accounts() -> Vec<Named> {
         ("ListAccounts", v1::ListAccountsRequest::default().encode_to_vec()),
         ("UpdateAccount", update.encode_to_vec()),
         ("DeleteAccount", delete.encode_to_vec()),
+        ("ReserveExternalId", reserve.encode_to_vec()),
         ("TestFilter", filter.encode_to_vec()),
         ("Watch", v1::WatchRequest::default().encode_to_vec()),
     ]
@@ -303,11 +308,13 @@ fn events() -> Vec<Named> {
     let publish = event::PublishRequest {
         account_id: OWN,
         events: vec![event.clone()],
+        ..event::PublishRequest::default()
     };
     let stream = event::PublishStreamRequest {
         sequence: 1,
         account_id: OWN,
         event: Some(event),
+        ..event::PublishStreamRequest::default()
     };
     vec![
         ("Publish", publish.encode_to_vec()),

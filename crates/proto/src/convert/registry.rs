@@ -1,8 +1,8 @@
 //! Accounts and webhooks.
 
 use angarium_model::{
-    Account, AccountId, DeadLetter, FilterText, Revision, TargetUrl, TimetableSpec, TypePattern, Webhook,
-    WebhookId,
+    Account, AccountId, DeadLetter, ExternalId, FilterText, Revision, TargetUrl, TimetableSpec, TypePattern,
+    Webhook, WebhookId,
 };
 
 use super::{about, authentication, header, settings, strictness, take};
@@ -48,9 +48,13 @@ pub fn account_from_wire(wire: v1::Account) -> Result<Account, Vec<FieldError>> 
     check_name(&wire.name, 0, &mut errors);
     let max_webhooks = settings::bounded(wire.max_webhooks, "max_webhooks", &mut errors);
     let strictness = strictness::from_wire(&wire, &mut errors);
+    // Empty is how proto3 says that there is none.
+    let external_id = Some(&*wire.external_id).filter(|text| !text.is_empty());
+    let external_id = external_id.and_then(|text| take(ExternalId::new(text), "external_id", &mut errors));
     match id {
         Some(id) if errors.is_empty() => Ok(Account {
             id,
+            external_id,
             name: wire.name,
             max_webhooks,
             strictness,
@@ -66,6 +70,11 @@ pub fn account_from_wire(wire: v1::Account) -> Result<Account, Vec<FieldError>> 
 pub fn account_to_wire(account: &Account) -> v1::Account {
     v1::Account {
         id: account.id.get(),
+        external_id: account
+            .external_id
+            .as_ref()
+            .map(ToString::to_string)
+            .unwrap_or_default(),
         name: account.name.clone(),
         max_webhooks: account.max_webhooks.map(|most| most.get().get()),
         unknown_types: strictness::to_wire(account.strictness.unknown_types).into(),

@@ -1,5 +1,6 @@
 //! `angarium account …`
 
+use angarium_model::{AccountRef, ExternalId};
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::AtRegistry;
@@ -12,16 +13,41 @@ pub(crate) enum AccountCommand {
     Update(AccountUpdate),
     /// List all accounts
     List(AtRegistry),
+    /// Show one account
+    Get(AccountName),
+    /// Delete an account that has no webhooks, with its API keys and event types
+    Delete(AccountDelete),
+}
+
+/// Names one account.
+#[derive(Debug, Args)]
+pub(crate) struct AccountName {
+    /// The account: its id, or `ext:` and its external id
+    pub(crate) account: AccountRef,
+    #[command(flatten)]
+    pub(crate) at: AtRegistry,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AccountDelete {
+    #[command(flatten)]
+    pub(crate) name: AccountName,
+    /// Delete it only if its revision is this one
+    #[arg(long, default_value_t = 0, hide_default_value = true)]
+    pub(crate) revision: i64,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct AccountUpdate {
-    /// The product's integer id of the account
+    /// The account: its id, or `ext:` and its external id
     #[arg(long, value_name = "ID")]
-    pub(crate) id: u64,
+    pub(crate) id: AccountRef,
     /// What people call it
     #[arg(long)]
     pub(crate) name: Option<String>,
+    /// The product's own id, if the account has none yet; it stays then
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) external_id: Option<ExternalId>,
     /// The most webhooks that it may have, 1 to 100,000; 0 for what the installation allows
     #[arg(long, value_name = "COUNT")]
     pub(crate) max_webhooks: Option<u32>,
@@ -57,6 +83,9 @@ pub(crate) struct AccountCreate {
     /// The product's integer id of the account
     #[arg(long, value_name = "ID")]
     pub(crate) id: u64,
+    /// The product's own id, by which paths and commands name the account as `ext:TEXT`: letters, digits, `-`, `.`, `_` and `~`
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) external_id: Option<ExternalId>,
     /// What people call it
     #[arg(long, default_value = "")]
     pub(crate) name: String,

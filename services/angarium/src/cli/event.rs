@@ -1,5 +1,6 @@
 //! `angarium event`
 
+use angarium_model::AccountRef;
 use clap::Args;
 
 use super::AtFanout;
@@ -11,7 +12,7 @@ pub(crate) struct Event {
     pub(crate) position: angarium_model::Position,
     /// The account [default: that of the profile]
     #[arg(long, value_name = "ID")]
-    pub(crate) account: Option<u64>,
+    pub(crate) account: Option<AccountRef>,
     #[command(flatten)]
     pub(crate) at: AtFanout,
 }

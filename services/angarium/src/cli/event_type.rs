@@ -1,5 +1,6 @@
 //! `angarium event-type …`
 
+use angarium_model::AccountRef;
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Subcommand, ValueEnum};
@@ -35,7 +36,7 @@ pub(crate) enum ClassArg {
 pub(crate) struct EventTypeList {
     /// Those of an account too
     #[arg(long, value_name = "ID")]
-    pub(crate) account: Option<u64>,
+    pub(crate) account: Option<AccountRef>,
     /// Only those of this class
     #[arg(long, value_enum)]
     pub(crate) class: Option<ClassArg>,
@@ -49,7 +50,7 @@ pub(crate) struct EventTypeGet {
     pub(crate) name: String,
     /// Look at those of an account first
     #[arg(long, value_name = "ID")]
-    pub(crate) account: Option<u64>,
+    pub(crate) account: Option<AccountRef>,
     #[command(flatten)]
     pub(crate) at: AtRegistry,
 }
@@ -118,7 +119,7 @@ pub(crate) struct EventTypeDelete {
 pub(crate) struct EventTypeOpenapi {
     /// With the types of an account and of the platform, asked of the registry; without it, those of the catalogue
     #[arg(long, value_name = "ID")]
-    pub(crate) account: Option<u64>,
+    pub(crate) account: Option<AccountRef>,
     #[command(flatten)]
     pub(crate) at: AtRegistry,
 }

@@ -1,5 +1,6 @@
 //! `angarium explain`
 
+use angarium_model::AccountRef;
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args};
@@ -12,7 +13,7 @@ use super::AtFanout;
 pub(crate) struct Explain {
     /// The account [default: that of the profile]
     #[arg(long, value_name = "ID")]
-    pub(crate) account: Option<u64>,
+    pub(crate) account: Option<AccountRef>,
     /// One webhook alone [default: all of the account]
     #[arg(default_value = "", hide_default_value = true)]
     pub(crate) webhook: String,

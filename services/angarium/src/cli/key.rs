@@ -1,6 +1,6 @@
 //! `angarium key …`
 
-use angarium_model::{Role, Scope};
+use angarium_model::{AccountRef, Role, Scope};
 use clap::{ArgGroup, Args, Subcommand};
 
 use super::replay::time;
@@ -33,7 +33,7 @@ pub(crate) enum KeyCommand {
 pub(crate) struct HomeArgs {
     /// Of an account
     #[arg(long, value_name = "ID")]
-    pub(crate) account: Option<u64>,
+    pub(crate) account: Option<AccountRef>,
     /// Of the platform; its keys see all accounts
     #[arg(long)]
     pub(crate) platform: bool,

@@ -5,6 +5,7 @@ mod filter;
 mod secret;
 mod sending;
 
+use angarium_model::AccountRef;
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Subcommand};
@@ -25,7 +26,7 @@ pub(crate) enum WebhookCommand {
     List {
         /// The account [default: that of the profile]
         #[arg(long, value_name = "ID")]
-        account: Option<u64>,
+        account: Option<AccountRef>,
         #[command(flatten)]
         wanted: ListArgs,
         #[command(flatten)]
@@ -35,7 +36,7 @@ pub(crate) enum WebhookCommand {
     Export {
         /// The account [default: that of the profile]
         #[arg(long, value_name = "ID")]
-        account: Option<u64>,
+        account: Option<AccountRef>,
         #[command(flatten)]
         at: AtRegistry,
     },
@@ -76,7 +77,7 @@ pub(crate) struct Subject {
     pub(crate) webhook: String,
     /// The account it belongs to [default: that of the profile]
     #[arg(long, value_name = "ID")]
-    pub(crate) account: Option<u64>,
+    pub(crate) account: Option<AccountRef>,
 }
 
 /// Names one webhook, for the registry.
@@ -104,7 +105,7 @@ pub(crate) struct WebhookTest {
 pub(crate) struct WebhookCreate {
     /// The account it belongs to [default: that of the profile]
     #[arg(long, value_name = "ID")]
-    pub(crate) account: Option<u64>,
+    pub(crate) account: Option<AccountRef>,
     /// What this creation is called by: given again within 24 hours, as after an answer that was lost, it shows what was created and creates nothing
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     pub(crate) request_id: String,

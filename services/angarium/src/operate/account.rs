@@ -1,15 +1,24 @@
 //! `angarium account …`
 
-use angarium_proto::registry::v1::{Account, CreateAccountRequest, Reaction, UpdateAccountRequest};
-use anyhow::bail;
+use angarium_model::ExternalId;
+use angarium_proto::registry::v1::{
+    Account, CreateAccountRequest, DeleteAccountRequest, GetAccountRequest, Reaction, UpdateAccountRequest,
+};
 use serde_json::json;
 
 use super::call::present;
 use super::registry::{Registry, request};
-use crate::cli::{AccountCommand, ReactionArg};
+use crate::cli::{AccountCommand, AccountDelete, AccountName, ReactionArg, WrongUse};
 use crate::output::{Row, list, one, print};
 
-const HEADERS: [&str; 5] = ["id", "name", "unknown types", "schema violations", "revision"];
+const HEADERS: [&str; 6] = [
+    "id",
+    "external id",
+    "name",
+    "unknown types",
+    "schema violations",
+    "revision",
+];
 
 /// Runs one of the commands and prints the answer.
 ///
@@ -21,6 +30,7 @@ pub(crate) async fn run(command: AccountCommand) -> anyhow::Result<()> {
             let mut registry = Registry::at(&create.at)?;
             let account = Account {
                 id: create.id,
+                external_id: text(create.external_id.as_ref()),
                 name: create.name,
                 max_webhooks: create.max_webhooks,
                 unknown_types: asked(create.strictness.unknown_types).into(),
@@ -43,6 +53,7 @@ pub(crate) async fn run(command: AccountCommand) -> anyhow::Result<()> {
                 ("max_webhooks", update.max_webhooks.is_some()),
                 ("unknown_types", update.strictness.unknown_types.is_some()),
                 ("schema_violations", update.strictness.schema_violations.is_some()),
+                ("external_id", update.external_id.is_some()),
             ];
             let paths: Vec<String> = named
                 .iter()
@@ -50,12 +61,11 @@ pub(crate) async fn run(command: AccountCommand) -> anyhow::Result<()> {
                 .map(|(path, _)| (*path).to_owned())
                 .collect();
             if paths.is_empty() {
-                bail!(
-                    "nothing is to be changed: give --name, --max-webhooks, --unknown-types or --schema-violations"
-                );
+                return Err(WrongUse("nothing is to be changed: give what is, for example --name").into());
             }
             let account = Account {
-                id: update.id,
+                id: registry.accounts.id(Some(&update.id)).await?,
+                external_id: text(update.external_id.as_ref()),
                 name: update.name.unwrap_or_default(),
                 max_webhooks: update.max_webhooks.filter(|most| *most > 0),
                 unknown_types: asked(update.strictness.unknown_types).into(),
@@ -73,11 +83,33 @@ pub(crate) async fn run(command: AccountCommand) -> anyhow::Result<()> {
         }
         AccountCommand::List(at) => {
             let mut registry = Registry::at(&at)?;
-            let accounts = registry.accounts().await;
+            let accounts = registry.all_accounts().await;
             let rows = registry.told(accounts)?.into_iter().map(row).collect();
             print(&list(at.reach.output, &HEADERS, rows))
         }
+        AccountCommand::Get(AccountName { account, at }) => {
+            let mut registry = Registry::at(&at)?;
+            let id = registry.accounts.id(Some(&account)).await?;
+            let sent = registry
+                .calls
+                .get_account(request(GetAccountRequest { id }))
+                .await;
+            let account = present(registry.answer(sent)?.account)?;
+            print(&one(at.reach.output, &HEADERS, row(account)))
+        }
+        AccountCommand::Delete(AccountDelete { name, revision }) => {
+            let mut registry = Registry::at(&name.at)?;
+            let id = registry.accounts.id(Some(&name.account)).await?;
+            let wanted = DeleteAccountRequest { id, revision };
+            let sent = registry.calls.delete_account(request(wanted)).await;
+            registry.answer(sent)?;
+            Ok(())
+        }
     }
+}
+
+fn text(external_id: Option<&ExternalId>) -> String {
+    external_id.map(ToString::to_string).unwrap_or_default()
 }
 
 fn asked(reaction: Option<ReactionArg>) -> Reaction {
@@ -103,6 +135,7 @@ pub(super) fn row(account: Account) -> Row {
         (word(account.unknown_types()), word(account.schema_violations()));
     let json = json!({
         "id": account.id,
+        "externalId": Some(&account.external_id).filter(|text| !text.is_empty()),
         "name": account.name,
         "maxWebhooks": account.max_webhooks,
         "unknownTypes": unknown_types,
@@ -113,6 +146,7 @@ pub(super) fn row(account: Account) -> Row {
     Row {
         cells: vec![
             account.id.to_string(),
+            account.external_id,
             account.name,
             unknown_types.to_owned(),
             schema_violations.to_owned(),

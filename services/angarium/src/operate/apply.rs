@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use angarium_model::KnownTypes;
+use angarium_model::{AccountRef, KnownTypes};
 use angarium_proto::registry::v1::authentication::Method as Proof;
 use angarium_proto::registry::v1::{
     CreateWebhookRequest, DeleteWebhookRequest, ListWebhooksRequest, UpdateWebhookRequest, Webhook,
@@ -21,12 +21,13 @@ use angarium_proto::registry::v1::{
 use anyhow::Context as _;
 
 use self::document::{Document, Entry, nowhere};
-use self::load::{Given, Mistakes, Types, known};
+use self::load::{Given, Ids, Mistakes, Types, known};
 use self::plan::{Change, Plan, Step, Stored};
 use super::call::present;
 use super::registry::{Registry, request};
 use super::webhook::{SecretFile, read_line};
 use super::{event_type, file};
+use crate::account_ref::Named;
 use crate::cli::{Apply, AtRegistry, Shape, WrongUse};
 use crate::output::print;
 
@@ -75,19 +76,28 @@ pub(crate) async fn run(asked: Apply) -> anyhow::Result<ExitCode> {
 /// are, the file is read with the types that its accounts have.
 async fn read(path: &Path, registry: &mut Registry) -> anyhow::Result<Given> {
     let text = file::read(path, "--file")?;
-    let wrong = match Given::parse(path, &text, Types::new()) {
+    let named = load::accounts(&text);
+    let mut ids = Ids::new();
+    for account in &named {
+        if let AccountRef::External(external_id) = account
+            && let Some(id) = registry.accounts.find(external_id).await?
+        {
+            ids.insert(external_id.clone(), id);
+        }
+    }
+    let wrong = match Given::parse(path, &text, &ids, Types::new()) {
         Ok(given) => return Ok(given),
         Err(wrong) => wrong,
     };
     let mut types = Types::new();
-    for account in load::accounts(&text) {
+    for account in named.iter().filter_map(|account| load::id(account, &ids)) {
         let Ok(own) = event_type::own(registry, account).await else {
             return Err(wrong);
         };
         let own = own.into_iter().map(Arc::new).collect();
         types.insert(account, KnownTypes::with(own));
     }
-    Given::parse(path, &text, types)
+    Given::parse(path, &text, &ids, types)
 }
 
 /// Makes the changes one after the other, each shown when it is done.
@@ -221,11 +231,11 @@ fn secret_name(change: &Change<'_>) -> PathBuf {
 ///
 /// # Errors
 /// When the registry cannot be reached or refuses.
-pub(crate) async fn export(account: Option<u64>, at: &AtRegistry) -> anyhow::Result<()> {
+pub(crate) async fn export(account: Option<AccountRef>, at: &AtRegistry) -> anyhow::Result<()> {
     let mut registry = Registry::at(at)?;
-    let account = registry.account(account)?;
+    let account = registry.accounts.named(account)?;
     let wanted = ListWebhooksRequest {
-        account_id: account,
+        account_id: registry.accounts.id(Some(&account)).await?,
         ..ListWebhooksRequest::default()
     };
     let webhooks = registry.webhooks(wanted).await;
@@ -235,7 +245,7 @@ pub(crate) async fn export(account: Option<u64>, at: &AtRegistry) -> anyhow::Res
         present(Entry::from_wire(webhook, same > 1)).map(nowhere)
     };
     let document = Document {
-        account: nowhere(account),
+        account: nowhere(Named(account)),
         webhooks: webhooks.iter().map(entry).collect::<anyhow::Result<_>>()?,
     };
     match at.reach.output {

@@ -21,7 +21,8 @@ const REVISION: &str = "revision";
 /// When the registry cannot be reached or refuses.
 pub(crate) async fn run(asked: Audit) -> anyhow::Result<()> {
     let mut registry = Registry::at(&asked.at)?;
-    let entries = entries(&mut registry, &asked).await;
+    let account_id = registry.accounts.home(asked.home.account.as_ref()).await?;
+    let entries = entries(&mut registry, account_id, &asked).await;
     let told: Vec<_> = registry.told(entries)?.into_iter().filter_map(told).collect();
     match asked.at.reach.output {
         Shape::Json => print(&format!(
@@ -67,13 +68,17 @@ impl Told {
 }
 
 /// As many of the latest changes as are asked for.
-async fn entries(registry: &mut Registry, asked: &Audit) -> Result<Vec<Entry>, Status> {
+async fn entries(
+    registry: &mut Registry,
+    account_id: Option<u64>,
+    asked: &Audit,
+) -> Result<Vec<Entry>, Status> {
     let wanted = usize::try_from(asked.limit.get()).unwrap_or(usize::MAX);
     let mut all = Vec::new();
     let mut page_token = String::new();
     loop {
         let page = ListAuditLogRequest {
-            account_id: asked.home.account,
+            account_id,
             subject: asked.of.clone(),
             page_size: PAGE.min(asked.limit.get()),
             page_token,
@@ -116,7 +121,7 @@ fn shown(record: Option<RegistryRecord>) -> Value {
         Some(Thing::Webhook(webhook)) => webhook::json(&webhook),
         Some(Thing::ApiKey(key)) => key::row(&key).json,
         Some(Thing::EventType(known)) => event_type::row(&known).map_or(Value::Null, |row| row.json),
-        Some(Thing::KeptWebhook(_) | Thing::Writer(_)) | None => Value::Null,
+        Some(Thing::KeptWebhook(_) | Thing::Reservation(_) | Thing::Writer(_)) | None => Value::Null,
     }
 }
 

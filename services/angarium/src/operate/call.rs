@@ -7,8 +7,6 @@ use anyhow::Context;
 use tonic::{Code, Status};
 use tonic_types::{FieldViolation, StatusExt as _};
 
-use crate::cli::WrongUse;
-
 /// What to tell the person who asked. `late` is what may be after the time was up.
 pub(super) fn explain(service: &str, endpoint: &str, late: &str, status: &Status) -> anyhow::Error {
     let message = mistakes(status);
@@ -26,15 +24,6 @@ pub(super) fn explain(service: &str, endpoint: &str, late: &str, status: &Status
         "{service} at {endpoint} answers {}: {message}{cause}{hint}",
         grpc::code_name(status.code())
     )
-}
-
-/// The account that was given, or that of the profile.
-///
-/// # Errors
-/// When there is neither: the command line asks for too little.
-pub(super) fn account(given: Option<u64>, of_profile: Option<u64>) -> anyhow::Result<u64> {
-    let none = WrongUse("which account? give --account ID, or a --profile that has one");
-    given.or(of_profile).ok_or_else(|| none.into())
 }
 
 /// What a service always sends.

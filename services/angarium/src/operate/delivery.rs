@@ -4,7 +4,8 @@ use angarium_runtime::grpc::{Client, client};
 use anyhow::Context;
 use tonic::{Response, Status};
 
-use super::call::{account, explain};
+use super::accounts::Accounts;
+use super::call::explain;
 use crate::cli::AtDelivery;
 use crate::settings::Settings;
 
@@ -12,8 +13,7 @@ use crate::settings::Settings;
 pub(super) struct Delivery {
     pub(super) client: Client,
     endpoint: String,
-    /// Of the profile.
-    account: Option<u64>,
+    pub(super) accounts: Accounts,
 }
 
 impl Delivery {
@@ -25,16 +25,8 @@ impl Delivery {
         Ok(Self {
             client,
             endpoint,
-            account: settings.account,
+            accounts: Accounts::of(&settings),
         })
-    }
-
-    /// The account that was given, or that of the profile.
-    ///
-    /// # Errors
-    /// When there is neither.
-    pub(super) fn account(&self, given: Option<u64>) -> anyhow::Result<u64> {
-        account(given, self.account)
     }
 
     /// The answer, or what to tell the person who asked. `late` is what may be after the time was up.

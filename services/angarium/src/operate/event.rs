@@ -37,7 +37,7 @@ struct Shown<'a> {
 pub(crate) async fn run(asked: Event) -> anyhow::Result<()> {
     let mut fanout = Fanout::at(&asked.at)?;
     let asked_for = request(GetEventRequest {
-        account_id: fanout.account(asked.account)?,
+        account_id: fanout.accounts.id(asked.account.as_ref()).await?,
         position: Some(position_to_wire(asked.position)),
     });
     let answer = fanout.calls.get_event(asked_for).await;

@@ -40,7 +40,8 @@ pub(crate) async fn run(command: EventTypeCommand) -> anyhow::Result<()> {
 
 async fn list_all(wanted: &EventTypeList) -> anyhow::Result<()> {
     let mut registry = Registry::at(&wanted.at)?;
-    let all = registry.event_types(wanted.account, class(wanted.class)).await;
+    let account = registry.accounts.home(wanted.account.as_ref()).await?;
+    let all = registry.event_types(account, class(wanted.class)).await;
     let rows = registry
         .told(all)?
         .iter()
@@ -52,7 +53,7 @@ async fn list_all(wanted: &EventTypeList) -> anyhow::Result<()> {
 async fn get(get: EventTypeGet) -> anyhow::Result<()> {
     let mut registry = Registry::at(&get.at)?;
     let wanted = GetEventTypeRequest {
-        account_id: get.account,
+        account_id: registry.accounts.home(get.account.as_ref()).await?,
         name: get.name,
     };
     let sent = registry.calls.get_event_type(request(wanted)).await;
@@ -64,7 +65,7 @@ async fn create(create: EventTypeCreate) -> anyhow::Result<()> {
     let event_type = EventType {
         name: create.name,
         event_class: class(Some(create.class)).into(),
-        account_id: create.home.account,
+        account_id: registry.accounts.home(create.home.account.as_ref()).await?,
         description: create.like.description.unwrap_or_default(),
         schema: text(create.like.schema.as_deref(), "--schema")?,
         example: text(create.like.example.as_deref(), "--example")?,
@@ -91,7 +92,7 @@ async fn update(update: EventTypeUpdate) -> anyhow::Result<()> {
     let mut registry = Registry::at(&update.at)?;
     let event_type = EventType {
         name: update.name,
-        account_id: update.home.account,
+        account_id: registry.accounts.home(update.home.account.as_ref()).await?,
         description: update.like.description.unwrap_or_default(),
         schema: text(update.like.schema.as_deref(), "--schema")?,
         example: text(update.like.example.as_deref(), "--example")?,
@@ -111,7 +112,7 @@ async fn update(update: EventTypeUpdate) -> anyhow::Result<()> {
 async fn delete(delete: EventTypeDelete) -> anyhow::Result<()> {
     let mut registry = Registry::at(&delete.at)?;
     let wanted = DeleteEventTypeRequest {
-        account_id: delete.home.account,
+        account_id: registry.accounts.home(delete.home.account.as_ref()).await?,
         name: delete.name,
         revision: delete.revision,
     };
@@ -121,9 +122,13 @@ async fn delete(delete: EventTypeDelete) -> anyhow::Result<()> {
 }
 
 async fn openapi(openapi: EventTypeOpenapi) -> anyhow::Result<()> {
-    let own = match openapi.account {
+    let own = match &openapi.account {
         None => Vec::new(),
-        Some(account) => own(&mut Registry::at(&openapi.at)?, account).await?,
+        given @ Some(_) => {
+            let mut registry = Registry::at(&openapi.at)?;
+            let account = registry.accounts.id(given.as_ref()).await?;
+            own(&mut registry, account).await?
+        }
     };
     print(&(pretty(&angarium_catalogue::openapi(&own)) + "\n"))
 }

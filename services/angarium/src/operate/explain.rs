@@ -25,7 +25,7 @@ pub(crate) async fn run(asked: Explain) -> anyhow::Result<()> {
         (None, None, None) => None,
     };
     let asked_for = request(ExplainRequest {
-        account_id: fanout.account(asked.account)?,
+        account_id: fanout.accounts.id(asked.account.as_ref()).await?,
         webhook_id: asked.webhook,
         event,
     });

@@ -5,7 +5,8 @@ use angarium_runtime::grpc::{Client, MAX_MESSAGE_BYTES, client};
 use anyhow::Context as _;
 use tonic::{Response, Status};
 
-use super::call::{account, explain};
+use super::accounts::Accounts;
+use super::call::explain;
 use crate::cli::AtFanout;
 use crate::settings::Settings;
 
@@ -13,8 +14,7 @@ use crate::settings::Settings;
 pub(super) struct Fanout {
     pub(super) calls: ExplainServiceClient<Client>,
     endpoint: String,
-    /// Of the profile.
-    account: Option<u64>,
+    pub(super) accounts: Accounts,
 }
 
 impl Fanout {
@@ -26,16 +26,8 @@ impl Fanout {
         Ok(Self {
             calls: ExplainServiceClient::new(client).max_decoding_message_size(MAX_MESSAGE_BYTES),
             endpoint,
-            account: settings.account,
+            accounts: Accounts::of(&settings),
         })
-    }
-
-    /// The account that was given, or that of the profile.
-    ///
-    /// # Errors
-    /// When there is neither.
-    pub(super) fn account(&self, given: Option<u64>) -> anyhow::Result<u64> {
-        account(given, self.account)
     }
 
     /// The answer, or what to tell the person who asked.

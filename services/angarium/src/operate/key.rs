@@ -37,7 +37,7 @@ pub(crate) async fn run(command: KeyCommand) -> anyhow::Result<()> {
 async fn create(create: KeyCreate) -> anyhow::Result<()> {
     let mut registry = Registry::at(&create.at)?;
     let key = ApiKey {
-        account_id: create.home.account,
+        account_id: registry.accounts.home(create.home.account.as_ref()).await?,
         name: create.name,
         grant: grant(create.grant),
         expires_at_ms: create.expires,
@@ -53,9 +53,10 @@ async fn create(create: KeyCreate) -> anyhow::Result<()> {
 
 async fn list_all(home: &HomeArgs, at: &AtRegistry) -> anyhow::Result<()> {
     let mut registry = Registry::at(at)?;
+    let account_id = registry.accounts.home(home.account.as_ref()).await?;
     let keys = all_pages(async |page_token| {
         let page = ListApiKeysRequest {
-            account_id: home.account,
+            account_id,
             page_size: PAGE,
             page_token,
         };
@@ -70,7 +71,7 @@ async fn list_all(home: &HomeArgs, at: &AtRegistry) -> anyhow::Result<()> {
 async fn get(name: KeyName) -> anyhow::Result<()> {
     let mut registry = Registry::at(&name.at)?;
     let wanted = GetApiKeyRequest {
-        account_id: name.home.account,
+        account_id: registry.accounts.home(name.home.account.as_ref()).await?,
         id: name.id,
     };
     let sent = registry.calls.get_api_key(request(wanted)).await;
@@ -95,7 +96,7 @@ async fn update(update: KeyUpdate) -> anyhow::Result<()> {
     let mut registry = Registry::at(&update.key.at)?;
     let key = ApiKey {
         id: update.key.id,
-        account_id: update.key.home.account,
+        account_id: registry.accounts.home(update.key.home.account.as_ref()).await?,
         name: update.name.unwrap_or_default(),
         grant,
         expires_at_ms: update.expires,
@@ -117,7 +118,7 @@ async fn update(update: KeyUpdate) -> anyhow::Result<()> {
 async fn rotate(rotate: KeyRotate) -> anyhow::Result<()> {
     let mut registry = Registry::at(&rotate.key.at)?;
     let wanted = RotateApiKeyRequest {
-        account_id: rotate.key.home.account,
+        account_id: registry.accounts.home(rotate.key.home.account.as_ref()).await?,
         id: rotate.key.id,
         overlap_seconds: Some(rotate.overlap),
         revision: 0,
@@ -134,7 +135,7 @@ async fn rotate(rotate: KeyRotate) -> anyhow::Result<()> {
 async fn revoke(name: KeyName) -> anyhow::Result<()> {
     let mut registry = Registry::at(&name.at)?;
     let wanted = DeleteApiKeyRequest {
-        account_id: name.home.account,
+        account_id: registry.accounts.home(name.home.account.as_ref()).await?,
         id: name.id.clone(),
         revision: 0,
     };

@@ -15,7 +15,7 @@ use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::TcpStream;
 
-use super::call::account;
+use super::accounts::given_or;
 use crate::cli::{Publish, Shape};
 use crate::output::{Row, list, print};
 use crate::settings::Settings;
@@ -37,7 +37,7 @@ pub(crate) async fn run(publish: Publish) -> anyhow::Result<()> {
     let uri: Uri = format!(
         "{}/v1/accounts/{}/events",
         endpoint.trim_end_matches('/'),
-        account(publish.account, settings.account)?
+        given_or(publish.account.as_ref(), settings.account.as_ref())?
     )
     .parse()
     .with_context(|| format!("ingest.endpoint: `{endpoint}` is not http://host:port"))?;

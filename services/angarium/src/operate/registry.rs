@@ -11,7 +11,8 @@ use angarium_runtime::grpc::{Client, MAX_MESSAGE_BYTES, client};
 use anyhow::Context;
 use tonic::{Request, Response, Status};
 
-use super::call::{account, all_pages, explain};
+use super::accounts::Accounts;
+use super::call::{all_pages, explain};
 use crate::cli::AtRegistry;
 use crate::settings::Settings;
 
@@ -26,8 +27,7 @@ pub(super) struct Registry {
     pub(super) calls: RegistryServiceClient<Client>,
     pub(super) audit: AuditServiceClient<Client>,
     endpoint: String,
-    /// Of the profile.
-    account: Option<u64>,
+    pub(super) accounts: Accounts,
 }
 
 impl Registry {
@@ -41,25 +41,18 @@ impl Registry {
         Ok(Self {
             calls,
             audit,
+            accounts: Accounts::of(&settings),
             endpoint: settings.registry_endpoint,
-            account: settings.account,
         })
     }
 
-    /// The account that was given, or that of the profile.
-    ///
-    /// # Errors
-    /// When there is neither.
-    pub(super) fn account(&self, given: Option<u64>) -> anyhow::Result<u64> {
-        account(given, self.account)
-    }
-
     /// All accounts.
-    pub(super) async fn accounts(&mut self) -> Result<Vec<Account>, Status> {
+    pub(super) async fn all_accounts(&mut self) -> Result<Vec<Account>, Status> {
         all_pages(async |page_token| {
             let page = ListAccountsRequest {
                 page_size: PAGE,
                 page_token,
+                external_id: String::new(),
             };
             let answer = self.calls.list_accounts(request(page)).await?.into_inner();
             Ok((answer.accounts, answer.next_page_token))

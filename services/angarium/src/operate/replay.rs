@@ -46,7 +46,7 @@ pub(super) async fn replay(replay: Replay) -> anyhow::Result<()> {
         None => replay.from.map(Start::FromMs),
     };
     let mut asked = ReplayWebhookRequest {
-        account_id: worker.account(replay.of.account)?,
+        account_id: worker.accounts.id(replay.of.account.as_ref()).await?,
         webhook_id: replay.of.webhook,
         lane: lane(replay.lane).into(),
         start,
@@ -89,7 +89,7 @@ pub(super) async fn replay(replay: Replay) -> anyhow::Result<()> {
 pub(super) async fn status(status: ReplayStatus) -> anyhow::Result<()> {
     let worker = Delivery::at(&status.at)?;
     let asked = request(GetReplayRequest {
-        account_id: worker.account(status.of.account)?,
+        account_id: worker.accounts.id(status.of.account.as_ref()).await?,
         webhook_id: status.of.webhook,
         lane: lane(status.lane).into(),
         replay_id: status.replay,
@@ -116,7 +116,7 @@ pub(super) async fn status(status: ReplayStatus) -> anyhow::Result<()> {
 pub(super) async fn cancel(cancel: ReplayCancel) -> anyhow::Result<()> {
     let worker = Delivery::at(&cancel.at)?;
     let asked = request(CancelReplayRequest {
-        account_id: worker.account(cancel.of.account)?,
+        account_id: worker.accounts.id(cancel.of.account.as_ref()).await?,
         webhook_id: cancel.of.webhook,
         lane: lane(cancel.lane).into(),
         replay_id: cancel.replay.unwrap_or(0),
@@ -128,7 +128,7 @@ pub(super) async fn cancel(cancel: ReplayCancel) -> anyhow::Result<()> {
 pub(super) async fn resend(resend: Resend) -> anyhow::Result<()> {
     let worker = Delivery::at(&resend.at)?;
     let asked = request(ResendEventRequest {
-        account_id: worker.account(resend.of.account)?,
+        account_id: worker.accounts.id(resend.of.account.as_ref()).await?,
         webhook_id: resend.of.webhook,
         position: Some(position_to_wire(resend.position)),
     });
@@ -140,7 +140,7 @@ pub(super) async fn dead_letters(dead_letters: DeadLetters) -> anyhow::Result<()
     let worker = Delivery::at(&dead_letters.at)?;
     let entries = all_pages(async |page_token| {
         let asked = request(ListDeadLettersRequest {
-            account_id: worker.account(dead_letters.of.account)?,
+            account_id: worker.accounts.id(dead_letters.of.account.as_ref()).await?,
             webhook_id: dead_letters.of.webhook.clone(),
             from_ms: dead_letters.from,
             page_size: 1_000,

@@ -30,7 +30,7 @@ const SHOWN: usize = 1_024;
 pub(super) async fn run(test: WebhookTest) -> anyhow::Result<ExitCode> {
     let worker = Delivery::at(&test.at)?;
     let mut request = Request::new(TestWebhookRequest {
-        account_id: worker.account(test.of.account)?,
+        account_id: worker.accounts.id(test.of.account.as_ref()).await?,
         target: Some(Target::WebhookId(test.of.webhook)),
         event_type: test.event_type,
     });

@@ -9,6 +9,7 @@ mod sending;
 
 use std::process::ExitCode;
 
+use angarium_model::AccountRef;
 use angarium_proto::registry::v1::{
     CreateWebhookRequest, DeleteWebhookRequest, GetWebhookRequest, ListWebhooksRequest, Timetable,
     UndeleteWebhookRequest, UpdateWebhookRequest, Webhook,
@@ -83,7 +84,7 @@ async fn create(create: WebhookCreate) -> anyhow::Result<()> {
     let mut registry = Registry::at(&create.at)?;
     let file = create.secret_file.as_deref().map(SecretFile::make).transpose()?;
     let mut webhook = Webhook {
-        account_id: registry.account(create.account)?,
+        account_id: registry.accounts.id(create.account.as_ref()).await?,
         name: create.name,
         description: create.description,
         target_url: create.url,
@@ -109,10 +110,10 @@ async fn create(create: WebhookCreate) -> anyhow::Result<()> {
     print_details(create.at.reach.output, &webhook)
 }
 
-async fn list_all(account: Option<u64>, wanted: ListArgs, at: &AtRegistry) -> anyhow::Result<()> {
+async fn list_all(account: Option<AccountRef>, wanted: ListArgs, at: &AtRegistry) -> anyhow::Result<()> {
     let mut registry = Registry::at(at)?;
     let wanted = ListWebhooksRequest {
-        account_id: registry.account(account)?,
+        account_id: registry.accounts.id(account.as_ref()).await?,
         active: wanted.active,
         event_type: wanted.event_type,
         tags: about::tags(wanted.tag).into_iter().collect(),
@@ -128,7 +129,7 @@ async fn list_all(account: Option<u64>, wanted: ListArgs, at: &AtRegistry) -> an
 async fn get(name: WebhookName) -> anyhow::Result<()> {
     let mut registry = Registry::at(&name.at)?;
     let wanted = GetWebhookRequest {
-        account_id: registry.account(name.of.account)?,
+        account_id: registry.accounts.id(name.of.account.as_ref()).await?,
         id: name.of.webhook,
     };
     let sent = registry.calls.get_webhook(request(wanted)).await;
@@ -143,7 +144,8 @@ async fn update(update: WebhookUpdate) -> anyhow::Result<()> {
     } = update;
     let mut wanted = changed(&name.of, change)?;
     let mut registry = Registry::at(&name.at)?;
-    wanted.webhook.get_or_insert_default().account_id = registry.account(name.of.account)?;
+    wanted.webhook.get_or_insert_default().account_id =
+        registry.accounts.id(name.of.account.as_ref()).await?;
     let sent = registry.calls.update_webhook(request(wanted)).await;
     let webhook = present(registry.answer(sent)?.webhook)?;
     print_details(name.at.reach.output, &webhook)
@@ -161,7 +163,7 @@ fn print_details(shape: Shape, webhook: &Webhook) -> anyhow::Result<()> {
 async fn delete(name: WebhookName) -> anyhow::Result<()> {
     let mut registry = Registry::at(&name.at)?;
     let wanted = DeleteWebhookRequest {
-        account_id: registry.account(name.of.account)?,
+        account_id: registry.accounts.id(name.of.account.as_ref()).await?,
         id: name.of.webhook.clone(),
         revision: 0,
     };
@@ -181,7 +183,7 @@ async fn delete(name: WebhookName) -> anyhow::Result<()> {
 async fn undelete(name: WebhookName) -> anyhow::Result<()> {
     let mut registry = Registry::at(&name.at)?;
     let wanted = UndeleteWebhookRequest {
-        account_id: registry.account(name.of.account)?,
+        account_id: registry.accounts.id(name.of.account.as_ref()).await?,
         id: name.of.webhook,
     };
     let sent = registry.calls.undelete_webhook(request(wanted)).await;

@@ -7,7 +7,7 @@
 //! fanout = "http://fanout.staging:8084"
 //! delivery = "http://delivery.staging:8083"
 //! key_file = "staging.key"    # from the folder of this file; or key = "ak_…"
-//! account = 1
+//! account = 1                 # or "ext:acme-gmbh", by its external id
 //! ```
 
 use std::collections::BTreeMap;
@@ -16,6 +16,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+
+use crate::account_ref::Named;
 
 /// Where the file is, from the home of who runs a command.
 const FILE: &str = ".config/angarium/profiles.toml";
@@ -31,7 +33,7 @@ pub(super) struct Profile {
     /// What is presented to it; once it is chosen, also that of `key_file`.
     pub(super) key: Option<String>,
     key_file: Option<PathBuf>,
-    pub(super) account: Option<u64>,
+    pub(super) account: Option<Named>,
 }
 
 /// The profile that was asked for cannot be used.
@@ -149,14 +151,17 @@ mod tests {
 
     #[test]
     fn a_profile_says_where_services_are_and_with_which_key_and_account() {
-        let text = "[a]\nregistry = 'http://r'\nkey_file = 'a.key'\naccount = 7\n[b]\nkey = 'ak_of_b'";
+        let text = "[a]\nregistry = 'http://r'\nkey_file = 'a.key'\naccount = 7\n[b]\nkey = 'ak_of_b'\naccount = 'ext:7'";
         let (_dir, file) = files(text, 0o600);
         let a = Profile::chosen(Some("a"), Some(&file)).unwrap();
         assert_eq!(a.endpoint("registry"), Some("http://r"));
-        assert_eq!((a.endpoint("ingest"), a.account), (None, Some(7)));
+        let account = |profile: Profile| profile.account.map(|Named(account)| account.to_string());
+        assert_eq!(a.endpoint("ingest"), None);
         assert_eq!(a.key.as_deref(), Some("ak_of_a_file"));
+        assert_eq!(account(a).as_deref(), Some("7"));
         let b = Profile::chosen(Some("b"), Some(&file)).unwrap();
         assert_eq!(b.key.as_deref(), Some("ak_of_b"));
+        assert_eq!(account(b).as_deref(), Some("ext:7"));
         for none in [None, Some("")] {
             assert!(Profile::chosen(none, Some(&file)).unwrap().key.is_none());
         }

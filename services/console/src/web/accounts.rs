@@ -28,6 +28,7 @@ struct Accounts {
 #[derive(Debug)]
 struct Row {
     id: u64,
+    external_id: String,
     name: String,
     created: Moment,
 }
@@ -36,6 +37,7 @@ async fn list(app: &App, caller: &Caller, page_token: String) -> Result<(Vec<Acc
     let asked = ListAccountsRequest {
         page_size: PAGE,
         page_token,
+        external_id: String::new(),
     };
     let answer = app
         .backend()
@@ -59,6 +61,7 @@ pub(super) async fn all(State(app): State<App>, caller: Caller, uri: Uri) -> Res
     let (accounts, next) = list(&app, &caller, query(&uri, "page")).await?;
     let row = |account: Account| Row {
         id: account.id,
+        external_id: account.external_id,
         created: words::moment(account.created_at_ms),
         name: account.name,
     };

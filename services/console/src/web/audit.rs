@@ -126,7 +126,7 @@ fn named(record: &AuditRecord) -> String {
         Some(Subject::Account(account)) => account.name.as_str(),
         Some(Subject::ApiKey(key)) => key.name.as_str(),
         Some(Subject::EventType(kind)) => kind.name.as_str(),
-        Some(Subject::Writer(_) | Subject::KeptWebhook(_)) | None => "",
+        Some(Subject::Writer(_) | Subject::KeptWebhook(_) | Subject::Reservation(_)) | None => "",
     };
     if name.is_empty() {
         record.subject.clone()

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use angarium_model::{AccountId, WebhookId};
-use angarium_proto::registry::v1::{GetAccountRequest, GetWebhookRequest, Webhook};
+use angarium_model::{AccountId, AccountRef, ExternalId, WebhookId};
+use angarium_proto::registry::v1::{GetAccountRequest, GetWebhookRequest, ListAccountsRequest, Webhook};
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use http::header::COOKIE;
 use http::request::Parts;
@@ -65,6 +65,25 @@ impl Caller {
         })
     }
 
+    /// The account that has an external id.
+    ///
+    /// # Errors
+    /// When there is none, or not for them.
+    async fn account_of(&self, app: &App, external_id: &ExternalId) -> Result<AccountId, Failure> {
+        let asked = ListAccountsRequest {
+            external_id: external_id.to_string(),
+            ..ListAccountsRequest::default()
+        };
+        let answer = app
+            .backend()
+            .registry(&self.session.key)
+            .list_accounts(request(asked))
+            .await?;
+        let found = answer.into_inner().accounts;
+        let id = found.first().and_then(|account| AccountId::new(account.id).ok());
+        id.ok_or_else(|| Failure::not_found("account"))
+    }
+
     /// A webhook that the caller may see.
     ///
     /// # Errors
@@ -111,16 +130,22 @@ impl FromRequestParts<App> for At {
     }
 }
 
-/// An account, as the path names it.
+/// An account, as the path names it: by its id, or by `ext:` and its external id.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct InAccount(pub(super) AccountId);
 
 impl FromRequestParts<App> for InAccount {
     type Rejection = Failure;
 
-    async fn from_request_parts(parts: &mut Parts, _app: &App) -> Result<Self, Failure> {
-        let account = segment(parts, 1).and_then(|id| id.parse().ok());
-        Ok(Self(account.ok_or_else(|| Failure::not_found("account"))?))
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Failure> {
+        let account = segment(parts, 1).and_then(|text| text.parse().ok());
+        match account.ok_or_else(|| Failure::not_found("account"))? {
+            AccountRef::Id(id) => Ok(Self(id)),
+            AccountRef::External(external_id) => {
+                let caller = Caller::from_request_parts(parts, app).await?;
+                caller.account_of(app, &external_id).await.map(Self)
+            }
+        }
     }
 }
 

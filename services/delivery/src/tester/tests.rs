@@ -107,14 +107,7 @@ impl Drop for World {
 }
 
 fn account(id: u64) -> Account {
-    Account {
-        id: AccountId::new(id).unwrap(),
-        name: String::new(),
-        max_webhooks: None,
-        strictness: angarium_model::Strictness::default(),
-        revision: Revision::default(),
-        created_at_ms: 0,
-    }
+    Account::new(AccountId::new(id).unwrap())
 }
 
 fn id(number: u8) -> WebhookId {

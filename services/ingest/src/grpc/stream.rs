@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use angarium_model::{Access, AccountId};
+use angarium_model::{Access, AccountId, AccountRef};
 use angarium_proto::event::v1;
 use angarium_proto::event::v1::publish_stream_response::Outcome;
 use angarium_proto::event::v1::refused::Reason as WireReason;
@@ -20,7 +20,7 @@ use tokio::sync::mpsc;
 use tonic::{Code, Status, Streaming};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
-use super::{check, known_account, to_wire, warnings_to_wire};
+use super::{asked, check, field_of, known_account, to_wire, warnings_to_wire};
 use crate::accept::{Accepted, Failure, Refusal, Sent};
 use crate::budget::Share;
 use crate::config::Rules;
@@ -105,9 +105,12 @@ impl PublishStream {
                         share = self.core.budget.wait(self.core.config.produce_timeout).await;
                     }
                     let (refused, groups) = if share.is_some() {
-                        let accounts = requests.iter().map(|request| request.account_id);
-                        self.core.look_for(accounts, self.access).await;
-                        self.checked(requests)
+                        let accounts: Vec<_> = requests
+                            .iter()
+                            .map(|request| asked(request.account_id, &request.account_external_id))
+                            .collect();
+                        self.core.look_for(accounts.iter().flatten(), self.access).await;
+                        self.checked(requests, &accounts)
                     } else {
                         (self.overloaded(requests), Vec::new())
                     };
@@ -145,25 +148,30 @@ impl PublishStream {
     }
 
     /// Sorts requests by account, in their order; the answers to those that are wrong are there at once.
-    fn checked(&self, requests: Vec<v1::PublishStreamRequest>) -> (Vec<Answer>, Vec<Group>) {
+    fn checked(
+        &self,
+        requests: Vec<v1::PublishStreamRequest>,
+        accounts: &[Result<AccountRef, Status>],
+    ) -> (Vec<Answer>, Vec<Group>) {
         let mut refused = Vec::new();
         let mut groups: BTreeMap<AccountId, Group> = BTreeMap::new();
         // Looked up once for each account, not for each event.
         let mut rules: BTreeMap<AccountId, Rules> = BTreeMap::new();
-        for v1::PublishStreamRequest {
-            sequence,
-            account_id,
-            event,
-        } in requests
-        {
-            let draft = match known_account(&self.core, account_id, self.access) {
+        for (request, account) in requests.into_iter().zip(accounts) {
+            let v1::PublishStreamRequest {
+                sequence,
+                account_id: _,
+                event,
+                account_external_id,
+            } = request;
+            let draft = match known_account(&self.core, account, self.access) {
                 Ok(account) => check::one(
                     event,
                     rules.entry(account).or_insert_with(|| self.core.rules(account)),
                 )
                 .map(|draft| (account, draft))
                 .map_err(|problems| (refusal::reason(&problems), invalid(&problems))),
-                Err((status, reason)) => Err((reason, no_account(&status))),
+                Err((status, reason)) => Err((reason, no_account(field_of(&account_external_id), &status))),
             };
             match draft {
                 Ok((account, (draft, warnings))) => {
@@ -287,13 +295,13 @@ fn invalid(problems: &Problems) -> v1::Refused {
     wire(WireReason::Invalid, field, details.join("; "))
 }
 
-fn no_account(status: &Status) -> v1::Refused {
+fn no_account(field: &str, status: &Status) -> v1::Refused {
     let reason = if status.code() == Code::Unavailable {
         WireReason::Unavailable
     } else {
         WireReason::Invalid
     };
-    wire(reason, "account_id".to_owned(), status.message().to_owned())
+    wire(reason, field.to_owned(), status.message().to_owned())
 }
 
 fn wire(reason: WireReason, field: String, message: String) -> v1::Refused {

@@ -33,6 +33,7 @@ fn request(sequence: u64, data: Bytes) -> v1::PublishStreamRequest {
             data,
             ..v1::Event::default()
         }),
+        ..v1::PublishStreamRequest::default()
     }
 }
 
@@ -86,6 +87,7 @@ async fn quiet_streams_keep_nobody_out_and_are_bounded_by_their_own_number() {
     let publish = v1::PublishRequest {
         account_id: ACCOUNT,
         events: request(2, Bytes::from_static(b"{}")).event.into_iter().collect(),
+        ..v1::PublishRequest::default()
     };
     publisher.publish(publish).await.unwrap();
     assert_told_to_come_back(&quiet_stream(&ingest).await.unwrap_err());
@@ -120,6 +122,7 @@ async fn a_stream_with_events_under_way_is_one_of_the_requests_beyond_whose_boun
     let publish = v1::PublishRequest {
         account_id: ACCOUNT,
         events: Vec::new(),
+        ..v1::PublishRequest::default()
     };
     assert_told_to_come_back(&ingest.grpc(KEY).publish(publish).await.unwrap_err());
     // It is not acknowledged, and then its share is there for others before it is answered.

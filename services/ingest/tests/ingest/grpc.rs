@@ -10,7 +10,7 @@ use bytes::Bytes;
 use tonic::Code;
 use tonic_types::StatusExt as _;
 
-use super::harness::{ACCOUNT, Ingest, KEY, OTHER};
+use super::harness::{ACCOUNT, EXTERNAL_ID, Ingest, KEY, OTHER};
 
 fn event(id: &str) -> v1::Event {
     v1::Event {
@@ -26,6 +26,7 @@ fn request(events: Vec<v1::Event>) -> v1::PublishRequest {
     v1::PublishRequest {
         account_id: ACCOUNT,
         events,
+        ..v1::PublishRequest::default()
     }
 }
 
@@ -116,6 +117,7 @@ async fn errors_say_which_field_is_wrong() {
         let request = v1::PublishRequest {
             account_id,
             events: vec![event("d")],
+            ..v1::PublishRequest::default()
         };
         let status = publisher.publish(request).await.unwrap_err();
         assert_eq!(status.code(), code);
@@ -179,6 +181,7 @@ async fn the_largest_message_is_the_setting_and_an_event_beyond_kafkas_limit_is_
         sequence: 1,
         account_id: ACCOUNT,
         event: Some(of(2 << 20)),
+        ..v1::PublishStreamRequest::default()
     }]);
     let answers = publisher.publish_stream(requests).await.unwrap();
     let Outcome::Refused(refused) = &collect(answers.into_inner()).await[&1] else {
@@ -195,6 +198,7 @@ async fn a_stream_that_is_ended_by_a_shutdown_is_told_when_to_come_back() {
         sequence: 1,
         account_id: ACCOUNT,
         event: Some(event("a")),
+        ..v1::PublishStreamRequest::default()
     };
     requests.send(first).await.unwrap();
     let stream = tokio_stream::wrappers::ReceiverStream::new(sent);
@@ -256,6 +260,7 @@ async fn a_stream_is_answered_by_sequence_and_each_account_stays_in_order() {
         sequence: number + 1_000_000,
         account_id: account_of(number),
         event: Some(event(&number.to_string())),
+        ..v1::PublishStreamRequest::default()
     });
     let answers = ingest
         .grpc(KEY)
@@ -308,12 +313,19 @@ async fn a_wrong_event_of_a_stream_is_refused_alone() {
                 ..event("a")
             }),
         ),
-        (7, ACCOUNT, Some(event("d"))),
+        // Named by its external id: the other is ignored.
+        (7, 99, Some(event("d"))),
+        (8, ACCOUNT, Some(event("e"))),
     ]
     .map(|(sequence, account_id, event)| v1::PublishStreamRequest {
         sequence,
         account_id,
         event,
+        account_external_id: match sequence {
+            7 => EXTERNAL_ID.to_owned(),
+            8 => "nobody".to_owned(),
+            _ => String::new(),
+        },
     });
     let answers = ingest
         .grpc(KEY)
@@ -336,6 +348,7 @@ async fn a_wrong_event_of_a_stream_is_refused_alone() {
         (5, "accepted a".to_owned()),
         (6, format!("{:?} event.event_id", Reason::Conflict)),
         (7, "accepted d".to_owned()),
+        (8, format!("{:?} account_external_id", Reason::Invalid)),
     ];
     assert_eq!(told, expected);
     let ids: Vec<String> = ingest

@@ -7,7 +7,7 @@ use angarium_directory::Directory;
 use angarium_ingest::{Config, Handle, Service, Surroundings};
 use angarium_kafka::topics::Layout;
 use angarium_kafka::{Connection, Limit, LogReader, MockBroker, Record, partition_of};
-use angarium_model::{Account, AccountId, Event, Revision};
+use angarium_model::{Account, AccountId, Event, ExternalId, Revision};
 use angarium_proto::convert::event_from_record;
 use angarium_proto::event::v1::EventRecord;
 use angarium_proto::event::v1::publisher_service_client::PublisherServiceClient;
@@ -24,6 +24,8 @@ use serde_json::Value;
 pub(super) const KEY: &str = "a-key-for-these-tests";
 /// The account of all samples (E7).
 pub(super) const ACCOUNT: u64 = 1234;
+/// Of that account.
+pub(super) const EXTERNAL_ID: &str = "acme-gmbh";
 /// Another account that exists.
 pub(super) const OTHER: u64 = 1010;
 pub(super) const NOW_MS: i64 = 1_727_414_643_000;
@@ -98,12 +100,9 @@ impl Ingest {
         let mut config = Config::new(any, any, OperatorKey::new(KEY).unwrap());
         settings(&mut config);
         let account = |id| Account {
-            id: AccountId::new(id).unwrap(),
-            name: String::new(),
-            max_webhooks: None,
-            strictness: angarium_model::Strictness::default(),
+            external_id: (id == ACCOUNT).then(|| ExternalId::new(EXTERNAL_ID).unwrap()),
             revision: Revision::from_offset(1),
-            created_at_ms: 0,
+            ..Account::new(AccountId::new(id).unwrap())
         };
         let directory = Directory::fixed([account(ACCOUNT), account(OTHER)], []);
         let around = Surroundings {

@@ -8,7 +8,7 @@ use http_body_util::Full;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use super::harness::{ACCOUNT, Ingest, KEY, event};
+use super::harness::{ACCOUNT, EXTERNAL_ID, Ingest, KEY, event};
 
 #[tokio::test]
 async fn without_the_key_nothing_is_open_but_the_probes() {
@@ -51,6 +51,33 @@ async fn without_the_key_nothing_is_open_but_the_probes() {
 }
 
 #[tokio::test]
+async fn an_account_is_named_by_its_external_id_as_well() {
+    let ingest = Ingest::start().await;
+    let post = |account: &str| {
+        Request::post(format!("/v1/accounts/{account}/events"))
+            .header(header::AUTHORIZATION, format!("Bearer {KEY}"))
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Full::new(Bytes::from(event("a"))))
+            .unwrap()
+    };
+    ingest
+        .request(post(&format!("ext:{EXTERNAL_ID}")))
+        .await
+        .accepted();
+    assert_eq!(ingest.events(ACCOUNT).await.len(), 1);
+    for (account, detail) in [
+        ("ext:acme", "--external-id acme"),
+        ("acme-gmbh", "`ext:` and its external id"),
+        ("ext:a%20b", "external id is written with"),
+    ] {
+        let refused = ingest.request(post(account)).await;
+        assert_eq!(refused.status, StatusCode::NOT_FOUND, "{account}");
+        let told = refused.body["detail"].as_str().unwrap();
+        assert!(told.contains(detail), "{told}");
+    }
+}
+
+#[tokio::test]
 async fn what_is_not_there_is_said_clearly() {
     let ingest = Ingest::start().await;
     let post = |uri: &str, content_type: &str| {
@@ -62,7 +89,10 @@ async fn what_is_not_there_is_said_clearly() {
     };
     for (uri, part) in [
         ("/v1/accounts/99/events", "angarium account create --id 99"),
-        ("/v1/accounts/abc/events", "an account id is an integer"),
+        (
+            "/v1/accounts/abc/events",
+            "an account is named by its id, an integer",
+        ),
         ("/v1/events", "/v1/accounts/{account}/events"),
     ] {
         let answer = ingest.request(post(uri, "application/json")).await;

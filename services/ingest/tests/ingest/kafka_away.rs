@@ -51,6 +51,7 @@ async fn kafka_that_was_never_there_is_503_within_the_bound_and_nothing_is_ackno
             data: "{}".into(),
             ..v1::Event::default()
         }],
+        ..v1::PublishRequest::default()
     };
     let status = ingest.grpc(KEY).publish(request.clone()).await.unwrap_err();
     assert!(asked.elapsed() < BOUND + SLACK, "{:?}", asked.elapsed());
@@ -65,6 +66,7 @@ async fn kafka_that_was_never_there_is_503_within_the_bound_and_nothing_is_ackno
         sequence: 7,
         account_id: ACCOUNT,
         event: Some(event),
+        ..v1::PublishStreamRequest::default()
     };
     let answers = ingest
         .grpc(KEY)

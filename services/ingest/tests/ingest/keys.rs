@@ -120,6 +120,7 @@ async fn a_silent_stream_ends_when_its_key_is_revoked() {
             data: "{}".into(),
             ..v1::Event::default()
         }),
+        ..v1::PublishStreamRequest::default()
     };
     requests.send(request).await.unwrap();
     let stream = tokio_stream::wrappers::ReceiverStream::new(sent);

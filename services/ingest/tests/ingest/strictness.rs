@@ -10,20 +10,17 @@ use serde_json::{Value, json};
 use tonic::Code;
 use tonic_types::StatusExt as _;
 
-use super::harness::{ACCOUNT, Ingest, KEY, NOW_MS};
+use super::harness::{ACCOUNT, Ingest, KEY};
 
 async fn ingest(unknown_types: Reaction, schema_violations: Reaction) -> Ingest {
     let ingest = Ingest::start().await;
     ingest.directory.put_account(Account {
-        id: AccountId::new(ACCOUNT).unwrap(),
-        name: String::new(),
-        max_webhooks: None,
         strictness: Strictness {
             unknown_types,
             schema_violations,
         },
         revision: Revision::from_offset(2),
-        created_at_ms: NOW_MS,
+        ..Account::new(AccountId::new(ACCOUNT).unwrap())
     });
     ingest
 }
@@ -89,6 +86,7 @@ async fn e6_over_grpc_warnings_come_with_their_event() {
     let request = v1::PublishRequest {
         account_id: ACCOUNT,
         events: events.clone(),
+        ..v1::PublishRequest::default()
     };
     let answer = publisher.publish(request).await.unwrap().into_inner();
     let fields: Vec<_> = answer
@@ -106,6 +104,7 @@ async fn e6_over_grpc_warnings_come_with_their_event() {
             sequence,
             account_id: ACCOUNT,
             event: Some(event),
+            ..v1::PublishStreamRequest::default()
         });
     let requests: Vec<_> = requests.collect();
     let answers = publisher
@@ -142,6 +141,7 @@ async fn e6_over_grpc_a_refusal_names_the_place_in_data() {
     let request = v1::PublishRequest {
         account_id: ACCOUNT,
         events: vec![event],
+        ..v1::PublishRequest::default()
     };
     let refused = ingest.grpc(KEY).publish(request).await.unwrap_err();
     assert_eq!(refused.code(), Code::InvalidArgument);

@@ -3,12 +3,14 @@
 use std::ops::Bound;
 use std::sync::Arc;
 
-use angarium_model::{Account, AccountId, ApiKey, EventName, KeyId, KnownTypes, OwnType, Webhook, WebhookId};
+use angarium_model::{
+    Account, AccountId, ApiKey, EventName, ExternalId, KeyId, KnownTypes, OwnType, Webhook, WebhookId,
+};
 
 use super::{Holdings, State};
 use crate::home::Home;
 use crate::plan::Subject;
-use crate::record::{Deleted, Entity, Key};
+use crate::record::{Deleted, Entity, Key, Reservation};
 use crate::refusal::Refusal;
 
 impl Holdings {
@@ -31,6 +33,25 @@ impl State {
 
     pub(crate) fn account(&self, id: AccountId) -> Option<&Arc<Account>> {
         self.homes.get(&Home::Account(id))?.account.as_ref()
+    }
+
+    /// The account that has an external id.
+    pub(crate) fn account_of(&self, external_id: &ExternalId) -> Option<&Arc<Account>> {
+        let first = (external_id.clone(), AccountId::LEAST);
+        let mut from = self.external_ids.range(first..);
+        let (of, account) = from.next()?;
+        (of == external_id).then(|| self.account(*account)).flatten()
+    }
+
+    /// Which account may have an external id.
+    pub(crate) fn reservation(&self, external_id: &ExternalId) -> Option<&Reservation> {
+        self.reservations.get(external_id)
+    }
+
+    /// External ids that an account might have had, and has not: they are kept for nobody any more.
+    pub(crate) fn lapsed(&self, now_ms: i64) -> impl Iterator<Item = &Reservation> {
+        let all = self.reservations.values();
+        all.filter(move |reservation| reservation.has_lapsed(self, now_ms))
     }
 
     pub(crate) fn webhook(&self, account: AccountId, id: WebhookId) -> Result<&Arc<Webhook>, Refusal> {
@@ -94,6 +115,7 @@ impl State {
             Key::EventType(home, name) => {
                 Some(Entity::EventType(OwnType::clone(self.own_type(*home, name)?)))
             }
+            Key::ExternalId(external_id) => Some(Entity::Reservation(self.reservation(external_id)?.clone())),
             Key::Deleted(_) | Key::Writer | Key::Barrier => None,
         }
     }

@@ -270,6 +270,7 @@ async fn every_mistake_of_an_account_is_told_at_once() {
     let request = ListAccountsRequest {
         page_size: 1_001,
         page_token: "?".into(),
+        ..ListAccountsRequest::default()
     };
     let refused = client.list_accounts(request).await.unwrap_err();
     assert_eq!(wrong_fields(&refused), ["page_size", "page_token"]);
@@ -289,6 +290,7 @@ async fn accounts_are_listed_in_pages_in_order_of_their_ids() {
             .list_accounts(ListAccountsRequest {
                 page_size: 2,
                 page_token,
+                ..ListAccountsRequest::default()
             })
             .await
             .unwrap()

@@ -12,7 +12,7 @@ use tonic_types::StatusExt;
 
 use crate::harness::{Client, NOW_MS, Registry, webhook, wrong_fields};
 
-fn key(account_id: Option<u64>, grant: Grant) -> CreateApiKeyRequest {
+pub(crate) fn key(account_id: Option<u64>, grant: Grant) -> CreateApiKeyRequest {
     CreateApiKeyRequest {
         api_key: Some(ApiKey {
             account_id,
@@ -23,7 +23,7 @@ fn key(account_id: Option<u64>, grant: Grant) -> CreateApiKeyRequest {
     }
 }
 
-fn role(role: Role) -> Grant {
+pub(crate) fn role(role: Role) -> Grant {
     Grant::Role(role.into())
 }
 
@@ -33,7 +33,7 @@ fn scopes(scopes: &[Scope]) -> Grant {
 }
 
 /// Makes a key, and what its bearer presents.
-async fn made(by: &Client, request: CreateApiKeyRequest) -> (ApiKey, String) {
+pub(crate) async fn made(by: &Client, request: CreateApiKeyRequest) -> (ApiKey, String) {
     let made = by.clone().create_api_key(request).await.unwrap().into_inner();
     (made.api_key.unwrap(), made.token)
 }

@@ -19,6 +19,8 @@ mod durability;
 #[cfg(test)]
 mod event_types;
 #[cfg(test)]
+mod external_ids;
+#[cfg(test)]
 mod filters;
 #[cfg(test)]
 mod harness;

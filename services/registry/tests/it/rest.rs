@@ -112,6 +112,59 @@ async fn a_webhook_is_made_read_and_changed() {
 }
 
 #[tokio::test]
+async fn an_account_is_named_by_its_external_id_in_every_path_by_those_who_see_it() {
+    let registry = Registry::start().await;
+    let account = json!({"id": 1234, "externalId": "acme-gmbh"});
+    let created = by_operator(&registry, "POST /v1/accounts", &account).await;
+    assert_eq!(
+        (created.status, &created.body["externalId"]),
+        (201, &json!("acme-gmbh"))
+    );
+    let at = "/v1/accounts/ext:acme-gmbh";
+    let read = by_operator(&registry, &format!("GET {at}"), &Value::Null).await;
+    assert_eq!((read.status, &read.body["id"]), (200, &json!(1234)));
+    let found = by_operator(&registry, "GET /v1/accounts?externalId=acme-gmbh", &Value::Null).await;
+    assert_eq!(found.body["accounts"][0]["id"], 1234);
+
+    let webhook = by_operator(&registry, &format!("POST {at}/webhooks"), &wanted()).await;
+    assert_eq!(webhook.status, 201, "{}", webhook.body);
+    let id = webhook.body["webhook"]["id"].as_str().unwrap().to_owned();
+    let change = json!({"accountId": 1234, "name": "Payroll"});
+    let changed = by_operator(&registry, &format!("PATCH {at}/webhooks/{id}"), &change).await;
+    assert_eq!(changed.body["webhook"]["name"], "Payroll", "{}", changed.body);
+    let another = json!({"accountId": 1, "name": "Payroll"});
+    let refused = by_operator(&registry, &format!("PATCH {at}/webhooks/{id}"), &another).await;
+    assert_eq!(refused.status, 422, "{}", refused.body);
+    let key = json!({"name": "viewer", "role": "viewer"});
+    by_operator(&registry, "POST /v1/accounts", &json!({"id": 7})).await;
+    let (own, other) = (
+        by_operator(&registry, &format!("POST {at}/keys"), &key).await,
+        by_operator(&registry, "POST /v1/accounts/7/keys", &key).await,
+    );
+    for (key, path, status) in [
+        (&own, at, 200),
+        (&other, at, 404),
+        (&other, "/v1/accounts/ext:nobody", 404),
+        (&other, "/v1/accounts/ext:a%20b", 422),
+        (&other, "/v1/accounts/acme-gmbh", 422),
+    ] {
+        let bearer = format!(
+            "authorization: Bearer {}\r\n",
+            key.body["token"].as_str().unwrap()
+        );
+        let answer = call(&registry, &format!("GET {path}"), &bearer, "").await;
+        assert_eq!(answer.status, status, "{path}: {}", answer.body);
+        assert!(
+            !answer.body.to_string().contains("1234") || status == 200,
+            "{}",
+            answer.body
+        );
+    }
+    let nobody = call(&registry, &format!("GET {at}"), "", "").await;
+    assert_eq!(nobody.status, 401);
+}
+
+#[tokio::test]
 async fn webhooks_are_listed_deleted_and_brought_back_and_the_log_tells_it() {
     let registry = Registry::with_account().await;
     let created = by_operator(&registry, "POST /v1/accounts/1234/webhooks", &wanted()).await;

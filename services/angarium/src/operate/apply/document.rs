@@ -16,6 +16,7 @@ use angarium_proto::registry::v1::{
 use serde::{Deserialize, Serialize};
 use serde_saphyr::{Location, Spanned};
 
+use crate::account_ref::Named;
 use crate::cli::{FormatArg, OrderingArg};
 
 /// What an id stands for that the registry has yet to give.
@@ -25,7 +26,7 @@ const NEW_ID: &str = "wh_00000000000000000000000000000000";
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Document {
-    pub(super) account: Spanned<u64>,
+    pub(super) account: Spanned<Named>,
     pub(super) webhooks: Vec<Spanned<Entry>>,
 }
 

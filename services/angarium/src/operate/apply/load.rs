@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use angarium_model::KnownTypes;
+use angarium_model::{AccountRef, ExternalId, KnownTypes};
 use angarium_proto::FieldError;
 use angarium_proto::convert::{Secrets, webhook_to_wire};
 use angarium_proto::registry::v1::Webhook;
 use anyhow::bail;
 
 use super::document::{Document, Entry, line};
+use crate::account_ref::Named;
 
 /// A webhook as the file says it should be, and where that is said.
 pub(super) struct Wanted {
@@ -75,16 +76,28 @@ pub(super) struct Given {
 /// The event types of accounts.
 pub(super) type Types = BTreeMap<u64, KnownTypes>;
 
-/// The accounts of a file, as far as it can be read.
-pub(super) fn accounts(text: &str) -> BTreeSet<u64> {
+/// The ids of accounts that a file names by their external ids, those that there are.
+pub(super) type Ids = BTreeMap<ExternalId, u64>;
+
+/// The accounts of a file, as it names them, as far as it can be read.
+pub(super) fn accounts(text: &str) -> BTreeSet<AccountRef> {
     let documents: Vec<Document> = serde_saphyr::from_multiple(text).unwrap_or_default();
-    documents.iter().map(|document| document.account.value).collect()
+    let named = documents.into_iter().map(|document| document.account.value);
+    named.map(|Named(account)| account).collect()
+}
+
+/// The id of an account.
+pub(super) fn id(account: &AccountRef, ids: &Ids) -> Option<u64> {
+    match account {
+        AccountRef::Id(id) => Some(id.get()),
+        AccountRef::External(external_id) => ids.get(external_id).copied(),
+    }
 }
 
 impl Given {
     /// # Errors
     /// Every mistake; of the first that makes it no file of webhooks, that one.
-    pub(super) fn parse(path: &Path, text: &str, types: Types) -> anyhow::Result<Self> {
+    pub(super) fn parse(path: &Path, text: &str, ids: &Ids, types: Types) -> anyhow::Result<Self> {
         let documents: Vec<Document> = match serde_saphyr::from_multiple(text) {
             Ok(documents) => documents,
             Err(error) => bail!("{}: {error}", path.display()),
@@ -97,7 +110,12 @@ impl Given {
         };
         let mut mistakes = Mistakes::default();
         for document in documents {
-            let account = document.account.value;
+            let Named(named) = &document.account.value;
+            let Some(account) = id(named, ids) else {
+                let what = format!("account: there is no {named}, or the key does not see it");
+                mistakes.0.push((line(&document.account), what));
+                continue;
+            };
             if !given.accounts.insert(account) {
                 let what = format!("account {account} has a document before this one: put all of it there");
                 mistakes.0.push((line(&document.account), what));

@@ -15,7 +15,7 @@ const HEADERS: [&str; 2] = ["webhooks with secrets", "sealed anew"];
 pub(super) async fn run(at: &AtRegistry) -> anyhow::Result<()> {
     let mut registry = Registry::at(at)?;
     let (mut with_secrets, mut resealed) = (0_u64, 0_u64);
-    let accounts = registry.accounts().await;
+    let accounts = registry.all_accounts().await;
     for account in registry.told(accounts)? {
         let all = ListWebhooksRequest {
             account_id: account.id,

@@ -97,7 +97,7 @@ pub(super) async fn rotate(asked: RotateSecret) -> anyhow::Result<()> {
     let mut registry = Registry::at(&asked.at)?;
     let file = asked.secret_file.as_deref().map(SecretFile::make).transpose()?;
     let wanted = RotateSecretRequest {
-        account_id: registry.account(asked.of.account)?,
+        account_id: registry.accounts.id(asked.of.account.as_ref()).await?,
         id: asked.of.webhook,
         secret: asked.secret,
         overlap_seconds: Some(asked.overlap),
@@ -113,7 +113,7 @@ pub(super) async fn rotate(asked: RotateSecret) -> anyhow::Result<()> {
 pub(super) async fn revoke(asked: RevokeSecret) -> anyhow::Result<()> {
     let mut registry = Registry::at(&asked.at)?;
     let wanted = RevokeSecretRequest {
-        account_id: registry.account(asked.of.account)?,
+        account_id: registry.accounts.id(asked.of.account.as_ref()).await?,
         id: asked.of.webhook,
         revision: asked.revision,
     };

@@ -1,9 +1,12 @@
 use std::path::Path;
 
+use angarium_model::{AccountId, AccountRef, ExternalId};
+
 use super::super::document::{Document, Entry, nowhere};
-use super::super::load::Types;
+use super::super::load::{Ids, Types};
 use super::super::show;
 use super::*;
+use crate::account_ref::Named;
 use crate::cli::Shape;
 
 const FULL: &str = r#"
@@ -35,12 +38,16 @@ account: 8
 webhooks: []
 "#;
 
+fn ids() -> Ids {
+    Ids::from([(ExternalId::new("acme").unwrap(), 7)])
+}
+
 fn given(text: &str) -> Given {
-    Given::parse(Path::new("webhooks.yaml"), text, Types::new()).unwrap()
+    Given::parse(Path::new("webhooks.yaml"), text, &ids(), Types::new()).unwrap()
 }
 
 fn refused(text: &str) -> String {
-    Given::parse(Path::new("webhooks.yaml"), text, Types::new())
+    Given::parse(Path::new("webhooks.yaml"), text, &ids(), Types::new())
         .err()
         .unwrap()
         .to_string()
@@ -94,7 +101,7 @@ fn what_is_exported_is_what_there_is_so_that_applying_it_changes_nothing() {
         .iter()
         .map(|webhook| nowhere(Entry::from_wire(webhook, false).unwrap()));
     let document = Document {
-        account: nowhere(7),
+        account: nowhere(Named(AccountRef::Id(AccountId::new(7).unwrap()))),
         webhooks: entries.collect(),
     };
     let text = serde_saphyr::to_string(&document).unwrap();
@@ -262,4 +269,22 @@ fn w1_every_mistake_of_a_file_is_told_with_its_line_and_field() {
         "{unknown}"
     );
     assert!(unknown.contains("19"), "{unknown}");
+}
+
+#[test]
+fn an_account_is_named_by_its_external_id_as_well_and_by_one_that_there_is() {
+    let text = "account: ext:acme\nwebhooks: []\n";
+    assert_eq!(given(text).accounts, [7].into());
+    let twice = refused(&format!("{text}---\naccount: 7\nwebhooks: []\n"));
+    assert!(
+        twice.contains(":4: account 7 has a document before this one"),
+        "{twice}"
+    );
+    let nobody = refused("account: ext:acme-eu\nwebhooks: []\n");
+    assert!(
+        nobody.contains(":1: account: there is no ext:acme-eu"),
+        "{nobody}"
+    );
+    let neither = refused("account: acme\nwebhooks: []\n");
+    assert!(neither.contains("or by `ext:` and its external id"), "{neither}");
 }
