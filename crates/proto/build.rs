@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use prost_reflect::{DescriptorPool, MethodDescriptor};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    const FILES: [&str; 14] = [
+    const FILES: [&str; 15] = [
         "angarium/access/v1/access.proto",
         "angarium/audit/v1/audit.proto",
         "angarium/audit/v1/audit_service.proto",
@@ -17,6 +17,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "angarium/delivery/v1/delivery_service.proto",
         "angarium/delivery/v1/replay_service.proto",
         "angarium/journal/v1/journal.proto",
+        "angarium/journal/v1/journal_service.proto",
         "angarium/notice/v1/notice.proto",
         "angarium/registry/v1/registry.proto",
         "angarium/registry/v1/registry_service.proto",

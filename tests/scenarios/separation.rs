@@ -224,6 +224,7 @@ impl World {
             ("/angarium.event.", Anything::at(self.stack.ingest_grpc())),
             ("/angarium.delivery.", Anything::at(&self.delivery)),
             ("/angarium.explain.", Anything::at(&self.fanout)),
+            ("/angarium.journal.", Anything::at(&self.fanout)),
         ];
         for (method, scope) in METHOD_SCOPES {
             let request = self

@@ -1,9 +1,10 @@
-//! The journal: what became of each event, for people. It is written here, and read back ([`accepted`], [`matched`]).
+//! The journal: what became of each event, for people. It is written here, and read back ([`accepted`], [`matched`], [`list`]).
 //!
 //! Fanout and delivery hand over what happened and go on; one task writes it with a producer of its own. It is best
 //! effort: what does not fit the queue, or is not taken by Kafka, is counted and forgotten, so that the journal never
 //! holds up an event. It carries ids, positions and reasons, never payloads or secrets.
 
+mod list;
 mod past;
 
 use std::collections::VecDeque;
@@ -23,6 +24,7 @@ use opentelemetry::metrics::Counter;
 use prost::Message;
 use tokio::sync::mpsc;
 
+pub use list::{Listed, Rest, Wanted, list};
 pub use past::{Accepted, accepted, matched};
 
 /// Entries that may wait for the writer.

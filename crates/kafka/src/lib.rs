@@ -11,6 +11,7 @@
 //! Each consumer here is one librdkafka client, polled by one thread of its own, which demultiplexes into bounded
 //! queues: librdkafka's own queues per partition were seen to lose wake-ups and to reorder.
 
+mod backward;
 mod connection;
 mod error;
 mod group;
@@ -24,6 +25,7 @@ mod tail;
 pub mod topics;
 mod transactions;
 
+pub use backward::Backward;
 pub use connection::Connection;
 pub use error::Error;
 pub use group::{GroupConfig, GroupConsumer, Lease, Owned, Watermarks};

@@ -6,6 +6,7 @@ mod audit;
 mod event;
 mod event_type;
 mod explain;
+mod journal;
 mod key;
 mod listen;
 mod replay;
@@ -17,7 +18,9 @@ use angarium_model::AccountRef;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-pub(crate) use account::{AccountCommand, AccountDelete, AccountName, ReactionArg};
+pub(crate) use account::{
+    AccountCommand, AccountCreate, AccountDelete, AccountName, AccountUpdate, ReactionArg,
+};
 pub(crate) use apply::Apply;
 pub(crate) use audit::Audit;
 pub(crate) use event::Event;
@@ -26,6 +29,7 @@ pub(crate) use event_type::{
     EventTypeOpenapi, EventTypeUpdate,
 };
 pub(crate) use explain::Explain;
+pub(crate) use journal::Journal;
 pub(crate) use key::{GrantArgs, HomeArgs, KeyCommand, KeyCreate, KeyName, KeyRotate, KeyUpdate};
 pub(crate) use listen::Listen;
 pub(crate) use replay::{DeadLetters, LaneArg, Replay, ReplayCancel, ReplayStatus, Resend};
@@ -110,6 +114,8 @@ pub(crate) enum Command {
     Explain(Explain),
     /// Show an event that was accepted, with its payload
     Event(Event),
+    /// Show what became of events: to whom they went, each attempt, and how webhooks fare
+    Journal(Journal),
     /// Make webhooks be as a file says, or show what that would change
     Apply(Apply),
     /// Look at event types, and create, change and delete those that the catalogue lacks

@@ -74,6 +74,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Webhook { command } => operate::webhook(command).await,
         Command::Explain(asked) => done(operate::explain(asked).await),
         Command::Event(asked) => done(operate::event(asked).await),
+        Command::Journal(asked) => done(operate::journal(asked).await),
         Command::Apply(asked) => operate::apply(asked).await,
         Command::EventType { command } => done(operate::event_type(command).await),
         Command::Key { command } => done(operate::key(command).await),

@@ -4,9 +4,12 @@
 //! 2. The event is matched against the view of this moment, by what matches all events.
 //! 3. `verdict` puts what came of it into words, beside what the journal recorded when the event was matched.
 //!
+//! The journal itself is listed as well (`listing`).
+//!
 //! It reads the events topic and the journal with readers of its own, and writes nothing: no event waits for an
 //! explanation. Any worker answers, whichever partitions it has.
 
+mod listing;
 mod refusal;
 mod request;
 mod verdict;
@@ -25,6 +28,7 @@ use angarium_model::{AcceptedAt, AccountId, Event, Position, WebhookId};
 use angarium_proto::convert::position_to_wire;
 use angarium_proto::explain::v1;
 use angarium_proto::explain::v1::explain_service_server::{ExplainService, ExplainServiceServer};
+use angarium_proto::journal::v1::journal_service_server::JournalServiceServer;
 use angarium_proto::journal::v1::{EventReference, Matched};
 use angarium_proto::{FILE_DESCRIPTOR_SET, METHOD_SCOPES};
 use angarium_runtime::access::{Gate, OperatorKey};
@@ -52,6 +56,8 @@ pub struct Explainer {
     names: Names,
     events: LogReader,
     journal: LogReader,
+    /// The journal of what went well.
+    successes: LogReader,
     /// Of the journal.
     partitions: Arc<OnceCell<NonZeroU32>>,
     under_way: UnderWay<AccountId>,
@@ -83,6 +89,7 @@ impl Explainer {
         Ok(Self {
             events: open(names.events(), "events")?,
             journal: open(names.journal(), "journal")?,
+            successes: open(names.journal_ok(), "successes")?,
             directory,
             kafka: kafka.clone(),
             names: names.clone(),
@@ -109,10 +116,13 @@ impl Explainer {
                 source,
             })?;
         let gate = Gate::new(key, Arc::new(self.directory.clone()), clock);
+        let journal =
+            JournalServiceServer::new(self.clone()).max_decoding_message_size(grpc::MAX_MESSAGE_BYTES);
         let service = ExplainServiceServer::new(self).max_decoding_message_size(grpc::MAX_MESSAGE_BYTES);
         let server = grpc::Server::new(gate, METHOD_SCOPES)
             .reflection(FILE_DESCRIPTOR_SET)?
-            .add_service(service);
+            .add_service(service)
+            .add_service(journal);
         tasks.spawn_critical("fanout grpc", server.serve(listener, tasks.shutdown().clone()));
         tracing::info!(%address, "fanout serves gRPC");
         Ok(address)
@@ -208,10 +218,15 @@ impl Explainer {
         position: Position,
         accepted_at: AcceptedAt,
     ) -> Result<Option<(Matched, i64)>, Refusal> {
+        let partitions = self.partitions().await?;
+        Ok(matched(&self.journal, partitions, account, position, accepted_at).await?)
+    }
+
+    /// How many partitions the journal has.
+    async fn partitions(&self) -> Result<NonZeroU32, Refusal> {
         let ask = || topics::partitions(&self.kafka, self.names.journal(), ASK);
         let partitions = self.partitions.get_or_try_init(ask).await;
-        let partitions = *partitions.map_err(|error| Refusal::Topics(Box::new(error)))?;
-        Ok(matched(&self.journal, partitions, account, position, accepted_at).await?)
+        Ok(*partitions.map_err(|error| Refusal::Topics(Box::new(error)))?)
     }
 }
 

@@ -4,7 +4,7 @@ mod service;
 
 use std::time::Duration;
 
-use angarium_kafka::{Limit, LogReader, ReadError, Record};
+use angarium_kafka::{Backward, LogReader, ReadError, Record};
 use angarium_model::{AccountId, Actor, Revision};
 use angarium_proto::audit::v1::list_audit_log_response::Entry;
 use angarium_proto::audit::v1::{self, AuditRecord};
@@ -22,13 +22,6 @@ pub(crate) use service::Auditor;
 
 /// Pages that are read at once, of one home half as many: a page may take seconds, and one thread reads all.
 const MOST: usize = 4;
-/// How many records are looked at before others are: they are written forward, and asked for backward.
-const STEP: i64 = 500;
-/// What one read of Kafka brings at most.
-const READ: Limit = Limit {
-    records: 500,
-    bytes: 4 * 1024 * 1024,
-};
 /// A page ends with the entry that brings it here: a change of an event type carries two schemas, and a client takes 4 MiB
 /// of an answer unless it is told otherwise.
 const PAGE_BYTES: usize = 2 << 20;
@@ -159,37 +152,19 @@ impl AuditLog {
         size: usize,
         until: Instant,
     ) -> Result<(Vec<Entry>, Option<i64>), ReadError> {
-        let ends = self.reader.ends(wanted.partition).await?;
-        let mut upper = below.unwrap_or(ends.high).min(ends.high);
+        let mut log = Backward::open(self.reader.clone(), wanted.partition, below, None).await?;
         let (mut page, mut bytes) = (Vec::new(), 0);
-        while upper > ends.low && Instant::now() < until {
-            let lower = upper.saturating_sub(STEP).max(ends.low);
-            let mut found = self.between(wanted, lower, upper).await?;
-            upper = lower;
-            while let Some((offset, entry)) = found.pop() {
-                bytes += entry.encoded_len();
-                page.push(entry);
-                if page.len() == size || bytes >= PAGE_BYTES {
-                    return Ok((page, (offset > ends.low).then_some(offset)));
+        while page.len() < size && bytes < PAGE_BYTES && log.rest().is_some() {
+            match log.take() {
+                Some(record) => {
+                    let entry = wanted.take(record);
+                    bytes += entry.as_ref().map_or(0, Message::encoded_len);
+                    page.extend(entry);
                 }
+                None if Instant::now() < until => log.read_on().await?,
+                None => break,
             }
         }
-        Ok((page, (upper > ends.low).then_some(upper)))
-    }
-
-    /// Those within these places, with their own, in order.
-    async fn between(&self, wanted: &Wanted, lower: i64, upper: i64) -> Result<Vec<(i64, Entry)>, ReadError> {
-        let (mut next, mut found) = (lower, Vec::new());
-        while next < upper {
-            let chunk = self.reader.read(wanted.partition, next, READ).await?;
-            // The end of what is committed may be below that of the log.
-            if chunk.next <= next {
-                break;
-            }
-            next = chunk.next;
-            let within = chunk.records.into_iter().filter(|record| record.offset < upper);
-            found.extend(within.filter_map(|record| Some((record.offset, wanted.take(record)?))));
-        }
-        Ok(found)
+        Ok((page, log.rest()))
     }
 }

@@ -298,6 +298,21 @@ impl From<Refusal> for Status {
 mod tests {
     use super::*;
 
+    fn of_external_ids(account: AccountId) -> [Refusal; 2] {
+        let external_id = || ExternalId::new("acme").unwrap();
+        [
+            Refusal::ExternalIdTaken {
+                external_id: external_id(),
+                account,
+                free_at_ms: Some(1),
+            },
+            Refusal::ExternalIdStays {
+                account,
+                external_id: external_id(),
+            },
+        ]
+    }
+
     #[test]
     fn whatever_is_refused_says_so_to_a_machine_too() {
         let account = AccountId::new(1234).unwrap();
@@ -305,15 +320,6 @@ mod tests {
         let refusals = [
             Refusal::field("id", "is wrong"),
             Refusal::AccountExists(account),
-            Refusal::ExternalIdTaken {
-                external_id: ExternalId::new("acme").unwrap(),
-                account,
-                free_at_ms: Some(1),
-            },
-            Refusal::ExternalIdStays {
-                account,
-                external_id: ExternalId::new("acme").unwrap(),
-            },
             Refusal::NoAccount(account),
             Refusal::NoWebhook { account, id },
             Refusal::WebhookDeleted {
@@ -368,7 +374,7 @@ mod tests {
             Refusal::NotSealed(SealError::NoRandom),
             Refusal::NoSecret("whsec_".parse::<angarium_signing::Secret>().unwrap_err()),
         ];
-        for refusal in refusals {
+        for refusal in refusals.into_iter().chain(of_external_ids(account)) {
             let told = refusal.to_string();
             assert!(
                 !Status::from(refusal).get_error_details_vec().is_empty(),

@@ -8,7 +8,7 @@ use angarium_proto::delivery::v1::{
 };
 use angarium_proto::event::v1 as event;
 use angarium_proto::explain::v1 as explain;
-use angarium_proto::journal::v1::Lane;
+use angarium_proto::journal::v1::{Lane, ListJournalRequest};
 use angarium_proto::registry::v1::{self, ApiKey};
 use prost::Message;
 
@@ -37,6 +37,7 @@ pub(super) fn requests(things: &Things) -> BTreeMap<String, Vec<u8>> {
         ("delivery.v1.ReplayService", replays(&things.webhook)),
         ("event.v1.PublisherService", events()),
         ("explain.v1.ExplainService", explanations(&things.webhook)),
+        ("journal.v1.JournalService", journal()),
     ];
     let of = |(service, methods): (&str, Vec<Named>)| {
         let path = format!("/angarium.{service}");
@@ -255,6 +256,14 @@ fn explanations(webhook: &v1::Webhook) -> Vec<Named> {
         ("Explain", asked.encode_to_vec()),
         ("GetEvent", event.encode_to_vec()),
     ]
+}
+
+fn journal() -> Vec<Named> {
+    let list = ListJournalRequest {
+        account_id: OWN,
+        ..ListJournalRequest::default()
+    };
+    vec![("ListJournal", list.encode_to_vec())]
 }
 
 fn replays(webhook: &v1::Webhook) -> Vec<Named> {

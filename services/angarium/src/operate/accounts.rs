@@ -46,8 +46,8 @@ impl Accounts {
     ///
     /// # Errors
     /// When there is neither.
-    pub(super) fn named(&self, given: Option<AccountRef>) -> Result<AccountRef, WrongUse> {
-        given_or(given.as_ref(), self.of_profile.as_ref()).cloned()
+    pub(super) fn named(&self, given: Option<&AccountRef>) -> Result<AccountRef, WrongUse> {
+        given_or(given, self.of_profile.as_ref()).cloned()
     }
 
     /// The same where no account stands for the platform, whatever the profile has.

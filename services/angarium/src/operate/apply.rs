@@ -233,7 +233,7 @@ fn secret_name(change: &Change<'_>) -> PathBuf {
 /// When the registry cannot be reached or refuses.
 pub(crate) async fn export(account: Option<AccountRef>, at: &AtRegistry) -> anyhow::Result<()> {
     let mut registry = Registry::at(at)?;
-    let account = registry.accounts.named(account)?;
+    let account = registry.accounts.named(account.as_ref())?;
     let wanted = ListWebhooksRequest {
         account_id: registry.accounts.id(Some(&account)).await?,
         ..ListWebhooksRequest::default()

@@ -12,6 +12,7 @@ use crate::settings::Settings;
 
 /// A connection to the worker of the command line or the settings.
 pub(super) struct Fanout {
+    pub(super) client: Client,
     pub(super) calls: ExplainServiceClient<Client>,
     endpoint: String,
     pub(super) accounts: Accounts,
@@ -24,7 +25,8 @@ impl Fanout {
         let endpoint = settings.fanout_endpoint.clone();
         let client = client(&endpoint, settings.presented()).context("fanout.endpoint")?;
         Ok(Self {
-            calls: ExplainServiceClient::new(client).max_decoding_message_size(MAX_MESSAGE_BYTES),
+            calls: ExplainServiceClient::new(client.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES),
+            client,
             endpoint,
             accounts: Accounts::of(&settings),
         })
@@ -32,7 +34,11 @@ impl Fanout {
 
     /// The answer, or what to tell the person who asked.
     pub(super) fn answer<T>(&self, result: Result<Response<T>, Status>) -> anyhow::Result<T> {
-        let explained = |status: Status| explain("fanout", &self.endpoint, "ask again", &status);
-        result.map(Response::into_inner).map_err(explained)
+        self.told(result.map(Response::into_inner))
+    }
+
+    /// The same of what was taken out of an answer.
+    pub(super) fn told<T>(&self, result: Result<T, Status>) -> anyhow::Result<T> {
+        result.map_err(|status| explain("fanout", &self.endpoint, "ask again", &status))
     }
 }

@@ -1,0 +1,171 @@
+//! The journal read back, the latest first.
+
+use std::time::Duration;
+
+use angarium_kafka::{Backward, LogReader, ReadError, Record};
+use angarium_model::{AccountId, Position, WebhookId};
+use angarium_proto::convert::position_from_wire;
+use angarium_proto::journal::v1::journal_record::Entry;
+use angarium_proto::journal::v1::{EventReference, JournalRecord};
+use prost::Message as _;
+use tokio::time::Instant;
+
+/// A page looks back so long; the rest is the next one's.
+const LOOKS_BACK: Duration = Duration::from_secs(3);
+/// A page ends with the entry that brings it here: a client takes 4 MiB of an answer unless it is told otherwise.
+const PAGE_BYTES: usize = 2 << 20;
+
+/// Which entries are wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// Of this account.
+    pub account: AccountId,
+    /// That speak of this webhook.
+    pub webhook: Option<WebhookId>,
+    /// That speak of this event.
+    pub event: Option<Position>,
+    /// Written at this time or later, by the broker's clock in Unix milliseconds.
+    pub from_ms: Option<i64>,
+    /// Written before this time.
+    pub until_ms: Option<i64>,
+}
+
+/// Below which offset of a partition to go on: of what is not a success, and of successes; `None`: nothing is left there.
+pub type Rest = [Option<i64>; 2];
+
+/// A part of the journal.
+#[derive(Debug, Default)]
+pub struct Listed {
+    /// The latest first.
+    pub entries: Vec<JournalRecord>,
+    /// Where to go on; `None` when there is no more.
+    pub rest: Option<Rest>,
+}
+
+/// Up to `size` entries, the latest first; a page that has looked at much may have fewer. `logs` reads the journal, and that of
+/// successes, each of which has the account in this partition. `rest` is where the page before has ended.
+///
+/// # Errors
+/// When Kafka does not answer.
+pub async fn list(
+    logs: [&LogReader; 2],
+    partition: i32,
+    wanted: &Wanted,
+    rest: Option<Rest>,
+    size: usize,
+) -> Result<Listed, ReadError> {
+    let until = Instant::now() + LOOKS_BACK;
+    let [other, success] = logs;
+    let [below_other, below_success] =
+        rest.map_or([None, None], |rest| rest.map(|below| Some(below.unwrap_or(0))));
+    let mut logs = [
+        open(other, partition, wanted, below_other).await?,
+        open(success, partition, wanted, below_success).await?,
+    ];
+    let (mut listed, mut bytes) = (Listed::default(), 0);
+    let is_full = |entries: &[JournalRecord], bytes: usize| entries.len() >= size || bytes >= PAGE_BYTES;
+    while !is_full(&listed.entries, bytes) {
+        let Some(record) = latest(&mut logs, until).await? else {
+            break;
+        };
+        if let Some(entry) = wanted.take(record) {
+            bytes += entry.encoded_len();
+            listed.entries.push(entry);
+        }
+    }
+    let rest = logs.map(|log| log.rest());
+    listed.rest = rest.iter().any(Option::is_some).then_some(rest);
+    Ok(listed)
+}
+
+async fn open(
+    log: &LogReader,
+    partition: i32,
+    wanted: &Wanted,
+    below: Option<i64>,
+) -> Result<Backward, ReadError> {
+    let from = match wanted.from_ms {
+        Some(at_ms) => Some(log.offset_at(partition, at_ms).await?),
+        None => None,
+    };
+    let below = match (below, wanted.until_ms) {
+        (None, Some(at_ms)) => Some(log.offset_at(partition, at_ms).await?),
+        (below, _) => below,
+    };
+    Backward::open(log.clone(), partition, below, from).await
+}
+
+/// The latest of both; nothing when there is no more, or the time is over.
+async fn latest(logs: &mut [Backward; 2], until: Instant) -> Result<Option<Record>, ReadError> {
+    for log in &mut *logs {
+        while log.latest().is_none() && log.rest().is_some() {
+            if Instant::now() >= until {
+                return Ok(None);
+            }
+            log.read_on().await?;
+        }
+    }
+    let [other, success] = logs;
+    let at = |log: &Backward| log.latest().map(|record| record.timestamp_ms);
+    Ok(if at(success) > at(other) {
+        success.take()
+    } else {
+        other.take()
+    })
+}
+
+impl Wanted {
+    /// The entry of a record, if it is one of these. What cannot be read is left out: the others are wanted all the same.
+    fn take(&self, record: Record) -> Option<JournalRecord> {
+        if record.key != self.account.to_string().as_bytes() {
+            return None;
+        }
+        let told = JournalRecord::decode(record.value?).ok()?;
+        let entry = told.entry.as_ref()?;
+        let is_wanted = self
+            .webhook
+            .is_none_or(|id| speaks_of_webhook(entry, &id.to_string()))
+            && self.event.is_none_or(|position| speaks_of_event(entry, position));
+        is_wanted.then_some(told)
+    }
+}
+
+fn speaks_of_webhook(entry: &Entry, id: &str) -> bool {
+    match entry {
+        Entry::Matched(matched) => {
+            let ids = [
+                &matched.webhook_ids,
+                &matched.inactive_webhook_ids,
+                &matched.filtered_webhook_ids,
+            ];
+            let undecided = matched
+                .undecided
+                .iter()
+                .any(|undecided| undecided.webhook_id == id);
+            undecided || ids.iter().any(|ids| ids.iter().any(|one| one == id))
+        }
+        Entry::Attempt(attempt) => attempt.webhook_id == id,
+        Entry::Expired(expired) => expired.webhook_id == id,
+        Entry::StateChanged(changed) => changed.webhook_id == id,
+        Entry::PutAside(aside) => aside.webhook_id == id,
+    }
+}
+
+fn speaks_of_event(entry: &Entry, position: Position) -> bool {
+    let place = |event: &EventReference| event.position.map(position_from_wire);
+    let is_it = |event: &EventReference| place(event) == Some(position);
+    match entry {
+        Entry::Matched(matched) => matched.event.as_ref().is_some_and(is_it),
+        Entry::Attempt(attempt) => attempt.events.iter().any(is_it),
+        Entry::PutAside(aside) => aside.event.as_ref().is_some_and(is_it),
+        Entry::Expired(expired) => {
+            let (first, last) = (expired.first.as_ref(), expired.last.as_ref());
+            let range = first.and_then(place).zip(last.and_then(place));
+            range.is_some_and(|(first, last)| {
+                first.partition == position.partition
+                    && (first.offset..=last.offset).contains(&position.offset)
+            })
+        }
+        Entry::StateChanged(_) => false,
+    }
+}
