@@ -30,7 +30,7 @@ struct World {
 
 impl World {
     async fn new() -> Self {
-        let (stack, env) = stack_that_answers("FANOUT").await.unwrap();
+        let (stack, env) = stack_that_answers(&["FANOUT"]).await.unwrap();
         stack.create_account(ACCOUNT).await.unwrap();
         Self {
             receiver: Receiver::start().await.unwrap(),

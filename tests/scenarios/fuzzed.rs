@@ -3,11 +3,12 @@
 use std::process::Command;
 
 use angarium_testkit::public_libraries::tools;
-use angarium_testkit::stack::{Backends, Stack};
+
+use crate::setup::stack_that_answers;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_is_sent_is_answered_as_the_description_says() {
-    let stack = Stack::start(&Backends::shared().unwrap()).await.unwrap();
+    let (stack, _env) = stack_that_answers(&["FANOUT", "DELIVERY"]).await.unwrap();
     stack.create_account(1234).await.unwrap();
     let address = &stack.env()["ANGARIUM_REGISTRY_HTTP_LISTEN"];
     let output = Command::new("python3")
@@ -29,5 +30,5 @@ async fn whatever_is_sent_is_answered_as_the_description_says() {
     assert!(output.status.success(), "{told}");
     assert!(told.contains("Operations:"), "nothing was called: {told}");
     // The description has them all.
-    assert!(told.contains("Tested: 38"), "{told}");
+    assert!(told.contains("Tested: 49"), "{told}");
 }

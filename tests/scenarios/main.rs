@@ -23,6 +23,7 @@ mod load;
 mod mailed;
 mod memory;
 mod observed;
+mod over_http;
 mod receivers;
 mod redis_away;
 mod registries;

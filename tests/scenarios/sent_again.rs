@@ -30,7 +30,7 @@ struct World {
 
 impl World {
     async fn new() -> Self {
-        let (stack, env) = stack_that_answers("DELIVERY").await.unwrap();
+        let (stack, env) = stack_that_answers(&["DELIVERY"]).await.unwrap();
         Self {
             receiver: Receiver::start().await.unwrap(),
             env,

@@ -9,20 +9,23 @@ use angarium_testkit::receiver::Receiver;
 use angarium_testkit::stack::{Backends, Stack};
 use anyhow::{Context, Result};
 
-/// A stack of which a service answers commands over gRPC, `DELIVERY` or `FANOUT`, and the settings of commands that ask it.
-pub(crate) async fn stack_that_answers(service: &str) -> Result<(Stack, BTreeMap<String, String>)> {
-    let [port] = angarium_local::free_ports()?;
-    let at = format!("127.0.0.1:{port}");
-    let listen = format!("ANGARIUM_{service}_GRPC_LISTEN");
-    let stack = Stack::start_with(&Backends::shared()?, &[(listen.as_str(), at.as_str())]).await?;
-    let env = [
-        (format!("ANGARIUM_{service}_ENDPOINT"), format!("http://{at}")),
-        (
-            "ANGARIUM_OPERATOR_KEY".to_owned(),
-            stack.key().expose().to_owned(),
-        ),
-    ];
-    Ok((stack, env.into()))
+/// A stack of which these services answer over gRPC, `DELIVERY`, `FANOUT` or both, and the settings of commands that ask them.
+pub(crate) async fn stack_that_answers(services: &[&str]) -> Result<(Stack, BTreeMap<String, String>)> {
+    let ports: [u16; 2] = angarium_local::free_ports()?;
+    let (mut listen, mut env) = (BTreeMap::new(), BTreeMap::new());
+    for (service, port) in services.iter().zip(ports) {
+        let at = format!("127.0.0.1:{port}");
+        env.insert(format!("ANGARIUM_{service}_ENDPOINT"), format!("http://{at}"));
+        listen.insert(format!("ANGARIUM_{service}_GRPC_LISTEN"), at);
+    }
+    let settings = listen.iter().chain(&env);
+    let settings: Vec<(&str, &str)> = settings.map(|(name, at)| (name.as_str(), at.as_str())).collect();
+    let stack = Stack::start_with(&Backends::shared()?, &settings).await?;
+    env.insert(
+        "ANGARIUM_OPERATOR_KEY".to_owned(),
+        stack.key().expose().to_owned(),
+    );
+    Ok((stack, env))
 }
 
 /// A signed webhook for these types, whose hook checks what comes.

@@ -1,14 +1,20 @@
 //! Calls a service of this process as gRPC would.
 
+use std::time::Duration;
+
+use angarium_runtime::chain;
+use angarium_runtime::grpc::{MAX_MESSAGE_BYTES, Shared};
 use bytes::{BufMut as _, Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, Request, header};
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::{BodyExt as _, Full, Limited};
 use prost::Message as _;
 use prost_reflect::DynamicMessage;
-use tonic::Status;
+use tokio::time::timeout;
 use tonic::body::Body;
 use tonic::codegen::Service as _;
 use tonic::service::Routes;
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt as _};
 
 use crate::routes::Route;
 
@@ -19,6 +25,10 @@ const HANDED_ON: [HeaderName; 4] = [
     HeaderName::from_static("angarium-read"),
     HeaderName::from_static("traceparent"),
 ];
+/// The longest that another service may take: a test of a webhook takes up to 15 s (D1).
+const PATIENCE: Duration = Duration::from_secs(20);
+/// When a caller may try again that asked for what is not there now.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// Before each message: whether it is compressed, and its length.
 const PREFIX_BYTES: usize = 5;
 
@@ -29,8 +39,41 @@ pub(crate) struct Answered {
     pub(crate) headers: HeaderMap,
 }
 
+/// Where methods are served.
+#[derive(Clone, Debug)]
+pub(crate) enum Services {
+    /// In this process.
+    Here(Routes),
+    /// By another service, which is called so.
+    Elsewhere(&'static str, Shared),
+}
+
+impl Services {
+    async fn answer(self, request: Request<Body>) -> Result<http::Response<Body>, Status> {
+        match self {
+            Self::Here(mut services) => {
+                let Ok(response) = services.call(request).await;
+                Ok(response)
+            }
+            Self::Elsewhere(name, services) => match timeout(PATIENCE, services.pass_on(request)).await {
+                Ok(Ok(response)) => Ok(response),
+                Ok(Err(error)) => {
+                    tracing::debug!(name, error = chain(&error), "a service cannot be reached");
+                    let details = ErrorDetails::with_retry_info(Some(RETRY_AFTER));
+                    let message = format!("{name} cannot be reached now; try again");
+                    Err(Status::with_error_details(Code::Unavailable, message, details))
+                }
+                Err(_elapsed) => Err(Status::deadline_exceeded(format!(
+                    "{name} has not answered within {} s",
+                    PATIENCE.as_secs()
+                ))),
+            },
+        }
+    }
+}
+
 pub(crate) async fn call(
-    mut services: Routes,
+    services: Services,
     route: &Route,
     headers: &HeaderMap,
     message: &DynamicMessage,
@@ -52,12 +95,12 @@ pub(crate) async fn call(
             request.headers_mut().append(name, value.clone());
         }
     }
-    let Ok(response) = services.call(request).await;
-    let (head, body) = response.into_parts();
-    let collected = body
-        .collect()
-        .await
-        .map_err(|error| Status::from_error(error.into()))?;
+    let (head, body) = services.answer(request).await?.into_parts();
+    let collected = Limited::new(body, MAX_MESSAGE_BYTES + PREFIX_BYTES).collect();
+    let collected = timeout(PATIENCE, collected).await;
+    let collected = collected
+        .map_err(|_elapsed| Status::deadline_exceeded("the answer did not come to its end in time"))?
+        .map_err(Status::from_error)?;
     let trailers = collected.trailers().cloned();
     let status = Status::from_header_map(&head.headers)
         .or_else(|| trailers.as_ref().and_then(Status::from_header_map));

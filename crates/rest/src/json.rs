@@ -1,11 +1,12 @@
 //! How values are written: as JSON of Protocol Buffers, but that numbers are numbers, and values of enumerations in small letters.
 
+use angarium_model::Position;
 use prost_reflect::{
     DeserializeOptions, DynamicMessage, EnumDescriptor, FieldDescriptor, Kind, MessageDescriptor,
     ReflectMessage as _, SerializeOptions,
 };
 use serde::de::Error as _;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 /// A message from what was sent.
 ///
@@ -115,8 +116,17 @@ pub(crate) fn of_text(field: &FieldDescriptor, text: &str) -> Option<Value> {
         Kind::Uint64 | Kind::Uint32 => text.parse::<u64>().ok().map(Value::from),
         Kind::Int64 | Kind::Int32 => text.parse::<i64>().ok().map(Value::from),
         Kind::String | Kind::Enum(_) => Some(Value::String(text.to_owned())),
+        Kind::Message(of) if is_position(&of) => {
+            let position: Position = text.parse().ok()?;
+            Some(json!({"partition": position.partition, "offset": position.offset}))
+        }
         _ => None,
     }
+}
+
+/// Whether a message is a position, which is a word in paths.
+pub(crate) fn is_position(of: &MessageDescriptor) -> bool {
+    of.full_name() == "angarium.event.v1.Position"
 }
 
 /// Puts a value where these fields lead.

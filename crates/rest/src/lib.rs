@@ -20,6 +20,7 @@ mod answer;
 mod call;
 mod json;
 mod openapi;
+mod page;
 mod problem;
 mod request;
 mod routes;
@@ -29,6 +30,7 @@ use std::time::Duration;
 
 use angarium_model::AccountId;
 use angarium_runtime::access::Gate;
+use angarium_runtime::grpc::Shared;
 use angarium_runtime::{UnderWay, grpc};
 use axum::Router;
 use axum::body::Body;
@@ -39,17 +41,23 @@ use http::header;
 use prost_reflect::{DescriptorError, DescriptorPool};
 use tonic::service::Routes;
 
+use crate::call::Services;
 use crate::problem::Problem;
-use crate::routes::Table;
+use crate::routes::{Route, Table};
 
 pub use crate::accounts::Accounts;
 pub use crate::routes::Unusable;
 
+/// Where it is described.
+const API: &str = "/openapi.json";
 /// The largest body, in bytes.
 const MAX_BODY_BYTES: usize = 1024 * 1024;
 /// Requests under way at once, each of which may hold a body, and those with keys of one account, or of the platform.
 const MOST: usize = 512;
 const MOST_OF_ONE: usize = 256;
+/// Of these, those that wait for another service, which may take its time.
+const MOST_PASSED_ON: usize = 64;
+const MOST_PASSED_ON_OF_ONE: usize = 16;
 
 /// Why the services cannot be called over HTTP.
 #[derive(Debug, thiserror::Error)]
@@ -68,14 +76,28 @@ pub enum Error {
     },
 }
 
+/// Another service that answers methods which are called here as well.
+#[derive(Clone, Debug)]
+pub struct Elsewhere {
+    /// What people call it.
+    pub name: &'static str,
+    /// The names of its gRPC services, with their packages.
+    pub services: &'static [&'static str],
+    /// Where it is.
+    pub at: Shared,
+}
+
 /// What the handlers share.
 #[derive(Clone)]
 struct Gateway {
     table: Arc<Table>,
     services: Routes,
+    elsewhere: Arc<[Elsewhere]>,
     gate: Gate,
     accounts: Arc<dyn Accounts>,
     under_way: UnderWay<Option<AccountId>>,
+    /// Those of them that wait for another service.
+    passed_on: UnderWay<Option<AccountId>>,
     /// The longest that a body may take to come.
     body_within: Duration,
 }
@@ -88,6 +110,7 @@ struct Gateway {
 pub fn router(
     descriptors: &[u8],
     (services, gate): (Routes, Gate),
+    elsewhere: Vec<Elsewhere>,
     accounts: Arc<dyn Accounts>,
     body_within: Duration,
     version: &str,
@@ -96,15 +119,18 @@ pub fn router(
     let gateway = Gateway {
         table: Arc::new(Table::of(&pool)?),
         services,
+        elsewhere: elsewhere.into(),
         gate,
         accounts,
         under_way: UnderWay::new(MOST, MOST_OF_ONE),
+        passed_on: UnderWay::new(MOST_PASSED_ON, MOST_PASSED_ON_OF_ONE),
         body_within,
     };
     let described: bytes::Bytes = openapi::document(&gateway.table, version).to_string().into();
     let describe = move || async move { ([(header::CONTENT_TYPE, "application/json")], described) };
     Ok(Router::new()
-        .route("/openapi.json", get(describe))
+        .route(API, get(describe))
+        .merge(page::router())
         .fallback(serve)
         .with_state(gateway))
 }
@@ -116,6 +142,14 @@ pub fn router(
 pub fn openapi(descriptors: &[u8], version: &str) -> Result<serde_json::Value, Error> {
     let pool = DescriptorPool::decode(descriptors).map_err(Error::Descriptors)?;
     Ok(openapi::document(&Table::of(&pool)?, version))
+}
+
+impl Gateway {
+    /// The service that answers a route, if it is another than this one.
+    fn elsewhere(&self, route: &Route) -> Option<&Elsewhere> {
+        let mut all = self.elsewhere.iter();
+        all.find(|elsewhere| elsewhere.services.contains(&route.service()))
+    }
 }
 
 async fn serve(State(gateway): State<Gateway>, request: Request) -> Response {
@@ -138,9 +172,23 @@ async fn answered(gateway: &Gateway, request: Request) -> Result<Response, Probl
     let _permit = permit.map_err(Problem::too_many)?;
     let known = gateway.accounts.as_ref();
     accounts::by_id(&mut found, known, caller.access(), &head.headers).await?;
+    let elsewhere = gateway.elsewhere(found.route);
+    let _passed_on = match elsewhere {
+        Some(_) => Some(
+            gateway
+                .passed_on
+                .begin(caller.access().account)
+                .map_err(Problem::too_many)?,
+        ),
+        None => None,
+    };
     let body = read(&head.headers, body, gateway.body_within).await?;
     let message = request::message(&found, &head, &body)?;
-    let called = call::call(gateway.services.clone(), found.route, &head.headers, &message).await;
+    let services = match elsewhere {
+        Some(elsewhere) => Services::Elsewhere(elsewhere.name, elsewhere.at.clone()),
+        None => Services::Here(gateway.services.clone()),
+    };
+    let called = call::call(services, found.route, &head.headers, &message).await;
     match called {
         Ok(answered) => answer::response(found.route, &head.method, answered),
         Err(status) => Err(problem::of_status(&status, found.route)),

@@ -9,7 +9,7 @@ use prost_reflect::{EnumDescriptor, FieldDescriptor, Kind, MessageDescriptor};
 use serde_json::{Map, Value, json};
 
 use crate::accounts;
-use crate::json::short;
+use crate::json::{self, short};
 use crate::request::{IDEMPOTENCY_KEY, REQUEST_ID, REVISION, UPDATE_MASK};
 use crate::routes::{Body, Route, Table};
 
@@ -71,10 +71,10 @@ fn operation(route: &Route, schemas: &mut Schemas) -> Value {
         .trim_end_matches('.')
         .to_owned();
     // A method has a name of its own for each of its paths.
-    let id = if route.is_of_platform() {
-        format!("{}OfPlatform", route.rpc.name())
-    } else {
-        route.rpc.name().to_owned()
+    let id = match &route.name {
+        Some(name) => name.clone(),
+        None if route.is_of_platform() => format!("{}OfPlatform", route.rpc.name()),
+        None => route.rpc.name().to_owned(),
     };
     let mut operation = json!({
         "operationId": id,
@@ -117,16 +117,16 @@ fn responses(route: &Route, schemas: &mut Schemas) -> Value {
 }
 
 fn parameters(route: &Route, schemas: &mut Schemas) -> Vec<Value> {
-    let in_path = route.fields_of_path().map(|field| {
+    let of_path = route.fields_of_path().map(|field| {
         json!({
             "name": field.json_name(),
             "in": "path",
             "required": true,
             "description": if accounts::is_named_by(field) { ACCOUNT.to_owned() } else { about(field) },
-            "schema": if accounts::is_named_by(field) { account() } else { of_kind(&field.kind(), &mut Schemas::new()) },
+            "schema": in_path(field),
         })
     });
-    let mut all: Vec<_> = in_path.collect();
+    let mut all: Vec<_> = of_path.collect();
     let is_asked = |field: &FieldDescriptor| {
         let is_body = matches!(&route.body, Body::Field(body) if body == field);
         let by_header = [UPDATE_MASK, REQUEST_ID, REVISION].contains(&field.name());
@@ -156,6 +156,17 @@ fn parameters(route: &Route, schemas: &mut Schemas) -> Vec<Value> {
         ));
     }
     all
+}
+
+/// What a field is as a part of a path.
+fn in_path(field: &FieldDescriptor) -> Value {
+    match field.kind() {
+        Kind::Message(of) if json::is_position(&of) => {
+            json!({"type": "string", "pattern": "^[0-9]{1,10}-[0-9]{1,19}$"})
+        }
+        _ if accounts::is_named_by(field) => account(),
+        kind => of_kind(&kind, &mut Schemas::new()),
+    }
 }
 
 /// What a path names an account by.

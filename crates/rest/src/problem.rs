@@ -79,7 +79,7 @@ impl Problem {
     }
 
     pub(crate) fn no_such_path() -> Self {
-        let detail = "nothing is at this path: what there is begins with /v1/accounts, /v1/keys, /v1/event-types, /v1/filters or /v1/audit-log";
+        let detail = "nothing is at this path: what there is begins with /v1/accounts, /v1/keys, /v1/event-types, /v1/filters or /v1/audit-log; /docs shows it";
         Self::new(
             StatusCode::NOT_FOUND,
             "not-found",

@@ -84,7 +84,7 @@ fn in_path(fields: &mut Map<String, Value>, path: &[FieldDescriptor], text: &str
         return;
     };
     let Some(value) = json::of_text(last, text) else {
-        errors.push(Error::parameter(last.json_name(), "is no number that can be"));
+        errors.push(Error::parameter(last.json_name(), "is not what it should be"));
         return;
     };
     let mut at = Some(&*fields);

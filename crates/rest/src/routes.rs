@@ -44,6 +44,8 @@ pub(crate) struct Route {
     pub(crate) answers: Option<FieldDescriptor>,
     /// As gRPC calls it.
     pub(crate) path: String,
+    /// As the description calls it, if not by its method.
+    pub(crate) name: Option<String>,
     pub(crate) rpc: MethodDescriptor,
     pub(crate) input: MessageDescriptor,
     pub(crate) output: MessageDescriptor,
@@ -135,6 +137,7 @@ impl Route {
                 .to_owned()
         };
         let (on, body, answers) = (text("on"), text("body"), text("answers"));
+        let name = Some(text("name")).filter(|name| !name.is_empty());
         let (input, output) = (method.input(), method.output());
         let (verb, path) = on.split_once(' ').ok_or_else(|| Unusable::Written(on.clone()))?;
         let segments = path.split('/').skip(1).map(|segment| {
@@ -156,6 +159,7 @@ impl Route {
                 .then(|| field(&output, &answers))
                 .transpose()?,
             path: format!("/{}/{}", method.parent_service().full_name(), method.name()),
+            name,
             rpc: method.clone(),
             creates: method.name().starts_with("Create"),
             input,
@@ -181,6 +185,11 @@ impl Route {
             Segment::Field(fields) => fields.last(),
             Segment::Text(_) => None,
         })
+    }
+
+    /// The service that has the method.
+    pub(crate) fn service(&self) -> &str {
+        self.path.split('/').nth(1).unwrap_or_default()
     }
 
     /// Whether it is about what belongs to the platform, where the same method is called for an account too.

@@ -5,9 +5,10 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
+pub use hyper::Method;
+use hyper::Request;
 use hyper::client::conn::http1;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap};
-use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -62,6 +63,29 @@ pub async fn post(address: &str, path: &str, key: &str, content_type: &str, body
         .header(CONTENT_TYPE, content_type)
         .body(Full::new(body))?;
     exchange(address, request).await
+}
+
+/// A request with a key, and with a JSON body if there is one.
+///
+/// # Errors
+/// When there is no answer.
+pub async fn call(
+    address: &str,
+    method: Method,
+    path: &str,
+    key: &str,
+    body: Option<&serde_json::Value>,
+) -> Result<Reply> {
+    let mut request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header(HOST, address)
+        .header(AUTHORIZATION, format!("Bearer {key}"));
+    if body.is_some() {
+        request = request.header(CONTENT_TYPE, "application/json");
+    }
+    let body = body.map(ToString::to_string).unwrap_or_default();
+    exchange(address, request.body(Full::from(body))?).await
 }
 
 async fn exchange(address: &str, request: Request<Full<Bytes>>) -> Result<Reply> {

@@ -14,7 +14,7 @@ registry:
   secrets: [sealKeys]
   ports: {grpc: 8082, http: 8085}
   probe: grpc
-  reaches: [kafka, registry]
+  reaches: [kafka, registry, fanout, delivery]
 ingest:
   sections: [log, kafka, redis, registry, ingest]
   secrets: [redisUrl]

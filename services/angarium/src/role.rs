@@ -66,7 +66,8 @@ impl Role {
                 "log", "metrics", "process", "kafka", "redis", "registry", "operator", "ingest",
             ],
             Self::Registry => &[
-                "log", "metrics", "process", "kafka", "operator", "seal", "egress", "registry",
+                "log", "metrics", "process", "kafka", "operator", "seal", "egress", "registry", "fanout",
+                "delivery",
             ],
             Self::Fanout => &[
                 "log", "metrics", "process", "kafka", "registry", "operator", "fanout",

@@ -147,10 +147,12 @@ impl Settings {
         let key = shared::key(reader);
         let api_key = shared::api_key(reader);
         let egress = egress::read(reader);
-        let (registry_endpoint, registry) = registry::read(reader, (&name, &kafka, &key), egress.clone());
+        let (registry_endpoint, mut registry) = registry::read(reader, (&name, &kafka, &key), egress.clone());
         let (ingest_endpoint, ingest) = ingest::read(reader, &key, (&redis, &kafka.prefix), drain);
         let (fanout_endpoint, fanout_listen, fanout) = fanout::read(reader, &name, &kafka);
         let (delivery_endpoint, delivery) = delivery::read(reader, &name, &key, &kafka, egress);
+        registry.fanout.clone_from(&fanout_endpoint);
+        registry.delivery.clone_from(&delivery_endpoint);
         let first_reminder = delivery.reminders.first();
         let notifier = notifier::read(reader, &name, &kafka, first_reminder);
         let endpoints = [&registry_endpoint, &fanout_endpoint, &delivery_endpoint];

@@ -19,6 +19,10 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where HTTP listens; port 0 takes a free one.
     pub listen_http: SocketAddr,
+    /// Where a fanout worker is, as `http://host:port`: HTTP has its methods too.
+    pub fanout: String,
+    /// Where a delivery worker is, as `http://host:port`: HTTP has its methods too.
+    pub delivery: String,
     /// Where other registries reach this one, as `http://host:port`; the address that it listens on unless given.
     pub advertise: Option<String>,
     /// How it is settled who writes.
@@ -61,6 +65,8 @@ impl Config {
         Self {
             listen,
             listen_http: SocketAddr::new(listen.ip(), 0),
+            fanout: "http://localhost:8084".to_owned(),
+            delivery: "http://localhost:8083".to_owned(),
             advertise: None,
             election: Election::Alone,
             followers_return: RETURN,

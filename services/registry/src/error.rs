@@ -43,6 +43,9 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
+    /// Another service is nowhere.
+    #[error(transparent)]
+    Endpoint(#[from] grpc::InvalidEndpoint),
     /// gRPC cannot be served.
     #[error("the registry cannot serve")]
     Grpc(#[from] grpc::Error),

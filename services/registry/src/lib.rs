@@ -60,9 +60,14 @@ use std::sync::Arc;
 use angarium_kafka::{Connection, From, LogReader, Tail, topics};
 use angarium_policy::egress::Policy;
 use angarium_proto::audit::v1::audit_service_server::AuditServiceServer;
+use angarium_proto::delivery::v1::{delivery_service_server, replay_service_server};
+use angarium_proto::explain::v1::explain_service_server;
+use angarium_proto::journal::v1::journal_service_server;
 use angarium_proto::registry::v1::registry_service_server::RegistryServiceServer;
 use angarium_proto::{FILE_DESCRIPTOR_SET, METHOD_SCOPES};
+use angarium_rest::Elsewhere;
 use angarium_runtime::access::Gate;
+use angarium_runtime::grpc::InvalidEndpoint;
 use angarium_runtime::{Clock, Tasks, grpc, http};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -127,6 +132,7 @@ impl Service {
         clock: Clock,
         tasks: &Tasks,
     ) -> Result<Handle, Error> {
+        let elsewhere = elsewhere(&config)?;
         let (store, partitions) = load(&config, connection, names, tasks).await?;
         let (listener, address) = listen(config.listen).await?;
         let endpoint = config
@@ -185,7 +191,7 @@ impl Service {
             .reflection(FILE_DESCRIPTOR_SET)?
             .add_service(service)
             .add_service(auditor.max_decoding_message_size(grpc::MAX_MESSAGE_BYTES));
-        let http = serve_http(config.listen_http, (&server, gate), named, tasks).await?;
+        let http = serve_http(config.listen_http, (&server, gate), (named, elsewhere), tasks).await?;
         tasks.spawn_critical(
             "registry server",
             server.serve(listener, tasks.shutdown().clone()),
@@ -195,17 +201,40 @@ impl Service {
     }
 }
 
+/// Whose methods HTTP has beside those of the registry.
+fn elsewhere(config: &Config) -> Result<Vec<Elsewhere>, InvalidEndpoint> {
+    Ok(vec![
+        Elsewhere {
+            name: "fanout",
+            services: &[
+                explain_service_server::SERVICE_NAME,
+                journal_service_server::SERVICE_NAME,
+            ],
+            at: grpc::Shared::new(&config.fanout)?,
+        },
+        Elsewhere {
+            name: "delivery",
+            services: &[
+                delivery_service_server::SERVICE_NAME,
+                replay_service_server::SERVICE_NAME,
+            ],
+            at: grpc::Shared::new(&config.delivery)?,
+        },
+    ])
+}
+
 /// Serves the same over HTTP with JSON. Returns where.
 async fn serve_http(
     listen_http: SocketAddr,
     (server, gate): (&grpc::Server, Gate),
-    named: Named,
+    (named, elsewhere): (Named, Vec<Elsewhere>),
     tasks: &Tasks,
 ) -> Result<SocketAddr, Error> {
     let bounds = http::Bounds::default();
     let router = angarium_rest::router(
         FILE_DESCRIPTOR_SET,
         (server.services(), gate),
+        elsewhere,
         Arc::new(named),
         bounds.read_timeout,
         env!("CARGO_PKG_VERSION"),

@@ -1,7 +1,10 @@
 //! Calls other services with a key.
 
+use std::future::poll_fn;
 use std::time::Duration;
 
+use tonic::body::Body;
+use tonic::codegen::Service as _;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
@@ -75,6 +78,19 @@ impl Shared {
     /// When the text is not such an address.
     pub fn new(endpoint: &str) -> Result<Self, InvalidEndpoint> {
         Ok(Self(patient(parse(endpoint)?).connect_lazy()))
+    }
+
+    /// Hands a call on as it came, with its caller's key.
+    ///
+    /// # Errors
+    /// When the service cannot be reached, or the connection breaks.
+    pub async fn pass_on(
+        &self,
+        request: http::Request<Body>,
+    ) -> Result<http::Response<Body>, tonic::transport::Error> {
+        let mut channel = self.0.clone();
+        poll_fn(|cx| channel.poll_ready(cx)).await?;
+        channel.call(request).await
     }
 
     /// For the bearer of a key.

@@ -78,12 +78,13 @@ async fn choose(
 ) -> anyhow::Result<u16> {
     let port = asked.unwrap_or(default);
     match (TcpListener::bind(loopback(port)).await, asked) {
-        (Ok(_free), _) => Ok(port),
+        (Ok(_free), _) if port > 0 => Ok(port),
+        (Ok(_any), _) => free(),
         (Err(error), None) => {
             notes.push(format!(
                 "Port {port} cannot be used ({error}): a free one is taken instead. {flag} sets another."
             ));
-            Ok(0)
+            free()
         }
         (Err(error), Some(_)) => {
             bail!(
@@ -91,6 +92,12 @@ async fn choose(
             )
         }
     }
+}
+
+/// One that others can be told before somebody listens there.
+fn free() -> anyhow::Result<u16> {
+    let [port] = angarium_local::free_ports()?;
+    Ok(port)
 }
 
 /// The Kafka that everything stands on.
@@ -165,13 +172,13 @@ pub(super) async fn start<T>(
     set_up: impl AsyncFnOnce(RegistryClient) -> anyhow::Result<T>,
 ) -> anyhow::Result<(Running, T)> {
     let (clock, connection, names) = (Clock::system(), &kafka.connection, &kafka.topics);
-    let mut config = angarium_registry::Config::new(loopback(ports.registry), key.clone());
-    // Nobody follows yet who could have gone on without it: it begins together with them.
-    config.followers_return = Duration::ZERO;
-    config.listen_http = loopback(ports.registry_http);
-    // Receivers are on this machine: the sample, and those that people try out.
-    config.egress = egress::Rules::this_machine();
-    let starting = angarium_registry::Service::start(config, connection, names, clock.clone(), tasks);
+    let starting = angarium_registry::Service::start(
+        registry_config(ports, key),
+        connection,
+        names,
+        clock.clone(),
+        tasks,
+    );
     let started = starting.await.context("cannot start the registry")?;
     let (registry, registry_http) = (started.address(), started.http());
     let set_up = set_up(super::setup::client(registry, key)?).await?;
@@ -195,16 +202,8 @@ pub(super) async fn start<T>(
     let ingest = angarium_ingest::Service::start(ingest_config(ports, key, ids), around, tasks);
     let ingest = ingest.await.context("cannot start ingest")?;
 
-    let config = angarium_fanout::Config::default();
     let directory = follow(Keep::Interests)?;
-    let explainer =
-        angarium_fanout::Explainer::open(connection, names, &config.client_id, directory.clone(), tasks)?;
-    let serving = explainer.serve(loopback(ports.fanout), key.clone(), clock.clone(), tasks);
-    let fanout = serving.await.context("cannot start fanout")?;
-    let starting =
-        angarium_fanout::Service::start(config, connection.clone(), names.clone(), directory, tasks);
-    // It ends with the shutdown; the handle would only end it earlier.
-    drop(starting.await.context("cannot start fanout")?);
+    let fanout = fanout(ports.fanout, directory, kafka, key, clock.clone(), tasks).await?;
 
     let dependencies = angarium_delivery::Dependencies {
         kafka: connection.clone(),
@@ -237,6 +236,41 @@ pub(super) async fn start<T>(
         },
         set_up,
     ))
+}
+
+fn registry_config(ports: &Ports, key: &OperatorKey) -> angarium_registry::Config {
+    angarium_registry::Config {
+        // Nobody follows yet who could have gone on without it: it begins together with them.
+        followers_return: Duration::ZERO,
+        listen_http: loopback(ports.registry_http),
+        fanout: format!("http://{}", loopback(ports.fanout)),
+        delivery: format!("http://{}", loopback(ports.delivery)),
+        // Receivers are on this machine: the sample, and those that people try out.
+        egress: egress::Rules::this_machine(),
+        ..angarium_registry::Config::new(loopback(ports.registry), key.clone())
+    }
+}
+
+/// Starts fanout; says where it is asked.
+async fn fanout(
+    port: u16,
+    directory: Directory,
+    kafka: &Kafka,
+    key: &OperatorKey,
+    clock: Clock,
+    tasks: &Tasks,
+) -> anyhow::Result<SocketAddr> {
+    let (connection, names) = (&kafka.connection, &kafka.topics);
+    let config = angarium_fanout::Config::default();
+    let explainer =
+        angarium_fanout::Explainer::open(connection, names, &config.client_id, directory.clone(), tasks)?;
+    let serving = explainer.serve(loopback(port), key.clone(), clock, tasks);
+    let address = serving.await.context("cannot start fanout")?;
+    let starting =
+        angarium_fanout::Service::start(config, connection.clone(), names.clone(), directory, tasks);
+    // It ends with the shutdown; the handle would only end it earlier.
+    drop(starting.await.context("cannot start fanout")?);
+    Ok(address)
 }
 
 /// Starts the console, which asks the registry, fanout and delivery at these addresses.

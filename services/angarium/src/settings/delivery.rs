@@ -121,7 +121,7 @@ fn grpc(section: &mut Section<'_>) -> (String, SocketAddr) {
     let endpoint = endpoint(
         section,
         "http://localhost:8083",
-        "Where `angarium webhook test` finds a delivery worker: http://host:port",
+        "Where registry, console and commands find a delivery worker: http://host:port",
     );
     let listen = section.address(
         "grpc_listen",

@@ -20,7 +20,7 @@ pub(super) fn read(reader: &mut Reader, name: &str, kafka: &Kafka) -> (String, S
     let endpoint = endpoint(
         &mut section,
         "http://localhost:8084",
-        "Where `angarium explain` finds a fanout worker: http://host:port",
+        "Where registry, console and commands find a fanout worker: http://host:port",
     );
     let listen = section.address(
         "grpc_listen",
