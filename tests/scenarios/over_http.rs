@@ -1,7 +1,7 @@
 //! All that people and programs ask of an installation, over the HTTP of the registry, whichever service answers it: with one address,
 //! one key, and the product's own id of the account (issue 5, W5, D8).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use angarium_testkit::http::{self, Method, Reply};
@@ -201,7 +201,9 @@ async fn the_journal_tells_it(world: &World, webhook: &str, at: &str) {
     });
     let all = known.await.unwrap().expect("the journal tells of the attempts");
     let times: Vec<i64> = all.iter().map(|entry| entry["atMs"].as_i64().unwrap()).collect();
+    let kinds = |all: &[Value]| all.iter().map(ToString::to_string).collect::<BTreeSet<_>>().len();
     assert!(times.first() >= times.last(), "the latest comes first: {times:?}");
+    assert_eq!(kinds(&all), all.len(), "none is there twice");
     assert_eq!(
         journal(world, &of_webhook, 1).await,
         all,

@@ -140,6 +140,7 @@ async fn run(hits: &[Hit]) {
     let seen = callers.stop().await;
     let named = rivals.stop().await;
     println!("{}; {} accounts have external ids", seen.summary(), named.len());
+    assert!(named.len() > hits.len(), "hardly any account got an external id");
     if let Err(problem) = seen.check() {
         panic!("{problem}\n{}", registries.logs());
     }

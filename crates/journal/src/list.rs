@@ -54,7 +54,6 @@ pub async fn list(
     rest: Option<Rest>,
     size: usize,
 ) -> Result<Listed, ReadError> {
-    let until = Instant::now() + LOOKS_BACK;
     let [other, success] = logs;
     let [below_other, below_success] =
         rest.map_or([None, None], |rest| rest.map(|below| Some(below.unwrap_or(0))));
@@ -62,6 +61,7 @@ pub async fn list(
         open(other, partition, wanted, below_other).await?,
         open(success, partition, wanted, below_success).await?,
     ];
+    let until = Instant::now() + LOOKS_BACK;
     let (mut listed, mut bytes) = (Listed::default(), 0);
     let is_full = |entries: &[JournalRecord], bytes: usize| entries.len() >= size || bytes >= PAGE_BYTES;
     while !is_full(&listed.entries, bytes) {
@@ -92,17 +92,19 @@ async fn open(
         (None, Some(at_ms)) => Some(log.offset_at(partition, at_ms).await?),
         (below, _) => below,
     };
-    Backward::open(log.clone(), partition, below, from).await
+    let key = wanted.account.to_string().into_bytes();
+    Backward::open(log.clone(), (partition, key), below, from).await
 }
 
 /// The latest of both; nothing when there is no more, or the time is over.
 async fn latest(logs: &mut [Backward; 2], until: Instant) -> Result<Option<Record>, ReadError> {
     for log in &mut *logs {
         while log.latest().is_none() && log.rest().is_some() {
-            if Instant::now() >= until {
+            log.read_on().await?;
+            // Behind a step: a page that comes late has moved on all the same.
+            if log.latest().is_none() && Instant::now() >= until {
                 return Ok(None);
             }
-            log.read_on().await?;
         }
     }
     let [other, success] = logs;
@@ -117,9 +119,6 @@ async fn latest(logs: &mut [Backward; 2], until: Instant) -> Result<Option<Recor
 impl Wanted {
     /// The entry of a record, if it is one of these. What cannot be read is left out: the others are wanted all the same.
     fn take(&self, record: Record) -> Option<JournalRecord> {
-        if record.key != self.account.to_string().as_bytes() {
-            return None;
-        }
         let told = JournalRecord::decode(record.value?).ok()?;
         let entry = told.entry.as_ref()?;
         let is_wanted = self

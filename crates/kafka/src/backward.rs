@@ -4,18 +4,19 @@ use crate::reader::{Limit, LogReader, ReadError};
 use crate::record::Record;
 
 /// How many places are read at once: logs are written forward, and asked for backward.
-const STEP: i64 = 500;
+const STEP: i64 = 200;
 /// What one read of Kafka brings at most.
 const READ: Limit = Limit {
-    records: 500,
+    records: 200,
     bytes: 4 * 1024 * 1024,
 };
 
-/// A partition's log, read backward.
+/// The records of one key in a partition's log, read backward.
 #[derive(Debug)]
 pub struct Backward {
     reader: LogReader,
     partition: i32,
+    key: Vec<u8>,
     /// Where the log begins.
     low: i64,
     /// What is below has not been read.
@@ -31,7 +32,7 @@ impl Backward {
     /// If Kafka does not answer: see [`LogReader::ends`].
     pub async fn open(
         reader: LogReader,
-        partition: i32,
+        (partition, key): (i32, Vec<u8>),
         below: Option<i64>,
         from: Option<i64>,
     ) -> Result<Self, ReadError> {
@@ -39,6 +40,7 @@ impl Backward {
         Ok(Self {
             reader,
             partition,
+            key,
             low: from.unwrap_or(ends.low).max(ends.low),
             upper: below.unwrap_or(ends.high).min(ends.high),
             read: Vec::new(),
@@ -56,19 +58,25 @@ impl Backward {
         let lower = self.upper.saturating_sub(STEP).max(self.low);
         let mut next = lower;
         while next < self.upper {
-            let chunk = self.reader.read(self.partition, next, READ).await?;
+            let chunk = match self.reader.read(self.partition, next, READ).await {
+                Ok(chunk) => chunk,
+                // Retention has taken some meanwhile.
+                Err(ReadError::OutOfRange { low, .. }) if next < low => {
+                    (self.low, next) = (low, low);
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
             // The end of what is committed may be below that of the log.
             if chunk.next <= next {
                 break;
             }
             next = chunk.next;
-            let within = chunk
-                .records
-                .into_iter()
-                .filter(|record| record.offset < self.upper);
+            let wanted = |record: &Record| record.offset < self.upper && record.key == self.key;
+            let within = chunk.records.into_iter().filter(wanted);
             self.read.extend(within);
         }
-        self.upper = lower;
+        self.upper = lower.max(self.low);
         Ok(())
     }
 

@@ -58,7 +58,7 @@ impl Services {
             Self::Elsewhere(name, services) => match timeout(PATIENCE, services.pass_on(request)).await {
                 Ok(Ok(response)) => Ok(response),
                 Ok(Err(error)) => {
-                    tracing::debug!(name, error = chain(&error), "a service cannot be reached");
+                    tracing::warn!(name, error = chain(&error), "a service cannot be reached");
                     let details = ErrorDetails::with_retry_info(Some(RETRY_AFTER));
                     let message = format!("{name} cannot be reached now; try again");
                     Err(Status::with_error_details(Code::Unavailable, message, details))

@@ -134,9 +134,14 @@ pub(crate) fn put(into: &mut Map<String, Value>, path: &[FieldDescriptor], value
     let Some((first, rest)) = path.split_first() else {
         return;
     };
+    // Its other name would count as well, and later.
+    let other = into.remove(first.name());
     if rest.is_empty() {
         into.insert(first.json_name().to_owned(), value);
         return;
+    }
+    if let Some(other) = other {
+        into.insert(first.json_name().to_owned(), other);
     }
     let inner = into
         .entry(first.json_name())

@@ -2,7 +2,7 @@
 //!
 //! There is one definition, the `.proto` files: a method that is called over HTTP says so in its option
 //! `angarium.rest.v1.route`. A request is turned into the message that the method takes, handed to the same service that gRPC
-//! calls, in this process and through the same gate, and its answer is turned back. So keys, scopes, checks and limits are the same
+//! calls, through the same gate, and its answer is turned back. So keys, scopes, checks and limits are the same
 //! code.
 //!
 //! 1. `routes` reads the table from the definition.
@@ -172,18 +172,12 @@ async fn answered(gateway: &Gateway, request: Request) -> Result<Response, Probl
     let _permit = permit.map_err(Problem::too_many)?;
     let known = gateway.accounts.as_ref();
     accounts::by_id(&mut found, known, caller.access(), &head.headers).await?;
-    let elsewhere = gateway.elsewhere(found.route);
-    let _passed_on = match elsewhere {
-        Some(_) => Some(
-            gateway
-                .passed_on
-                .begin(caller.access().account)
-                .map_err(Problem::too_many)?,
-        ),
-        None => None,
-    };
     let body = read(&head.headers, body, gateway.body_within).await?;
     let message = request::message(&found, &head, &body)?;
+    let elsewhere = gateway.elsewhere(found.route);
+    // Behind the body: whoever sends one slowly waits alone.
+    let passed_on = elsewhere.map(|_| gateway.passed_on.begin(caller.access().account));
+    let _passed_on = passed_on.transpose().map_err(Problem::too_many)?;
     let services = match elsewhere {
         Some(elsewhere) => Services::Elsewhere(elsewhere.name, elsewhere.at.clone()),
         None => Services::Here(gateway.services.clone()),

@@ -41,7 +41,7 @@ pub(crate) fn document(table: &Table, version: &str) -> Value {
         "info": {
             "title": "Angarium",
             "version": version,
-            "description": "Accounts, webhooks, API keys and event types, and who changed them. The same as over gRPC: a method is named as there.",
+            "description": "Accounts, webhooks, API keys and event types, who changed them, tests, replays, explanations and the journal. The same as over gRPC: a method is named as there. Events are published at ingest.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/"}],

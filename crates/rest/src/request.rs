@@ -88,12 +88,15 @@ fn in_path(fields: &mut Map<String, Value>, path: &[FieldDescriptor], text: &str
         return;
     };
     let mut at = Some(&*fields);
-    let mut there = None;
+    let mut there = Vec::new();
     for field in path {
-        there = at.and_then(|fields| fields.get(field.json_name()));
-        at = there.and_then(Value::as_object);
+        there = [field.json_name(), field.name()]
+            .iter()
+            .filter_map(|name| at.and_then(|fields| fields.get(*name)))
+            .collect();
+        at = there.first().and_then(|there| there.as_object());
     }
-    if there.is_some_and(|there| *there != value) {
+    if there.iter().any(|there| **there != value) {
         let pointer = format!("/{}", last.json_name());
         errors.push(Error::at(pointer, "is another than that of the path"));
     }

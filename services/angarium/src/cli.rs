@@ -275,7 +275,7 @@ pub(crate) enum Shape {
 
 #[derive(Debug, Args)]
 pub(crate) struct Publish {
-    /// The account that the events belong to [default: that of the profile]
+    /// The account that the events belong to: its id, or `ext:` and its external id [default: that of the profile]
     #[arg(long, value_name = "ID")]
     pub(crate) account: Option<AccountRef>,
     /// The file; `-` is standard input

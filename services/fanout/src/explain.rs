@@ -61,6 +61,8 @@ pub struct Explainer {
     /// Of the journal.
     partitions: Arc<OnceCell<NonZeroU32>>,
     under_way: UnderWay<AccountId>,
+    /// Pages of the journal: who looks at many keeps nobody from asking why.
+    listed: UnderWay<AccountId>,
 }
 
 /// What is explained.
@@ -95,6 +97,7 @@ impl Explainer {
             names: names.clone(),
             partitions: Arc::default(),
             under_way: UnderWay::new(MOST, MOST / 2),
+            listed: UnderWay::new(MOST, MOST / 2),
         })
     }
 

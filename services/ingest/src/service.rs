@@ -74,9 +74,9 @@ impl Core {
             AccountRef::Id(id) => self.directory.account(*id).map(|account| account.id),
             AccountRef::External(external_id) => self.directory.account_of(external_id),
         };
-        match known {
-            Some(account) if access.sees(account) => Ok(account),
-            Some(_) => Err(Unknown::None),
+        // Whether there is one that the caller does not see, neither the answer nor its time tells.
+        match known.filter(|account| access.sees(*account)) {
+            Some(account) => Ok(account),
             None if self.directory.is_ready() && self.directory.is_in_force() => Err(Unknown::None),
             None => Err(Unknown::NotYet),
         }

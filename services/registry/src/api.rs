@@ -3,7 +3,7 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
-use angarium_model::{Account, AccountId, ExternalId, KeyId, KnownTypes, Scope, WebhookId};
+use angarium_model::{Access, Account, AccountId, ExternalId, KeyId, KnownTypes, Scope, WebhookId};
 use angarium_proto::convert::{
     Secrets, account_to_wire, api_key_to_wire, event_class_from_wire, webhook_to_wire,
 };
@@ -11,14 +11,16 @@ use angarium_proto::registry::v1;
 use angarium_proto::registry::v1::registry_service_server::RegistryService;
 use angarium_proto::{FieldError, InvalidWire};
 use angarium_runtime::grpc::access;
+use angarium_runtime::millis;
 use futures::Stream;
 use tonic::metadata::MetadataMap;
-use tonic::{Request, Response, Status, Streaming};
+use tonic::{Extensions, Request, Response, Status, Streaming};
 
 use crate::changes::Change;
 use crate::following::Followers;
 use crate::home::Home;
 use crate::page::Page;
+use crate::plan::RELIED_ON;
 use crate::refusal::Refusal;
 use crate::request::{self, Listed, Wanted};
 use crate::revisions;
@@ -55,21 +57,37 @@ impl Api {
     }
 
     /// Has an account written, once its external id is kept for it (ADR 27). Another registry that passes this on has seen to it.
-    async fn write_account<C: Change>(&self, request: Request<C>) -> Answer<C::Answer> {
+    async fn write_account<C: Change>(&self, mut request: Request<C>) -> Answer<C::Answer> {
         let by = access(request.extensions())?;
-        let is_seen_to = by.scopes.contains(Scope::Serve) && revisions::is_passed_on(request.metadata());
-        let checked = request.get_ref().clone().check(self.routing.grounds(by))?;
-        if let Some((account, external_id)) = checked.external_id().filter(|_| !is_seen_to) {
-            let reserve = v1::ReserveExternalIdRequest {
-                account_id: account.get(),
-                external_id: external_id.to_string(),
+        if !is_from_a_registry(&request, by) {
+            let checked = request.get_ref().clone().check(self.routing.grounds(by))?;
+            let until_ms = match checked.external_id() {
+                Some((account, external_id)) => {
+                    Some(self.keep(account, external_id, request.extensions()).await?)
+                }
+                None => None,
             };
-            let (metadata, extensions) = (MetadataMap::new(), request.extensions().clone());
-            self.routing
-                .write(Request::from_parts(metadata, extensions, reserve))
-                .await?;
+            revisions::keep_until(until_ms, request.metadata_mut());
         }
         self.routing.write(request).await
+    }
+
+    /// Has an external id kept for an account; says until when that may be relied on, Unix milliseconds.
+    async fn keep(
+        &self,
+        account: AccountId,
+        external_id: &ExternalId,
+        extensions: &Extensions,
+    ) -> Result<i64, Status> {
+        let reserve = v1::ReserveExternalIdRequest {
+            account_id: account.get(),
+            external_id: external_id.to_string(),
+        };
+        // From before it is written: what comes in between only shortens it.
+        let until_ms = self.routing.clock.now_ms().saturating_add(millis(RELIED_ON));
+        let request = Request::from_parts(MetadataMap::new(), extensions.clone(), reserve);
+        self.routing.write(request).await?;
+        Ok(until_ms)
     }
 
     /// The types that events of an account may have; those of the platform are everybody's.
@@ -84,6 +102,11 @@ impl Api {
         })
         .await
     }
+}
+
+/// Whether another registry passes a request on, which has seen to what comes before it.
+fn is_from_a_registry<T>(request: &Request<T>, by: Access) -> bool {
+    by.scopes.contains(Scope::Serve) && revisions::is_passed_on(request.metadata())
 }
 
 #[tonic::async_trait]
@@ -167,6 +190,15 @@ impl RegistryService for Api {
         &self,
         request: Request<v1::DeleteAccountRequest>,
     ) -> Answer<v1::DeleteAccountResponse> {
+        // Whoever still names the account by it is not led to another one for a while.
+        let id = request::account_id("id", request.get_ref().id)?;
+        let account = self.routing.store.read(|state| state.account(id).cloned());
+        let by = access(request.extensions())?;
+        if let Some(external_id) = account.as_ref().and_then(|account| account.external_id.as_ref())
+            && !is_from_a_registry(&request, by)
+        {
+            self.keep(id, external_id, request.extensions()).await?;
+        }
         self.routing.write(request).await
     }
 
@@ -341,7 +373,11 @@ impl RegistryService for Api {
     }
 
     async fn test_filter(&self, request: Request<v1::TestFilterRequest>) -> Answer<v1::TestFilterResponse> {
-        Ok(Response::new(request::test_filter(request.into_inner())?))
+        let mut errors = Vec::new();
+        let home = request::home(request.get_ref().account_id, &mut errors);
+        let home = home.ok_or_else(|| Refusal::from(InvalidWire(errors)))?;
+        let types = self.types(&request, home).await?;
+        Ok(Response::new(request::test_filter(request.into_inner(), &types)?))
     }
 
     async fn create_event_type(

@@ -109,9 +109,6 @@ impl Wanted {
     /// The change that a record tells of, if it is one of these. What cannot be read is left out: the others are wanted
     /// all the same.
     fn take(&self, record: Record) -> Option<Entry> {
-        if record.key != self.home.partition_key().as_bytes() {
-            return None;
-        }
         let told = AuditRecord::decode(record.value?).ok()?;
         let is_wanted = self.subject.is_empty() || told.subject == self.subject;
         is_wanted.then_some(Entry {
@@ -152,7 +149,8 @@ impl AuditLog {
         size: usize,
         until: Instant,
     ) -> Result<(Vec<Entry>, Option<i64>), ReadError> {
-        let mut log = Backward::open(self.reader.clone(), wanted.partition, below, None).await?;
+        let key = wanted.home.partition_key().into_bytes();
+        let mut log = Backward::open(self.reader.clone(), (wanted.partition, key), below, None).await?;
         let (mut page, mut bytes) = (Vec::new(), 0);
         while page.len() < size && bytes < PAGE_BYTES && log.rest().is_some() {
             match log.take() {

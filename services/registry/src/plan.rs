@@ -27,7 +27,7 @@ use caller::Caller;
 
 pub(crate) use api_key::{ApiKeyWrite, MAX_KEYS};
 pub(crate) use event_type::{EventTypeWrite, MAX_TYPES};
-pub(crate) use external_id::Reserve;
+pub(crate) use external_id::{RELIED_ON, Reserve};
 pub(crate) use secret::{SecretChange, SecretWrite};
 
 /// A write whose fields have been checked.

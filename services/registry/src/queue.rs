@@ -22,6 +22,8 @@ pub(crate) struct Command {
     pub(crate) by: Access,
     /// From then on nobody should wait for it any more.
     pub(crate) deadline: Instant,
+    /// From then on it must not be written, Unix milliseconds: what it stands on may be no more.
+    pub(crate) until_ms: Option<i64>,
     pub(crate) reply: oneshot::Sender<Result<Stored, Refusal>>,
     /// Held until it has its turn.
     place: Option<Permit<Home>>,
@@ -52,14 +54,24 @@ impl Queue {
 
     /// Hands a write to the writer, and answers once it is read back. What has been handed over happens even if the
     /// caller goes away.
-    pub(crate) async fn write(&self, asked: (Write, Access), deadline: Instant) -> Result<Stored, Refusal> {
+    pub(crate) async fn write(
+        &self,
+        asked: (Write, Access),
+        deadline: Instant,
+        until_ms: Option<i64>,
+    ) -> Result<Stored, Refusal> {
         let begun = Instant::now();
-        let result = self.hand_over(asked, deadline).await;
+        let result = self.hand_over(asked, deadline, until_ms).await;
         self.writes.ended(&result, begun.elapsed().as_secs_f64());
         result
     }
 
-    async fn hand_over(&self, (write, by): (Write, Access), deadline: Instant) -> Result<Stored, Refusal> {
+    async fn hand_over(
+        &self,
+        (write, by): (Write, Access),
+        deadline: Instant,
+        until_ms: Option<i64>,
+    ) -> Result<Stored, Refusal> {
         // Who takes a key away is not kept out by who has it.
         let place = match self.waiting.begin(write.home()) {
             Err(_full) if !write.goes_ahead() => return Err(Refusal::Busy),
@@ -70,6 +82,7 @@ impl Queue {
             write,
             by,
             deadline,
+            until_ms,
             reply,
             place,
         };
@@ -116,7 +129,7 @@ mod tests {
     /// Hands a write over, and says how it is refused at once, if it is.
     async fn hand_over(queue: &Queue, write: Write) -> Option<Refusal> {
         let deadline = Instant::now() + Duration::from_secs(5);
-        let answer = queue.write((write, Access::OPERATOR), deadline);
+        let answer = queue.write((write, Access::OPERATOR), deadline, None);
         match futures::poll!(std::pin::pin!(answer)) {
             std::task::Poll::Ready(answer) => Some(answer.unwrap_err()),
             std::task::Poll::Pending => None,

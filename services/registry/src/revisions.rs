@@ -17,6 +17,9 @@ const PASSED_ON: &str = "angarium-passed-on";
 /// Along with that: the id of the API key that the caller presented there. Without it the caller had the operator's key.
 const ACTOR: &str = "angarium-actor";
 
+/// Along with an account that has an external id: until when it may be written, Unix milliseconds. So long the external id is kept for it.
+const KEPT_UNTIL: &str = "angarium-kept-until";
+
 /// More than any topic of ours has partitions of interest to one caller.
 const MAX_PLACES: usize = 64;
 
@@ -42,6 +45,19 @@ pub(crate) fn actor(metadata: &MetadataMap) -> Result<Option<Actor>, Refusal> {
     id.map(|id| Some(Actor::Key(id))).ok_or(Refusal::Revoked)
 }
 
+/// Until when an account may be written whose external id is kept.
+pub(crate) fn kept_until_ms(metadata: &MetadataMap) -> Option<i64> {
+    metadata.get(KEPT_UNTIL)?.to_str().ok()?.parse().ok()
+}
+
+/// Tells until when; whatever the caller told is nothing.
+pub(crate) fn keep_until(until_ms: Option<i64>, metadata: &mut MetadataMap) {
+    metadata.remove(KEPT_UNTIL);
+    if let Some(until) = until_ms.and_then(|until| until.to_string().parse().ok()) {
+        metadata.insert(KEPT_UNTIL, until);
+    }
+}
+
 /// What a request is sent along with to another registry, of what came with it.
 pub(crate) fn pass_on(from: &MetadataMap, by: Actor, to: &mut MetadataMap) {
     if let Actor::Key(id) = by
@@ -50,8 +66,10 @@ pub(crate) fn pass_on(from: &MetadataMap, by: Actor, to: &mut MetadataMap) {
         to.insert(ACTOR, id);
     }
     to.insert(PASSED_ON, AsciiMetadataValue::from_static("1"));
-    if let Some(read) = from.get(READ) {
-        to.insert(READ, read.clone());
+    for name in [READ, KEPT_UNTIL] {
+        if let Some(value) = from.get(name) {
+            to.insert(name, value.clone());
+        }
     }
 }
 

@@ -44,6 +44,10 @@ impl Routing {
         let write = request.clone().check(self.grounds(by))?;
         write.home().seen_by(by)?;
         let partition = self.writers.partition_of(write.home());
+        // An account whose external id is not kept, or not any more, is not written (ADR 27).
+        let until_ms = write
+            .external_id()
+            .map(|_| revisions::kept_until_ms(&metadata).unwrap_or_default());
         let mut checked = Some(write);
         let mut moves = self.writers.moves(partition);
         loop {
@@ -54,7 +58,8 @@ impl Routing {
                         // The one before went with a writer that has ended.
                         None => request.clone().check(self.grounds(by))?,
                     };
-                    self.write_here::<C>(&open, (write, by), deadline).await
+                    self.write_here::<C>(&open, (write, by), (deadline, until_ms))
+                        .await
                 }
                 Author::Other(endpoint) if !is_passed_on => {
                     self.pass_on(&endpoint, (&metadata, by), request.clone()).await
@@ -103,10 +108,10 @@ impl Routing {
         &self,
         open: &Open,
         write: (Write, Access),
-        deadline: Instant,
+        (deadline, until_ms): (Instant, Option<i64>),
     ) -> Option<Result<Response<C::Answer>, Status>> {
         let answered = async {
-            let stored = open.queue.write(write, deadline).await?;
+            let stored = open.queue.write(write, deadline, until_ms).await?;
             self.confirmed(stored.place).await?;
             Ok(stored)
         };

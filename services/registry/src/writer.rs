@@ -199,9 +199,10 @@ impl Writer {
                 .gone(now_ms)
                 .filter(|deleted| here(Home::Account(deleted.webhook.account)))
                 .map(|deleted| Key::Deleted(deleted.webhook.id));
-            let lapsed = state.lapsed(now_ms).filter(|_| here(Home::Platform));
+            let lapsed = here(Home::Platform).then(|| state.lapsed(now_ms));
+            let lapsed = lapsed.into_iter().flatten();
             let lapsed = lapsed.map(|reservation| Key::ExternalId(reservation.external_id.clone()));
-            let gone = deleted.chain(lapsed).take(MAX_BATCH);
+            let gone = lapsed.chain(deleted).take(MAX_BATCH);
             gone.map(|key| (key.to_string(), None)).collect()
         });
         if gone.is_empty() {
@@ -213,14 +214,15 @@ impl Writer {
     /// Takes the writes that go together, and checks them against the state; of reads, all: however many there are, one
     /// transaction is behind them. What is left waits for the next turn, in order.
     fn plan(&self, waiting: &mut VecDeque<Command>) -> Vec<Planned> {
-        let now = Instant::now();
+        let (now, now_ms) = (Instant::now(), self.clock.now_ms());
         let mut turns = HashSet::new();
         let mut batch = Vec::new();
         let mut rest = VecDeque::new();
         self.store.read(|state| {
             for mut command in waiting.drain(..) {
                 let is_read = matches!(command.write, Write::Read(_));
-                if command.deadline <= now {
+                let is_late = command.until_ms.is_some_and(|until_ms| until_ms <= now_ms);
+                if command.deadline <= now || is_late {
                     command.reply.send(Err(Refusal::NotWritten)).ok();
                 } else if is_read || (turns.len() < MAX_BATCH && turns.insert(command.write.turn())) {
                     command.begins();

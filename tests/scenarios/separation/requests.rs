@@ -60,6 +60,7 @@ fn accounts() -> Vec<Named> {
     let filter = v1::TestFilterRequest {
         filter: "has(data.loType)".into(),
         sample: Some(v1::test_filter_request::Sample::EventType(EVENT.into())),
+        account_id: None,
     };
     let reserve = v1::ReserveExternalIdRequest {
         account_id: OWN,

@@ -1,6 +1,6 @@
 //! Reading back where offsets have gaps or are gone.
 
-use angarium_kafka::{From, Limit, LogReader, ReadError, Tail, TailEvent};
+use angarium_kafka::{Backward, From, Limit, LogReader, ReadError, Tail, TailEvent};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 
 use super::harness::{Harness, PATIENCE, number, within};
@@ -95,5 +95,66 @@ async fn what_retention_has_removed_is_out_of_range() {
         .await
         .unwrap();
     assert_eq!(number(&chunk.records[0]), 60);
+    harness.end().await;
+}
+
+/// All that comes backward.
+async fn taken_back(log: &mut Backward) -> Vec<u32> {
+    let mut numbers = Vec::new();
+    while log.rest().is_some() {
+        match log.take() {
+            Some(record) => numbers.push(number(&record)),
+            None => within(log.read_on()).await.unwrap(),
+        }
+    }
+    numbers
+}
+
+#[tokio::test]
+async fn a_log_comes_back_from_its_end_whole_whatever_retention_takes_meanwhile() {
+    let harness = Harness::new("backward");
+    harness.apply().await;
+    // More than a step.
+    harness.write(1, 0..450).await;
+    let reader = LogReader::open(&harness.connection, &harness.events(), "reader", &harness.tasks).unwrap();
+    let open = async |key: &str, below, from| {
+        let of = (1, key.as_bytes().to_vec());
+        within(Backward::open(reader.clone(), of, below, from))
+            .await
+            .unwrap()
+    };
+    let backward = |range: std::ops::Range<u32>| range.rev().collect::<Vec<_>>();
+    assert_eq!(
+        taken_back(&mut open("key", None, None).await).await,
+        backward(0..450)
+    );
+    assert_eq!(
+        taken_back(&mut open("key", Some(300), Some(50)).await).await,
+        backward(50..300)
+    );
+    assert!(
+        taken_back(&mut open("another", None, None).await)
+            .await
+            .is_empty()
+    );
+    // In pages: each goes on where the one before has ended.
+    let (mut pages, mut below) = (Vec::new(), None);
+    loop {
+        let mut log = open("key", below, None).await;
+        while log.latest().is_none() && log.rest().is_some() {
+            within(log.read_on()).await.unwrap();
+        }
+        pages.extend((0..7).filter_map(|_| log.take()).map(|record| number(&record)));
+        below = log.rest();
+        if below.is_none() {
+            break;
+        }
+    }
+    assert_eq!(pages, backward(0..450));
+
+    let mut log = open("key", None, None).await;
+    within(log.read_on()).await.unwrap();
+    harness.expire(1, 100).await;
+    assert_eq!(taken_back(&mut log).await, backward(100..450));
     harness.end().await;
 }

@@ -10,7 +10,7 @@ use super::AtFanout;
 pub(crate) struct Event {
     /// Its position, for example 7-10488: as `publish`, `explain` and `webhook dead-letters` tell it
     pub(crate) position: angarium_model::Position,
-    /// The account [default: that of the profile]
+    /// The account: its id, or `ext:` and its external id [default: that of the profile]
     #[arg(long, value_name = "ID")]
     pub(crate) account: Option<AccountRef>,
     #[command(flatten)]

@@ -34,7 +34,7 @@ pub(crate) enum ClassArg {
 
 #[derive(Debug, Args)]
 pub(crate) struct EventTypeList {
-    /// Those of an account too
+    /// Those of an account too: its id, or `ext:` and its external id
     #[arg(long, value_name = "ID")]
     pub(crate) account: Option<AccountRef>,
     /// Only those of this class
@@ -48,7 +48,7 @@ pub(crate) struct EventTypeList {
 pub(crate) struct EventTypeGet {
     /// The type, for example COURSE_ENROLLMENT
     pub(crate) name: String,
-    /// Look at those of an account first
+    /// Look at those of an account first: its id, or `ext:` and its external id
     #[arg(long, value_name = "ID")]
     pub(crate) account: Option<AccountRef>,
     #[command(flatten)]

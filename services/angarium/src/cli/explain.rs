@@ -11,7 +11,7 @@ use super::AtFanout;
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("event").required(true).args(["position", "event_type", "event_file"]))]
 pub(crate) struct Explain {
-    /// The account [default: that of the profile]
+    /// The account: its id, or `ext:` and its external id [default: that of the profile]
     #[arg(long, value_name = "ID")]
     pub(crate) account: Option<AccountRef>,
     /// One webhook alone [default: all of the account]

@@ -11,7 +11,7 @@ use super::replay::time;
 /// What became of events, the latest first: failures for 7 days, successes for a day.
 #[derive(Debug, Args)]
 pub(crate) struct Journal {
-    /// The account [default: that of the profile]
+    /// The account: its id, or `ext:` and its external id [default: that of the profile]
     #[arg(long, value_name = "ID")]
     pub(crate) account: Option<AccountRef>,
     /// Only what speaks of this webhook

@@ -31,7 +31,7 @@ pub(crate) enum KeyCommand {
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("home").required(true).args(["account", "platform"]))]
 pub(crate) struct HomeArgs {
-    /// Of an account
+    /// Of an account: its id, or `ext:` and its external id
     #[arg(long, value_name = "ID")]
     pub(crate) account: Option<AccountRef>,
     /// Of the platform; its keys see all accounts

@@ -24,7 +24,7 @@ pub(crate) enum WebhookCommand {
     Create(Box<WebhookCreate>),
     /// List the webhooks of an account, a line each; `get` and `--output json` show all of one
     List {
-        /// The account [default: that of the profile]
+        /// The account: its id, or `ext:` and its external id [default: that of the profile]
         #[arg(long, value_name = "ID")]
         account: Option<AccountRef>,
         #[command(flatten)]
@@ -34,7 +34,7 @@ pub(crate) enum WebhookCommand {
     },
     /// Write the webhooks of an account as a file for `angarium apply`, in YAML and without secrets
     Export {
-        /// The account [default: that of the profile]
+        /// The account: its id, or `ext:` and its external id [default: that of the profile]
         #[arg(long, value_name = "ID")]
         account: Option<AccountRef>,
         #[command(flatten)]
@@ -75,7 +75,7 @@ pub(crate) enum WebhookCommand {
 pub(crate) struct Subject {
     /// The webhook: wh_ and 32 hexadecimal digits
     pub(crate) webhook: String,
-    /// The account it belongs to [default: that of the profile]
+    /// The account it belongs to: its id, or `ext:` and its external id [default: that of the profile]
     #[arg(long, value_name = "ID")]
     pub(crate) account: Option<AccountRef>,
 }
@@ -103,7 +103,7 @@ pub(crate) struct WebhookTest {
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("method").required(true).args(["signature", "secret", "basic", "header", "no_auth"]))]
 pub(crate) struct WebhookCreate {
-    /// The account it belongs to [default: that of the profile]
+    /// The account it belongs to: its id, or `ext:` and its external id [default: that of the profile]
     #[arg(long, value_name = "ID")]
     pub(crate) account: Option<AccountRef>,
     /// What this creation is called by: given again within 24 hours, as after an answer that was lost, it shows what was created and creates nothing

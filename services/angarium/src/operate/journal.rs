@@ -10,7 +10,6 @@ use angarium_proto::journal::v1::{
 };
 use angarium_runtime::grpc::MAX_MESSAGE_BYTES;
 use serde_json::{Value, json};
-use tonic::Status;
 
 use super::fanout::Fanout;
 use super::registry::{PAGE, request};
@@ -34,36 +33,43 @@ pub(crate) async fn run(asked: Journal) -> anyhow::Result<()> {
         until_ms: asked.until,
         ..ListJournalRequest::default()
     };
-    let entries = entries(&fanout, wanted, asked.limit.get()).await;
-    let entries = fanout.told(entries)?;
-    match asked.at.reach.output {
-        Shape::Json => print(&format!(
-            "{:#}\n",
-            Value::Array(entries.iter().filter_map(as_json).collect())
-        )),
-        // Ids are long, and none may be cut: a line or two an entry.
-        Shape::Table => print(&entries.iter().filter_map(line).collect::<String>()),
+    let shape = asked.at.reach.output;
+    let mut told = Vec::new();
+    let listed = entries(&fanout, wanted, asked.limit.get(), |page| match shape {
+        // Ids are long, and none may be cut: a line or two an entry. Whoever reads need not wait for the last page.
+        Shape::Table => print(&page.iter().filter_map(line).collect::<String>()),
+        Shape::Json => {
+            told.extend(page.iter().filter_map(as_json));
+            Ok(())
+        }
+    });
+    listed.await?;
+    match shape {
+        Shape::Table => Ok(()),
+        Shape::Json => print(&format!("{:#}\n", Value::Array(told))),
     }
 }
 
-/// As many of the latest as are asked for.
+/// Tells as many of the latest as are asked for, page by page.
 async fn entries(
     fanout: &Fanout,
     mut page: ListJournalRequest,
     limit: u32,
-) -> Result<Vec<JournalRecord>, Status> {
-    let most = usize::try_from(limit).unwrap_or(usize::MAX);
+    mut tell: impl FnMut(&[JournalRecord]) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let mut left = usize::try_from(limit).unwrap_or(usize::MAX);
     let mut calls =
         JournalServiceClient::new(fanout.client.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES);
-    let mut all = Vec::new();
     loop {
         page.page_size = PAGE.min(limit);
-        let answer = calls.list_journal(request(page.clone())).await?.into_inner();
-        all.extend(answer.entries);
+        let answer = calls.list_journal(request(page.clone())).await;
+        let answer = fanout.answer(answer)?;
+        let wanted = answer.entries.get(..left).unwrap_or(&answer.entries);
+        tell(wanted)?;
+        left -= wanted.len();
         page.page_token = answer.next_page_token;
-        if page.page_token.is_empty() || all.len() >= most {
-            all.truncate(most);
-            return Ok(all);
+        if page.page_token.is_empty() || left == 0 {
+            return Ok(());
         }
     }
 }
@@ -280,7 +286,7 @@ mod tests {
             at_ms: 1_725_604_147_000,
             entry: Some(entry),
         };
-        assert_eq!(as_json(&record).unwrap()["at"], "2024-09-06T06:29:07.000Z");
+        assert_eq!(as_json(&record).unwrap()["at"], "2024-09-06T06:29:07Z");
         line(&record).unwrap()
     }
 
@@ -294,7 +300,7 @@ mod tests {
         }));
         assert_eq!(
             matched,
-            "2024-09-06T06:29:07.000Z  matched CI_STATS a\u{fffd}[2J at 3-41: to wh_a; not to wh_b, wh_c (by its filter)\n"
+            "2024-09-06T06:29:07Z  matched CI_STATS a\u{fffd}[2J at 3-41: to wh_a; not to wh_b, wh_c (by its filter)\n"
         );
         let attempt = told(Entry::Attempt(Attempt {
             webhook_id: "wh_a".into(),

@@ -1,14 +1,16 @@
 //! The journal, for whoever may read it.
 
 use std::num::NonZeroU32;
+use std::time::Duration;
 
 use angarium_directory::lookup;
 use angarium_journal::{Rest, Wanted, list};
-use angarium_kafka::partition_of;
+use angarium_kafka::{ReadError, partition_of};
 use angarium_model::{AccountId, Position, WebhookId};
 use angarium_proto::journal::v1;
 use angarium_proto::journal::v1::journal_service_server::JournalService;
 use angarium_proto::{FieldError, InvalidWire};
+use tokio::time::timeout;
 use tonic::{Request, Response, Status};
 
 use super::Explainer;
@@ -16,6 +18,8 @@ use super::refusal::Refusal;
 
 const DEFAULT_SIZE: u32 = 100;
 const MAX_SIZE: u32 = 1_000;
+/// A page looks back for 3 s, and waits so long for Kafka at most.
+const PATIENCE: Duration = Duration::from_secs(12);
 /// What stands in a token for a log of which nothing is left.
 const NOTHING: &str = "x";
 
@@ -30,10 +34,12 @@ struct Asked {
 impl Explainer {
     async fn listed(&self, asked: v1::ListJournalRequest) -> Result<v1::ListJournalResponse, Refusal> {
         let Asked { wanted, size, rest } = checked(&asked)?;
-        let _permit = self.under_way.begin(wanted.account)?;
+        let _permit = self.listed.begin(wanted.account)?;
         self.is_there(wanted.account)?;
         let partition = self.partition_of(wanted.account).await?;
-        let listed = list([&self.journal, &self.successes], partition, &wanted, rest, size).await?;
+        let listing = list([&self.journal, &self.successes], partition, &wanted, rest, size);
+        let listed = timeout(PATIENCE, listing).await;
+        let listed = listed.map_err(|_elapsed| ReadError::TimedOut)??;
         Ok(v1::ListJournalResponse {
             entries: listed.entries,
             next_page_token: listed.rest.map(token).unwrap_or_default(),

@@ -13,9 +13,12 @@ use crate::record::{Entity, Reservation};
 use crate::refusal::Refusal;
 use crate::state::State;
 
-/// For how long an external id is kept for an account that does not have it: far longer than a write may be under way
-/// (`registry.write_timeout` is at most a minute, and a write waits for it three times), and clocks are apart.
+/// For how long an external id is kept for an account that does not have it.
 pub(crate) const KEPT: Duration = Duration::from_mins(10);
+
+/// For how long a reservation is relied on: an account that is written later than this behind it is not written. What is left is for
+/// clocks that are apart, and for a transaction that Kafka ends.
+pub(crate) const RELIED_ON: Duration = Duration::from_mins(5);
 
 /// That an account is to have an external id.
 #[derive(Debug)]
@@ -28,6 +31,15 @@ pub(crate) struct Reserve {
 impl Reserve {
     /// It is written even if it is kept for this account already: so the time begins anew.
     pub(super) fn plan(self, state: &State) -> Result<Plan, Refusal> {
+        // Whatever was kept: one that has it has it.
+        let had_by = state.account_of(&self.external_id).map(|account| account.id);
+        if let Some(account) = had_by.filter(|account| *account != self.account) {
+            return Err(Refusal::ExternalIdTaken {
+                external_id: self.external_id,
+                account,
+                free_at_ms: None,
+            });
+        }
         let kept = state.reservation(&self.external_id);
         if let Some(other) = kept.filter(|kept| kept.account != self.account)
             && !other.has_lapsed(state, self.now_ms)

@@ -10,8 +10,11 @@ use angarium_webhooks::{FILTER, given_sample, known_sample, lookups, parse_filte
 
 use crate::refusal::Refusal;
 
-/// Tries an expression on a sample. Expressions do not see the account: any will do.
-pub(crate) fn test_filter(request: TestFilterRequest) -> Result<TestFilterResponse, Refusal> {
+/// Tries an expression on a sample, which may be of one of these types. Expressions do not see the account: any will do.
+pub(crate) fn test_filter(
+    request: TestFilterRequest,
+    types: &KnownTypes,
+) -> Result<TestFilterResponse, Refusal> {
     let mut errors = Vec::new();
     let filter = FilterText::new(&request.filter)
         .map_err(|error| vec![FieldError::new(FILTER, error.to_string())])
@@ -19,7 +22,7 @@ pub(crate) fn test_filter(request: TestFilterRequest) -> Result<TestFilterRespon
         .map_err(|wrong| errors.extend(wrong));
     let event = AccountId::new(0)
         .map_err(|error| FieldError::new("sample", error.to_string()))
-        .and_then(|account| event(request.sample, account))
+        .and_then(|account| event(request.sample, account, types))
         .map_err(|wrong| errors.push(wrong));
     let (Ok(filter), Ok(event)) = (filter, event) else {
         return Err(InvalidWire(errors).into());
@@ -36,10 +39,11 @@ pub(crate) fn test_filter(request: TestFilterRequest) -> Result<TestFilterRespon
     })
 }
 
-fn event(given: Option<Sample>, account: AccountId) -> Result<Event, FieldError> {
+fn event(given: Option<Sample>, account: AccountId, types: &KnownTypes) -> Result<Event, FieldError> {
     match given {
-        Some(Sample::EventType(name)) => known_sample(&name, account, &KnownTypes::default())
-            .map_err(|problem| FieldError::new("event_type", problem)),
+        Some(Sample::EventType(name)) => {
+            known_sample(&name, account, types).map_err(|problem| FieldError::new("event_type", problem))
+        }
         Some(Sample::Event(json)) => {
             given_sample(&json, account).map_err(|problem| FieldError::new("event", problem))
         }
@@ -64,11 +68,16 @@ mod tests {
         TestFilterRequest {
             filter: filter.into(),
             sample: Some(sample),
+            account_id: None,
         }
     }
 
+    fn tried(request: TestFilterRequest) -> Result<TestFilterResponse, Refusal> {
+        test_filter(request, &KnownTypes::default())
+    }
+
     fn mistakes(request: TestFilterRequest) -> Vec<String> {
-        match test_filter(request) {
+        match tried(request) {
             Err(Refusal::Invalid(InvalidWire(errors))) => {
                 errors.into_iter().map(|error| error.field).collect()
             }
@@ -78,7 +87,7 @@ mod tests {
 
     #[test]
     fn a_filter_is_tried_on_an_example_and_tells_what_it_looked_up() {
-        let answer = test_filter(asked(
+        let answer = tried(asked(
             "data.loType == 'course' && has(data.nothing)",
             Sample::EventType("COURSE_ENROLLMENT".into()),
         ))
@@ -98,7 +107,7 @@ mod tests {
     #[test]
     fn a_filter_without_an_answer_for_a_sample_says_why_and_where() {
         let event = Sample::Event(r#"{"data": {"a": "x"}}"#.into());
-        let answer = test_filter(asked("data.a == 'x' &&\n data.b > 1", event)).unwrap();
+        let answer = tried(asked("data.a == 'x' &&\n data.b > 1", event)).unwrap();
         let Some(Outcome::Failure(failure)) = answer.outcome else {
             panic!("{answer:?}")
         };

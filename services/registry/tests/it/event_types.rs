@@ -6,10 +6,12 @@ use angarium_proto::access::v1::{Role, Scope, Scopes};
 use angarium_proto::audit::v1::ListAuditLogRequest;
 use angarium_proto::audit::v1::audit_service_client::AuditServiceClient;
 use angarium_proto::registry::v1::api_key::Grant;
+use angarium_proto::registry::v1::test_filter_request::Sample;
+use angarium_proto::registry::v1::test_filter_response::Outcome;
 use angarium_proto::registry::v1::{
     ApiKey, CreateApiKeyRequest, CreateEventTypeRequest, CreateWebhookRequest, DeleteAccountRequest,
     DeleteEventTypeRequest, DeleteWebhookRequest, EventClass, EventType, GetEventTypeRequest,
-    ListEventTypesRequest, ListWebhooksRequest, UpdateEventTypeRequest, Webhook,
+    ListEventTypesRequest, ListWebhooksRequest, TestFilterRequest, UpdateEventTypeRequest, Webhook,
 };
 use angarium_runtime::{Clock, Shutdown, Tasks};
 use tonic::{Code, Status};
@@ -38,6 +40,31 @@ async fn create(by: &Client, event_type: EventType) -> Result<EventType, Status>
     };
     let created = by.clone().create_event_type(request).await?;
     Ok(created.into_inner().event_type.unwrap())
+}
+
+#[tokio::test]
+async fn a_filter_is_tried_on_the_example_of_a_type_of_the_account_and_of_nobody_elses() {
+    let registry = Registry::with_account().await;
+    registry.create_account(77, "Other").await;
+    create(&registry.client, event_type(Some(1234), "INVOICE_PAID"))
+        .await
+        .unwrap();
+    let asked = |account_id| TestFilterRequest {
+        filter: "data.cents > 100".into(),
+        sample: Some(Sample::EventType("INVOICE_PAID".into())),
+        account_id,
+    };
+    let tried = async |account_id| registry.client.clone().test_filter(asked(account_id)).await;
+    let answer = tried(Some(1234)).await.unwrap().into_inner();
+    assert_eq!(answer.outcome, Some(Outcome::Matches(true)));
+    for nobodys in [None, Some(77)] {
+        assert_eq!(wrong_fields(&tried(nobodys).await.unwrap_err()), ["event_type"]);
+    }
+    assert_eq!(tried(Some(5)).await.unwrap_err().code(), Code::NotFound);
+    assert_eq!(
+        wrong_fields(&tried(Some(u64::MAX)).await.unwrap_err()),
+        ["account_id"]
+    );
 }
 
 async fn update(by: &Client, event_type: EventType, allow_incompatible: bool) -> Result<EventType, Status> {

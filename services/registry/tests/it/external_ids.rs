@@ -4,7 +4,7 @@ use angarium_proto::access::v1::Role;
 use angarium_proto::registry::v1::{
     Account, CreateAccountRequest, DeleteAccountRequest, ListAccountsRequest, UpdateAccountRequest,
 };
-use tonic::{Code, Status};
+use tonic::{Code, Request, Status};
 use tonic_types::StatusExt as _;
 
 use crate::api_keys::{key, made, role};
@@ -125,9 +125,50 @@ async fn the_external_id_of_an_account_that_is_gone_is_free_after_a_while_and_no
     registry.set_clock(NOW_MS + 3 * KEPT_MS);
     taken(&create(&registry, 2, "acme").await.unwrap_err(), "1");
     registry.client.clone().delete_account(delete).await.unwrap();
+    taken(&create(&registry, 2, "acme").await.unwrap_err(), "1");
+    registry.set_clock(NOW_MS + 4 * KEPT_MS);
     assert_eq!(create(&registry, 2, "acme").await.unwrap().id, 2);
     assert_eq!(of(&registry.client, "acme").await, [2]);
     taken(&create(&registry, 1, "acme").await.unwrap_err(), "2");
+}
+
+/// As another registry passes it on, which has had the external id kept until then, or not.
+fn passed_on(id: u64, external_id: &str, until_ms: Option<i64>) -> Request<CreateAccountRequest> {
+    let mut request = Request::new(CreateAccountRequest {
+        account: Some(named(id, external_id)),
+    });
+    let metadata = request.metadata_mut();
+    metadata.insert("angarium-passed-on", "1".parse().unwrap());
+    if let Some(until_ms) = until_ms {
+        metadata.insert("angarium-kept-until", until_ms.to_string().parse().unwrap());
+    }
+    request
+}
+
+#[tokio::test]
+async fn an_account_is_not_written_whose_external_id_is_kept_no_more() {
+    let registry = Registry::start().await;
+    let mut client = registry.client.clone();
+    // What is passed on is refused before there is a writer, too: then for another reason.
+    registry.create_account(1, "").await;
+    let delete = DeleteAccountRequest { id: 1, revision: 0 };
+    client.delete_account(delete).await.unwrap();
+    // A registry that was frozen behind the reservation, and thaws when it has lapsed.
+    for late in [None, Some(NOW_MS - 1), Some(NOW_MS)] {
+        let refused = client
+            .create_account(passed_on(1, "acme", late))
+            .await
+            .unwrap_err();
+        assert_eq!(refused.code(), Code::Unavailable, "{late:?}: {refused}");
+        assert!(refused.get_details_retry_info().is_some(), "nothing was written");
+    }
+    assert!(of(&registry.client, "acme").await.is_empty());
+    let in_time = passed_on(1, "acme", Some(NOW_MS + 1));
+    client.create_account(in_time).await.unwrap();
+    // Whoever is no registry is believed nothing of the kind.
+    let mut told = passed_on(2, "acme", Some(i64::MAX));
+    told.metadata_mut().remove("angarium-passed-on");
+    taken(&client.create_account(told).await.unwrap_err(), "1");
 }
 
 #[tokio::test]

@@ -136,6 +136,7 @@ async fn a_filter_is_tried_without_storing_anything() {
     let asked = |filter: &str| TestFilterRequest {
         filter: filter.into(),
         sample: Some(Sample::EventType("COURSE_ENROLLMENT".into())),
+        account_id: None,
     };
     let answer = client
         .test_filter(asked("data.loType == 'course'"))

@@ -29,6 +29,7 @@ pub(super) async fn run(test: TestFilter) -> anyhow::Result<ExitCode> {
     let asked = TestFilterRequest {
         filter: test.expression,
         sample,
+        account_id: registry.accounts.home(test.account.as_ref()).await?,
     };
     let sent = registry.calls.test_filter(request(asked)).await;
     let answer = registry.answer(sent)?;
