@@ -54,6 +54,16 @@ pub async fn list(
     rest: Option<Rest>,
     size: usize,
 ) -> Result<Listed, ReadError> {
+    list_within(logs, partition, wanted, rest, (size, LOOKS_BACK)).await
+}
+
+async fn list_within(
+    logs: [&LogReader; 2],
+    partition: i32,
+    wanted: &Wanted,
+    rest: Option<Rest>,
+    (size, within): (usize, Duration),
+) -> Result<Listed, ReadError> {
     let [other, success] = logs;
     let [below_other, below_success] =
         rest.map_or([None, None], |rest| rest.map(|below| Some(below.unwrap_or(0))));
@@ -61,11 +71,12 @@ pub async fn list(
         open(other, partition, wanted, below_other).await?,
         open(success, partition, wanted, below_success).await?,
     ];
-    let until = Instant::now() + LOOKS_BACK;
+    let until = Instant::now() + within;
+    let mut has_read = [false; 2];
     let (mut listed, mut bytes) = (Listed::default(), 0);
     let is_full = |entries: &[JournalRecord], bytes: usize| entries.len() >= size || bytes >= PAGE_BYTES;
     while !is_full(&listed.entries, bytes) {
-        let Some(record) = latest(&mut logs, until).await? else {
+        let Some(record) = latest(&mut logs, &mut has_read, until).await? else {
             break;
         };
         if let Some(entry) = wanted.take(record) {
@@ -96,15 +107,20 @@ async fn open(
     Backward::open(log.clone(), (partition, key), below, from).await
 }
 
-/// The latest of both; nothing when there is no more, or the time is over.
-async fn latest(logs: &mut [Backward; 2], until: Instant) -> Result<Option<Record>, ReadError> {
-    for log in &mut *logs {
+/// The latest of both; nothing when there is no more, or the time is over. Each log is read on once all the same: a page that comes late
+/// has moved on.
+async fn latest(
+    logs: &mut [Backward; 2],
+    has_read: &mut [bool; 2],
+    until: Instant,
+) -> Result<Option<Record>, ReadError> {
+    for (log, has_read) in logs.iter_mut().zip(has_read) {
         while log.latest().is_none() && log.rest().is_some() {
-            log.read_on().await?;
-            // Behind a step: a page that comes late has moved on all the same.
-            if log.latest().is_none() && Instant::now() >= until {
+            if *has_read && Instant::now() >= until {
                 return Ok(None);
             }
+            log.read_on().await?;
+            *has_read = true;
         }
     }
     let [other, success] = logs;
@@ -166,5 +182,116 @@ fn speaks_of_event(entry: &Entry, position: Position) -> bool {
             })
         }
         Entry::StateChanged(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use angarium_kafka::topics::{Layout, Names};
+    use angarium_kafka::{Connection, MockBroker, Outgoing, Producer, ProducerConfig};
+    use angarium_proto::journal::v1::{Attempt, StateChanged};
+    use angarium_runtime::{Shutdown, Tasks};
+
+    use super::*;
+
+    const ACCOUNT: u64 = 1;
+    /// More than is read at once, of each log.
+    const ENTRIES: i64 = 450;
+
+    /// Writes entries of two accounts into both logs; those of the account are numbered by their time.
+    async fn write(connection: &Connection, names: &Names) {
+        let config = ProducerConfig {
+            client_id: "test".to_owned(),
+            max_queued: 10_000,
+            max_queued_kib: 10_000,
+            delivery_timeout: None,
+            gapless: true,
+            linger: Duration::from_millis(1),
+        };
+        let producer = Producer::open(connection, &config).unwrap();
+        let mut acks = Vec::new();
+        for at_ms in 0..ENTRIES {
+            let state = Entry::StateChanged(StateChanged::default());
+            let attempt = Entry::Attempt(Attempt::default());
+            for (topic, account_id, entry) in [
+                (names.journal(), ACCOUNT, state.clone()),
+                (names.journal(), ACCOUNT + 1, state),
+                (names.journal_ok(), ACCOUNT, attempt),
+            ] {
+                let record = JournalRecord {
+                    account_id,
+                    at_ms,
+                    entry: Some(entry),
+                };
+                let (key, value) = (account_id.to_string(), record.encode_to_vec());
+                let outgoing = Outgoing {
+                    topic,
+                    partition: 0,
+                    key: key.as_bytes(),
+                    value: Some(&value),
+                    headers: &[],
+                };
+                acks.push(producer.send(outgoing).unwrap());
+            }
+        }
+        for ack in acks {
+            ack.await.unwrap();
+        }
+    }
+
+    /// What pages of this size have, made within this time, and how many there are.
+    async fn paged(
+        logs: [&LogReader; 2],
+        event: Option<Position>,
+        (size, within): (usize, Duration),
+    ) -> (Vec<JournalRecord>, usize) {
+        let wanted = Wanted {
+            account: AccountId::new(ACCOUNT).unwrap(),
+            webhook: None,
+            event,
+            from_ms: None,
+            until_ms: None,
+        };
+        let (mut all, mut pages, mut rest) = (Vec::new(), 0, None);
+        loop {
+            let page = list_within(logs, 0, &wanted, rest, (size, within)).await.unwrap();
+            assert!(page.entries.len() <= size);
+            assert!(page.rest != rest || rest.is_none(), "a page has not moved on");
+            all.extend(page.entries);
+            pages += 1;
+            match page.rest {
+                Some(next) => rest = Some(next),
+                None => return (all, pages),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn pages_have_each_entry_once_and_come_to_their_end_however_late_they_are() {
+        let layout = Layout::default();
+        let broker = MockBroker::start(&layout).unwrap();
+        let (connection, names, tasks) = (broker.connection(), layout.names(), Tasks::new(Shutdown::new()));
+        write(&connection, &names).await;
+        let open = |topic| LogReader::open(&connection, topic, "test", &tasks).unwrap();
+        let (other, success) = (open(names.journal()), open(names.journal_ok()));
+        let logs = [&other, &success];
+        let latest_first: Vec<i64> = (0..ENTRIES).rev().collect();
+        for (size, within) in [(1_000, LOOKS_BACK), (7, LOOKS_BACK), (1_000, Duration::ZERO)] {
+            let (all, _) = paged(logs, None, (size, within)).await;
+            for is_attempt in [true, false] {
+                let is_it = |one: &&JournalRecord| matches!(one.entry, Some(Entry::Attempt(_))) == is_attempt;
+                let times: Vec<i64> = all.iter().filter(is_it).map(|one| one.at_ms).collect();
+                assert_eq!(times, latest_first, "{size} {within:?}");
+            }
+        }
+        // Nothing is of it, though every place read has something of the account.
+        let nowhere = Position {
+            partition: 9,
+            offset: 9,
+        };
+        let (none, pages) = paged(logs, Some(nowhere), (1_000, Duration::ZERO)).await;
+        assert!(none.is_empty());
+        assert!(pages > 2, "a page ends when its time is over: {pages}");
+        tasks.shutdown().begin();
     }
 }

@@ -1,9 +1,10 @@
 //! Calls a service of this process as gRPC would.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use angarium_runtime::chain;
-use angarium_runtime::grpc::{MAX_MESSAGE_BYTES, Shared};
+use angarium_runtime::grpc::MAX_MESSAGE_BYTES;
 use bytes::{BufMut as _, Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, Request, header};
 use http_body_util::{BodyExt as _, Full, Limited};
@@ -16,6 +17,7 @@ use tonic::service::Routes;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
+use crate::Elsewhere;
 use crate::routes::Route;
 
 /// What is handed on of a request: who calls, how new an answer must be, and the trace.
@@ -45,7 +47,7 @@ pub(crate) enum Services {
     /// In this process.
     Here(Routes),
     /// By another service, which is called so.
-    Elsewhere(&'static str, Shared),
+    Elsewhere(Elsewhere),
 }
 
 impl Services {
@@ -55,19 +57,29 @@ impl Services {
                 let Ok(response) = services.call(request).await;
                 Ok(response)
             }
-            Self::Elsewhere(name, services) => match timeout(PATIENCE, services.pass_on(request)).await {
-                Ok(Ok(response)) => Ok(response),
-                Ok(Err(error)) => {
-                    tracing::warn!(name, error = chain(&error), "a service cannot be reached");
-                    let details = ErrorDetails::with_retry_info(Some(RETRY_AFTER));
-                    let message = format!("{name} cannot be reached now; try again");
-                    Err(Status::with_error_details(Code::Unavailable, message, details))
+            Self::Elsewhere(Elsewhere { name, at, away, .. }) => {
+                match timeout(PATIENCE, at.pass_on(request)).await {
+                    Ok(Ok(response)) => {
+                        if away.swap(false, Ordering::Relaxed) {
+                            tracing::info!(name, "a service is reached again");
+                        }
+                        Ok(response)
+                    }
+                    Ok(Err(error)) => {
+                        // Once, however many ask.
+                        if !away.swap(true, Ordering::Relaxed) {
+                            tracing::warn!(name, error = chain(&error), "a service cannot be reached");
+                        }
+                        let details = ErrorDetails::with_retry_info(Some(RETRY_AFTER));
+                        let message = format!("{name} cannot be reached now; try again");
+                        Err(Status::with_error_details(Code::Unavailable, message, details))
+                    }
+                    Err(_elapsed) => Err(Status::deadline_exceeded(format!(
+                        "{name} has not answered within {} s",
+                        PATIENCE.as_secs()
+                    ))),
                 }
-                Err(_elapsed) => Err(Status::deadline_exceeded(format!(
-                    "{name} has not answered within {} s",
-                    PATIENCE.as_secs()
-                ))),
-            },
+            }
         }
     }
 }

@@ -26,6 +26,7 @@ mod request;
 mod routes;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use angarium_model::AccountId;
@@ -80,11 +81,25 @@ pub enum Error {
 #[derive(Clone, Debug)]
 pub struct Elsewhere {
     /// What people call it.
-    pub name: &'static str,
+    name: &'static str,
     /// The names of its gRPC services, with their packages.
-    pub services: &'static [&'static str],
-    /// Where it is.
-    pub at: Shared,
+    services: &'static [&'static str],
+    at: Shared,
+    /// Whether it could not be reached the last time.
+    away: Arc<AtomicBool>,
+}
+
+impl Elsewhere {
+    /// What people call it, the names of its gRPC services with their packages, and where it is.
+    #[must_use]
+    pub fn new(name: &'static str, services: &'static [&'static str], at: Shared) -> Self {
+        Self {
+            name,
+            services,
+            at,
+            away: Arc::default(),
+        }
+    }
 }
 
 /// What the handlers share.
@@ -179,7 +194,7 @@ async fn answered(gateway: &Gateway, request: Request) -> Result<Response, Probl
     let passed_on = elsewhere.map(|_| gateway.passed_on.begin(caller.access().account));
     let _passed_on = passed_on.transpose().map_err(Problem::too_many)?;
     let services = match elsewhere {
-        Some(elsewhere) => Services::Elsewhere(elsewhere.name, elsewhere.at.clone()),
+        Some(elsewhere) => Services::Elsewhere(elsewhere.clone()),
         None => Services::Here(gateway.services.clone()),
     };
     let called = call::call(services, found.route, &head.headers, &message).await;

@@ -21,7 +21,7 @@ use crate::following::Followers;
 use crate::home::Home;
 use crate::page::Page;
 use crate::plan::RELIED_ON;
-use crate::refusal::Refusal;
+use crate::refusal::{Refusal, is_unknown};
 use crate::request::{self, Listed, Wanted};
 use crate::revisions;
 use crate::routing::Routing;
@@ -86,8 +86,12 @@ impl Api {
         // From before it is written: what comes in between only shortens it.
         let until_ms = self.routing.clock.now_ms().saturating_add(millis(RELIED_ON));
         let request = Request::from_parts(MetadataMap::new(), extensions.clone(), reserve);
-        self.routing.write(request).await?;
-        Ok(until_ms)
+        match self.routing.write(request).await {
+            Ok(_kept) => Ok(until_ms),
+            // Whether it is kept is not known; that the account is not written is.
+            Err(status) if is_unknown(&status) => Err(Refusal::NotWritten.into()),
+            Err(status) => Err(status),
+        }
     }
 
     /// The types that events of an account may have; those of the platform are everybody's.
@@ -190,14 +194,18 @@ impl RegistryService for Api {
         &self,
         request: Request<v1::DeleteAccountRequest>,
     ) -> Answer<v1::DeleteAccountResponse> {
-        // Whoever still names the account by it is not led to another one for a while.
+        // Whoever still names the account by it is not led to another one for a while: if that cannot be had, the account goes
+        // all the same.
         let id = request::account_id("id", request.get_ref().id)?;
         let account = self.routing.store.read(|state| state.account(id).cloned());
         let by = access(request.extensions())?;
         if let Some(external_id) = account.as_ref().and_then(|account| account.external_id.as_ref())
             && !is_from_a_registry(&request, by)
         {
-            self.keep(id, external_id, request.extensions()).await?;
+            let kept = self.keep(id, external_id, request.extensions()).await;
+            if let Err(error) = kept {
+                tracing::info!(account = %id, %error, "the external id of an account that is deleted is not kept");
+            }
         }
         self.routing.write(request).await
     }
@@ -375,9 +383,9 @@ impl RegistryService for Api {
     async fn test_filter(&self, request: Request<v1::TestFilterRequest>) -> Answer<v1::TestFilterResponse> {
         let mut errors = Vec::new();
         let home = request::home(request.get_ref().account_id, &mut errors);
-        let home = home.ok_or_else(|| Refusal::from(InvalidWire(errors)))?;
-        let types = self.types(&request, home).await?;
-        Ok(Response::new(request::test_filter(request.into_inner(), &types)?))
+        let types = self.types(&request, home.unwrap_or(Home::Platform)).await?;
+        let answer = request::test_filter(request.into_inner(), &types, errors)?;
+        Ok(Response::new(answer))
     }
 
     async fn create_event_type(

@@ -151,7 +151,7 @@ impl AuditLog {
     ) -> Result<(Vec<Entry>, Option<i64>), ReadError> {
         let key = wanted.home.partition_key().into_bytes();
         let mut log = Backward::open(self.reader.clone(), (wanted.partition, key), below, None).await?;
-        let (mut page, mut bytes) = (Vec::new(), 0);
+        let (mut page, mut bytes, mut has_read) = (Vec::new(), 0, false);
         while page.len() < size && bytes < PAGE_BYTES && log.rest().is_some() {
             match log.take() {
                 Some(record) => {
@@ -159,7 +159,11 @@ impl AuditLog {
                     bytes += entry.as_ref().map_or(0, Message::encoded_len);
                     page.extend(entry);
                 }
-                None if Instant::now() < until => log.read_on().await?,
+                // Once it is read on all the same: a page that comes late has moved on.
+                None if !has_read || Instant::now() < until => {
+                    log.read_on().await?;
+                    has_read = true;
+                }
                 None => break,
             }
         }

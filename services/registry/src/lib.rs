@@ -203,23 +203,17 @@ impl Service {
 
 /// Whose methods HTTP has beside those of the registry.
 fn elsewhere(config: &Config) -> Result<Vec<Elsewhere>, InvalidEndpoint> {
+    const FANOUT: &[&str] = &[
+        explain_service_server::SERVICE_NAME,
+        journal_service_server::SERVICE_NAME,
+    ];
+    const DELIVERY: &[&str] = &[
+        delivery_service_server::SERVICE_NAME,
+        replay_service_server::SERVICE_NAME,
+    ];
     Ok(vec![
-        Elsewhere {
-            name: "fanout",
-            services: &[
-                explain_service_server::SERVICE_NAME,
-                journal_service_server::SERVICE_NAME,
-            ],
-            at: grpc::Shared::new(&config.fanout)?,
-        },
-        Elsewhere {
-            name: "delivery",
-            services: &[
-                delivery_service_server::SERVICE_NAME,
-                replay_service_server::SERVICE_NAME,
-            ],
-            at: grpc::Shared::new(&config.delivery)?,
-        },
+        Elsewhere::new("fanout", FANOUT, grpc::Shared::new(&config.fanout)?),
+        Elsewhere::new("delivery", DELIVERY, grpc::Shared::new(&config.delivery)?),
     ])
 }
 

@@ -24,6 +24,8 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 const DOMAIN: &str = "registry.angarium";
 /// The reason that one registry gives another.
 const NOT_WRITER: &str = "NOT_WRITER";
+/// The reason of what may have been written.
+const OUTCOME_UNKNOWN: &str = "OUTCOME_UNKNOWN";
 
 /// Why a call is refused.
 #[derive(Debug, thiserror::Error)]
@@ -265,7 +267,7 @@ impl Refusal {
             Self::TooMany(_) | Self::Busy | Self::NotWritten | Self::Behind | Self::NoAuditLog(_) => {
                 ErrorDetails::with_retry_info(Some(RETRY_AFTER))
             }
-            Self::Unknown => ErrorDetails::with_error_info("OUTCOME_UNKNOWN", DOMAIN, HashMap::new()),
+            Self::Unknown => ErrorDetails::with_error_info(OUTCOME_UNKNOWN, DOMAIN, HashMap::new()),
             Self::NotSealed(_) => ErrorDetails::with_error_info("NOT_SEALED", DOMAIN, HashMap::new()),
             Self::NoSecret(_) => ErrorDetails::with_error_info("NO_SECRET", DOMAIN, HashMap::new()),
             Self::Invalid(_) => ErrorDetails::new(),
@@ -277,6 +279,12 @@ impl Refusal {
 pub(crate) fn is_not_writer(status: &Status) -> bool {
     let info = status.get_details_error_info();
     info.is_some_and(|info| info.reason == NOT_WRITER && info.domain == DOMAIN)
+}
+
+/// Whether nobody knows whether it was written.
+pub(crate) fn is_unknown(status: &Status) -> bool {
+    let info = status.get_details_error_info();
+    info.is_some_and(|info| info.reason == OUTCOME_UNKNOWN && info.domain == DOMAIN)
 }
 
 impl From<Refusal> for Status {

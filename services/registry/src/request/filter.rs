@@ -10,12 +10,12 @@ use angarium_webhooks::{FILTER, given_sample, known_sample, lookups, parse_filte
 
 use crate::refusal::Refusal;
 
-/// Tries an expression on a sample, which may be of one of these types. Expressions do not see the account: any will do.
+/// Tries an expression on a sample, which may be of one of these types; `errors` are those that are known. Expressions do not see the account: any will do.
 pub(crate) fn test_filter(
     request: TestFilterRequest,
     types: &KnownTypes,
+    mut errors: Vec<FieldError>,
 ) -> Result<TestFilterResponse, Refusal> {
-    let mut errors = Vec::new();
     let filter = FilterText::new(&request.filter)
         .map_err(|error| vec![FieldError::new(FILTER, error.to_string())])
         .and_then(|text| parse_filter(text.as_str(), FILTER))
@@ -24,7 +24,7 @@ pub(crate) fn test_filter(
         .map_err(|error| FieldError::new("sample", error.to_string()))
         .and_then(|account| event(request.sample, account, types))
         .map_err(|wrong| errors.push(wrong));
-    let (Ok(filter), Ok(event)) = (filter, event) else {
+    let (Ok(filter), Ok(event), []) = (filter, event, errors.as_slice()) else {
         return Err(InvalidWire(errors).into());
     };
     let info = event.info.as_ref().map_or("", |info| info.as_str());
@@ -73,7 +73,7 @@ mod tests {
     }
 
     fn tried(request: TestFilterRequest) -> Result<TestFilterResponse, Refusal> {
-        test_filter(request, &KnownTypes::default())
+        test_filter(request, &KnownTypes::default(), Vec::new())
     }
 
     fn mistakes(request: TestFilterRequest) -> Vec<String> {

@@ -27,7 +27,7 @@ pub(crate) fn role(role: Role) -> Grant {
     Grant::Role(role.into())
 }
 
-fn scopes(scopes: &[Scope]) -> Grant {
+pub(crate) fn scopes(scopes: &[Scope]) -> Grant {
     let scopes = scopes.iter().map(|scope| (*scope).into()).collect();
     Grant::Scopes(Scopes { scopes })
 }

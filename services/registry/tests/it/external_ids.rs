@@ -1,13 +1,13 @@
 //! The product's own ids of accounts: unique, kept, and good wherever an account is named.
 
-use angarium_proto::access::v1::Role;
+use angarium_proto::access::v1::{Role, Scope};
 use angarium_proto::registry::v1::{
     Account, CreateAccountRequest, DeleteAccountRequest, ListAccountsRequest, UpdateAccountRequest,
 };
 use tonic::{Code, Request, Status};
 use tonic_types::StatusExt as _;
 
-use crate::api_keys::{key, made, role};
+use crate::api_keys::{key, made, role, scopes};
 use crate::harness::{Client, NOW_MS, Registry, wrong_fields};
 
 /// For how long an external id is kept for an account that does not have it.
@@ -165,10 +165,23 @@ async fn an_account_is_not_written_whose_external_id_is_kept_no_more() {
     assert!(of(&registry.client, "acme").await.is_empty());
     let in_time = passed_on(1, "acme", Some(NOW_MS + 1));
     client.create_account(in_time).await.unwrap();
-    // Whoever is no registry is believed nothing of the kind.
-    let mut told = passed_on(2, "acme", Some(i64::MAX));
+    // Whoever passes nothing on has it kept anew, whatever the call tells.
+    let mut told = passed_on(2, "acme-eu", Some(1));
     told.metadata_mut().remove("angarium-passed-on");
-    taken(&client.create_account(told).await.unwrap_err(), "1");
+    client.create_account(told).await.unwrap();
+}
+
+#[tokio::test]
+async fn that_an_external_id_is_kept_is_believed_of_registries_alone() {
+    let registry = Registry::start().await;
+    // Refused, for the account has another: what was kept for it is kept.
+    registry.create_account(3, "").await;
+    give(&registry, 3, "acme-us").await.unwrap();
+    give(&registry, 3, "acme").await.unwrap_err();
+    let (_, token) = made(&registry.client, key(None, scopes(&[Scope::Operate]))).await;
+    let operator = registry.bearing(&token);
+    let told = passed_on(4, "acme", Some(i64::MAX));
+    taken(&operator.clone().create_account(told).await.unwrap_err(), "3");
 }
 
 #[tokio::test]
