@@ -57,31 +57,43 @@ impl Services {
                 let Ok(response) = services.call(request).await;
                 Ok(response)
             }
-            Self::Elsewhere(Elsewhere { name, at, away, .. }) => {
-                match timeout(PATIENCE, at.pass_on(request)).await {
-                    Ok(Ok(response)) => {
-                        if away.swap(false, Ordering::Relaxed) {
-                            tracing::info!(name, "a service is reached again");
-                        }
-                        Ok(response)
-                    }
-                    Ok(Err(error)) => {
-                        // Once, however many ask.
-                        if !away.swap(true, Ordering::Relaxed) {
-                            tracing::warn!(name, error = chain(&error), "a service cannot be reached");
-                        }
-                        let details = ErrorDetails::with_retry_info(Some(RETRY_AFTER));
-                        let message = format!("{name} cannot be reached now; try again");
-                        Err(Status::with_error_details(Code::Unavailable, message, details))
-                    }
-                    Err(_elapsed) => Err(Status::deadline_exceeded(format!(
-                        "{name} has not answered within {} s",
-                        PATIENCE.as_secs()
-                    ))),
-                }
-            }
+            Self::Elsewhere(elsewhere) => elsewhere.answer(request).await,
         }
     }
+}
+
+impl Elsewhere {
+    async fn answer(&self, request: Request<Body>) -> Result<http::Response<Body>, Status> {
+        let name = self.name;
+        let Some(service) = self.at.reach() else {
+            return Err(unreached(name));
+        };
+        match timeout(PATIENCE, service.pass_on(request)).await {
+            Ok(Ok(response)) => {
+                if self.away.swap(false, Ordering::Relaxed) {
+                    tracing::info!(name, "a service is reached again");
+                }
+                Ok(response)
+            }
+            Ok(Err(error)) => {
+                // Once, however many ask.
+                if !self.away.swap(true, Ordering::Relaxed) {
+                    tracing::warn!(name, error = chain(&error), "a service cannot be reached");
+                }
+                Err(unreached(name))
+            }
+            Err(_elapsed) => Err(Status::deadline_exceeded(format!(
+                "{name} has not answered within {} s",
+                PATIENCE.as_secs()
+            ))),
+        }
+    }
+}
+
+fn unreached(name: &str) -> Status {
+    let details = ErrorDetails::with_retry_info(Some(RETRY_AFTER));
+    let message = format!("{name} cannot be reached now; try again");
+    Status::with_error_details(Code::Unavailable, message, details)
 }
 
 pub(crate) async fn call(

@@ -31,7 +31,7 @@ use std::time::Duration;
 
 use angarium_model::AccountId;
 use angarium_runtime::access::Gate;
-use angarium_runtime::grpc::Shared;
+use angarium_runtime::grpc::Place;
 use angarium_runtime::{UnderWay, grpc};
 use axum::Router;
 use axum::body::Body;
@@ -84,7 +84,7 @@ pub struct Elsewhere {
     name: &'static str,
     /// The names of its gRPC services, with their packages.
     services: &'static [&'static str],
-    at: Shared,
+    at: Place,
     /// Whether it could not be reached the last time.
     away: Arc<AtomicBool>,
 }
@@ -92,7 +92,7 @@ pub struct Elsewhere {
 impl Elsewhere {
     /// What people call it, the names of its gRPC services with their packages, and where it is.
     #[must_use]
-    pub fn new(name: &'static str, services: &'static [&'static str], at: Shared) -> Self {
+    pub fn new(name: &'static str, services: &'static [&'static str], at: Place) -> Self {
         Self {
             name,
             services,

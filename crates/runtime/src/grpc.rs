@@ -10,7 +10,9 @@ mod guarded;
 mod server;
 mod severable;
 
-pub use client::{Address, Client, InvalidEndpoint, NotConnected, Shared, WithKey, check_endpoint, client};
+pub use client::{
+    Address, Client, InvalidEndpoint, NotConnected, Place, Shared, WithKey, check_endpoint, client,
+};
 pub use guarded::{access, denied};
 pub use server::{Error, Server};
 use tonic::Code;

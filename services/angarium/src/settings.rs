@@ -20,6 +20,7 @@ use std::time::Duration;
 use angarium_model::AccountRef;
 use angarium_runtime::access::OperatorKey;
 use angarium_runtime::config::{Mistakes, Reader, Secret, environment};
+use angarium_runtime::grpc::Place;
 use angarium_telemetry::{FILTER_VARIABLE, Format};
 use shared::{Kafka, Topics};
 
@@ -151,8 +152,8 @@ impl Settings {
         let (ingest_endpoint, ingest) = ingest::read(reader, &key, (&redis, &kafka.prefix), drain);
         let (fanout_endpoint, fanout_listen, fanout) = fanout::read(reader, &name, &kafka);
         let (delivery_endpoint, delivery) = delivery::read(reader, &name, &key, &kafka, egress);
-        registry.fanout.clone_from(&fanout_endpoint);
-        registry.delivery.clone_from(&delivery_endpoint);
+        registry.fanout = Place::at(&*fanout_endpoint);
+        registry.delivery = Place::at(&*delivery_endpoint);
         let first_reminder = delivery.reminders.first();
         let notifier = notifier::read(reader, &name, &kafka, first_reminder);
         let endpoints = [&registry_endpoint, &fanout_endpoint, &delivery_endpoint];

@@ -7,6 +7,7 @@ use std::time::Duration;
 use angarium_model::MaxWebhooks;
 use angarium_policy::egress;
 use angarium_runtime::access::OperatorKey;
+use angarium_runtime::grpc;
 
 use crate::election::Election;
 use crate::seal::SealKeys;
@@ -19,10 +20,10 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where HTTP listens; port 0 takes a free one.
     pub listen_http: SocketAddr,
-    /// Where a fanout worker is, as `http://host:port`: HTTP has its methods too.
-    pub fanout: String,
-    /// Where a delivery worker is, as `http://host:port`: HTTP has its methods too.
-    pub delivery: String,
+    /// Where a fanout worker is: HTTP has its methods too.
+    pub fanout: grpc::Place,
+    /// Where a delivery worker is: HTTP has its methods too.
+    pub delivery: grpc::Place,
     /// Where other registries reach this one, as `http://host:port`; the address that it listens on unless given.
     pub advertise: Option<String>,
     /// How it is settled who writes.
@@ -59,14 +60,14 @@ impl Config {
     const DEFAULT_MAX_WAITING: NonZeroUsize = NonZeroUsize::new(256).unwrap();
     const DEFAULT_RECENT_CHANGES: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
 
-    /// The defaults: HTTP on a free port, no other registry, secrets are not sealed, 5 webhooks an account, deleted ones are kept for 24 h, calls to the public over https, writes time out after 5 s, 256 may wait, 10,000 changes are kept.
+    /// The defaults: HTTP on a free port, which knows of no other service, no other registry, secrets are not sealed, 5 webhooks an account, deleted ones are kept for 24 h, calls to the public over https, writes time out after 5 s, 256 may wait, 10,000 changes are kept.
     #[must_use]
     pub fn new(listen: SocketAddr, key: OperatorKey) -> Self {
         Self {
             listen,
             listen_http: SocketAddr::new(listen.ip(), 0),
-            fanout: "http://localhost:8084".to_owned(),
-            delivery: "http://localhost:8083".to_owned(),
+            fanout: grpc::Place::default(),
+            delivery: grpc::Place::default(),
             advertise: None,
             election: Election::Alone,
             followers_return: RETURN,

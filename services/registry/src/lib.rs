@@ -211,9 +211,11 @@ fn elsewhere(config: &Config) -> Result<Vec<Elsewhere>, InvalidEndpoint> {
         delivery_service_server::SERVICE_NAME,
         replay_service_server::SERVICE_NAME,
     ];
+    config.fanout.check()?;
+    config.delivery.check()?;
     Ok(vec![
-        Elsewhere::new("fanout", FANOUT, grpc::Shared::new(&config.fanout)?),
-        Elsewhere::new("delivery", DELIVERY, grpc::Shared::new(&config.delivery)?),
+        Elsewhere::new("fanout", FANOUT, config.fanout.clone()),
+        Elsewhere::new("delivery", DELIVERY, config.delivery.clone()),
     ])
 }
 

@@ -1,6 +1,7 @@
 //! Calls other services with a key.
 
 use std::future::poll_fn;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tonic::body::Body;
@@ -97,6 +98,52 @@ impl Shared {
     #[must_use]
     pub fn with_key(&self, key: &OperatorKey) -> Client {
         InterceptedService::new(self.0.clone(), WithKey::new(key))
+    }
+}
+
+/// Where a service is that may start after those who call it: its place may be told later. Cheap to clone; the clones are told together.
+#[derive(Clone, Debug, Default)]
+pub struct Place(Arc<Told>);
+
+#[derive(Debug, Default)]
+struct Told {
+    endpoint: OnceLock<String>,
+    connection: OnceLock<Shared>,
+}
+
+impl Place {
+    /// One that is known: `http://host:port`.
+    #[must_use]
+    pub fn at(endpoint: impl Into<String>) -> Self {
+        let place = Self::default();
+        place.tell(endpoint);
+        place
+    }
+
+    /// Says where it is. The first word counts.
+    pub fn tell(&self, endpoint: impl Into<String>) {
+        self.0.endpoint.get_or_init(|| endpoint.into());
+    }
+
+    /// Whether what was told is a place.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn check(&self) -> Result<(), InvalidEndpoint> {
+        self.0
+            .endpoint
+            .get()
+            .map_or(Ok(()), |endpoint| check_endpoint(endpoint))
+    }
+
+    /// The connection, once the place is known. Needs a running tokio.
+    #[must_use]
+    pub fn reach(&self) -> Option<&Shared> {
+        let connection = &self.0.connection;
+        connection.get().or_else(|| {
+            let made = Shared::new(self.0.endpoint.get()?).ok()?;
+            Some(connection.get_or_init(|| made))
+        })
     }
 }
 
@@ -198,6 +245,19 @@ mod tests {
             let error = client(bad, &key).unwrap_err().to_string();
             assert!(error.contains("http://host:port"), "{error}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_place_that_is_told_later_is_reached_from_then_on() {
+        let place = Place::default();
+        let other = place.clone();
+        assert!(other.check().is_ok() && other.reach().is_none());
+        place.tell("http://localhost:1");
+        place.tell("http://localhost:2");
+        assert!(format!("{other:?}").contains("localhost:1"));
+        assert!(other.check().is_ok() && other.reach().is_some());
+        let nowhere = Place::at("localhost");
+        assert!(nowhere.check().is_err() && nowhere.reach().is_none());
     }
 
     #[tokio::test]

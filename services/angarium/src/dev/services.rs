@@ -11,6 +11,7 @@ use angarium_kafka::topics::{self, Change, Layout, Names};
 use angarium_kafka::{Connection, MockBroker};
 use angarium_policy::egress;
 use angarium_runtime::access::OperatorKey;
+use angarium_runtime::grpc::Place;
 use angarium_runtime::{Clock, Tasks, grpc};
 use anyhow::{Context, bail};
 use tempfile::TempDir;
@@ -78,13 +79,12 @@ async fn choose(
 ) -> anyhow::Result<u16> {
     let port = asked.unwrap_or(default);
     match (TcpListener::bind(loopback(port)).await, asked) {
-        (Ok(_free), _) if port > 0 => Ok(port),
-        (Ok(_any), _) => free(),
+        (Ok(_free), _) => Ok(port),
         (Err(error), None) => {
             notes.push(format!(
                 "Port {port} cannot be used ({error}): a free one is taken instead. {flag} sets another."
             ));
-            free()
+            Ok(0)
         }
         (Err(error), Some(_)) => {
             bail!(
@@ -92,12 +92,6 @@ async fn choose(
             )
         }
     }
-}
-
-/// One that others can be told before somebody listens there.
-fn free() -> anyhow::Result<u16> {
-    let [port] = angarium_local::free_ports()?;
-    Ok(port)
 }
 
 /// The Kafka that everything stands on.
@@ -172,8 +166,9 @@ pub(super) async fn start<T>(
     set_up: impl AsyncFnOnce(RegistryClient) -> anyhow::Result<T>,
 ) -> anyhow::Result<(Running, T)> {
     let (clock, connection, names) = (Clock::system(), &kafka.connection, &kafka.topics);
+    let places = [Place::default(), Place::default()];
     let starting = angarium_registry::Service::start(
-        registry_config(ports, key),
+        registry_config(ports, key, &places),
         connection,
         names,
         clock.clone(),
@@ -222,6 +217,9 @@ pub(super) async fn start<T>(
     };
     let starting = angarium_delivery::run(config, dependencies, tasks);
     let delivery = starting.await.context("cannot start delivery")?.grpc();
+    for (place, address) in places.iter().zip([fanout, delivery]) {
+        place.tell(format!("http://{address}"));
+    }
     let others = [registry, fanout, delivery];
     let console = console(ports.console, others, kafka, key, clock, tasks).await?;
     Ok((
@@ -238,13 +236,15 @@ pub(super) async fn start<T>(
     ))
 }
 
-fn registry_config(ports: &Ports, key: &OperatorKey) -> angarium_registry::Config {
+/// Fanout and delivery start after the registry: their places are told then.
+fn registry_config(ports: &Ports, key: &OperatorKey, places: &[Place; 2]) -> angarium_registry::Config {
+    let [fanout, delivery] = places.clone();
     angarium_registry::Config {
         // Nobody follows yet who could have gone on without it: it begins together with them.
         followers_return: Duration::ZERO,
         listen_http: loopback(ports.registry_http),
-        fanout: format!("http://{}", loopback(ports.fanout)),
-        delivery: format!("http://{}", loopback(ports.delivery)),
+        fanout,
+        delivery,
         // Receivers are on this machine: the sample, and those that people try out.
         egress: egress::Rules::this_machine(),
         ..angarium_registry::Config::new(loopback(ports.registry), key.clone())
