@@ -59,7 +59,10 @@ const START_HERE: &str = "\
 Start here: `angarium dev` runs all of it in one process, with sample events and a sample receiver.
 
 With Kafka and Redis at hand: `angarium topics apply` once, then a process for each of `registry`, `ingest`, \
-`fanout` and `delivery`, and `console` for the pages. `angarium config reference` lists every setting.";
+`fanout` and `delivery`, and `console` for the pages. `angarium config reference` lists every setting.
+
+Exit codes: 0 when all went well; 1 when it failed, was refused, or something is wrong; 2 when the command line or the settings are wrong; \
+3 when `apply --dry-run` found something to change; 4 when a service cannot be reached or cannot do it now: ask again; 5 when there is no such thing.";
 
 /// What a process does.
 #[derive(Debug, Subcommand)]

@@ -3,13 +3,13 @@
 //! `cli` says what can be asked for, `settings` reads what the services are told, `role` runs a service until it
 //! is asked to end, `operate` calls the services of others.
 //!
-//! Exit codes: 0 when all went well, 1 when something failed or is wrong, 2 when the command line or the settings are wrong, 3 when
-//! `apply --dry-run` found something to change.
+//! What a command ends with is said by `angarium --help`.
 
 mod account_ref;
 mod cli;
 mod dev;
 mod doctor;
+mod failed;
 mod listen;
 mod metrics;
 mod operate;
@@ -25,6 +25,7 @@ use std::process::ExitCode;
 use angarium_runtime::config::Mistakes;
 use clap::Parser;
 use cli::{Cli, Command, ConfigCommand, TopicsCommand};
+use failed::Failed;
 
 /// The command line or the settings are wrong: the same as clap's own.
 const WRONG_USE: u8 = 2;
@@ -94,5 +95,10 @@ fn complain(error: &anyhow::Error) -> ExitCode {
     output::complain(&format!("angarium: {error:#}"));
     let wrong_use =
         error.is::<Mistakes>() || error.is::<cli::WrongUse>() || error.is::<settings::WrongProfile>();
-    ExitCode::from(if wrong_use { WRONG_USE } else { 1 })
+    let failed = error.chain().find_map(|cause| cause.downcast_ref::<Failed>());
+    ExitCode::from(match failed {
+        _ if wrong_use => WRONG_USE,
+        Some(failed) => failed.exit_code(),
+        None => 1,
+    })
 }

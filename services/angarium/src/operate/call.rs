@@ -7,6 +7,8 @@ use anyhow::Context;
 use tonic::{Code, Status};
 use tonic_types::{FieldViolation, StatusExt as _};
 
+use crate::failed::{Failed, Why};
+
 /// What to tell the person who asked. `late` is what may be after the time was up.
 pub(super) fn explain(service: &str, endpoint: &str, late: &str, status: &Status) -> anyhow::Error {
     let message = mistakes(status);
@@ -20,10 +22,17 @@ pub(super) fn explain(service: &str, endpoint: &str, late: &str, status: &Status
         Code::DeadlineExceeded => format!("; {late}"),
         _ => String::new(),
     };
-    anyhow::anyhow!(
+    let said = format!(
         "{service} at {endpoint} answers {}: {message}{cause}{hint}",
         grpc::code_name(status.code())
-    )
+    );
+    // What an account may have at most does not change by waiting.
+    let why = if status.get_details_quota_failure().is_some() {
+        Why::Refused
+    } else {
+        status.code().into()
+    };
+    Failed::new(why, said).into()
 }
 
 /// What a service always sends.
@@ -70,8 +79,25 @@ fn mistakes(status: &Status) -> String {
 #[cfg(test)]
 mod tests {
     use angarium_proto::{FieldError, invalid_argument};
+    use tonic_types::{ErrorDetails, QuotaViolation};
 
     use super::*;
+
+    #[test]
+    fn scripts_learn_whether_to_ask_again() {
+        let code = |status: &Status| {
+            let error = explain("registry", "http://x", "look", status);
+            error.downcast_ref::<Failed>().unwrap().exit_code()
+        };
+        assert_eq!(code(&Status::unavailable("Kafka is away")), 4);
+        assert_eq!(code(&Status::deadline_exceeded("late")), 4);
+        assert_eq!(code(&Status::resource_exhausted("too many are under way")), 4);
+        assert_eq!(code(&Status::not_found("no such webhook")), 5);
+        assert_eq!(code(&Status::permission_denied("no")), 1);
+        let quota = ErrorDetails::with_quota_failure(vec![QuotaViolation::new("account/1", "5 webhooks")]);
+        let full = Status::with_error_details(Code::ResourceExhausted, "it has 5", quota);
+        assert_eq!(code(&full), 1, "waiting helps nobody");
+    }
 
     #[test]
     fn every_mistake_is_told_a_line_each() {

@@ -17,6 +17,7 @@ use tokio::net::TcpStream;
 
 use super::accounts::given_or;
 use crate::cli::{Publish, Shape};
+use crate::failed::{Failed, Why};
 use crate::output::{Row, list, print};
 use crate::settings::Settings;
 
@@ -55,12 +56,11 @@ pub(crate) async fn run(publish: Publish) -> anyhow::Result<()> {
     let (status, answer) = exchange
         .await
         .unwrap_or_else(|_elapsed| Err(anyhow::anyhow!("no answer within {} s", PATIENCE.as_secs())))
-        .with_context(|| format!("ingest at {endpoint}"))?;
+        .map_err(|error| Failed::new(Why::NotNow, format!("ingest at {endpoint}: {error:#}")))?;
     if status != StatusCode::ACCEPTED {
-        bail!(
-            "ingest at {endpoint} refuses ({status}): {}",
-            refused(&answer, reach.output)
-        );
+        let why = refused(&answer, reach.output);
+        let said = format!("ingest at {endpoint} refuses ({status}): {why}");
+        return Err(Failed::new(status.into(), said).into());
     }
     print(&accepted(&answer, reach.output))
 }
