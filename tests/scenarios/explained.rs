@@ -8,11 +8,12 @@ use angarium_proto::access::v1::Role;
 use angarium_proto::registry::v1::api_key::Grant;
 use angarium_proto::registry::v1::authentication::Method;
 use angarium_proto::registry::v1::{
-    ApiKey, Authentication, CreateApiKeyRequest, NoAuthentication, UpdateWebhookRequest, Webhook,
+    ApiKey, Authentication, CreateApiKeyRequest, DeleteWebhookRequest, NoAuthentication,
+    UpdateWebhookRequest, Webhook,
 };
 use angarium_testkit::poll::poll;
 use angarium_testkit::process;
-use angarium_testkit::receiver::Receiver;
+use angarium_testkit::receiver::{Answer, Receiver};
 use angarium_testkit::stack::Stack;
 use serde_json::{Value, json};
 
@@ -96,13 +97,9 @@ impl World {
             .unwrap();
         let rows: Vec<Value> = serde_json::from_str(&wrote).unwrap();
         let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let then = |row: &Value| row["then"]["outcome"].as_str().unwrap_or("not known").to_owned();
         rows.iter()
-            .map(|row| {
-                (
-                    text(&row["name"]),
-                    [text(&row["now"]["outcome"]), text(&row["then"])],
-                )
-            })
+            .map(|row| (text(&row["name"]), [text(&row["now"]["outcome"]), then(row)]))
             .collect()
     }
 
@@ -159,13 +156,46 @@ async fn shows_what_events_carry_to_those_who_may(world: &World, position: &str)
     }
 }
 
+/// D2: that a receiver refuses what it is sent, and when it is sent again.
+async fn how_calls_go_is_told(world: &World, wants: &Webhook) {
+    world.receiver.always("wants", Answer::Status(500));
+    let third = world.enrol(3).await;
+    let told = poll(LIMIT, async || {
+        let told = world.explain(&[&wants.id, "--position", &third]).unwrap();
+        let lines = ["  event ", "failed with 500", "; again at "];
+        Ok(lines.iter().all(|line| told.contains(line)).then_some(told))
+    });
+    let told = told.await.unwrap();
+    assert!(
+        told.is_some(),
+        "{}",
+        world.explain(&[&wants.id, "--position", &third]).unwrap()
+    );
+}
+
+async fn what_a_deleted_webhook_was_like_is_told(world: &World, deleted: &Webhook, position: &str) {
+    let delete = DeleteWebhookRequest {
+        account_id: ACCOUNT,
+        id: deleted.id.clone(),
+        revision: 0,
+    };
+    let mut registry = world.stack.registry_client().unwrap();
+    registry.delete_webhook(delete).await.unwrap();
+    let told = world.explain(&["--position", position]).unwrap();
+    let expected = format!(
+        "{} undecided\n  now   deleted\n  then  filter has no answer: its filter had no answer for this event: ",
+        deleted.id
+    );
+    assert!(told.contains(&expected), "{expected} is not in\n{told}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn w1_w7_why_an_event_reaches_a_webhook_or_not_is_told_as_it_is_and_as_it_was() {
     let world = World::new().await;
     let wants = world.webhook("wants", EVENT, "data.userId >= 2", true).await;
     world.webhook("off", "*", "", false).await;
     world.webhook("other", "CI_STATS", "", true).await;
-    world
+    let undecided = world
         .webhook("undecided", "*", "data.enrollmentSource == 'SELF_ENROLL'", true)
         .await;
 
@@ -215,16 +245,18 @@ async fn w1_w7_why_an_event_reaches_a_webhook_or_not_is_told_as_it_is_and_as_it_
     for part in [
         "gets it",
         "it takes COURSE_ENROLLMENT",
-        "filtered out; created or changed since",
+        "filtered out: its filter was not true of this event (data.userId is 1); created or changed since",
     ] {
         assert!(told.contains(part), "{part} is not in\n{told}");
     }
 
+    how_calls_go_is_told(&world, &wants).await;
+    what_a_deleted_webhook_was_like_is_told(&world, &undecided, &first).await;
+
     let sample = world.explained(&["--event-type", EVENT]);
-    assert_eq!(sample["undecided"], ["gets it", "not known"]);
+    assert_eq!(sample["wants"], ["gets it", "not known"]);
     let refused = world.explain(&["--position", "0-1000000"]).unwrap_err();
-    assert!(
-        refused.contains("account 1 has no event at 0-1000000"),
-        "{refused}"
-    );
+    for part in ["exit status: 5", "account 1 has no event at 0-1000000"] {
+        assert!(refused.contains(part), "{refused}");
+    }
 }

@@ -56,7 +56,9 @@ pub(crate) enum Known {
 }
 
 impl Interest {
-    fn of(webhook: &Webhook) -> Self {
+    /// Of a webhook.
+    #[must_use]
+    pub fn of(webhook: &Webhook) -> Self {
         Self {
             id: webhook.id,
             account: webhook.account,

@@ -24,7 +24,7 @@ use opentelemetry::metrics::Counter;
 use prost::Message;
 use tokio::sync::mpsc;
 
-pub use list::{Listed, Rest, Wanted, list};
+pub use list::{Listed, Rest, Wanted, list, speaks_of_event};
 pub use past::{Accepted, accepted, matched};
 
 /// Entries that may wait for the writer.

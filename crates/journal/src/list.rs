@@ -166,7 +166,9 @@ fn speaks_of_webhook(entry: &Entry, id: &str) -> bool {
     }
 }
 
-fn speaks_of_event(entry: &Entry, position: Position) -> bool {
+/// Whether an entry tells something of an event.
+#[must_use]
+pub fn speaks_of_event(entry: &Entry, position: Position) -> bool {
     let place = |event: &EventReference| event.position.map(position_from_wire);
     let is_it = |event: &EventReference| place(event) == Some(position);
     match entry {

@@ -192,8 +192,8 @@ async fn start(role: Role, settings: Settings, tasks: &Tasks) -> anyhow::Result<
             let directory = directory(&settings, Keep::Interests, tasks)?;
             let client_id = &settings.fanout.client_id;
             // First, so that an address that is taken is told before this worker takes partitions from others.
-            angarium_fanout::Explainer::open(&kafka, &names, client_id, directory.clone(), tasks)?
-                .serve(settings.fanout_listen, settings.key, clock, tasks)
+            angarium_fanout::Explainer::open(&kafka, &names, client_id, directory.clone(), clock, tasks)?
+                .serve(settings.fanout_listen, settings.key, tasks)
                 .await?;
             angarium_fanout::Service::start(settings.fanout, kafka, names, directory, tasks).await?;
         }

@@ -2,28 +2,33 @@
 //!
 //! 1. `request` checks what the caller sends, and looks a stored event up by its position.
 //! 2. The event is matched against the view of this moment, by what matches all events.
-//! 3. `verdict` puts what came of it into words, beside what the journal recorded when the event was matched.
+//! 3. `verdict` puts what came of it into words, beside what the journal recorded when the event was matched. Why it was
+//!    so then, follows from what the webhooks were like, which the audit log tells (`past`).
+//! 4. `calls` finds out how their calls go, and what came of the event.
 //!
 //! The journal itself is listed as well (`listing`).
 //!
-//! It reads the events topic and the journal with readers of its own, and writes nothing: no event waits for an
+//! It reads the events topic, the journal and the audit log with readers of its own, and writes nothing: no event waits for an
 //! explanation. Any worker answers, whichever partitions it has.
 
+mod calls;
 mod listing;
+mod past;
 mod refusal;
 mod request;
 mod verdict;
 
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use angarium_directory::{Directory, lookup};
+use angarium_directory::{Directory, Interest, lookup};
 use angarium_filter::Subject;
 use angarium_journal::{accepted, matched};
 use angarium_kafka::topics::{self, Names};
-use angarium_kafka::{Connection, LogReader};
+use angarium_kafka::{Connection, LogReader, ReadError, partition_of};
 use angarium_model::{AcceptedAt, AccountId, Event, Position, WebhookId};
 use angarium_proto::convert::position_to_wire;
 use angarium_proto::explain::v1;
@@ -34,19 +39,27 @@ use angarium_proto::{FILE_DESCRIPTOR_SET, METHOD_SCOPES};
 use angarium_runtime::access::{Gate, OperatorKey};
 use angarium_runtime::{Clock, Tasks, UnderWay, grpc};
 use tokio::sync::OnceCell;
+use tokio::time::timeout;
 use tonic::{Request, Response, Status};
 
+use self::calls::{Calls, Sought};
+use self::past::{Looking, Was};
 use self::refusal::Refusal;
 use self::request::{Asked, Given};
-use self::verdict::{Now, Then};
+use self::verdict::{About, Now, Then};
 use crate::error::Error;
 
 /// Calls under way at once in this worker, of one account half as many: each may read Kafka for seconds.
 const MOST: usize = 4;
 /// The most webhooks of an account that are explained at once.
 const MAX_WEBHOOKS: usize = 1_000;
-/// How long Kafka may take to say how many partitions the journal has.
+/// How long Kafka may take to say how many partitions a topic has.
 const ASK: Duration = Duration::from_secs(10);
+/// What is looked for in a log is looked for 3 s, and waits so long for Kafka at most.
+const PATIENCE: Duration = Duration::from_secs(12);
+/// Topics of which it is asked how many partitions they have.
+const JOURNAL: usize = 0;
+const AUDIT: usize = 1;
 
 /// Answers `ExplainService`. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -58,8 +71,10 @@ pub struct Explainer {
     journal: LogReader,
     /// The journal of what went well.
     successes: LogReader,
-    /// Of the journal.
-    partitions: Arc<OnceCell<NonZeroU32>>,
+    audit: LogReader,
+    /// Of the journal, and of the audit log.
+    partitions: Arc<[OnceCell<NonZeroU32>; 2]>,
+    clock: Clock,
     under_way: UnderWay<AccountId>,
     /// Pages of the journal: who looks at many keeps nobody from asking why.
     listed: UnderWay<AccountId>,
@@ -82,6 +97,7 @@ impl Explainer {
         names: &Names,
         client_id: &str,
         directory: Directory,
+        clock: Clock,
         tasks: &Tasks,
     ) -> Result<Self, Error> {
         let open = |topic: &str, of: &str| -> Result<LogReader, Error> {
@@ -92,6 +108,8 @@ impl Explainer {
             events: open(names.events(), "events")?,
             journal: open(names.journal(), "journal")?,
             successes: open(names.journal_ok(), "successes")?,
+            audit: open(names.audit(), "audit")?,
+            clock,
             directory,
             kafka: kafka.clone(),
             names: names.clone(),
@@ -109,7 +127,6 @@ impl Explainer {
         self,
         listen: SocketAddr,
         key: OperatorKey,
-        clock: Clock,
         tasks: &Tasks,
     ) -> Result<SocketAddr, Error> {
         let (listener, address) = angarium_runtime::listen(listen)
@@ -118,7 +135,7 @@ impl Explainer {
                 address: listen,
                 source,
             })?;
-        let gate = Gate::new(key, Arc::new(self.directory.clone()), clock);
+        let gate = Gate::new(key, Arc::new(self.directory.clone()), self.clock.clone());
         let journal =
             JournalServiceServer::new(self.clone()).max_decoding_message_size(grpc::MAX_MESSAGE_BYTES);
         let service = ExplainServiceServer::new(self).max_decoding_message_size(grpc::MAX_MESSAGE_BYTES);
@@ -144,23 +161,88 @@ impl Explainer {
             Some((position, accepted_at)) => self.recorded(account, position, accepted_at).await?,
             None => None,
         };
-        let info = explained.info();
-        let subject = Subject::new(&explained.event, &info);
-        let now = Now::of(&self.directory.view(), &explained.event, &subject);
         let then = then.map(|(matched, at_ms)| Then::new(matched, at_ms));
         let truncated = webhooks.len() > MAX_WEBHOOKS;
-        let explanations = webhooks
-            .into_iter()
-            .take(MAX_WEBHOOKS)
-            .filter_map(|id| self.directory.interest(id))
-            .map(|webhook| verdict::explanation(&webhook, &now, then.as_ref(), &subject));
+        let webhooks = webhooks.into_iter().take(MAX_WEBHOOKS);
+        let webhooks: Vec<_> = webhooks.filter_map(|id| self.directory.interest(id)).collect();
+        let deleted = self.deleted(webhook, then.as_ref());
+        let was = match &then {
+            Some(then) => self.past(account, then, &webhooks, &deleted).await?,
+            None => HashMap::new(),
+        };
+        let sought = Sought {
+            account,
+            webhook,
+            event: explained.accepted,
+            calls_of: webhooks.iter().map(|webhook| webhook.id).collect(),
+            went_to: explained.went_to(then.as_ref(), &webhooks, &deleted),
+            now_ms: self.clock.now_ms(),
+        };
+        let mut calls = self.calls(&sought).await?;
+        let info = explained.info();
+        let event = &explained.event;
+        let about = About {
+            event,
+            subject: Subject::new(event, &info),
+        };
+        let now = Now::of(&self.directory.view(), &about);
+        let there = webhooks.iter().map(|webhook| {
+            let then = then.as_ref().map(|then| (then, was.get(&webhook.id)));
+            verdict::explanation(webhook, (&now, &about), then)
+        });
+        let gone = then.iter().flat_map(|then| {
+            let of = |id: &WebhookId| verdict::of_deleted(*id, &about, (then, was.get(id)));
+            deleted.iter().map(of)
+        });
+        let mut explanations: Vec<_> = there.chain(gone).collect();
+        for explanation in &mut explanations {
+            calls.tell(explanation);
+        }
         Ok(v1::ExplainResponse {
-            explanations: explanations.collect(),
+            explanations,
             event: Some(explained.reference()),
             accepted_at_ms: explained.accepted.map(|(_, accepted_at)| accepted_at.unix_ms()),
             recorded: then.as_ref().map(Then::recorded),
             truncated,
+            searched: calls.is_whole,
         })
+    }
+
+    /// Webhooks that wanted the type of the event when it was matched, and are gone.
+    fn deleted(&self, asked: Option<WebhookId>, then: Option<&Then>) -> Vec<WebhookId> {
+        if asked.is_some() {
+            return Vec::new();
+        }
+        let named = then.into_iter().flat_map(Then::named);
+        let gone = named.filter(|id| self.directory.interest(*id).is_none());
+        gone.take(MAX_WEBHOOKS).collect()
+    }
+
+    /// What webhooks were like then, as far as they are not the same now.
+    async fn past(
+        &self,
+        account: AccountId,
+        then: &Then,
+        webhooks: &[Arc<Interest>],
+        deleted: &[WebhookId],
+    ) -> Result<HashMap<WebhookId, Was>, Refusal> {
+        let changed = webhooks
+            .iter()
+            .filter(|webhook| webhook.revision.offset() > then.revision())
+            .map(|webhook| webhook.id);
+        let wanted = changed.chain(deleted.iter().copied()).collect();
+        let looking = Looking::for_these(wanted, then.revision());
+        let partition = self.partition_in(AUDIT, account).await?;
+        let look = looking.look(&self.audit, partition, account);
+        let found = timeout(PATIENCE, look).await;
+        Ok(found.map_err(|_elapsed| ReadError::TimedOut)??)
+    }
+
+    async fn calls(&self, sought: &Sought) -> Result<Calls, Refusal> {
+        let partition = self.partition_in(JOURNAL, sought.account).await?;
+        let look = Calls::look([&self.journal, &self.successes], partition, sought);
+        let found = timeout(PATIENCE, look).await;
+        Ok(found.map_err(|_elapsed| ReadError::TimedOut)??)
     }
 
     async fn event(&self, asked: v1::GetEventRequest) -> Result<v1::GetEventResponse, Refusal> {
@@ -221,19 +303,39 @@ impl Explainer {
         position: Position,
         accepted_at: AcceptedAt,
     ) -> Result<Option<(Matched, i64)>, Refusal> {
-        let partitions = self.partitions().await?;
+        let partitions = self.partitions(JOURNAL).await?;
         Ok(matched(&self.journal, partitions, account, position, accepted_at).await?)
     }
 
-    /// How many partitions the journal has.
-    async fn partitions(&self) -> Result<NonZeroU32, Refusal> {
-        let ask = || topics::partitions(&self.kafka, self.names.journal(), ASK);
-        let partitions = self.partitions.get_or_try_init(ask).await;
+    /// How many partitions a topic has.
+    async fn partitions(&self, of: usize) -> Result<NonZeroU32, Refusal> {
+        let topic = [self.names.journal(), self.names.audit()][of];
+        let ask = || topics::partitions(&self.kafka, topic, ASK);
+        let partitions = self.partitions[of].get_or_try_init(ask).await;
         Ok(*partitions.map_err(|error| Refusal::Topics(Box::new(error)))?)
+    }
+
+    /// Where a topic has what is of an account.
+    async fn partition_in(&self, of: usize, account: AccountId) -> Result<i32, Refusal> {
+        let partitions = self.partitions(of).await?;
+        Ok(partition_of(account.to_string().as_bytes(), partitions))
     }
 }
 
 impl Explained {
+    /// Webhooks that it went to, or may have: all, if that is not on record.
+    fn went_to(
+        &self,
+        then: Option<&Then>,
+        webhooks: &[Arc<Interest>],
+        deleted: &[WebhookId],
+    ) -> HashSet<WebhookId> {
+        let all = webhooks.iter().map(|webhook| webhook.id);
+        let all = all.chain(deleted.iter().copied());
+        all.filter(|id| then.is_none_or(|then| then.went_to(*id)))
+            .collect()
+    }
+
     /// `eventInfo` as receivers get it.
     fn info(&self) -> String {
         match (&self.event.info, self.accepted) {

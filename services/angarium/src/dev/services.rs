@@ -262,9 +262,15 @@ async fn fanout(
 ) -> anyhow::Result<SocketAddr> {
     let (connection, names) = (&kafka.connection, &kafka.topics);
     let config = angarium_fanout::Config::default();
-    let explainer =
-        angarium_fanout::Explainer::open(connection, names, &config.client_id, directory.clone(), tasks)?;
-    let serving = explainer.serve(loopback(port), key.clone(), clock, tasks);
+    let explainer = angarium_fanout::Explainer::open(
+        connection,
+        names,
+        &config.client_id,
+        directory.clone(),
+        clock,
+        tasks,
+    )?;
+    let serving = explainer.serve(loopback(port), key.clone(), tasks);
     let address = serving.await.context("cannot start fanout")?;
     let starting =
         angarium_fanout::Service::start(config, connection.clone(), names.clone(), directory, tasks);

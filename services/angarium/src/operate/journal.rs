@@ -74,7 +74,8 @@ async fn entries(
     }
 }
 
-fn line(record: &JournalRecord) -> Option<String> {
+/// An entry for people, with its time.
+pub(super) fn line(record: &JournalRecord) -> Option<String> {
     let at = time(record.at_ms);
     let told = match record.entry.as_ref()? {
         Entry::Matched(matched) => told_match(matched),
@@ -187,7 +188,7 @@ fn place(event: &EventReference) -> String {
     position.map(|position| position.to_string()).unwrap_or_default()
 }
 
-const fn lane(lane: Lane) -> &'static str {
+pub(super) const fn lane(lane: Lane) -> &'static str {
     match lane {
         Lane::Realtime => "realtime",
         Lane::Batch => "batch",
@@ -207,7 +208,8 @@ const fn state(state: DeliveryState) -> &'static str {
     }
 }
 
-fn as_json(record: &JournalRecord) -> Option<Value> {
+/// An entry for programs.
+pub(super) fn as_json(record: &JournalRecord) -> Option<Value> {
     let event = |event: &EventReference| json!({ "position": place(event), "id": event.event_id, "name": event.event_name });
     let instant = |at_ms: i64| (at_ms > 0).then(|| time(at_ms));
     let mut value = match record.entry.as_ref()? {

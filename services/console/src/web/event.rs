@@ -8,7 +8,9 @@ use angarium_model::AccountId;
 use angarium_proto::delivery::v1::ResendEventRequest;
 use angarium_proto::event::v1::Position;
 use angarium_proto::explain::v1::explain_request::Event;
-use angarium_proto::explain::v1::{ExplainRequest, ExplainResponse, GetEventRequest, Outcome};
+use angarium_proto::explain::v1::{
+    ExplainRequest, ExplainResponse, Explanation, GetEventRequest, Outcome, Verdict,
+};
 use angarium_proto::journal::v1::journal_record::Entry;
 use angarium_proto::journal::v1::{EventReference, Matched};
 use askama::Template;
@@ -75,6 +77,8 @@ struct Reached {
     name: String,
     tone: &'static str,
     then: &'static str,
+    /// Why, by what the webhook was like.
+    reason_then: String,
     now: &'static str,
     reason: String,
     changed_since: bool,
@@ -252,25 +256,33 @@ fn reached(
         .explanations
         .into_iter()
         .map(|explanation| {
-            let then = matched.map_or(explanation.then(), |matched| {
-                then(matched, &explanation.webhook_id)
-            });
+            let then = recorded(&explanation, matched);
+            let reason_then = explanation.then.map(|then| then.reason).unwrap_or_default();
+            let known = explanation.now.is_some();
             let now = explanation.now.unwrap_or_default();
             let calls = calls.remove(&explanation.webhook_id).unwrap_or_default();
+            let name = if explanation.webhook_name.is_empty() {
+                explanation.webhook_id.clone()
+            } else {
+                explanation.webhook_name
+            };
             Reached {
                 tone: if calls.is_empty() { "off" } else { "good" },
                 id: explanation.webhook_id,
-                name: explanation.webhook_name,
+                name,
                 then: match then {
                     // A record names only webhooks that wanted the type.
-                    Outcome::OtherType => "not matched: it did not take this type, or was not there",
+                    Outcome::Unspecified if matched.is_some() => {
+                        "not matched: it did not take this type, or was not there"
+                    }
                     then => outcome(then),
                 },
+                reason_then: words::sentence(&reason_then),
                 now: outcome(now.outcome()),
                 reason: words::sentence(&now.reason),
                 changed_since: explanation.changed_since,
                 calls,
-                known: true,
+                known,
             }
         })
         .collect();
@@ -279,6 +291,7 @@ fn reached(
         id,
         tone: "off",
         then: "it was sent",
+        reason_then: String::new(),
         now: "",
         reason: String::new(),
         changed_since: false,
@@ -295,7 +308,18 @@ fn reached(
     all
 }
 
-/// What became of an event at a webhook when it was matched.
+/// What became of an event at a webhook when it was matched: as fanout explains it, or by the record in the log here.
+fn recorded(explanation: &Explanation, matched: Option<&Matched>) -> Outcome {
+    let explained = explanation
+        .then
+        .as_ref()
+        .map_or(Outcome::Unspecified, Verdict::outcome);
+    match (explained, matched) {
+        (Outcome::Unspecified, Some(matched)) => then(matched, &explanation.webhook_id),
+        (explained, _) => explained,
+    }
+}
+
 fn then(matched: &Matched, webhook: &str) -> Outcome {
     let among = |ids: &[String]| ids.iter().any(|id| id == webhook);
     if among(&matched.webhook_ids) {
@@ -311,7 +335,7 @@ fn then(matched: &Matched, webhook: &str) -> Outcome {
     {
         Outcome::Undecided
     } else {
-        Outcome::OtherType
+        Outcome::Unspecified
     }
 }
 
@@ -323,5 +347,6 @@ const fn outcome(outcome: Outcome) -> &'static str {
         Outcome::Inactive => "not matched: switched off",
         Outcome::Filtered => "not matched: filtered out",
         Outcome::Undecided => "not matched: the filter had no answer",
+        Outcome::NotThere => "not matched: it was not there",
     }
 }

@@ -1,11 +1,8 @@
 //! The journal, for whoever may read it.
 
-use std::num::NonZeroU32;
-use std::time::Duration;
-
 use angarium_directory::lookup;
 use angarium_journal::{Rest, Wanted, list};
-use angarium_kafka::{ReadError, partition_of};
+use angarium_kafka::ReadError;
 use angarium_model::{AccountId, Position, WebhookId};
 use angarium_proto::journal::v1;
 use angarium_proto::journal::v1::journal_service_server::JournalService;
@@ -13,13 +10,11 @@ use angarium_proto::{FieldError, InvalidWire};
 use tokio::time::timeout;
 use tonic::{Request, Response, Status};
 
-use super::Explainer;
 use super::refusal::Refusal;
+use super::{Explainer, JOURNAL, PATIENCE};
 
 const DEFAULT_SIZE: u32 = 100;
 const MAX_SIZE: u32 = 1_000;
-/// A page looks back for 3 s, and waits so long for Kafka at most.
-const PATIENCE: Duration = Duration::from_secs(12);
 /// What stands in a token for a log of which nothing is left.
 const NOTHING: &str = "x";
 
@@ -36,7 +31,7 @@ impl Explainer {
         let Asked { wanted, size, rest } = checked(&asked)?;
         let _permit = self.listed.begin(wanted.account)?;
         self.is_there(wanted.account)?;
-        let partition = self.partition_of(wanted.account).await?;
+        let partition = self.partition_in(JOURNAL, wanted.account).await?;
         let listing = list([&self.journal, &self.successes], partition, &wanted, rest, size);
         let listed = timeout(PATIENCE, listing).await;
         let listed = listed.map_err(|_elapsed| ReadError::TimedOut)??;
@@ -44,11 +39,6 @@ impl Explainer {
             entries: listed.entries,
             next_page_token: listed.rest.map(token).unwrap_or_default(),
         })
-    }
-
-    async fn partition_of(&self, account: AccountId) -> Result<i32, Refusal> {
-        let partitions: NonZeroU32 = self.partitions().await?;
-        Ok(partition_of(account.to_string().as_bytes(), partitions))
     }
 }
 

@@ -1,20 +1,23 @@
 //! What becomes of an event, in words.
 
+use std::sync::Arc;
+
 use angarium_directory::{Interest, Matched, View};
 use angarium_filter::{Filter, Subject};
-use angarium_model::{DisabledReason, Event};
+use angarium_model::{DisabledReason, Event, WebhookId};
 use angarium_proto::explain::v1::{Explanation, Outcome, Recorded, Verdict};
 use angarium_proto::journal::v1 as journal;
 use angarium_proto::registry::v1::FilterLookup;
 use angarium_webhooks::lookups;
+
+use super::past::Was;
 
 /// The longest reason, in bytes.
 const MAX_REASON: usize = 512;
 
 /// What a view makes of an event.
 #[derive(Debug)]
-pub(super) struct Now<'e> {
-    event: &'e Event,
+pub(super) struct Now {
     matched: Matched,
 }
 
@@ -25,59 +28,50 @@ pub(super) struct Then {
     at_ms: i64,
 }
 
-impl<'e> Now<'e> {
-    pub(super) fn of(view: &View, event: &'e Event, subject: &Subject<'_>) -> Self {
-        let matched = view.webhooks_for(event.account, &event.name, |filter| filter.matches(subject));
-        Self { event, matched }
+/// The event, as filters see it.
+#[derive(Debug)]
+pub(super) struct About<'e> {
+    pub(super) event: &'e Event,
+    pub(super) subject: Subject<'e>,
+}
+
+/// When a verdict was made.
+#[derive(Clone, Copy, Debug)]
+enum Tense {
+    Now,
+    Then,
+}
+
+impl Now {
+    pub(super) fn of(view: &View, about: &About<'_>) -> Self {
+        let event = about.event;
+        let matched = view.webhooks_for(event.account, &event.name, |filter| {
+            filter.matches(&about.subject)
+        });
+        Self { matched }
     }
 
-    fn verdict(&self, webhook: &Interest, subject: &Subject<'_>) -> Verdict {
+    fn verdict(&self, webhook: &Interest, about: &About<'_>) -> Verdict {
         let matched = &self.matched;
         let failure = matched.undecided.iter().find(|(id, _)| *id == webhook.id);
-        let (outcome, reason) = if matched.active.contains(&webhook.id) {
-            (Outcome::Matches, self.takes(webhook))
+        let outcome = if matched.active.contains(&webhook.id) {
+            Outcome::Matches
         } else if matched.inactive.contains(&webhook.id) {
-            (Outcome::Inactive, inactive(webhook))
+            Outcome::Inactive
         } else if matched.filtered.contains(&webhook.id) {
-            let reason = "its filter is not true of this event".to_owned();
-            (Outcome::Filtered, reason)
-        } else if let Some((_, failure)) = failure {
-            (
-                Outcome::Undecided,
-                format!("its filter has no answer for this event: {failure}"),
-            )
+            Outcome::Filtered
+        } else if failure.is_some() {
+            Outcome::Undecided
         } else {
-            (Outcome::OtherType, self.takes_others(webhook))
+            Outcome::OtherType
         };
-        let is_asked = matches!(outcome, Outcome::Matches | Outcome::Filtered | Outcome::Undecided);
-        Verdict {
-            outcome: outcome.into(),
-            reason: bounded(reason),
-            lookups: if is_asked {
-                looked_up(webhook, subject)
-            } else {
-                Vec::new()
-            },
-        }
-    }
-
-    fn takes(&self, webhook: &Interest) -> String {
-        let taking = webhook
-            .event_types
-            .iter()
-            .find(|pattern| pattern.matches(&self.event.name));
-        let taking = taking.map_or_else(String::new, ToString::to_string);
-        let filter = if webhook.filter.is_some() {
-            ", and its filter is true"
-        } else {
-            ""
-        };
-        format!("it takes {taking}{filter}")
-    }
-
-    fn takes_others(&self, webhook: &Interest) -> String {
-        let types: Vec<_> = webhook.event_types.iter().map(ToString::to_string).collect();
-        format!("it takes {}, and this is a {}", types.join(", "), self.event.name)
+        let failure = failure.map(|(_, failure)| failure.to_string());
+        about.verdict(
+            outcome,
+            webhook,
+            failure.as_deref().unwrap_or_default(),
+            Tense::Now,
+        )
     }
 }
 
@@ -93,48 +87,183 @@ impl Then {
         }
     }
 
-    /// A webhook that is not named was not there, or did not take the type: which of them, the audit log tells.
-    fn outcome(&self, webhook: &Interest) -> Outcome {
-        let id = webhook.id.to_string();
+    /// The offset up to which the registry was known.
+    pub(super) const fn revision(&self) -> i64 {
+        self.matched.registry_revision
+    }
+
+    /// All that are named: they wanted the type of the event.
+    pub(super) fn named(&self) -> impl Iterator<Item = WebhookId> + '_ {
         let matched = &self.matched;
+        let undecided = matched.undecided.iter().map(|undecided| &undecided.webhook_id);
+        let ids = matched.webhook_ids.iter().chain(&matched.inactive_webhook_ids);
+        ids.chain(&matched.filtered_webhook_ids)
+            .chain(undecided)
+            .filter_map(|id| id.parse().ok())
+    }
+
+    /// Whether the event went to it.
+    pub(super) fn went_to(&self, webhook: WebhookId) -> bool {
+        let id = webhook.to_string();
+        self.matched.webhook_ids.contains(&id)
+    }
+
+    /// By its name in the record; `None`: it is not named.
+    fn outcome(&self, webhook: WebhookId) -> Option<(Outcome, &str)> {
+        let id = webhook.to_string();
+        let matched = &self.matched;
+        let undecided = || {
+            matched
+                .undecided
+                .iter()
+                .find(|undecided| undecided.webhook_id == id)
+        };
         if matched.webhook_ids.contains(&id) {
-            Outcome::Matches
+            Some((Outcome::Matches, ""))
         } else if matched.inactive_webhook_ids.contains(&id) {
-            Outcome::Inactive
+            Some((Outcome::Inactive, ""))
         } else if matched.filtered_webhook_ids.contains(&id) {
-            Outcome::Filtered
-        } else if matched
-            .undecided
-            .iter()
-            .any(|undecided| undecided.webhook_id == id)
-        {
-            Outcome::Undecided
+            Some((Outcome::Filtered, ""))
         } else {
-            Outcome::OtherType
+            undecided().map(|undecided| (Outcome::Undecided, undecided.reason.as_str()))
+        }
+    }
+
+    /// What was decided is on record; why, follows from what the webhook was like.
+    fn verdict(&self, webhook: WebhookId, was: Option<&Was>, about: &About<'_>) -> Verdict {
+        let plain = |outcome: Outcome, reason: String| Verdict {
+            outcome: outcome.into(),
+            reason,
+            lookups: Vec::new(),
+        };
+        let not_there = || plain(Outcome::NotThere, "there was no such webhook then".to_owned());
+        match (self.outcome(webhook), was) {
+            (Some((outcome, failure)), Some(Was::Like(was))) => {
+                about.verdict(outcome, was, failure, Tense::Then)
+            }
+            (Some((outcome, _)), Some(Was::NotThere) | None) => plain(outcome, unknown(webhook)),
+            // Who takes the type is named: this one had been deleted for a while.
+            (None, Some(Was::Like(was))) if about.is_taken_by(was) => not_there(),
+            (None, Some(Was::Like(was))) => about.verdict(Outcome::OtherType, was, "", Tense::Then),
+            (None, Some(Was::NotThere)) => not_there(),
+            (None, None) => plain(
+                Outcome::Unspecified,
+                format!(
+                    "it did not take this type, or was not there: {}",
+                    unknown(webhook)
+                ),
+            ),
         }
     }
 }
 
-pub(super) fn explanation(
-    webhook: &Interest,
-    now: &Now<'_>,
-    then: Option<&Then>,
-    subject: &Subject<'_>,
-) -> Explanation {
-    Explanation {
-        webhook_id: webhook.id.to_string(),
-        webhook_name: webhook.name.to_string(),
-        now: Some(now.verdict(webhook, subject)),
-        then: then
-            .map_or(Outcome::Unspecified, |then| then.outcome(webhook))
-            .into(),
-        changed_since: then.is_some_and(|then| webhook.revision.offset() > then.matched.registry_revision),
+fn unknown(webhook: WebhookId) -> String {
+    format!("what it was like then was not found; the audit log tells it, of webhook/{webhook}")
+}
+
+impl About<'_> {
+    fn is_taken_by(&self, webhook: &Interest) -> bool {
+        webhook
+            .event_types
+            .iter()
+            .any(|pattern| pattern.matches(&self.event.name))
+    }
+
+    fn verdict(&self, outcome: Outcome, webhook: &Interest, failure: &str, tense: Tense) -> Verdict {
+        let (takes, is, has) = match tense {
+            Tense::Now => ("takes", "is", "has"),
+            Tense::Then => ("took", "was", "had"),
+        };
+        let reason = match outcome {
+            Outcome::Matches if webhook.filter.is_some() => {
+                format!("it {takes} {}, and its filter {is} true", self.taking(webhook))
+            }
+            Outcome::Matches => format!("it {takes} {}", self.taking(webhook)),
+            Outcome::Inactive => inactive(webhook, is),
+            Outcome::Filtered => format!("its filter {is} not true of this event"),
+            Outcome::Undecided => format!("its filter {has} no answer for this event: {failure}"),
+            Outcome::OtherType => {
+                let types: Vec<_> = webhook.event_types.iter().map(ToString::to_string).collect();
+                format!(
+                    "it {takes} {}, and this is a {}",
+                    types.join(", "),
+                    self.event.name
+                )
+            }
+            Outcome::NotThere | Outcome::Unspecified => String::new(),
+        };
+        let is_asked = matches!(outcome, Outcome::Matches | Outcome::Filtered | Outcome::Undecided);
+        Verdict {
+            outcome: outcome.into(),
+            reason: bounded(reason),
+            lookups: if is_asked {
+                self.looked_up(webhook)
+            } else {
+                Vec::new()
+            },
+        }
+    }
+
+    fn taking(&self, webhook: &Interest) -> String {
+        let mut patterns = webhook.event_types.iter();
+        let taking = patterns.find(|pattern| pattern.matches(&self.event.name));
+        taking.map_or_else(String::new, ToString::to_string)
+    }
+
+    fn looked_up(&self, webhook: &Interest) -> Vec<FilterLookup> {
+        let filter = webhook
+            .filter
+            .as_ref()
+            .and_then(|text| Filter::parse(text.as_str()).ok());
+        filter
+            .map(|filter| lookups(&filter, &self.subject))
+            .unwrap_or_default()
     }
 }
 
-fn inactive(webhook: &Interest) -> String {
+/// Of a webhook that is there.
+pub(super) fn explanation(
+    webhook: &Arc<Interest>,
+    (now, about): (&Now, &About<'_>),
+    then: Option<(&Then, Option<&Was>)>,
+) -> Explanation {
+    let is_changed = |then: &Then| webhook.revision.offset() > then.revision();
+    Explanation {
+        webhook_id: webhook.id.to_string(),
+        webhook_name: webhook.name.to_string(),
+        now: Some(now.verdict(webhook, about)),
+        changed_since: then.is_some_and(|(then, _)| is_changed(then)),
+        then: then.map(|(then, was)| {
+            let same = Was::Like(Arc::clone(webhook));
+            let was = if is_changed(then) { was } else { Some(&same) };
+            then.verdict(webhook.id, was, about)
+        }),
+        ..Explanation::default()
+    }
+}
+
+/// Of one that was deleted since the event was matched.
+pub(super) fn of_deleted(
+    id: WebhookId,
+    about: &About<'_>,
+    (then, was): (&Then, Option<&Was>),
+) -> Explanation {
+    let name = match was {
+        Some(Was::Like(was)) => was.name.to_string(),
+        Some(Was::NotThere) | None => String::new(),
+    };
+    Explanation {
+        webhook_id: id.to_string(),
+        webhook_name: name,
+        changed_since: true,
+        then: Some(then.verdict(id, was, about)),
+        ..Explanation::default()
+    }
+}
+
+fn inactive(webhook: &Interest, is: &str) -> String {
     match webhook.disabled.as_ref().map(|disabled| disabled.reason()) {
-        None => "it is switched off".to_owned(),
+        None => format!("it {is} switched off"),
         Some(DisabledReason::FailedForRetention) => {
             "it was switched off, for it failed for as long as events are kept (D3)".to_owned()
         }
@@ -142,14 +271,6 @@ fn inactive(webhook: &Interest) -> String {
             "it was switched off, for its receiver answered 410 Gone (D2)".to_owned()
         }
     }
-}
-
-fn looked_up(webhook: &Interest, subject: &Subject<'_>) -> Vec<FilterLookup> {
-    let filter = webhook
-        .filter
-        .as_ref()
-        .and_then(|text| Filter::parse(text.as_str()).ok());
-    filter.map(|filter| lookups(&filter, subject)).unwrap_or_default()
 }
 
 /// A webhook may take 128 types.
