@@ -119,7 +119,7 @@ impl Matcher {
             ..convert::delivery_of(event, position, accepted_at)
         };
         Ok(Fanned {
-            deliveries: deliveries(delivery, &matched.active, self.partitions.of(lane)),
+            deliveries: deliveries(&delivery, &matched.active, self.partitions.of(lane)),
             summary: Summary {
                 account,
                 position,
@@ -144,13 +144,19 @@ fn matched(view: &View, event: &Event, position: Position, accepted_at: Accepted
     view.webhooks_for(event.account, &event.name, |filter| filter.matches(&subject))
 }
 
-/// One record per partition that has any of the webhooks; more where they are too many for one.
-fn deliveries(mut record: DeliveryRecord, webhooks: &[WebhookId], partitions: NonZeroU32) -> Vec<Delivery> {
+/// One record per partition that has any of the webhooks; more where they are too many for one. They differ in their webhooks alone, and
+/// messages that are put together are one with the fields of both: so the event is encoded once.
+fn deliveries(record: &DeliveryRecord, webhooks: &[WebhookId], partitions: NonZeroU32) -> Vec<Delivery> {
     let mut placed: Vec<_> = webhooks
         .iter()
         .map(|id| (partition_of(id.as_bytes(), partitions), *id))
         .collect();
     placed.sort_unstable();
+    let event = if placed.is_empty() {
+        Vec::new()
+    } else {
+        record.encode_to_vec()
+    };
     placed
         .chunk_by(|(a, _), (b, _)| a == b)
         .flat_map(|same_partition| same_partition.chunks(MAX_WEBHOOKS_PER_RECORD))
@@ -160,11 +166,14 @@ fn deliveries(mut record: DeliveryRecord, webhooks: &[WebhookId], partitions: No
             for (_, id) in chunk {
                 convert::append_webhook_id(&mut ids, *id);
             }
-            record.webhook_ids = ids.freeze();
+            let named = DeliveryRecord {
+                webhook_ids: ids.freeze(),
+                ..DeliveryRecord::default()
+            };
             Some(Delivery {
                 partition,
                 key,
-                value: record.encode_to_vec(),
+                value: [&*event, &named.encode_to_vec()].concat(),
             })
         })
         .collect()
