@@ -3,6 +3,7 @@
 //! The floor of a read is a call that does nothing, of the same server: its health. What is stored is written to the topic as the
 //! registry would; a registry without anything in it is measured first, so that only what webhooks add is counted.
 
+use std::cell::RefCell;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -32,7 +33,7 @@ use crate::measure::Bench;
 use crate::payload::{EVENT_NAME, account_id};
 use crate::report::{progress, rounded};
 use crate::role::{Role, free_addresses};
-use crate::stats::{per_second, ratio};
+use crate::stats::{Latencies, per_second, ratio};
 
 /// As many as the promise speaks of, or few to see that the benchmark works.
 #[derive(Clone, Copy, Debug)]
@@ -57,8 +58,17 @@ pub(crate) struct Figures {
     floor_calls_per_s: f64,
     reads_ratio: f64,
     writes_per_s: f64,
+    /// A write is answered once every follower confirms it: that it is in force everywhere within, 99 of 100, while all write.
+    write_p99_ms: f64,
     /// When nobody else writes.
     write_ms: f64,
+}
+
+/// What calls came to.
+#[derive(Clone, Copy, Debug)]
+struct Called {
+    per_s: f64,
+    p99_ms: f64,
 }
 
 /// How long a process may take until it answers.
@@ -92,11 +102,11 @@ pub(crate) async fn run(bench: &Bench, extent: Extent) -> anyhow::Result<Figures
         f64::from(bytes) / f64::from(u32::try_from(webhooks).unwrap_or(u32::MAX))
     };
     progress("registry: calls that do nothing");
-    let floor_calls_per_s = full.calls(extent, health).await?;
+    let floor_calls_per_s = full.calls(extent, health).await?.per_s;
     progress("registry: reads");
-    let reads_per_s = full.calls(extent, read).await?;
+    let reads_per_s = full.calls(extent, read).await?.per_s;
     progress("registry: writes");
-    let writes_per_s = full.calls(extent, write).await?;
+    let writes = full.calls(extent, write).await?;
     let write_ms = full.one_write_ms(extent).await?;
     full.registry.check()?;
     full.fanout.check()?;
@@ -109,7 +119,8 @@ pub(crate) async fn run(bench: &Bench, extent: Extent) -> anyhow::Result<Figures
         reads_per_s,
         floor_calls_per_s,
         reads_ratio: ratio(reads_per_s, floor_calls_per_s),
-        writes_per_s,
+        writes_per_s: writes.per_s,
+        write_p99_ms: writes.p99_ms,
         write_ms,
     })
 }
@@ -129,6 +140,7 @@ pub(crate) fn table(figures: &Figures) -> String {
         row("calls/s that do nothing", figures.floor_calls_per_s),
         row("ratio", figures.reads_ratio),
         row("writes/s", figures.writes_per_s),
+        row("99 of 100 writes in force within, ms", figures.write_p99_ms),
         row("a write alone, ms", figures.write_ms),
     ]
     .join("\n")
@@ -211,8 +223,8 @@ impl Pair {
         Ok((0..CONNECTIONS).map(client).collect::<Result<_, _>>()?)
     }
 
-    /// How many calls are answered in a second, as many under way at once as the loader has.
-    async fn calls<F>(&self, extent: Extent, call: fn(Client, u64, Extent) -> F) -> anyhow::Result<f64>
+    /// How many calls are answered in a second, and how fast, as many under way at once as the loader has.
+    async fn calls<F>(&self, extent: Extent, call: fn(Client, u64, Extent) -> F) -> anyhow::Result<Called>
     where
         F: Future<Output = Result<(), Status>>,
     {
@@ -222,16 +234,23 @@ impl Pair {
         let workers = clients
             .iter()
             .flat_map(|client| std::iter::repeat_n(client, CALLS));
+        // All of them are one task's.
+        let latencies = RefCell::new(Latencies::new()?);
         let one = async |client: &Client| -> Result<u64, Status> {
             let mut answered = 0;
             while Instant::now() < until {
+                let sent = Instant::now();
                 call(client.clone(), next.fetch_add(1, Ordering::Relaxed), extent).await?;
+                latencies.borrow_mut().record_ns(nanos(sent.elapsed()));
                 answered += 1;
             }
             Ok(answered)
         };
         let answered = try_join_all(workers.map(one)).await.context("a call failed")?;
-        Ok(per_second(answered.into_iter().sum(), nanos(begun.elapsed())))
+        Ok(Called {
+            per_s: per_second(answered.into_iter().sum(), nanos(begun.elapsed())),
+            p99_ms: latencies.into_inner().quantile_ms(0.99),
+        })
     }
 
     /// How long a write takes when nobody else writes: the middle of 100.
