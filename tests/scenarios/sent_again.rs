@@ -13,7 +13,7 @@ use angarium_testkit::poll::poll;
 use angarium_testkit::process;
 use angarium_testkit::receiver::{Answer, Gate, Received, Receiver};
 use angarium_testkit::stack::Stack;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::setup::{numbered, stack_that_answers};
 
@@ -94,6 +94,19 @@ impl World {
         let wrote = tokio::task::block_in_place(|| process::run(&arguments, &self.env));
         let wrote = wrote.unwrap_or_else(|error| panic!("{error}\n{}", self.stack.logs()));
         serde_json::from_str(&wrote).unwrap_or(Value::Null)
+    }
+
+    /// What delivery was asked for of a webhook, by the audit log, the latest first.
+    fn asked_for(&self, account: u64, webhook: &Webhook) -> Vec<Value> {
+        let of = format!("webhook/{}", webhook.id);
+        let account = account.to_string();
+        let arguments = ["audit", "--account", &account, "--of", &of, "--output", "json"];
+        let mut env = self.env.clone();
+        let registry = "ANGARIUM_REGISTRY_ENDPOINT";
+        env.insert(registry.to_owned(), self.stack.registry_endpoint().to_owned());
+        let wrote = tokio::task::block_in_place(|| process::run(&arguments, &env)).unwrap();
+        let all: Vec<Value> = serde_json::from_str(&wrote).unwrap();
+        all.into_iter().filter(|told| !told["asked"].is_null()).collect()
     }
 
     async fn stored(&self, webhook: &Webhook) -> Webhook {
@@ -253,6 +266,14 @@ async fn d8_a_replay_counts_first_sends_all_again_in_order_and_says_so_and_posit
         Ok((status["state"] == "done").then_some(()))
     });
     done.await.unwrap().expect("the replay is done");
+    // Who asked for it is told; that it was counted first changes nothing, and is not.
+    let asked: Vec<_> = world.asked_for(2, &webhook);
+    assert_eq!(asked.len(), 1, "{asked:?}");
+    assert_eq!(
+        (&asked[0]["method"], &asked[0]["who"]),
+        (&json!("ReplayWebhook"), &json!("operator key"))
+    );
+    assert_eq!(asked[0]["asked"]["fromPosition"], position);
 
     world.publish(2, EVENTS..EVENTS + 1).await;
     let taken = world

@@ -284,8 +284,8 @@ mod tests {
     }
 
     fn follower() -> Follower {
-        let shared = Arc::new(Shared::new(View::default(), NEVER, 0, Standing::new()));
-        Follower::new(shared, Keep::Interests, Clock::manual(1_000).0)
+        let (shared, _used) = Shared::new(View::default(), NEVER, 0, Standing::new());
+        Follower::new(Arc::new(shared), Keep::Interests, Clock::manual(1_000).0)
     }
 
     fn response(reset: bool, accounts: &[u64], revision: Option<i64>) -> WatchResponse {

@@ -15,6 +15,7 @@ mod known;
 pub mod lookup;
 mod metrics;
 mod standing;
+mod telling;
 mod view;
 mod watching;
 
@@ -26,10 +27,10 @@ use angarium_filter::Failure;
 use angarium_model::{
     Account, AccountId, ApiKey, ExternalId, KeyId, KnownTypes, OwnType, Revision, Webhook, WebhookId,
 };
-use angarium_runtime::access::Keys;
+use angarium_runtime::access::{Keys, Used, Uses};
 use angarium_runtime::{Clock, Tasks, grpc};
 use futures::future::{BoxFuture, FutureExt as _};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use crate::follower::Follower;
 pub use crate::known::{Interest, Keep};
@@ -74,6 +75,7 @@ struct Shared {
     /// 0 until the first snapshot is complete; moves with every change of the view.
     changes: watch::Sender<u64>,
     standing: Standing,
+    uses: Uses,
 }
 
 impl Directory {
@@ -83,9 +85,17 @@ impl Directory {
     /// 0.5 s) and goes on where it was.
     #[must_use]
     pub fn follow(registry: grpc::Address, keep: Keep, clock: Clock, tasks: &Tasks) -> Self {
-        let shared = Arc::new(Shared::new(View::default(), NEVER, 0, Standing::new()));
+        let (shared, used) = Shared::new(View::default(), NEVER, 0, Standing::new());
+        let shared = Arc::new(shared);
         metrics::observe(&shared, keep, &clock);
         let follower = Follower::new(Arc::clone(&shared), keep, clock);
+        let telling = telling::run(
+            Arc::clone(&shared),
+            registry.clone(),
+            used,
+            tasks.shutdown().clone(),
+        );
+        tasks.spawn("directory key uses", telling);
         tasks.spawn("directory", follower.run(registry, tasks.shutdown().clone()));
         Self { shared }
     }
@@ -102,8 +112,10 @@ impl Directory {
         let highest = edits.iter().map(Edit::revision).max().unwrap_or_default();
         let mut view = View::default();
         view.apply(edits, Revisions::single(highest));
+        // Nobody is told which keys are used.
+        let (shared, _used) = Shared::new(view, ALWAYS, 1, Standing::alone());
         Self {
-            shared: Arc::new(Shared::new(view, ALWAYS, 1, Standing::alone())),
+            shared: Arc::new(shared),
         }
     }
 
@@ -260,16 +272,24 @@ impl Keys for Directory {
         }
         .boxed()
     }
+
+    fn used(&self, id: KeyId, at_ms: i64) {
+        self.shared.uses.note(id, at_ms);
+    }
 }
 
 impl Shared {
-    fn new(view: View, heard_at_ms: i64, changes: u64, standing: Standing) -> Self {
-        Self {
+    /// And the keys that are used of it.
+    fn new(view: View, heard_at_ms: i64, changes: u64, standing: Standing) -> (Self, mpsc::Receiver<Used>) {
+        let (uses, used) = Uses::new();
+        let shared = Self {
             view: RwLock::new(view),
             heard_at_ms: AtomicI64::new(heard_at_ms),
             changes: watch::Sender::new(changes),
             standing,
-        }
+            uses,
+        };
+        (shared, used)
     }
 
     fn is_ready(&self) -> bool {
@@ -383,7 +403,7 @@ mod tests {
 
     #[test]
     fn the_age_counts_from_the_last_word_of_the_registry() {
-        let shared = Shared::new(View::default(), NEVER, 0, Standing::new());
+        let (shared, _used) = Shared::new(View::default(), NEVER, 0, Standing::new());
         let directory = Directory {
             shared: Arc::new(shared),
         };

@@ -85,6 +85,8 @@ pub struct ApiKey {
     pub revision: Revision,
     /// Unix milliseconds.
     pub created_at_ms: i64,
+    /// When its bearer was last let in, to within an hour: Unix milliseconds; `None`: never. It is no part of the version.
+    pub last_used_at_ms: Option<i64>,
 }
 
 /// Who calls.

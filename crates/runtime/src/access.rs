@@ -4,6 +4,7 @@
 
 pub(crate) mod gate;
 mod token;
+mod uses;
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use subtle::ConstantTimeEq;
 
 pub use gate::{Caller, Denied, Gate, Keys};
 pub use token::{Token, new_token};
+pub use uses::{TOLD_EVERY, Used, Uses};
 
 /// The fewest bytes of a key: shorter ones can be guessed.
 pub const MIN_KEY_BYTES: usize = 16;

@@ -2,7 +2,8 @@
 //!
 //! 1. `request` checks what the caller sends.
 //! 2. `log` looks into Kafka: where a time or an event lies, how many events a range has, what was put aside.
-//! 3. What is to be sent is appended to the webhook's partition of its deliveries topic: an order, or the event once
+//! 3. `trail` tells who asks for it, in the audit log.
+//! 4. What is to be sent is appended to the webhook's partition of its deliveries topic: an order, or the event once
 //!    more. The partition's owner meets it in its turn (`hook/replay.rs`). So any worker can answer any call, and what was
 //!    ordered outlives all of them.
 //!
@@ -13,6 +14,7 @@ mod log;
 mod progress;
 mod refusal;
 mod request;
+mod trail;
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -21,13 +23,14 @@ use std::time::Duration;
 use angarium_directory::Directory;
 use angarium_kafka::topics::{self, Names};
 use angarium_kafka::{Connection, Outgoing, Producer, SendError, partition_of};
-use angarium_model::{AccountId, Lane, Position, WebhookId};
+use angarium_model::{AccountId, Actor, Lane, Position, WebhookId};
 use angarium_policy::expired;
+use angarium_proto::audit::v1::audit_record::Asked;
 use angarium_proto::convert;
 use angarium_proto::delivery::v1;
 use angarium_proto::delivery::v1::replay_service_server::ReplayService;
 use angarium_proto::delivery::v1::{DeliveryRecord, ReplayOrder, replay_order};
-use angarium_runtime::{Clock, Tasks, UnderWay, millis};
+use angarium_runtime::{Clock, Tasks, UnderWay, grpc, millis};
 use bytes::BytesMut;
 use prost::Message as _;
 use tokio::sync::OnceCell;
@@ -37,6 +40,7 @@ use tonic::{Request, Response, Status};
 use self::log::{Counted, Log};
 use self::refusal::Refusal;
 use self::request::{Start, Subject};
+use self::trail::{Told, Trail};
 use crate::cursor::Found;
 use crate::cursors::Cursors;
 use crate::error::Error;
@@ -62,6 +66,7 @@ pub(crate) struct Replays {
     producer: Producer,
     cursors: Cursors,
     log: Log,
+    trail: Trail,
     clock: Clock,
     under_way: UnderWay<AccountId>,
     ordering: UnderWay<AccountId>,
@@ -99,6 +104,7 @@ impl Replays {
             kafka: kafka.clone(),
             names: names.clone(),
             partitions: Arc::default(),
+            trail: Trail::new(kafka, names, means.producer.clone()),
             producer: means.producer,
             cursors: means.cursors,
             log: Log::open(kafka, names, client_id, tasks)?,
@@ -122,12 +128,23 @@ impl Replays {
         })
     }
 
-    async fn replay(&self, wire: v1::ReplayWebhookRequest) -> Result<v1::ReplayWebhookResponse, Refusal> {
+    async fn replay(
+        &self,
+        by: Actor,
+        wire: v1::ReplayWebhookRequest,
+    ) -> Result<v1::ReplayWebhookResponse, Refusal> {
         let asked = request::replay(&wire)?;
         let _permit = self.under_way.begin(asked.subject.account)?;
         let place = self.place(asked.subject, asked.lane).await?;
+        let told = Told {
+            by,
+            asked: Asked::ReplayWebhook(wire),
+        };
         if let (Some(page), Start::Time(from_ms)) = (asked.dead_letters, asked.start) {
             let times = from_ms..asked.until_ms.unwrap_or(i64::MAX);
+            if !asked.dry_run {
+                self.trail.tell(asked.subject, told).await?;
+            }
             return self
                 .resend_dead_letters(asked.subject, place, (times, page), asked.dry_run)
                 .await;
@@ -166,6 +183,7 @@ impl Replays {
             until,
             after_source_offset: after,
         };
+        self.trail.tell(asked.subject, told).await?;
         let order = replay_order::Order::Replay(range);
         let replay_id = self.order(asked.subject, place, order).await?;
         Ok(v1::ReplayWebhookResponse {
@@ -174,13 +192,15 @@ impl Replays {
         })
     }
 
-    async fn cancel(&self, wire: v1::CancelReplayRequest) -> Result<(), Refusal> {
+    async fn cancel(&self, by: Actor, wire: v1::CancelReplayRequest) -> Result<(), Refusal> {
         let (subject, lane, of) = request::cancel(&wire)?;
         let _permit = self.ordering.begin(subject.account)?;
         let place = self.place(subject, lane).await?;
         if let Some(of) = of {
             self.log.ordered(place, of).await?;
         }
+        let asked = Asked::CancelReplay(wire);
+        self.trail.tell(subject, Told { by, asked }).await?;
         let cancel = replay_order::Order::Cancel(replay_order::Cancel { of });
         self.order(subject, place, cancel).await?;
         Ok(())
@@ -206,14 +226,20 @@ impl Replays {
         Ok(found.map_err(|_elapsed| Refusal::Slow)??)
     }
 
-    async fn resend(&self, wire: v1::ResendEventRequest) -> Result<(), Refusal> {
+    async fn resend(&self, by: Actor, wire: v1::ResendEventRequest) -> Result<(), Refusal> {
         let (subject, position) = request::resend(&wire)?;
         let _permit = self.ordering.begin(subject.account)?;
-        self.resend_one(subject, position).await
+        let asked = Asked::ResendEvent(wire);
+        self.resend_one(subject, position, Some(Told { by, asked })).await
     }
 
-    /// Appends an event once more, for one webhook.
-    async fn resend_one(&self, subject: Subject, position: Position) -> Result<(), Refusal> {
+    /// Appends an event once more, for one webhook; once it is told who asks for it, unless that is told already.
+    async fn resend_one(
+        &self,
+        subject: Subject,
+        position: Position,
+        told: Option<Told>,
+    ) -> Result<(), Refusal> {
         // As it happens: someone waits for it.
         let place = self.place(subject, Lane::Realtime).await?;
         let found = self.log.event(subject.account, position).await?;
@@ -224,6 +250,9 @@ impl Replays {
             resent: true,
             ..convert::delivery_of(found.event, position, found.accepted_at)
         };
+        if let Some(told) = told {
+            self.trail.tell(subject, told).await?;
+        }
         self.append(subject, place, record).await?;
         Ok(())
     }
@@ -275,16 +304,18 @@ impl ReplayService for Replays {
         &self,
         request: Request<v1::ReplayWebhookRequest>,
     ) -> Result<Response<v1::ReplayWebhookResponse>, Status> {
+        let by = grpc::access(request.extensions())?.actor;
         let asked = lookup::seen(request, |asked| asked.account_id)?;
-        Ok(Response::new(self.replay(asked).await?))
+        Ok(Response::new(self.replay(by, asked).await?))
     }
 
     async fn cancel_replay(
         &self,
         request: Request<v1::CancelReplayRequest>,
     ) -> Result<Response<v1::CancelReplayResponse>, Status> {
-        self.cancel(lookup::seen(request, |asked| asked.account_id)?)
-            .await?;
+        let by = grpc::access(request.extensions())?.actor;
+        let asked = lookup::seen(request, |asked| asked.account_id)?;
+        self.cancel(by, asked).await?;
         Ok(Response::new(v1::CancelReplayResponse {}))
     }
 
@@ -300,8 +331,9 @@ impl ReplayService for Replays {
         &self,
         request: Request<v1::ResendEventRequest>,
     ) -> Result<Response<v1::ResendEventResponse>, Status> {
-        self.resend(lookup::seen(request, |asked| asked.account_id)?)
-            .await?;
+        let by = grpc::access(request.extensions())?.actor;
+        let asked = lookup::seen(request, |asked| asked.account_id)?;
+        self.resend(by, asked).await?;
         Ok(Response::new(v1::ResendEventResponse {}))
     }
 

@@ -20,7 +20,7 @@ use crate::changes::Change;
 use crate::following::Followers;
 use crate::home::Home;
 use crate::page::Page;
-use crate::plan::RELIED_ON;
+use crate::plan::{RELIED_ON, is_news};
 use crate::refusal::{Refusal, is_unknown};
 use crate::request::{self, Listed, Wanted};
 use crate::revisions;
@@ -31,14 +31,14 @@ use crate::types;
 /// Answers calls: reads from the store, has writes written.
 #[derive(Debug)]
 pub(crate) struct Api {
-    routing: Routing,
+    routing: Arc<Routing>,
     followers: Followers,
 }
 
 type Answer<T> = Result<Response<T>, Status>;
 
 impl Api {
-    pub(crate) const fn new(routing: Routing, followers: Followers) -> Self {
+    pub(crate) const fn new(routing: Arc<Routing>, followers: Followers) -> Self {
         Self { routing, followers }
     }
 
@@ -377,6 +377,23 @@ impl RegistryService for Api {
         &self,
         request: Request<v1::DeleteApiKeyRequest>,
     ) -> Answer<v1::DeleteApiKeyResponse> {
+        self.routing.write(request).await
+    }
+
+    async fn note_api_key_use(
+        &self,
+        request: Request<v1::NoteApiKeyUseRequest>,
+    ) -> Answer<v1::NoteApiKeyUseResponse> {
+        let asked = request.get_ref();
+        let (home, id) = request::api_key_name(asked.account_id, &asked.id)?;
+        let is_news = self.routing.store.read(|state| {
+            let key = state.key_of(home, id);
+            key.map(|key| is_news(key, asked.used_at_ms))
+        });
+        // Every service tells of every key: most is known already.
+        if is_news.is_ok_and(|is_news| !is_news) {
+            return Ok(Response::new(v1::NoteApiKeyUseResponse {}));
+        }
         self.routing.write(request).await
     }
 

@@ -65,10 +65,11 @@ impl Change {
         let along = along.iter().map(|key| change(key.clone(), None));
         // Its revision is the offset of its record, which is not known yet.
         let after = entity.clone().map(|entity| entity.at(Revision::default()));
-        // That a deleted webhook, or an external id, is kept for a while is no change of its own.
+        // That a deleted webhook, or an external id, is kept for a while is no change of its own, nor that a key is used.
         let told = along.chain([change(key.clone(), after)]);
-        told.filter(|change| !matches!(change.subject, Key::Deleted(_) | Key::ExternalId(_)))
-            .collect()
+        let is_no_change =
+            |subject: &Key| matches!(subject, Key::Deleted(_) | Key::ExternalId(_) | Key::Used(_));
+        told.filter(|change| !is_no_change(&change.subject)).collect()
     }
 
     /// The key and the value of its record.
@@ -84,6 +85,7 @@ impl Change {
             subject: self.subject.to_string(),
             before: self.before.as_ref().map(Entity::public),
             after: self.after.as_ref().map(Entity::public),
+            asked: None,
         };
         (self.home.partition_key(), record.encode_to_vec())
     }

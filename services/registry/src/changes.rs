@@ -94,6 +94,8 @@ change!(RotateApiKeyRequest => RotateApiKeyResponse, rotate_api_key,
     |stored| v1::RotateApiKeyResponse { api_key: stored.api_key(), token: stored.token() });
 change!(DeleteApiKeyRequest => DeleteApiKeyResponse, delete_api_key,
     |request, _on| request::delete_api_key(&request), |_stored| v1::DeleteApiKeyResponse {});
+change!(NoteApiKeyUseRequest => NoteApiKeyUseResponse, note_api_key_use,
+    |request, on| request::note_api_key_use(&request, on.now_ms), |_stored| v1::NoteApiKeyUseResponse {});
 change!(CreateEventTypeRequest => CreateEventTypeResponse, create_event_type,
     |request, on| request::create_event_type(request, on.now_ms),
     |stored| v1::CreateEventTypeResponse { event_type: stored.event_type() });

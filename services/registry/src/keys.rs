@@ -3,30 +3,46 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use angarium_model::{ApiKey, KeyId};
-use angarium_runtime::access::Keys;
+use angarium_model::{Access, AccountId, ApiKey, KeyId};
+use angarium_proto::registry::v1::NoteApiKeyUseRequest;
+use angarium_runtime::access::{Keys, Used, Uses};
+use angarium_runtime::{Shutdown, chain};
 use futures::future::{BoxFuture, FutureExt as _};
+use tokio::sync::mpsc;
 use tokio::time::sleep;
+use tonic::{Request, Status};
 
+use crate::plan::is_news;
+use crate::routing::Routing;
 use crate::store::Store;
 use crate::upstream::Upstream;
 
 /// Before it is looked again whether what is known is in force.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
+/// How often a use is to be noted, while this registry cannot write; the next use in an hour is noted anew.
+const TRIES: u32 = 10;
+/// Between them.
+const PAUSE: Duration = Duration::from_secs(1);
+
 /// Knows the API keys that this registry has read.
 #[derive(Clone, Debug)]
 pub(crate) struct KnownKeys {
     store: Arc<Store>,
     upstream: Upstream,
+    uses: Uses,
 }
 
 impl KnownKeys {
-    pub(crate) fn new(store: &Arc<Store>, upstream: &Upstream) -> Self {
-        Self {
+    /// And those of them that are used.
+    pub(crate) fn new(store: &Arc<Store>, upstream: &Upstream) -> (Self, mpsc::Receiver<Used>) {
+        let (uses, used) = Uses::new();
+        let keys = Self {
             store: Arc::clone(store),
             upstream: upstream.clone(),
-        }
+            uses,
+        };
+        (keys, used)
     }
 }
 
@@ -47,4 +63,45 @@ impl Keys for KnownKeys {
         }
         .boxed()
     }
+
+    fn used(&self, id: KeyId, at_ms: i64) {
+        self.uses.note(id, at_ms);
+    }
+}
+
+/// Notes which keys are used here, one after the other, until the shutdown begins. Nothing depends on it.
+pub(crate) async fn note_uses(routing: Arc<Routing>, mut used: mpsc::Receiver<Used>, shutdown: Shutdown) {
+    let noting = async {
+        while let Some(used) = used.recv().await {
+            for tries_left in (0..TRIES).rev() {
+                match note(&routing, used).await {
+                    Ok(()) => break,
+                    Err(error) if tries_left == 0 => {
+                        tracing::info!(key = %used.key, error = chain(&error), "the use of a key is not noted");
+                    }
+                    Err(_) => sleep(PAUSE).await,
+                }
+            }
+        }
+    };
+    tokio::select! {
+        () = shutdown.begun() => {}
+        () = noting => {}
+    }
+}
+
+async fn note(routing: &Routing, used: Used) -> Result<(), Status> {
+    let known = routing.store.read(|state| state.key(used.key).cloned());
+    // One that was revoked meanwhile is nobody's business any more.
+    let Some(key) = known.filter(|key| is_news(key, used.at_ms)) else {
+        return Ok(());
+    };
+    let mut request = Request::new(NoteApiKeyUseRequest {
+        account_id: key.account.map(AccountId::get),
+        id: key.id.to_string(),
+        used_at_ms: used.at_ms,
+    });
+    request.extensions_mut().insert(Access::OPERATOR);
+    routing.write(request).await?;
+    Ok(())
 }

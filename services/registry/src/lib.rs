@@ -146,10 +146,8 @@ impl Service {
         let sessions = Arc::new(Sessions::new(config.followers_return));
         metrics::observe(&store, &sessions);
         let shutdown = tasks.shutdown();
-        tasks.spawn(
-            "registry sessions",
-            Arc::clone(&sessions).keep_time(shutdown.clone()),
-        );
+        let keeping_time = Arc::clone(&sessions).keep_time(shutdown.clone());
+        tasks.spawn("registry sessions", keeping_time);
         let writers = Writers::start(
             &config,
             &endpoint,
@@ -180,11 +178,14 @@ impl Service {
             store: Arc::clone(&routing.store),
             patience: routing.patience,
         };
-        let keys = KnownKeys::new(&routing.store, &followers.upstream);
+        let (keys, used) = KnownKeys::new(&routing.store, &followers.upstream);
         let gate = Gate::new(config.key.clone(), Arc::new(keys), routing.clock.clone());
         let audit_client = format!("{CLIENT_ID}-audit");
         let reader = LogReader::open(connection, names.audit(), &audit_client, tasks)?;
         let auditor = AuditServiceServer::new(Auditor::new(AuditLog::new(reader), routing.writers.clone()));
+        let routing = Arc::new(routing);
+        let noting = keys::note_uses(Arc::clone(&routing), used, shutdown.clone());
+        tasks.spawn("registry key uses", noting);
         let api = Api::new(routing, followers);
         let service = RegistryServiceServer::new(api).max_decoding_message_size(grpc::MAX_MESSAGE_BYTES);
         let server = grpc::Server::new(gate.clone(), METHOD_SCOPES)

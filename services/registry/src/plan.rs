@@ -25,7 +25,7 @@ use crate::request::repeat;
 use crate::state::State;
 use caller::Caller;
 
-pub(crate) use api_key::{ApiKeyWrite, MAX_KEYS};
+pub(crate) use api_key::{ApiKeyWrite, MAX_KEYS, is_news};
 pub(crate) use event_type::{EventTypeWrite, MAX_TYPES};
 pub(crate) use external_id::{RELIED_ON, Reserve};
 pub(crate) use secret::{SecretChange, SecretWrite};

@@ -35,6 +35,8 @@ pub(crate) enum Key {
     Deleted(WebhookId),
     /// `external-id/<external id>`
     ExternalId(ExternalId),
+    /// `key-use/<id>`
+    Used(KeyId),
     /// `writer`: who writes the partition.
     Writer,
     /// `barrier`: never has a value. A writer that has nothing to write appends one to learn that it still is the writer.
@@ -50,7 +52,16 @@ pub(crate) enum Entity {
     ApiKey(ApiKey),
     EventType(OwnType),
     Reservation(Reservation),
+    KeyUse(KeyUse),
     Writer(Claim),
+}
+
+/// That the bearer of an API key was let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct KeyUse {
+    pub(crate) key: KeyId,
+    /// Unix milliseconds.
+    pub(crate) at_ms: i64,
 }
 
 /// That no other account than one may have an external id: while it has it, and for a while after this was made.
@@ -102,6 +113,7 @@ impl fmt::Display for Key {
             Self::Deleted(id) => write!(f, "deleted-webhook/{id}"),
             Self::ExternalId(external_id) => write!(f, "external-id/{external_id}"),
             Self::Api(id) => write!(f, "key/{id}"),
+            Self::Used(id) => write!(f, "key-use/{id}"),
             Self::EventType(home, name) => write!(f, "event-type/{}/{name}", home.partition_key()),
             Self::Writer => f.write_str("writer"),
             Self::Barrier => f.write_str("barrier"),
@@ -121,6 +133,7 @@ impl FromStr for Key {
                 ExternalId::new(text).map(Self::ExternalId).map_err(|error| error.to_string())
             }
             Some(("key", id)) => id.parse().map(Self::Api).map_err(|error| error.to_string()),
+            Some(("key-use", id)) => id.parse().map(Self::Used).map_err(|error| error.to_string()),
             Some(("event-type", rest)) => {
                 let (home, name) = rest.split_once('/').ok_or("the key names no event type")?;
                 let name = EventName::new(name).map_err(|error| error.to_string())?;
@@ -129,7 +142,7 @@ impl FromStr for Key {
             None if text == "writer" => Ok(Self::Writer),
             None if text == "barrier" => Ok(Self::Barrier),
             _ => Err(
-                "the key is neither account/<id> nor webhook/<id> nor deleted-webhook/<id> nor key/<id> nor event-type/<whose>/<name> nor external-id/<external id> nor writer"
+                "the key is neither account/<id> nor webhook/<id> nor deleted-webhook/<id> nor key/<id> nor event-type/<whose>/<name> nor external-id/<external id> nor key-use/<id> nor writer"
                     .to_owned(),
             ),
         }
@@ -156,6 +169,8 @@ impl Entity {
             Self::ApiKey(key) => {
                 let mut wire = api_key_to_wire(key, Secrets::Include);
                 wire.revision = 0;
+                // A record of its own tells it.
+                wire.last_used_at_ms = None;
                 Entry::ApiKey(wire)
             }
             Self::EventType(own) => {
@@ -164,6 +179,10 @@ impl Entity {
                 Entry::EventType(wire)
             }
             Self::Reservation(reservation) => Entry::Reservation(reservation.to_wire()),
+            Self::KeyUse(used) => Entry::ApiKeyUse(v1::ApiKeyUse {
+                id: used.key.to_string(),
+                used_at_ms: used.at_ms,
+            }),
             Self::Writer(claim) => Entry::Writer(v1::Writer {
                 endpoint: claim.endpoint.clone(),
                 incarnation: claim.incarnation.clone(),
@@ -179,7 +198,7 @@ impl Entity {
             Self::Webhook(webhook) => Some(Entry::Webhook(webhook_to_wire(webhook, Secrets::Omit))),
             Self::ApiKey(key) => Some(Entry::ApiKey(api_key_to_wire(key, Secrets::Omit))),
             Self::EventType(own) => Some(Entry::EventType(event_type_to_wire(own))),
-            Self::Deleted(_) | Self::Reservation(_) | Self::Writer(_) => None,
+            Self::Deleted(_) | Self::Reservation(_) | Self::KeyUse(_) | Self::Writer(_) => None,
         };
         RegistryRecord { entry }
     }
@@ -193,7 +212,7 @@ impl Entity {
             Self::ApiKey(key) => key.revision = revision,
             Self::EventType(own) => own.revision = revision,
             Self::Reservation(reservation) => reservation.revision = revision,
-            Self::Writer(_) => {}
+            Self::KeyUse(_) | Self::Writer(_) => {}
         }
         self
     }
@@ -207,7 +226,7 @@ impl Entity {
             Self::ApiKey(key) => key.revision,
             Self::EventType(own) => own.revision,
             Self::Reservation(reservation) => reservation.revision,
-            Self::Writer(_) => Revision::default(),
+            Self::KeyUse(_) | Self::Writer(_) => Revision::default(),
         }
     }
 
@@ -220,6 +239,7 @@ impl Entity {
             Self::ApiKey(key) => Key::Api(key.id),
             Self::EventType(own) => Key::EventType(Home::of(own.account), own.name.clone()),
             Self::Reservation(reservation) => Key::ExternalId(reservation.external_id.clone()),
+            Self::KeyUse(used) => Key::Used(used.key),
             Self::Writer(_) => Key::Writer,
         }
     }
@@ -374,13 +394,17 @@ fn read(record: &Record, keys: &SealKeys) -> Result<Said, String> {
         Some(Entry::Reservation(reservation)) => {
             Entity::Reservation(Reservation::from_wire(&reservation).map_err(|error| error.to_string())?)
         }
+        Some(Entry::ApiKeyUse(used)) => Entity::KeyUse(KeyUse {
+            key: used.id.parse().map_err(|error: InvalidId| error.to_string())?,
+            at_ms: used.used_at_ms,
+        }),
         Some(Entry::Writer(writer)) => Entity::Writer(Claim {
             endpoint: writer.endpoint,
             incarnation: writer.incarnation,
         }),
         None => {
             return Err(
-                "its value is neither an account nor a webhook nor an API key nor an event type nor a reservation nor a writer"
+                "its value is neither an account nor a webhook nor an API key nor its use nor an event type nor a reservation nor a writer"
                     .to_owned(),
             );
         }

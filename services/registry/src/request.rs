@@ -24,7 +24,8 @@ use crate::refusal::Refusal;
 use crate::store::Store;
 
 pub(crate) use api_key::{
-    api_key_name, create_api_key, delete_api_key, home, read_api_key, rotate_api_key, update_api_key,
+    api_key_name, create_api_key, delete_api_key, home, note_api_key_use, read_api_key, rotate_api_key,
+    update_api_key,
 };
 pub(crate) use event_type::{
     check_example, create_event_type, delete_event_type, event_type_name, update_event_type,

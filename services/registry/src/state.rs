@@ -14,7 +14,7 @@ use angarium_model::{
 use angarium_runtime::chain;
 
 use crate::home::Home;
-use crate::record::{Claim, Deleted, Entity, Key, Reservation, Said, UnreadableRecord, decode};
+use crate::record::{Claim, Deleted, Entity, Key, KeyUse, Reservation, Said, UnreadableRecord, decode};
 use crate::seal::SealKeys;
 
 /// Accounts, webhooks, API keys and event types, and how far each partition has been read.
@@ -32,6 +32,8 @@ pub(crate) struct State {
     external_ids: BTreeSet<(ExternalId, AccountId)>,
     /// Which account may have one.
     reservations: BTreeMap<ExternalId, Reservation>,
+    /// When API keys were used. Compaction may put it before the key.
+    key_uses: HashMap<KeyId, i64>,
     /// Webhooks whose record has a secret that would be sealed in another way today.
     outdated_seals: HashSet<WebhookId>,
     /// While the topic is loaded: webhooks whose secret does not open. A later record may take the place of such a one:
@@ -82,6 +84,7 @@ impl State {
             deleted_of: HashMap::new(),
             external_ids: BTreeSet::new(),
             reservations: BTreeMap::new(),
+            key_uses: HashMap::new(),
             outdated_seals: HashSet::new(),
             locked: Some(BTreeMap::new()),
             keys,
@@ -123,6 +126,11 @@ impl State {
             }
             (Key::ExternalId(external_id), None) => {
                 self.reservations.remove(&external_id);
+                None
+            }
+            (_, Some(Entity::KeyUse(used))) => self.put_key_use(used),
+            (Key::Used(id), None) => {
+                self.key_uses.remove(&id);
                 None
             }
             (Key::EventType(home, name), None) => self.drop_type(home, name),
@@ -189,12 +197,22 @@ impl State {
         Delta::Webhook(webhook)
     }
 
-    fn put_key(&mut self, key: ApiKey) -> Delta {
+    fn put_key(&mut self, mut key: ApiKey) -> Delta {
+        key.last_used_at_ms = self.key_uses.get(&key.id).copied();
         let (home, key) = (Home::of(key.account), Arc::new(key));
         self.key_homes.insert(key.id, home);
         let holdings = self.homes.entry(home).or_default();
         Arc::make_mut(holdings).keys.insert(key.id, Arc::clone(&key));
         Delta::ApiKey(key)
+    }
+
+    /// A follower is not told of it: it is for people who look at the key.
+    fn put_key_use(&mut self, used: KeyUse) -> Option<Delta> {
+        self.key_uses.insert(used.key, used.at_ms);
+        let home = self.key_homes.get(&used.key)?;
+        let key = Arc::make_mut(self.homes.get_mut(home)?).keys.get_mut(&used.key)?;
+        Arc::make_mut(key).last_used_at_ms = Some(used.at_ms);
+        None
     }
 
     fn put_type(&mut self, own: OwnType) -> Delta {

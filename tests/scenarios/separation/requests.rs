@@ -177,8 +177,13 @@ fn keys(key: &ApiKey) -> Vec<Named> {
     };
     let delete = v1::DeleteApiKeyRequest {
         account_id,
-        id,
+        id: id.clone(),
         revision: 1,
+    };
+    let note = v1::NoteApiKeyUseRequest {
+        account_id,
+        id,
+        used_at_ms: 1,
     };
     vec![
         (
@@ -190,6 +195,7 @@ fn keys(key: &ApiKey) -> Vec<Named> {
         ("UpdateApiKey", update.encode_to_vec()),
         ("RotateApiKey", rotate.encode_to_vec()),
         ("DeleteApiKey", delete.encode_to_vec()),
+        ("NoteApiKeyUse", note.encode_to_vec()),
     ]
 }
 

@@ -36,6 +36,7 @@ pub fn api_key_from_wire(wire: v1::ApiKey) -> Result<ApiKey, Vec<FieldError>> {
             expires_at_ms: wire.expires_at_ms,
             revision: Revision::from_offset(wire.revision),
             created_at_ms: wire.created_at_ms,
+            last_used_at_ms: wire.last_used_at_ms,
         }),
         _ => Err(errors),
     }
@@ -60,6 +61,7 @@ pub fn api_key_to_wire(key: &ApiKey, secrets: Secrets) -> v1::ApiKey {
         previous_until_ms: previous.map(|previous| previous.until_ms),
         secret_hash: shown(&key.hash),
         previous_hash: previous.map(|previous| shown(&previous.hash)).unwrap_or_default(),
+        last_used_at_ms: key.last_used_at_ms,
     }
 }
 
@@ -188,6 +190,7 @@ mod tests {
             expires_at_ms: Some(9),
             revision: Revision::from_offset(3),
             created_at_ms: 1,
+            last_used_at_ms: None,
         }
     }
 

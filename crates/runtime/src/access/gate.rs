@@ -25,6 +25,9 @@ pub trait Keys: Debug + Send + Sync + 'static {
 
     /// Resolves when it is.
     fn in_force(&self) -> BoxFuture<'_, ()>;
+
+    /// The bearer of this key is let in, at this time: Unix milliseconds. Waits for nothing.
+    fn used(&self, id: KeyId, at_ms: i64);
 }
 
 /// Lets callers in. Cheap to clone.
@@ -124,6 +127,7 @@ impl Gate {
         if key.is_expired(now_ms) {
             return Err(Denied::Expired);
         }
+        self.keys.used(id, now_ms);
         Ok((key.access(), hash))
     }
 
@@ -166,7 +170,7 @@ impl Caller {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
     use angarium_model::{AccountId, Grant, Previous, Revision, Role, Scope, Scopes};
     use std::sync::Mutex;
@@ -194,15 +198,17 @@ pub(crate) mod tests {
         fn in_force(&self) -> BoxFuture<'_, ()> {
             ready(()).boxed()
         }
+
+        fn used(&self, _id: KeyId, _at_ms: i64) {}
     }
 
-    /// Knows at most one key, in force or not.
+    /// Knows at most one key, in force or not, and counts how often it is used.
     #[derive(Debug)]
-    pub(crate) struct One(Mutex<Option<ApiKey>>, AtomicBool);
+    pub(crate) struct One(Mutex<Option<ApiKey>>, AtomicBool, AtomicUsize);
 
     impl One {
         pub(crate) const fn new(key: ApiKey) -> Self {
-            Self(Mutex::new(Some(key)), AtomicBool::new(true))
+            Self(Mutex::new(Some(key)), AtomicBool::new(true), AtomicUsize::new(0))
         }
 
         pub(crate) fn becomes(&self, key: Option<ApiKey>) {
@@ -223,6 +229,11 @@ pub(crate) mod tests {
         fn in_force(&self) -> BoxFuture<'_, ()> {
             std::future::pending().boxed()
         }
+
+        fn used(&self, _id: KeyId, at_ms: i64) {
+            assert_eq!(at_ms, NOW_MS);
+            self.2.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     pub(crate) fn key() -> (ApiKey, String) {
@@ -238,6 +249,7 @@ pub(crate) mod tests {
             expires_at_ms: None,
             revision: Revision::default(),
             created_at_ms: 0,
+            last_used_at_ms: None,
         };
         (key, format!("Bearer {}", token.expose()))
     }
@@ -278,6 +290,21 @@ pub(crate) mod tests {
                 "{wrong}"
             );
         }
+    }
+
+    #[tokio::test]
+    async fn a_key_is_used_by_whoever_is_let_in_and_by_nobody_else() {
+        let (key, header) = key();
+        let known = Arc::new(One::new(key));
+        let gate = gate(&known);
+        let used = || known.2.load(Ordering::Relaxed);
+        for (presented, count) in [(&header[..header.len() - 1], 0), (&*header, 1), (&*header, 2)] {
+            gate.admit(Some(presented)).await.ok();
+            assert_eq!(used(), count);
+        }
+        let caller = gate.admit(Some(&header)).await.unwrap();
+        caller.again().await.unwrap();
+        assert_eq!(used(), 4, "a stream that goes on uses it all the while");
     }
 
     #[tokio::test]

@@ -1,12 +1,17 @@
 //! `angarium audit`
 
+use angarium_proto::audit::v1::audit_record::Asked;
 use angarium_proto::audit::v1::list_audit_log_response::Entry;
 use angarium_proto::audit::v1::{Actor, ListAuditLogRequest, actor};
+use angarium_proto::convert::position_from_wire;
+use angarium_proto::delivery::v1::ResendEventRequest;
+use angarium_proto::delivery::v1::replay_webhook_request::Start;
 use angarium_proto::registry::v1::RegistryRecord;
 use angarium_proto::registry::v1::registry_record::Entry as Thing;
 use serde_json::{Map, Value, json};
 use tonic::Status;
 
+use super::journal::lane;
 use super::registry::{PAGE, Registry, request};
 use super::{account, event_type, key, webhook};
 use crate::cli::{Audit, Shape};
@@ -43,6 +48,7 @@ struct Told {
     subject: String,
     before: Value,
     after: Value,
+    asked: Option<Asked>,
 }
 
 impl Told {
@@ -55,6 +61,7 @@ impl Told {
             "subject": self.subject,
             "before": self.before,
             "after": self.after,
+            "asked": self.asked.as_ref().map(asked_json),
         })
     }
 
@@ -62,7 +69,11 @@ impl Told {
         let Self {
             who, method, subject, ..
         } = self;
-        let (when, what) = (time(self.at_ms), what(&self.before, &self.after));
+        let when = time(self.at_ms);
+        let what = match &self.asked {
+            Some(asked) => asked_for(asked),
+            None => what(&self.before, &self.after),
+        };
         format!("{when}  {method} {subject} by {who}\n    {what}\n")
     }
 }
@@ -103,6 +114,7 @@ fn told(entry: Entry) -> Option<Told> {
         subject: record.subject,
         before: shown(record.before),
         after: shown(record.after),
+        asked: record.asked,
     })
 }
 
@@ -121,8 +133,62 @@ fn shown(record: Option<RegistryRecord>) -> Value {
         Some(Thing::Webhook(webhook)) => webhook::json(&webhook),
         Some(Thing::ApiKey(key)) => key::row(&key).json,
         Some(Thing::EventType(known)) => event_type::row(&known).map_or(Value::Null, |row| row.json),
-        Some(Thing::KeptWebhook(_) | Thing::Reservation(_) | Thing::Writer(_)) | None => Value::Null,
+        Some(Thing::KeptWebhook(_) | Thing::Reservation(_) | Thing::ApiKeyUse(_) | Thing::Writer(_))
+        | None => Value::Null,
     }
+}
+
+/// What delivery was asked for.
+fn asked_for(asked: &Asked) -> String {
+    match asked {
+        Asked::ReplayWebhook(replay) => {
+            let what = if replay.dead_letters_only {
+                "dead letters"
+            } else {
+                lane(replay.lane())
+            };
+            let from = match replay.start {
+                Some(Start::FromMs(from_ms)) => format!(" from {}", time(from_ms)),
+                Some(Start::FromPosition(at)) => format!(" from {}", position_from_wire(at)),
+                None => String::new(),
+            };
+            let until = replay
+                .until_ms
+                .map_or_else(String::new, |until_ms| format!(" until {}", time(until_ms)));
+            format!("{what}{from}{until}")
+        }
+        Asked::CancelReplay(cancel) if cancel.replay_id == 0 => format!("{}, the last", lane(cancel.lane())),
+        Asked::CancelReplay(cancel) => format!("{}, {}", lane(cancel.lane()), cancel.replay_id),
+        Asked::ResendEvent(resend) => at(resend).unwrap_or_default(),
+    }
+}
+
+fn asked_json(asked: &Asked) -> Value {
+    match asked {
+        Asked::ReplayWebhook(replay) => {
+            let (from_ms, from_position) = match replay.start {
+                Some(Start::FromMs(from_ms)) => (Some(from_ms), None),
+                Some(Start::FromPosition(at)) => (None, Some(position_from_wire(at).to_string())),
+                None => (None, None),
+            };
+            json!({
+                "lane": lane(replay.lane()),
+                "fromMs": from_ms,
+                "fromPosition": from_position,
+                "untilMs": replay.until_ms,
+                "deadLettersOnly": replay.dead_letters_only,
+            })
+        }
+        Asked::CancelReplay(cancel) => json!({
+            "lane": lane(cancel.lane()),
+            "replay": (cancel.replay_id > 0).then_some(cancel.replay_id),
+        }),
+        Asked::ResendEvent(resend) => json!({ "position": at(resend) }),
+    }
+}
+
+fn at(resend: &ResendEventRequest) -> Option<String> {
+    resend.position.map(|at| position_from_wire(at).to_string())
 }
 
 /// What became different.
@@ -150,7 +216,35 @@ fn differences(before: &Map<String, Value>, after: &Map<String, Value>) -> Vec<S
 
 #[cfg(test)]
 mod tests {
+    use angarium_proto::delivery::v1::ReplayWebhookRequest;
+    use angarium_proto::journal::v1::Lane;
+
     use super::*;
+
+    #[test]
+    fn what_was_to_be_sent_again_is_told() {
+        let replay = ReplayWebhookRequest {
+            lane: Lane::Realtime.into(),
+            start: Some(Start::FromMs(1_725_604_147_000)),
+            until_ms: Some(1_725_604_148_000),
+            ..ReplayWebhookRequest::default()
+        };
+        let asked = Asked::ReplayWebhook(replay.clone());
+        assert_eq!(
+            asked_for(&asked),
+            "realtime from 2024-09-06T06:29:07Z until 2024-09-06T06:29:08Z"
+        );
+        assert_eq!(asked_json(&asked)["fromMs"], 1_725_604_147_000_i64);
+        let dead_letters = ReplayWebhookRequest {
+            dead_letters_only: true,
+            until_ms: None,
+            ..replay
+        };
+        assert_eq!(
+            asked_for(&Asked::ReplayWebhook(dead_letters)),
+            "dead letters from 2024-09-06T06:29:07Z"
+        );
+    }
 
     #[test]
     fn what_became_different_is_told_field_by_field() {

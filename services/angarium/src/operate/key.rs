@@ -16,8 +16,17 @@ use crate::cli::{
 };
 use crate::output::{Row, list, one, print, time};
 
-const HEADERS: [&str; 6] = ["id", "of", "name", "allows", "expires", "revision"];
-const SHOWN_ONCE: [&str; 7] = ["id", "of", "name", "allows", "expires", "revision", "key"];
+const HEADERS: [&str; 7] = ["id", "of", "name", "allows", "expires", "last used", "revision"];
+const SHOWN_ONCE: [&str; 8] = [
+    "id",
+    "of",
+    "name",
+    "allows",
+    "expires",
+    "last used",
+    "revision",
+    "key",
+];
 
 /// Runs one of the commands and prints the answer.
 ///
@@ -186,11 +195,13 @@ pub(super) fn row(key: &ApiKey) -> Row {
         "previousUntilMs": key.previous_until_ms,
         "revision": key.revision,
         "createdAtMs": key.created_at_ms,
+        "lastUsedAtMs": key.last_used_at_ms,
     });
     let of = key
         .account_id
         .map_or_else(|| "the platform".to_owned(), |id| format!("account {id}"));
     let expires = key.expires_at_ms.map_or_else(|| "never".to_owned(), time);
+    let used = key.last_used_at_ms.map_or_else(|| "never".to_owned(), time);
     let allows = role.map_or_else(|| names.join(","), |role| role.to_string());
     let cells = vec![
         key.id.clone(),
@@ -198,6 +209,7 @@ pub(super) fn row(key: &ApiKey) -> Row {
         key.name.clone(),
         allows,
         expires,
+        used,
         key.revision.to_string(),
     ];
     Row { cells, json }

@@ -85,7 +85,7 @@ fn row(account: AccountId, entry: Entry) -> Row {
         None => "unknown".to_owned(),
     };
     let id = record.subject.strip_prefix("webhook/");
-    let is_there = record.after.is_some();
+    let is_there = record.after.is_some() || record.asked.is_some();
     Row {
         at: words::moment(entry.at_ms),
         who,
@@ -126,7 +126,10 @@ fn named(record: &AuditRecord) -> String {
         Some(Subject::Account(account)) => account.name.as_str(),
         Some(Subject::ApiKey(key)) => key.name.as_str(),
         Some(Subject::EventType(kind)) => kind.name.as_str(),
-        Some(Subject::Writer(_) | Subject::KeptWebhook(_) | Subject::Reservation(_)) | None => "",
+        Some(
+            Subject::Writer(_) | Subject::KeptWebhook(_) | Subject::Reservation(_) | Subject::ApiKeyUse(_),
+        )
+        | None => "",
     };
     if name.is_empty() {
         record.subject.clone()

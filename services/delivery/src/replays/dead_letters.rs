@@ -98,7 +98,7 @@ impl Replays {
         if dry_run {
             return Ok(true);
         }
-        match self.resend_one(subject, position).await {
+        match self.resend_one(subject, position, None).await {
             Ok(()) => Ok(true),
             Err(Refusal::NoEvent(_)) => Ok(false),
             Err(refusal) => Err(refusal),

@@ -24,6 +24,10 @@ pub(super) enum Refusal {
     NoReplay(i64),
     #[error(transparent)]
     TooMany(#[from] Full),
+    #[error(
+        "Kafka does not take who asks for it, for the audit log; nothing was done, try again in a moment"
+    )]
+    NotTold,
     #[error("the queue to Kafka is full; try again in a moment")]
     Busy,
     #[error(
@@ -51,7 +55,8 @@ impl Refusal {
             Self::NotFound(refusal) => refusal.code(),
             Self::NoEvent(_) | Self::NoReplay(_) => Code::NotFound,
             Self::TooMany(_) => Code::ResourceExhausted,
-            Self::Busy
+            Self::NotTold
+            | Self::Busy
             | Self::Unknown
             | Self::Slow
             | Self::NotRead(_)

@@ -28,6 +28,7 @@ fn key(ingest: &Ingest, account: Option<u64>, scope: Scope) -> (ApiKey, String) 
         expires_at_ms: None,
         revision: Revision::from_offset(2),
         created_at_ms: NOW_MS,
+        last_used_at_ms: None,
     };
     ingest.directory.put_key(key.clone());
     (key, token.expose())

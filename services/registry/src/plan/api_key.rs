@@ -1,13 +1,15 @@
 //! API keys: nobody gives away, or takes in hand, more than they may do themselves.
 
 use angarium_model::{ApiKey, KeyId};
-use angarium_runtime::access::Token;
+use angarium_runtime::access::{TOLD_EVERY, Token};
+use angarium_runtime::millis;
 
 use super::caller::Caller;
+use super::deleting::key_records;
 use super::{Expected, Plan, Shown};
 use crate::home::Home;
 use crate::patch::{ApiKeyPatch, Rotation};
-use crate::record::Key;
+use crate::record::{Entity, Key, KeyUse};
 use crate::refusal::Refusal;
 use crate::state::State;
 
@@ -38,13 +40,22 @@ pub(crate) enum ApiKeyWrite {
         id: KeyId,
         expected: Expected,
     },
+    NoteUse {
+        home: Home,
+        id: KeyId,
+        /// Unix milliseconds.
+        at_ms: i64,
+    },
 }
 
 impl ApiKeyWrite {
     pub(super) fn home(&self) -> Home {
         match self {
             Self::Create { key, .. } => Home::of(key.account),
-            Self::Update { home, .. } | Self::Rotate { home, .. } | Self::Delete { home, .. } => *home,
+            Self::Update { home, .. }
+            | Self::Rotate { home, .. }
+            | Self::Delete { home, .. }
+            | Self::NoteUse { home, .. } => *home,
         }
     }
 
@@ -54,6 +65,7 @@ impl ApiKeyWrite {
             Self::Update { .. } => "UpdateApiKey",
             Self::Rotate { .. } => "RotateApiKey",
             Self::Delete { .. } => "DeleteApiKey",
+            Self::NoteUse { .. } => "NoteApiKeyUse",
         }
     }
 
@@ -94,8 +106,20 @@ impl ApiKeyWrite {
                 Ok(Plan::api_key(key, Shown::Token(token)))
             }
             Self::Delete { home, id, expected } => {
-                current(state, home, id, expected, by)?;
-                Ok(Plan::removal(Key::Api(id), Vec::new()))
+                let key = current(state, home, id, expected, by)?;
+                let used = key_records(&key).filter(|record| *record != Key::Api(id));
+                Ok(Plan::removal(Key::Api(id), used.collect()))
+            }
+            Self::NoteUse { home, id, at_ms } => {
+                let key = state.key_of(home, id)?;
+                Ok(if is_news(key, at_ms) {
+                    Plan::entity(Entity::KeyUse(KeyUse { key: id, at_ms }), Shown::Nothing)
+                } else {
+                    Plan::Unchanged {
+                        entity: Entity::ApiKey(ApiKey::clone(key)),
+                        shown: Shown::Nothing,
+                    }
+                })
             }
         }
     }
@@ -107,4 +131,10 @@ fn current(state: &State, home: Home, id: KeyId, expected: Expected, by: Caller)
     expected.check(Key::Api(id), current.revision)?;
     by.covers(current.grant.scopes())?;
     Ok(ApiKey::clone(current))
+}
+
+/// Whether a use is told of that is not known yet: one an hour, or every call would be a write.
+pub(crate) fn is_news(key: &ApiKey, at_ms: i64) -> bool {
+    let known = key.last_used_at_ms;
+    known.is_none_or(|known| at_ms >= known.saturating_add(millis(TOLD_EVERY)))
 }

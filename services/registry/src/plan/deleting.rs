@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use angarium_model::{AccountId, Revision, Webhook, WebhookId};
+use angarium_model::{AccountId, ApiKey, Revision, Webhook, WebhookId};
 use angarium_runtime::millis;
 
 use super::{Expected, Plan, Rules, Shown, current_webhook, room_for_one_more};
@@ -78,10 +78,16 @@ pub(super) fn delete_account(state: &State, id: AccountId, expected: Expected) -
     }
 }
 
-/// What an account cannot be without.
+/// The records of an API key, that of the key last.
+pub(super) fn key_records(key: &ApiKey) -> impl Iterator<Item = Key> + use<> {
+    let used = key.last_used_at_ms.map(|_at_ms| Key::Used(key.id));
+    used.into_iter().chain([Key::Api(key.id)])
+}
+
+/// What cannot be without its account.
 fn what_goes_along(state: &State, account: AccountId) -> Vec<Key> {
     let home = Home::Account(account);
-    let keys = state.keys_after(home, None).map(|key| Key::Api(key.id));
+    let keys = state.keys_after(home, None).flat_map(|key| key_records(key));
     let types = state
         .types_of(home)
         .map(|own| Key::EventType(home, own.name.clone()));

@@ -37,6 +37,7 @@ pub(crate) fn create_api_key(request: v1::CreateApiKeyRequest, now_ms: i64) -> R
             key: ApiKey {
                 revision: Revision::default(),
                 created_at_ms: now_ms,
+                last_used_at_ms: None,
                 ..key
             },
             token,
@@ -100,6 +101,16 @@ pub(crate) fn delete_api_key(request: &v1::DeleteApiKeyRequest) -> Result<Write,
         home,
         id,
         expected: Expected::from_wire(request.revision),
+    }))
+}
+
+pub(crate) fn note_api_key_use(request: &v1::NoteApiKeyUseRequest, now_ms: i64) -> Result<Write, Refusal> {
+    let (home, id) = api_key_name(request.account_id, &request.id)?;
+    Ok(Write::ApiKey(ApiKeyWrite::NoteUse {
+        home,
+        id,
+        // By a clock that is ahead, nothing would be news for as long.
+        at_ms: request.used_at_ms.min(now_ms),
     }))
 }
 

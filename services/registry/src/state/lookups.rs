@@ -116,7 +116,7 @@ impl State {
                 Some(Entity::EventType(OwnType::clone(self.own_type(*home, name)?)))
             }
             Key::ExternalId(external_id) => Some(Entity::Reservation(self.reservation(external_id)?.clone())),
-            Key::Deleted(_) | Key::Writer | Key::Barrier => None,
+            Key::Deleted(_) | Key::Used(_) | Key::Writer | Key::Barrier => None,
         }
     }
 

@@ -1,12 +1,15 @@
 //! API keys: made, shown once, confined to what they allow, replaced and revoked.
 
+use std::time::Duration;
+
 use angarium_proto::access::v1::{Role, Scope, Scopes};
 use angarium_proto::registry::v1::api_key::Grant;
 use angarium_proto::registry::v1::{
     ApiKey, CreateApiKeyRequest, CreateWebhookRequest, DeleteAccountRequest, DeleteApiKeyRequest,
     GetAccountRequest, GetApiKeyRequest, ListAccountsRequest, ListApiKeysRequest, ListWebhooksRequest,
-    RotateApiKeyRequest, UpdateApiKeyRequest,
+    NoteApiKeyUseRequest, RotateApiKeyRequest, UpdateApiKeyRequest,
 };
+use angarium_testkit::poll::poll;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
@@ -79,7 +82,10 @@ async fn a_key_opens_what_it_allows_and_nothing_once_it_is_revoked() {
         .await
         .unwrap()
         .into_inner();
-    assert_eq!(read.api_key.as_ref(), Some(&stored));
+    let mut read = read.api_key.unwrap();
+    // It is noted meanwhile that it was used.
+    read.last_used_at_ms = None;
+    assert_eq!(read, stored);
     let registry = registry.restart().await;
     let viewer = registry.bearing(&token);
     see_account(&viewer, 1234).await.unwrap();
@@ -98,6 +104,71 @@ async fn a_key_opens_what_it_allows_and_nothing_once_it_is_revoked() {
         .await
         .unwrap_err();
     assert_eq!(gone.code(), Code::NotFound);
+}
+
+const HOUR_MS: i64 = 3_600_000;
+
+/// Waits until the key is known to have been used then, and returns it.
+async fn used_at(registry: &Registry, key: &ApiKey, at_ms: i64) -> ApiKey {
+    let look = async || {
+        let read = registry.client.clone().get_api_key(name(key)).await.unwrap();
+        let key = read.into_inner().api_key.unwrap();
+        Ok((key.last_used_at_ms == Some(at_ms)).then_some(key))
+    };
+    let found = poll(Duration::from_secs(20), look).await.unwrap();
+    found.expect("its use is noted")
+}
+
+#[tokio::test]
+async fn a_key_says_when_it_was_used_last_and_that_is_no_change_of_it() {
+    let registry = Registry::with_account().await;
+    let (stored, token) = made(&registry.client, key(Some(1234), role(Role::Viewer))).await;
+    assert_eq!(stored.last_used_at_ms, None, "never");
+    let viewer = registry.bearing(&token);
+    see_account(&viewer, 1234).await.unwrap();
+    let used = used_at(&registry, &stored, NOW_MS).await;
+    assert_eq!(used.revision, stored.revision);
+
+    // Within the hour it is not written again, whoever tells of it.
+    let mut client = registry.client.clone();
+    let mut note = NoteApiKeyUseRequest {
+        account_id: Some(1234),
+        id: stored.id.clone(),
+        used_at_ms: NOW_MS + HOUR_MS - 1,
+    };
+    registry.set_clock(NOW_MS + HOUR_MS);
+    client.note_api_key_use(note.clone()).await.unwrap();
+    used_at(&registry, &stored, NOW_MS).await;
+    // By a clock that is ahead it was used now.
+    note.used_at_ms = NOW_MS + 100 * HOUR_MS;
+    client.note_api_key_use(note.clone()).await.unwrap();
+    used_at(&registry, &stored, NOW_MS + HOUR_MS).await;
+
+    let renamed = UpdateApiKeyRequest {
+        api_key: Some(ApiKey {
+            name: "renamed".into(),
+            ..stored.clone()
+        }),
+        update_mask: None,
+    };
+    let renamed = client.update_api_key(renamed).await.unwrap().into_inner();
+    let renamed = renamed.api_key.unwrap();
+    assert_eq!(renamed.last_used_at_ms, Some(NOW_MS + HOUR_MS));
+    assert!(renamed.revision > stored.revision);
+    let registry = registry.restart().await;
+    used_at(&registry, &stored, NOW_MS + HOUR_MS).await;
+
+    let revoke = DeleteApiKeyRequest {
+        account_id: Some(1234),
+        id: stored.id.clone(),
+        revision: 0,
+    };
+    let mut client = registry.client.clone();
+    client.delete_api_key(revoke).await.unwrap();
+    let gone = client.note_api_key_use(note).await.unwrap_err();
+    assert_eq!(gone.code(), Code::NotFound);
+    // Nothing of it is left to stumble over.
+    registry.restart().await;
 }
 
 #[tokio::test]
