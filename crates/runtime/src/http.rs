@@ -1,5 +1,7 @@
 //! The HTTP server of the house: accepts connections and serves them; HTTP/1.1, because proxies speak it and streams have gRPC.
 
+mod answers;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +12,9 @@ use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tokio_io_timeout::TimeoutStream;
 
+use self::answers::Answers;
 use crate::{Shutdown, Tasks, chain, served};
 
 /// How many connections are served at once, and how long a client may take.
@@ -20,6 +24,10 @@ pub struct Bounds {
     pub connections: usize,
     /// The longest that reading a request's head may take.
     pub read_timeout: Duration,
+    /// The longest that a caller may take nothing of its answer.
+    pub write_timeout: Duration,
+    /// What answers of more than 64 KiB take in memory until they are read, all together: KiB.
+    pub answers_kib: usize,
     /// The longest that requests in work may take once the shutdown has begun.
     pub drain: Duration,
 }
@@ -29,6 +37,8 @@ impl Default for Bounds {
         Self {
             connections: 10_000,
             read_timeout: Duration::from_secs(30),
+            write_timeout: Duration::from_secs(30),
+            answers_kib: 64 * 1024,
             drain: Duration::from_secs(10),
         }
     }
@@ -39,7 +49,10 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// Serves until the shutdown begins, and then what is in work, but no longer than the drain.
 pub async fn serve(listener: TcpListener, router: Router, bounds: Bounds, tasks: Tasks) {
-    let router = router.layer(middleware::from_fn_with_state(served::http(), served::serve));
+    let answers = Answers::within(bounds.answers_kib);
+    let router = router
+        .layer(middleware::from_fn_with_state(answers, answers::counted))
+        .layer(middleware::from_fn_with_state(served::http(), served::serve));
     let connections = Arc::new(Semaphore::new(bounds.connections.min(Semaphore::MAX_PERMITS)));
     let graceful = GracefulShutdown::new();
     let cut = Shutdown::new();
@@ -50,10 +63,12 @@ pub async fn serve(listener: TcpListener, router: Router, bounds: Bounds, tasks:
             () = tasks.shutdown().begun() => break,
         };
         let service = TowerToHyperService::new(router.clone());
+        let mut stream = TimeoutStream::new(stream);
+        stream.set_write_timeout(Some(bounds.write_timeout));
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(bounds.read_timeout)
-            .serve_connection(TokioIo::new(stream), service);
+            .serve_connection(TokioIo::new(Box::pin(stream)), service);
         let watched = graceful.watch(connection);
         let cut = cut.begun();
         tasks.spawn("http connection", async move {
@@ -96,5 +111,76 @@ async fn next(listener: &TcpListener, shutdown: &Shutdown) -> Option<TcpStream> 
                 tokio::time::sleep(PAUSE).await;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_secs(20);
+    /// More than the sockets of both sides hold.
+    const BYTES: usize = 32 * 1024 * 1024;
+
+    /// A body that tells when it is given up.
+    struct Told(axum::body::Body, Option<oneshot::Sender<()>>);
+
+    impl Drop for Told {
+        fn drop(&mut self) {
+            self.1.take().map(|told| told.send(()));
+        }
+    }
+
+    impl http_body::Body for Told {
+        type Data = axum::body::Bytes;
+        type Error = axum::Error;
+
+        fn poll_frame(
+            mut self: std::pin::Pin<&mut Self>,
+            context: &mut std::task::Context<'_>,
+        ) -> std::task::Poll<Option<Result<http_body::Frame<Self::Data>, Self::Error>>> {
+            std::pin::Pin::new(&mut self.0).poll_frame(context)
+        }
+    }
+
+    #[tokio::test]
+    async fn who_does_not_read_its_answer_is_cut_off_and_what_it_held_is_free_again() {
+        let (told, given_up) = oneshot::channel();
+        let told = Arc::new(std::sync::Mutex::new(Some(told)));
+        let answer = move || async move {
+            // Bit by bit: all at once would leave the body as soon as it is handed over.
+            let bits = (0..BYTES / 65_536).map(|_| Ok::<_, std::io::Error>(vec![b'x'; 65_536]));
+            let body = axum::body::Body::from_stream(futures::stream::iter(bits));
+            axum::body::Body::new(Told(body, told.lock().unwrap().take()))
+        };
+        let router = Router::new().route("/", get(answer));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let shutdown = Shutdown::new();
+        let tasks = Tasks::new(shutdown.clone());
+        let bounds = Bounds {
+            write_timeout: Duration::from_millis(200),
+            ..Bounds::default()
+        };
+        tasks.spawn("http", serve(listener, router, bounds, tasks.clone()));
+        let mut caller = TcpStream::connect(address).await.unwrap();
+        caller
+            .write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+            .await
+            .unwrap();
+        tokio::time::timeout(LIMIT, given_up).await.unwrap().unwrap();
+        let mut read = Vec::new();
+        let end = caller.read_to_end(&mut read).await;
+        assert!(
+            end.is_err() || read.len() < BYTES,
+            "all of it was sent: {}",
+            read.len()
+        );
+        shutdown.begin();
+        tasks.join(LIMIT).await.unwrap();
     }
 }

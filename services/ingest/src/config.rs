@@ -103,11 +103,12 @@ pub struct Traffic {
 
 impl Traffic {
     /// As the HTTP server has them.
-    pub(crate) const fn bounds(&self) -> Bounds {
+    pub(crate) fn bounds(&self) -> Bounds {
         Bounds {
             connections: self.connections,
             read_timeout: self.read_timeout,
             drain: self.drain,
+            ..Bounds::default()
         }
     }
 
@@ -124,6 +125,7 @@ impl Default for Traffic {
             connections,
             read_timeout,
             drain,
+            ..
         } = Bounds::default();
         Self {
             connections,
