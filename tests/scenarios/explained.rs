@@ -8,7 +8,7 @@ use angarium_proto::access::v1::Role;
 use angarium_proto::registry::v1::api_key::Grant;
 use angarium_proto::registry::v1::authentication::Method;
 use angarium_proto::registry::v1::{
-    ApiKey, Authentication, CreateApiKeyRequest, DeleteWebhookRequest, NoAuthentication,
+    ApiKey, Authentication, CreateApiKeyRequest, DeleteWebhookRequest, GetApiKeyRequest, NoAuthentication,
     UpdateWebhookRequest, Webhook,
 };
 use angarium_testkit::poll::poll;
@@ -90,6 +90,17 @@ impl World {
         made.unwrap().into_inner().token
     }
 
+    /// When a key was last used, as the registry knows.
+    async fn last_used(&self, token: &str) -> Option<i64> {
+        let id = token.rsplit_once('_').unwrap().0.to_owned();
+        let asked = GetApiKeyRequest {
+            account_id: Some(ACCOUNT),
+            id,
+        };
+        let read = self.stack.registry_client().unwrap().get_api_key(asked).await;
+        read.unwrap().into_inner().api_key.unwrap().last_used_at_ms
+    }
+
     /// By the name of each webhook: what becomes of the event now, and what became of it.
     fn explained(&self, arguments: &[&str]) -> BTreeMap<String, [String; 2]> {
         let wrote = self
@@ -142,8 +153,12 @@ async fn shows_what_events_carry_to_those_who_may(world: &World, position: &str)
         );
     }
     let viewer = world.key(ACCOUNT, Role::Viewer).await;
+    assert_eq!(world.last_used(&viewer).await, None);
     let refused = world.shown(ACCOUNT, position, Some(&viewer)).unwrap_err();
     assert!(refused.contains("payloads:read"), "{refused}");
+    // Fanout has let its bearer in, and tells.
+    let noted = poll(LIMIT, async || Ok(world.last_used(&viewer).await)).await;
+    noted.unwrap().expect("the use of a key is noted");
     let stranger = world.key(OTHER, Role::Administrator).await;
     for account in [ACCOUNT, OTHER] {
         let refused = world.shown(account, position, Some(&stranger)).unwrap_err();
@@ -181,7 +196,13 @@ async fn what_a_deleted_webhook_was_like_is_told(world: &World, deleted: &Webhoo
     };
     let mut registry = world.stack.registry_client().unwrap();
     registry.delete_webhook(delete).await.unwrap();
-    let told = world.explain(&["--position", position]).unwrap();
+    for one in [&[][..], &[&*deleted.id]] {
+        let told = world.explain(&[one, &["--position", position]].concat()).unwrap();
+        was_undecided(deleted, &told);
+    }
+}
+
+fn was_undecided(deleted: &Webhook, told: &str) {
     let expected = format!(
         "{} undecided\n  now   deleted\n  then  filter has no answer: its filter had no answer for this event: ",
         deleted.id

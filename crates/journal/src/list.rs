@@ -10,8 +10,6 @@ use angarium_proto::journal::v1::{EventReference, JournalRecord};
 use prost::Message as _;
 use tokio::time::Instant;
 
-/// A page looks back so long; the rest is the next one's.
-const LOOKS_BACK: Duration = Duration::from_secs(3);
 /// A page ends with the entry that brings it here: a client takes 4 MiB of an answer unless it is told otherwise.
 const PAGE_BYTES: usize = 2 << 20;
 
@@ -42,22 +40,12 @@ pub struct Listed {
     pub rest: Option<Rest>,
 }
 
-/// Up to `size` entries, the latest first; a page that has looked at much may have fewer. `logs` reads the journal, and that of
+/// Up to `size` entries, the latest first; a page that has looked back for as long as `within` may have fewer. `logs` reads the journal, and that of
 /// successes, each of which has the account in this partition. `rest` is where the page before has ended.
 ///
 /// # Errors
 /// When Kafka does not answer.
 pub async fn list(
-    logs: [&LogReader; 2],
-    partition: i32,
-    wanted: &Wanted,
-    rest: Option<Rest>,
-    size: usize,
-) -> Result<Listed, ReadError> {
-    list_within(logs, partition, wanted, rest, (size, LOOKS_BACK)).await
-}
-
-async fn list_within(
     logs: [&LogReader; 2],
     partition: i32,
     wanted: &Wanted,
@@ -197,6 +185,8 @@ mod tests {
     use super::*;
 
     const ACCOUNT: u64 = 1;
+    /// A page looks back so long.
+    const LOOKS_BACK: Duration = Duration::from_secs(3);
     /// More than is read at once, of each log.
     const ENTRIES: i64 = 450;
 
@@ -256,7 +246,7 @@ mod tests {
         };
         let (mut all, mut pages, mut rest) = (Vec::new(), 0, None);
         loop {
-            let page = list_within(logs, 0, &wanted, rest, (size, within)).await.unwrap();
+            let page = list(logs, 0, &wanted, rest, (size, within)).await.unwrap();
             assert!(page.entries.len() <= size);
             assert!(page.rest != rest || rest.is_none(), "a page has not moved on");
             all.extend(page.entries);

@@ -62,7 +62,8 @@ With Kafka and Redis at hand: `angarium topics apply` once, then a process for e
 `fanout` and `delivery`, and `console` for the pages. `angarium config reference` lists every setting.
 
 Exit codes: 0 when all went well; 1 when it failed, was refused, or something is wrong; 2 when the command line or the settings are wrong; \
-3 when `apply --dry-run` found something to change; 4 when a service cannot be reached or cannot do it now: ask again; 5 when there is no such thing.";
+3 when `apply --dry-run` found something to change; 4 when a service cannot be reached or cannot do it now, so that nothing was done: ask again; \
+5 when there is no such thing; 6 when nobody knows whether it was done: look first.";
 
 /// What a process does.
 #[derive(Debug, Subcommand)]

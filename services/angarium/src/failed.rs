@@ -2,7 +2,11 @@
 
 use std::fmt;
 
-use tonic::Code;
+use tonic::{Code, ConnectError, Status};
+use tonic_types::StatusExt as _;
+
+/// The reason of what may have been done.
+const OUTCOME_UNKNOWN: &str = "OUTCOME_UNKNOWN";
 
 /// A service did not do what was asked.
 #[derive(Debug)]
@@ -17,8 +21,10 @@ pub(crate) struct Failed {
 pub(crate) enum Why {
     /// Something else: the service refuses.
     Refused,
-    /// Ask again: the service cannot be reached, or cannot do it now.
+    /// Nothing was done: the service cannot be reached, or cannot do it now. Ask again.
     NotNow,
+    /// Nobody knows whether it was done.
+    Unknown,
     /// There is no such thing, or the key does not see it.
     NotThere,
 }
@@ -34,24 +40,39 @@ impl Failed {
             Why::Refused => 1,
             Why::NotNow => 4,
             Why::NotThere => 5,
+            Why::Unknown => 6,
         }
     }
 }
 
-impl From<Code> for Why {
-    fn from(code: Code) -> Self {
-        match code {
-            Code::Unavailable | Code::DeadlineExceeded | Code::ResourceExhausted => Self::NotNow,
+impl From<&Status> for Why {
+    fn from(status: &Status) -> Self {
+        let reason = status.get_details_error_info().map(|info| info.reason);
+        match status.code() {
+            _ if reason.as_deref() == Some(OUTCOME_UNKNOWN) => Self::Unknown,
+            // What an account may have at most does not change by waiting.
+            Code::ResourceExhausted if status.get_details_quota_failure().is_none() => Self::NotNow,
+            Code::Unavailable if !status.details().is_empty() || was_not_sent(status) => Self::NotNow,
             Code::NotFound => Self::NotThere,
+            // The time is up, or the connection broke. A client says CANCELLED of its own deadline.
+            Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled | Code::Unknown => Self::Unknown,
             _ => Self::Refused,
         }
     }
 }
 
+/// Whether the call never left this process.
+fn was_not_sent(status: &Status) -> bool {
+    let first = std::error::Error::source(status);
+    let mut causes = std::iter::successors(first, |cause| (*cause).source());
+    causes.any(|cause| cause.is::<ConnectError>())
+}
+
 impl From<http::StatusCode> for Why {
     fn from(status: http::StatusCode) -> Self {
         match status.as_u16() {
-            408 | 429 | 502..=504 => Self::NotNow,
+            408 | 429 | 503 => Self::NotNow,
+            502 | 504 => Self::Unknown,
             404 => Self::NotThere,
             _ => Self::Refused,
         }

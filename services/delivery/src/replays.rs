@@ -104,7 +104,7 @@ impl Replays {
             kafka: kafka.clone(),
             names: names.clone(),
             partitions: Arc::default(),
-            trail: Trail::new(kafka, names, means.producer.clone()),
+            trail: Trail::open(kafka, names, client_id)?,
             producer: means.producer,
             cursors: means.cursors,
             log: Log::open(kafka, names, client_id, tasks)?,
@@ -138,7 +138,11 @@ impl Replays {
         let place = self.place(asked.subject, asked.lane).await?;
         let told = Told {
             by,
-            asked: Asked::ReplayWebhook(wire),
+            // Its range is all that matters: a page is a part of what was asked for first.
+            asked: Asked::ReplayWebhook(v1::ReplayWebhookRequest {
+                page_token: String::new(),
+                ..wire
+            }),
         };
         if let (Some(page), Start::Time(from_ms)) = (asked.dead_letters, asked.start) {
             let times = from_ms..asked.until_ms.unwrap_or(i64::MAX);

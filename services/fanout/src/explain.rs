@@ -13,6 +13,7 @@
 
 mod calls;
 mod listing;
+mod looked;
 mod past;
 mod refusal;
 mod request;
@@ -25,10 +26,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use angarium_directory::{Directory, Interest, lookup};
-use angarium_filter::Subject;
 use angarium_journal::{accepted, matched};
 use angarium_kafka::topics::{self, Names};
-use angarium_kafka::{Connection, LogReader, ReadError, partition_of};
+use angarium_kafka::{Connection, LogReader, partition_of};
 use angarium_model::{AcceptedAt, AccountId, Event, Position, WebhookId};
 use angarium_proto::convert::position_to_wire;
 use angarium_proto::explain::v1;
@@ -37,16 +37,17 @@ use angarium_proto::journal::v1::journal_service_server::JournalServiceServer;
 use angarium_proto::journal::v1::{EventReference, Matched};
 use angarium_proto::{FILE_DESCRIPTOR_SET, METHOD_SCOPES};
 use angarium_runtime::access::{Gate, OperatorKey};
-use angarium_runtime::{Clock, Tasks, UnderWay, grpc};
+use angarium_runtime::{Clock, Tasks, UnderWay, chain, grpc};
 use tokio::sync::OnceCell;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 use tonic::{Request, Response, Status};
 
 use self::calls::{Calls, Sought};
+use self::looked::Looked;
 use self::past::{Looking, Was};
 use self::refusal::Refusal;
 use self::request::{Asked, Given};
-use self::verdict::{About, Now, Then};
+use self::verdict::Then;
 use crate::error::Error;
 
 /// Calls under way at once in this worker, of one account half as many: each may read Kafka for seconds.
@@ -55,8 +56,12 @@ const MOST: usize = 4;
 const MAX_WEBHOOKS: usize = 1_000;
 /// How long Kafka may take to say how many partitions a topic has.
 const ASK: Duration = Duration::from_secs(10);
-/// What is looked for in a log is looked for 3 s, and waits so long for Kafka at most.
+/// What is looked for in a log is looked for so long.
+const LOOKS_BACK: Duration = Duration::from_secs(3);
+/// A page of the journal waits so long for Kafka at most.
 const PATIENCE: Duration = Duration::from_secs(12);
+/// What is told beside the verdicts of now is there within this, or left out: who asks waits no longer than 15 s as a rule.
+const WITHIN: Duration = Duration::from_secs(10);
 /// Topics of which it is asked how many partitions they have.
 const JOURNAL: usize = 0;
 const AUDIT: usize = 1;
@@ -78,9 +83,14 @@ pub struct Explainer {
     under_way: UnderWay<AccountId>,
     /// Pages of the journal: who looks at many keeps nobody from asking why.
     listed: UnderWay<AccountId>,
+    /// Searches of the journal for how calls go: without room, it is left out.
+    searched: UnderWay<AccountId>,
+    /// Events that are shown.
+    shown: UnderWay<AccountId>,
 }
 
 /// What is explained.
+#[derive(Debug)]
 struct Explained {
     event: Event,
     /// Of an event that was accepted.
@@ -116,6 +126,8 @@ impl Explainer {
             partitions: Arc::default(),
             under_way: UnderWay::new(MOST, MOST / 2),
             listed: UnderWay::new(MOST, MOST / 2),
+            searched: UnderWay::new(MOST, MOST / 2),
+            shown: UnderWay::new(MOST, MOST / 2),
         })
     }
 
@@ -149,14 +161,40 @@ impl Explainer {
     }
 
     async fn answer(&self, asked: v1::ExplainRequest) -> Result<v1::ExplainResponse, Refusal> {
-        let Asked {
-            account,
-            webhook,
-            given,
-        } = request::explain(asked, |account| self.directory.known_types(account))?;
+        let asked = request::explain(asked, |account| self.directory.known_types(account))?;
+        let (account, webhook, with_calls) = (asked.account, asked.webhook, asked.with_calls);
+        let deadline = Instant::now() + WITHIN;
+        let looked = self.look(asked, deadline).await?;
+        let (mut answer, went_to) = looked.told(&self.directory.view());
+        if with_calls {
+            let sought = Sought {
+                account,
+                webhook,
+                event: looked.explained.accepted,
+                calls_of: looked.webhooks.iter().map(|webhook| webhook.id).collect(),
+                went_to,
+                now_ms: self.clock.now_ms(),
+            };
+            in_time(deadline, self.calls(&sought)).await.tell(&mut answer);
+        }
+        Ok(answer)
+    }
+
+    /// All that verdicts are made of.
+    async fn look(&self, asked: Asked, deadline: Instant) -> Result<Looked, Refusal> {
+        let account = asked.account;
         let _permit = self.under_way.begin(account)?;
-        let webhooks = self.webhooks(account, webhook)?;
-        let explained = self.explained(account, given).await?;
+        // One that is gone may have been there when the event was matched.
+        let (webhooks, unknown) = match self.webhooks(account, asked.webhook) {
+            Ok(webhooks) => (webhooks, None),
+            Err(Refusal::NotFound(none @ lookup::NotFound::NoWebhook { .. }))
+                if matches!(asked.given, Given::Position(_)) =>
+            {
+                (Vec::new(), Some(none))
+            }
+            Err(refusal) => return Err(refusal),
+        };
+        let explained = self.explained(account, asked.given).await?;
         let then = match explained.accepted {
             Some((position, accepted_at)) => self.recorded(account, position, accepted_at).await?,
             None => None,
@@ -165,56 +203,31 @@ impl Explainer {
         let truncated = webhooks.len() > MAX_WEBHOOKS;
         let webhooks = webhooks.into_iter().take(MAX_WEBHOOKS);
         let webhooks: Vec<_> = webhooks.filter_map(|id| self.directory.interest(id)).collect();
-        let deleted = self.deleted(webhook, then.as_ref());
+        let deleted = self.deleted(asked.webhook, then.as_ref());
+        if let Some(unknown) = unknown
+            && deleted.is_empty()
+        {
+            return Err(unknown.into());
+        }
         let was = match &then {
-            Some(then) => self.past(account, then, &webhooks, &deleted).await?,
+            Some(then) => in_time(deadline, self.past(account, then, &webhooks, &deleted)).await,
             None => HashMap::new(),
         };
-        let sought = Sought {
-            account,
-            webhook,
-            event: explained.accepted,
-            calls_of: webhooks.iter().map(|webhook| webhook.id).collect(),
-            went_to: explained.went_to(then.as_ref(), &webhooks, &deleted),
-            now_ms: self.clock.now_ms(),
-        };
-        let mut calls = self.calls(&sought).await?;
-        let info = explained.info();
-        let event = &explained.event;
-        let about = About {
-            event,
-            subject: Subject::new(event, &info),
-        };
-        let now = Now::of(&self.directory.view(), &about);
-        let there = webhooks.iter().map(|webhook| {
-            let then = then.as_ref().map(|then| (then, was.get(&webhook.id)));
-            verdict::explanation(webhook, (&now, &about), then)
-        });
-        let gone = then.iter().flat_map(|then| {
-            let of = |id: &WebhookId| verdict::of_deleted(*id, &about, (then, was.get(id)));
-            deleted.iter().map(of)
-        });
-        let mut explanations: Vec<_> = there.chain(gone).collect();
-        for explanation in &mut explanations {
-            calls.tell(explanation);
-        }
-        Ok(v1::ExplainResponse {
-            explanations,
-            event: Some(explained.reference()),
-            accepted_at_ms: explained.accepted.map(|(_, accepted_at)| accepted_at.unix_ms()),
-            recorded: then.as_ref().map(Then::recorded),
+        Ok(Looked {
+            explained,
+            then,
+            webhooks,
+            deleted,
+            was,
             truncated,
-            searched: calls.is_whole,
         })
     }
 
-    /// Webhooks that wanted the type of the event when it was matched, and are gone.
+    /// Webhooks that wanted the type of the event when it was matched, and are gone; only the one that is asked for, if one is.
     fn deleted(&self, asked: Option<WebhookId>, then: Option<&Then>) -> Vec<WebhookId> {
-        if asked.is_some() {
-            return Vec::new();
-        }
         let named = then.into_iter().flat_map(Then::named);
-        let gone = named.filter(|id| self.directory.interest(*id).is_none());
+        let meant = named.filter(|id| asked.is_none_or(|asked| asked == *id));
+        let gone = meant.filter(|id| self.directory.interest(*id).is_none());
         gone.take(MAX_WEBHOOKS).collect()
     }
 
@@ -230,24 +243,25 @@ impl Explainer {
             .iter()
             .filter(|webhook| webhook.revision.offset() > then.revision())
             .map(|webhook| webhook.id);
-        let wanted = changed.chain(deleted.iter().copied()).collect();
-        let looking = Looking::for_these(wanted, then.revision());
+        let wanted: HashSet<_> = changed.chain(deleted.iter().copied()).collect();
+        if wanted.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let looking = Looking::for_these(wanted, (then.revision(), then.at_ms()));
         let partition = self.partition_in(AUDIT, account).await?;
-        let look = looking.look(&self.audit, partition, account);
-        let found = timeout(PATIENCE, look).await;
-        Ok(found.map_err(|_elapsed| ReadError::TimedOut)??)
+        Ok(looking.look(&self.audit, partition, account).await?)
     }
 
     async fn calls(&self, sought: &Sought) -> Result<Calls, Refusal> {
+        let _permit = self.searched.begin(sought.account)?;
         let partition = self.partition_in(JOURNAL, sought.account).await?;
-        let look = Calls::look([&self.journal, &self.successes], partition, sought);
-        let found = timeout(PATIENCE, look).await;
-        Ok(found.map_err(|_elapsed| ReadError::TimedOut)??)
+        let logs = [&self.journal, &self.successes];
+        Ok(Calls::look(logs, partition, sought).await?)
     }
 
     async fn event(&self, asked: v1::GetEventRequest) -> Result<v1::GetEventResponse, Refusal> {
         let (account, position) = request::get_event(asked)?;
-        let _permit = self.under_way.begin(account)?;
+        let _permit = self.shown.begin(account)?;
         // Of an account that is not there, nobody is told whether there was an event.
         self.is_there(account)?;
         let found = self.explained(account, Given::Position(position)).await?;
@@ -322,20 +336,19 @@ impl Explainer {
     }
 }
 
-impl Explained {
-    /// Webhooks that it went to, or may have: all, if that is not on record.
-    fn went_to(
-        &self,
-        then: Option<&Then>,
-        webhooks: &[Arc<Interest>],
-        deleted: &[WebhookId],
-    ) -> HashSet<WebhookId> {
-        let all = webhooks.iter().map(|webhook| webhook.id);
-        let all = all.chain(deleted.iter().copied());
-        all.filter(|id| then.is_none_or(|then| then.went_to(*id)))
-            .collect()
+/// What is found in time; else nothing, for what is known is told all the same.
+async fn in_time<T: Default>(deadline: Instant, looking: impl Future<Output = Result<T, Refusal>>) -> T {
+    match timeout_at(deadline, looking).await {
+        Ok(Ok(found)) => found,
+        Ok(Err(refusal)) => {
+            tracing::info!(error = chain(&refusal), "a part of an explanation is left out");
+            T::default()
+        }
+        Err(_elapsed) => T::default(),
     }
+}
 
+impl Explained {
     /// `eventInfo` as receivers get it.
     fn info(&self) -> String {
         match (&self.event.info, self.accepted) {

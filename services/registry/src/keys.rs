@@ -20,11 +20,6 @@ use crate::upstream::Upstream;
 /// Before it is looked again whether what is known is in force.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
-/// How often a use is to be noted, while this registry cannot write; the next use in an hour is noted anew.
-const TRIES: u32 = 10;
-/// Between them.
-const PAUSE: Duration = Duration::from_secs(1);
-
 /// Knows the API keys that this registry has read.
 #[derive(Clone, Debug)]
 pub(crate) struct KnownKeys {
@@ -34,15 +29,13 @@ pub(crate) struct KnownKeys {
 }
 
 impl KnownKeys {
-    /// And those of them that are used.
-    pub(crate) fn new(store: &Arc<Store>, upstream: &Upstream) -> (Self, mpsc::Receiver<Used>) {
-        let (uses, used) = Uses::new();
-        let keys = Self {
+    /// Uses of them are taken down there.
+    pub(crate) fn new(store: &Arc<Store>, upstream: &Upstream, uses: &Uses) -> Self {
+        Self {
             store: Arc::clone(store),
             upstream: upstream.clone(),
-            uses,
-        };
-        (keys, used)
+            uses: uses.clone(),
+        }
     }
 }
 
@@ -69,18 +62,19 @@ impl Keys for KnownKeys {
     }
 }
 
-/// Notes which keys are used here, one after the other, until the shutdown begins. Nothing depends on it.
-pub(crate) async fn note_uses(routing: Arc<Routing>, mut used: mpsc::Receiver<Used>, shutdown: Shutdown) {
+/// Notes which keys are used here, one after the other, until the shutdown begins. Nothing depends on it: what cannot be noted is forgotten,
+/// and noted with the next use of the key.
+pub(crate) async fn note_uses(
+    routing: Arc<Routing>,
+    uses: Uses,
+    mut used: mpsc::Receiver<Used>,
+    shutdown: Shutdown,
+) {
     let noting = async {
         while let Some(used) = used.recv().await {
-            for tries_left in (0..TRIES).rev() {
-                match note(&routing, used).await {
-                    Ok(()) => break,
-                    Err(error) if tries_left == 0 => {
-                        tracing::info!(key = %used.key, error = chain(&error), "the use of a key is not noted");
-                    }
-                    Err(_) => sleep(PAUSE).await,
-                }
+            if let Err(error) = note(&routing, used).await {
+                tracing::debug!(key = %used.key, error = chain(&error), "the use of a key is not noted");
+                uses.forget(used.key);
             }
         }
     };

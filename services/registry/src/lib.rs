@@ -66,7 +66,7 @@ use angarium_proto::journal::v1::journal_service_server;
 use angarium_proto::registry::v1::registry_service_server::RegistryServiceServer;
 use angarium_proto::{FILE_DESCRIPTOR_SET, METHOD_SCOPES};
 use angarium_rest::Elsewhere;
-use angarium_runtime::access::Gate;
+use angarium_runtime::access::{Gate, Uses};
 use angarium_runtime::grpc::InvalidEndpoint;
 use angarium_runtime::{Clock, Tasks, grpc, http};
 use tokio::net::TcpListener;
@@ -178,13 +178,14 @@ impl Service {
             store: Arc::clone(&routing.store),
             patience: routing.patience,
         };
-        let (keys, used) = KnownKeys::new(&routing.store, &followers.upstream);
+        let (uses, used) = Uses::new();
+        let keys = KnownKeys::new(&routing.store, &followers.upstream, &uses);
         let gate = Gate::new(config.key.clone(), Arc::new(keys), routing.clock.clone());
         let audit_client = format!("{CLIENT_ID}-audit");
         let reader = LogReader::open(connection, names.audit(), &audit_client, tasks)?;
         let auditor = AuditServiceServer::new(Auditor::new(AuditLog::new(reader), routing.writers.clone()));
         let routing = Arc::new(routing);
-        let noting = keys::note_uses(Arc::clone(&routing), used, shutdown.clone());
+        let noting = keys::note_uses(Arc::clone(&routing), uses, used, shutdown.clone());
         tasks.spawn("registry key uses", noting);
         let api = Api::new(routing, followers);
         let service = RegistryServiceServer::new(api).max_decoding_message_size(grpc::MAX_MESSAGE_BYTES);

@@ -439,8 +439,8 @@ impl UnreadableRecord {
 #[cfg(test)]
 pub(crate) mod tests {
     use angarium_model::{
-        Authentication, Disabled, DisabledReason, Limits, Ordering, PayloadFormat, PreviousSecret,
-        SecretText, Signing,
+        Authentication, Disabled, DisabledReason, Grant, Limits, Ordering, PayloadFormat, PreviousSecret,
+        Role, SecretHash, SecretText, Signing,
     };
     use bytes::Bytes;
 
@@ -469,6 +469,21 @@ pub(crate) mod tests {
             version: 1,
             revision: Revision::default(),
             created_at_ms: 1,
+        }
+    }
+
+    pub(crate) fn api_key(id: KeyId) -> ApiKey {
+        ApiKey {
+            id,
+            account: AccountId::new(1234).ok(),
+            name: "viewer".to_owned(),
+            grant: Grant::Role(Role::Viewer),
+            hash: SecretHash::from_bytes([1; 32]),
+            previous: None,
+            expires_at_ms: None,
+            revision: Revision::default(),
+            created_at_ms: 1,
+            last_used_at_ms: None,
         }
     }
 

@@ -336,7 +336,7 @@ impl Holdings {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::tests::{account, record};
+    use crate::record::tests::{account, api_key, record};
 
     #[test]
     fn a_tombstone_removes_and_every_record_moves_the_place_of_its_partition() {
@@ -357,5 +357,32 @@ mod tests {
             1,
             "a snapshot that was taken does not move"
         );
+    }
+
+    #[test]
+    fn when_a_key_was_used_is_known_whichever_record_compaction_leaves_first() {
+        let id = KeyId::from_bytes([7; 16]);
+        let key = Entity::ApiKey(api_key(id));
+        let used = |at_ms| Entity::KeyUse(KeyUse { key: id, at_ms });
+        let last_used = |state: &State| state.key(id).map(|key| key.last_used_at_ms);
+        let mut state = State::new(NonZeroU32::new(1).unwrap(), SealKeys::none());
+        let mut at = 0;
+        let mut apply = |state: &mut State, key: Key, entity: Option<&Entity>| {
+            at += 1;
+            state.apply(&record(0, at, &key, entity)).unwrap()
+        };
+        assert!(apply(&mut state, Key::Used(id), Some(&used(5))).is_none());
+        assert_eq!(last_used(&state), None);
+        apply(&mut state, Key::Api(id), Some(&key));
+        assert_eq!(last_used(&state), Some(Some(5)));
+        let revision = state.key(id).unwrap().revision;
+        let told = apply(&mut state, Key::Used(id), Some(&used(9)));
+        assert!(told.is_none(), "followers need not know");
+        assert_eq!(last_used(&state), Some(Some(9)));
+        assert_eq!(state.key(id).unwrap().revision, revision);
+        apply(&mut state, Key::Used(id), None);
+        apply(&mut state, Key::Api(id), None);
+        apply(&mut state, Key::Api(id), Some(&key));
+        assert_eq!(last_used(&state), Some(None), "nothing of the one before is left");
     }
 }

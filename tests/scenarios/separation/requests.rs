@@ -251,6 +251,7 @@ fn explanations(webhook: &v1::Webhook) -> Vec<Named> {
         account_id: OWN,
         webhook_id: webhook.id.clone(),
         event: Some(explain::explain_request::Event::EventType(EVENT.into())),
+        with_calls: true,
     };
     let event = explain::GetEventRequest {
         account_id: OWN,

@@ -11,8 +11,7 @@ pub(crate) const AFTER_HELP: &str = "\
 A webhook is found by its account and name, or by the id if the file gives one; a file that `angarium webhook export` \
 wrote changes nothing. Mistakes of the file are told all at once, with their lines, before anything is written.
 
-Exit codes: 0 when all is as the file says, 1 when something failed, 2 when the command line is wrong, 3 when \
---dry-run found something to change.";
+Exit codes: 0 when all is as the file says, 3 when --dry-run found something to change; all others are in `angarium --help`.";
 
 /// Make webhooks be as a file says.
 #[derive(Debug, Args)]

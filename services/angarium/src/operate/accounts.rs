@@ -5,11 +5,12 @@ use angarium_proto::registry::v1::ListAccountsRequest;
 use angarium_proto::registry::v1::registry_service_client::RegistryServiceClient;
 use angarium_runtime::access::OperatorKey;
 use angarium_runtime::grpc::client;
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 
 use super::call::explain;
 use super::registry::request;
 use crate::cli::WrongUse;
+use crate::failed::{Failed, Why};
 use crate::settings::Settings;
 
 /// Where accounts are found.
@@ -37,7 +38,7 @@ impl Accounts {
             AccountRef::Id(id) => Ok(id.get()),
             AccountRef::External(external_id) => match self.find(external_id).await? {
                 Some(id) => Ok(id),
-                None => bail!(none(external_id)),
+                None => Err(Failed::new(Why::NotThere, none(external_id)).into()),
             },
         }
     }

@@ -7,7 +7,7 @@ use anyhow::Context;
 use tonic::{Code, Status};
 use tonic_types::{FieldViolation, StatusExt as _};
 
-use crate::failed::{Failed, Why};
+use crate::failed::Failed;
 
 /// What to tell the person who asked. `late` is what may be after the time was up.
 pub(super) fn explain(service: &str, endpoint: &str, late: &str, status: &Status) -> anyhow::Error {
@@ -19,20 +19,15 @@ pub(super) fn explain(service: &str, endpoint: &str, late: &str, status: &Status
         .map_or_else(String::new, |cause| format!(": {cause}"));
     let hint = match status.code() {
         Code::Unavailable => "; is it running, and is this its address?".to_owned(),
-        Code::DeadlineExceeded => format!("; {late}"),
+        // A client says CANCELLED of its own deadline.
+        Code::DeadlineExceeded | Code::Cancelled => format!("; {late}"),
         _ => String::new(),
     };
     let said = format!(
         "{service} at {endpoint} answers {}: {message}{cause}{hint}",
         grpc::code_name(status.code())
     );
-    // What an account may have at most does not change by waiting.
-    let why = if status.get_details_quota_failure().is_some() {
-        Why::Refused
-    } else {
-        status.code().into()
-    };
-    Failed::new(why, said).into()
+    Failed::new(status.into(), said).into()
 }
 
 /// What a service always sends.
@@ -78,6 +73,9 @@ fn mistakes(status: &Status) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+    use std::time::Duration;
+
     use angarium_proto::{FieldError, invalid_argument};
     use tonic_types::{ErrorDetails, QuotaViolation};
 
@@ -89,14 +87,22 @@ mod tests {
             let error = explain("registry", "http://x", "look", status);
             error.downcast_ref::<Failed>().unwrap().exit_code()
         };
-        assert_eq!(code(&Status::unavailable("Kafka is away")), 4);
-        assert_eq!(code(&Status::deadline_exceeded("late")), 4);
-        assert_eq!(code(&Status::resource_exhausted("too many are under way")), 4);
+        let with = |code, details| Status::with_error_details(code, "no", details);
+        let retry = ErrorDetails::with_retry_info(Some(Duration::from_secs(1)));
+        assert_eq!(code(&with(Code::Unavailable, retry.clone())), 4);
+        assert_eq!(code(&with(Code::ResourceExhausted, retry)), 4);
+        let unknown = ErrorDetails::with_error_info("OUTCOME_UNKNOWN", "angarium", HashMap::new());
+        assert_eq!(code(&with(Code::Unavailable, unknown)), 6);
+        assert_eq!(code(&Status::cancelled("the deadline of the client")), 6);
+        assert_eq!(code(&Status::unknown("the connection broke")), 6);
         assert_eq!(code(&Status::not_found("no such webhook")), 5);
         assert_eq!(code(&Status::permission_denied("no")), 1);
         let quota = ErrorDetails::with_quota_failure(vec![QuotaViolation::new("account/1", "5 webhooks")]);
-        let full = Status::with_error_details(Code::ResourceExhausted, "it has 5", quota);
-        assert_eq!(code(&full), 1, "waiting helps nobody");
+        assert_eq!(
+            code(&with(Code::ResourceExhausted, quota)),
+            1,
+            "waiting helps nobody"
+        );
     }
 
     #[test]

@@ -29,6 +29,7 @@ pub(crate) async fn run(asked: Explain) -> anyhow::Result<()> {
         account_id: fanout.accounts.id(asked.account.as_ref()).await?,
         webhook_id: asked.webhook,
         event,
+        with_calls: true,
     });
     let answer = fanout.calls.explain(asked_for).await;
     print(&told(asked.at.reach.output, &fanout.answer(answer)?))
@@ -36,7 +37,10 @@ pub(crate) async fn run(asked: Explain) -> anyhow::Result<()> {
 
 fn told(shape: Shape, answer: &ExplainResponse) -> String {
     match shape {
-        Shape::Json => list(Shape::Json, &[], answer.explanations.iter().map(row).collect()),
+        Shape::Json => {
+            let row = |explanation| row(explanation, answer.calls_incomplete);
+            list(Shape::Json, &[], answer.explanations.iter().map(row).collect())
+        }
         Shape::Table => for_people(answer),
     }
 }
@@ -62,7 +66,7 @@ fn for_people(answer: &ExplainResponse) -> String {
     if answer.truncated {
         text += "\nthe account has more webhooks: name one to have it explained\n";
     }
-    if !answer.searched {
+    if answer.calls_incomplete {
         text += "\nthe journal was looked through in part, for it took too long: `angarium journal --event` lists what became of an event\n";
     }
     text
@@ -83,23 +87,23 @@ fn paragraph(answer: &ExplainResponse, explanation: &Explanation) -> String {
         text += &format!("  then  {}{since}\n", verdict(then));
     }
     let went = explanation.then.as_ref().map(Verdict::outcome) == Some(Outcome::Matches);
+    let searched = !answer.calls_incomplete;
     match &explanation.of_event {
         Some(entry) => text += &format!("  event {}", line(entry).unwrap_or_default()),
-        None if went && answer.searched => text += "  event no call with it yet\n",
+        None if went && searched => {
+            text += "  event no call with it is on record, where those that went well are kept for a day\n";
+        }
         None => {}
     }
     match &explanation.last_call {
-        last if *last == explanation.of_event => {}
         Some(entry) => text += &format!("  call  {}", line(entry).unwrap_or_default()),
+        None if explanation.now.is_some() && searched => text += "  call  none in the last 10 minutes\n",
         None => {}
-    }
-    if explanation.last_call.is_none() && explanation.now.is_some() && answer.searched {
-        text += "  call  none in the last 10 minutes\n";
     }
     text
 }
 
-fn row(explanation: &Explanation) -> Row {
+fn row(explanation: &Explanation, calls_incomplete: bool) -> Row {
     let shown = |verdict: &Verdict| {
         json!({
             "outcome": word(verdict.outcome()),
@@ -116,6 +120,7 @@ fn row(explanation: &Explanation) -> Row {
             "changedSince": explanation.changed_since,
             "ofEvent": explanation.of_event.as_ref().and_then(as_json),
             "lastCall": explanation.last_call.as_ref().and_then(as_json),
+            "callsIncomplete": calls_incomplete,
         }),
         cells: Vec::new(),
     }
@@ -195,7 +200,6 @@ mod tests {
                 registry_revision: 5,
             }),
             explanations: vec![explanation],
-            searched: true,
             ..ExplainResponse::default()
         }
     }
@@ -255,7 +259,7 @@ mod tests {
             &[
                 "  now   deleted\n",
                 "  then  gets it: it took *\n",
-                "  event no call with it yet\n",
+                "  event no call with it is on record, ",
             ],
         );
         let at_rest = Explanation {
@@ -264,7 +268,7 @@ mod tests {
         };
         let mut answer = answer(at_rest);
         says(&answer, &["  call  none in the last 10 minutes\n"]);
-        answer.searched = false;
+        answer.calls_incomplete = true;
         let text = told(Shape::Table, &answer);
         assert!(!text.contains("10 minutes") && text.contains("in part"), "{text}");
     }

@@ -55,8 +55,14 @@ pub(crate) async fn run(publish: Publish) -> anyhow::Result<()> {
     let exchange = tokio::time::timeout(PATIENCE, exchange(request));
     let (status, answer) = exchange
         .await
-        .unwrap_or_else(|_elapsed| Err(anyhow::anyhow!("no answer within {} s", PATIENCE.as_secs())))
-        .map_err(|error| Failed::new(Why::NotNow, format!("ingest at {endpoint}: {error:#}")))?;
+        .unwrap_or_else(|_elapsed| {
+            let late = format!(
+                "no answer within {} s; it may yet be accepted",
+                PATIENCE.as_secs()
+            );
+            Err(Failed::new(Why::Unknown, late).into())
+        })
+        .with_context(|| format!("ingest at {endpoint}"))?;
     if status != StatusCode::ACCEPTED {
         let why = refused(&answer, reach.output);
         let said = format!("ingest at {endpoint} refuses ({status}): {why}");
@@ -112,16 +118,16 @@ pub(crate) async fn exchange(mut request: Request<Full<Bytes>>) -> anyhow::Resul
     *request.uri_mut() = uri.path().parse()?;
 
     let bare = host.trim_start_matches('[').trim_end_matches(']');
+    let not_connected = |error| format!("cannot connect; is it running? {error}");
     let tcp = TcpStream::connect((bare, port))
         .await
-        .context("cannot connect; is it running?")?;
+        .map_err(|error| Failed::new(Why::NotNow, not_connected(error)))?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(tcp)).await?;
     let answer = async move { collect(sender.send_request(request).await?).await };
     // The connection ends once its sender, which `answer` owns, is dropped.
     let (answer, connection) = futures::future::join(answer, connection).await;
-    let answer = answer?;
-    connection?;
-    Ok(answer)
+    let answered = answer.and_then(|answer| connection.map(|()| answer).map_err(anyhow::Error::new));
+    answered.map_err(|error| Failed::new(Why::Unknown, format!("the connection broke: {error:#}")).into())
 }
 
 async fn collect(response: Response<Incoming>) -> anyhow::Result<(StatusCode, Bytes)> {

@@ -172,6 +172,8 @@ async fn found(
         account_id: account.get(),
         webhook_id: String::new(),
         event: Some(Event::Position(position)),
+        // They are in the log here.
+        with_calls: false,
     };
     let answer = app
         .backend()

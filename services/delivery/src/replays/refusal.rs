@@ -1,5 +1,7 @@
 //! Why nothing is sent again, and how the caller learns of it.
 
+use std::collections::HashMap;
+
 use angarium_kafka::{ProduceError, ReadError, SendError};
 use angarium_model::Position;
 use angarium_proto::{InvalidWire, invalid_argument};
@@ -7,8 +9,14 @@ use angarium_runtime::Full;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
+use super::trail::NotTold;
 use crate::cursors::TakeoverError;
 use angarium_directory::lookup::{NotFound, RETRY_AFTER};
+
+/// Who gives reasons.
+const DOMAIN: &str = "angarium";
+/// The reason of what may have been done.
+const OUTCOME_UNKNOWN: &str = "OUTCOME_UNKNOWN";
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Refusal {
@@ -24,10 +32,8 @@ pub(super) enum Refusal {
     NoReplay(i64),
     #[error(transparent)]
     TooMany(#[from] Full),
-    #[error(
-        "Kafka does not take who asks for it, for the audit log; nothing was done, try again in a moment"
-    )]
-    NotTold,
+    #[error("the audit log cannot be written now, so nothing was done; try again in a moment")]
+    NotTold(#[from] NotTold),
     #[error("the queue to Kafka is full; try again in a moment")]
     Busy,
     #[error(
@@ -55,7 +61,7 @@ impl Refusal {
             Self::NotFound(refusal) => refusal.code(),
             Self::NoEvent(_) | Self::NoReplay(_) => Code::NotFound,
             Self::TooMany(_) => Code::ResourceExhausted,
-            Self::NotTold
+            Self::NotTold(_)
             | Self::Busy
             | Self::Unknown
             | Self::Slow
@@ -75,6 +81,7 @@ impl Refusal {
             Self::NotFound(refusal) => refusal.details(),
             Self::NoEvent(position) => resource("event", position.to_string()),
             Self::NoReplay(id) => resource("replay", id.to_string()),
+            Self::Unknown => ErrorDetails::with_error_info(OUTCOME_UNKNOWN, DOMAIN, HashMap::new()),
             _ => ErrorDetails::with_retry_info(Some(RETRY_AFTER)),
         }
     }

@@ -75,6 +75,9 @@ pub(super) struct List {
     pub(super) page: Option<i64>,
 }
 
+/// The longest token, in bytes: two numbers.
+const MAX_TOKEN: usize = 40;
+
 type Errors = Vec<FieldError>;
 
 pub(super) fn replay(wire: &v1::ReplayWebhookRequest) -> Result<Replay, InvalidWire> {
@@ -206,7 +209,9 @@ fn page<T>(token: &str, parse: impl Fn(&str) -> Option<T>, errors: &mut Errors) 
     if token.is_empty() {
         return None;
     }
-    let page = parse(token);
+    let page = Some(token)
+        .filter(|token| token.len() <= MAX_TOKEN)
+        .and_then(parse);
     if page.is_none() {
         let message = "must be `next_page_token` of the answer before";
         errors.push(FieldError::new("page_token", message));

@@ -2,21 +2,37 @@
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::time::Duration;
 
 use angarium_kafka::topics::{self, Names};
-use angarium_kafka::{Connection, Outgoing, Producer, partition_of};
+use angarium_kafka::{Connection, Outgoing, ProduceError, Producer, ProducerConfig, SendError, partition_of};
 use angarium_model::{AccountId, Actor};
 use angarium_proto::audit::v1::audit_record::Asked;
 use angarium_proto::audit::v1::{self, AuditRecord};
 use prost::Message as _;
 use tokio::sync::OnceCell;
-use tokio::time::timeout;
 
 use super::PATIENCE;
 use super::refusal::Refusal;
 use super::request::Subject;
+use crate::error::Error;
 
-/// Writes the audit log. Cheap to clone.
+/// Kafka takes what is told within this, or nothing is done.
+const WITHIN: Duration = Duration::from_secs(5);
+/// What may wait for it: nobody asks for more at once.
+const MAX_QUEUED: usize = 1_000;
+const MAX_QUEUED_KIB: usize = 1_024;
+
+/// Why it was not told.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NotTold {
+    #[error("the record cannot be sent")]
+    Send(#[from] SendError),
+    #[error("Kafka did not take the record")]
+    Produce(#[from] ProduceError),
+}
+
+/// Writes the audit log, with a producer of its own: what waits here holds up no event. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(super) struct Trail {
     kafka: Connection,
@@ -25,7 +41,7 @@ pub(super) struct Trail {
     partitions: Arc<OnceCell<NonZeroU32>>,
 }
 
-/// What is told.
+/// What is told: of no more than what was checked.
 #[derive(Clone, Debug)]
 pub(super) struct Told {
     pub(super) by: Actor,
@@ -33,13 +49,23 @@ pub(super) struct Told {
 }
 
 impl Trail {
-    pub(super) fn new(kafka: &Connection, names: &Names, producer: Producer) -> Self {
-        Self {
+    /// # Errors
+    /// If librdkafka refuses the settings.
+    pub(super) fn open(kafka: &Connection, names: &Names, client_id: &str) -> Result<Self, Error> {
+        let config = ProducerConfig {
+            client_id: format!("{client_id}-audit"),
+            max_queued: MAX_QUEUED,
+            max_queued_kib: MAX_QUEUED_KIB,
+            delivery_timeout: Some(WITHIN),
+            gapless: false,
+            linger: Duration::from_millis(1),
+        };
+        Ok(Self {
             kafka: kafka.clone(),
             topic: names.audit().to_owned(),
-            producer,
+            producer: Producer::open(kafka, &config)?,
             partitions: Arc::default(),
-        }
+        })
     }
 
     /// Tells what someone asks for; resolves once Kafka has it.
@@ -55,12 +81,10 @@ impl Trail {
             value: Some(&record(subject, told).encode_to_vec()),
             headers: &[],
         });
-        let ack = sent.map_err(|_error| Refusal::NotTold)?;
-        let acked = timeout(PATIENCE, ack).await;
-        match acked {
-            Ok(Ok(_acked)) => Ok(()),
-            Ok(Err(_)) | Err(_) => Err(Refusal::NotTold),
-        }
+        // It ends within its time.
+        let acked = sent.map_err(NotTold::from)?.await;
+        acked.map_err(NotTold::from)?;
+        Ok(())
     }
 }
 
@@ -82,5 +106,46 @@ fn record(subject: Subject, Told { by, asked }: Told) -> AuditRecord {
         before: None,
         after: None,
         asked: Some(asked),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use angarium_model::{KeyId, WebhookId};
+    use angarium_proto::delivery::v1::{CancelReplayRequest, ReplayWebhookRequest, ResendEventRequest};
+
+    use super::*;
+
+    #[test]
+    fn a_record_says_who_asks_for_what_of_which_webhook() {
+        let subject = Subject {
+            account: AccountId::new(7).unwrap(),
+            webhook: WebhookId::from_bytes([1; 16]),
+        };
+        for (asked, method) in [
+            (
+                Asked::ReplayWebhook(ReplayWebhookRequest::default()),
+                "ReplayWebhook",
+            ),
+            (
+                Asked::CancelReplay(CancelReplayRequest::default()),
+                "CancelReplay",
+            ),
+            (Asked::ResendEvent(ResendEventRequest::default()), "ResendEvent"),
+        ] {
+            let by = Actor::Key(KeyId::from_bytes([2; 16]));
+            let told = record(
+                subject,
+                Told {
+                    by,
+                    asked: asked.clone(),
+                },
+            );
+            assert_eq!((told.method.as_str(), told.account_id), (method, Some(7)));
+            assert_eq!(told.subject, format!("webhook/wh_{}", "01".repeat(16)));
+            let key = v1::actor::Kind::ApiKeyId(format!("ak_{}", "02".repeat(16)));
+            assert_eq!(told.actor.unwrap().kind, Some(key));
+            assert_eq!((told.before, told.after, told.asked), (None, None, Some(asked)));
+        }
     }
 }

@@ -6,16 +6,19 @@ use std::time::Duration;
 use angarium_journal::{Listed, Rest, Wanted, list, speaks_of_event};
 use angarium_kafka::{LogReader, ReadError};
 use angarium_model::{AcceptedAt, AccountId, Position, WebhookId};
-use angarium_proto::explain::v1::Explanation;
-use angarium_proto::journal::v1::JournalRecord;
+use angarium_proto::convert::position_from_wire;
+use angarium_proto::explain::v1::ExplainResponse;
 use angarium_proto::journal::v1::journal_record::Entry;
+use angarium_proto::journal::v1::{EventReference, JournalRecord};
 use angarium_runtime::millis;
 use tokio::time::Instant;
 
+use super::LOOKS_BACK;
+
 /// A webhook that fails is called every 5 minutes at least (D2), and a call takes seconds.
 const LAST_CALLS: Duration = Duration::from_mins(10);
-/// It is looked back for so long.
-const LOOKS_BACK: Duration = Duration::from_secs(3);
+/// The clocks of those who write, and the broker's, may differ by so much.
+const CLOCKS: Duration = Duration::from_mins(5);
 /// Entries that are looked at in one go.
 const PAGE: usize = 1_000;
 
@@ -38,8 +41,10 @@ pub(super) struct Sought {
 pub(super) struct Calls {
     last: HashMap<WebhookId, JournalRecord>,
     of_event: HashMap<WebhookId, JournalRecord>,
+    /// Whether what was read is older than a last call may be.
+    is_past: bool,
     /// Whether there is no more to find.
-    pub(super) is_whole: bool,
+    is_whole: bool,
 }
 
 impl Calls {
@@ -53,21 +58,21 @@ impl Calls {
         sought: &Sought,
     ) -> Result<Self, ReadError> {
         let until = Instant::now() + LOOKS_BACK;
-        let lately_ms = sought.now_ms.saturating_sub(millis(LAST_CALLS));
-        let from_ms = sought
-            .event
-            .map_or(lately_ms, |(_, accepted_at)| accepted_at.unix_ms().min(lately_ms));
+        let accepted_ms = sought.event.map(|(_, accepted_at)| accepted_at.unix_ms());
+        let first_ms = accepted_ms.map_or(sought.lately_ms(), |at_ms| at_ms.min(sought.lately_ms()));
+        let from_ms = first_ms.saturating_sub(millis(CLOCKS));
         let wanted = Wanted {
             account: sought.account,
             webhook: sought.webhook,
             event: None,
-            from_ms: Some(from_ms),
+            from_ms: Some(from_ms.max(0)),
             until_ms: None,
         };
         let mut calls = Self::default();
         let mut rest: Option<Rest> = None;
         while !calls.is_whole && Instant::now() < until {
-            let listed = list(logs, partition, &wanted, rest, PAGE).await?;
+            let within = until.saturating_duration_since(Instant::now());
+            let listed = list(logs, partition, &wanted, rest, (PAGE, within)).await?;
             calls.is_whole = listed.rest.is_none();
             rest = listed.rest;
             calls.meets(listed, sought);
@@ -78,6 +83,7 @@ impl Calls {
     /// Further entries, the latest first.
     fn meets(&mut self, listed: Listed, sought: &Sought) {
         for record in listed.entries {
+            self.is_past |= record.at_ms < sought.lately_ms();
             let Some((entry, id)) = record
                 .entry
                 .as_ref()
@@ -85,30 +91,62 @@ impl Calls {
             else {
                 continue;
             };
-            let is_of_event = sought
-                .event
-                .is_some_and(|(position, _)| speaks_of_event(entry, position));
-            if is_of_event {
-                self.of_event.entry(id).or_insert_with(|| record.clone());
+            if sought.is_asked_for(entry, id) && !self.of_event.contains_key(&id) {
+                self.of_event.insert(id, sought.about_event(record.clone()));
             }
-            if matches!(entry, Entry::Attempt(_)) && sought.calls_of.contains(&id) {
-                self.last.entry(id).or_insert(record);
+            let is_call = matches!(entry, Entry::Attempt(_));
+            if is_call && !self.is_past && sought.calls_of.contains(&id) {
+                self.last
+                    .entry(id)
+                    .or_insert_with(|| with_events(record, |_| true));
             }
         }
         let has_all = |found: &HashMap<WebhookId, JournalRecord>, of: &HashSet<WebhookId>| {
             of.iter().all(|id| found.contains_key(id))
         };
         let is_known = sought.event.is_none() || has_all(&self.of_event, &sought.went_to);
-        self.is_whole |= is_known && has_all(&self.last, &sought.calls_of);
+        self.is_whole |= is_known && (self.is_past || has_all(&self.last, &sought.calls_of));
     }
 
-    /// Adds what was found of a webhook.
-    pub(super) fn tell(&mut self, explanation: &mut Explanation) {
-        if let Ok(id) = explanation.webhook_id.parse() {
-            explanation.of_event = self.of_event.remove(&id);
-            explanation.last_call = self.last.remove(&id);
+    /// Adds what was found.
+    pub(super) fn tell(mut self, answer: &mut ExplainResponse) {
+        answer.calls_incomplete = !self.is_whole;
+        for explanation in &mut answer.explanations {
+            if let Ok(id) = explanation.webhook_id.parse() {
+                explanation.of_event = self.of_event.remove(&id);
+                explanation.last_call = self.last.remove(&id);
+            }
         }
     }
+}
+
+impl Sought {
+    /// From when on a call is one of the last, Unix milliseconds.
+    fn lately_ms(&self) -> i64 {
+        self.now_ms.saturating_sub(millis(LAST_CALLS))
+    }
+
+    fn is_asked_for(&self, entry: &Entry, webhook: WebhookId) -> bool {
+        // Of events that expired, the first and the last are told: those between may have been others'.
+        let may_be = !matches!(entry, Entry::Expired(_)) || self.went_to.contains(&webhook);
+        let is_it = |(position, _)| speaks_of_event(entry, position);
+        may_be && self.event.is_some_and(is_it)
+    }
+
+    /// Of an attempt with many events, this one alone.
+    fn about_event(&self, record: JournalRecord) -> JournalRecord {
+        let position = self.event.map(|(position, _)| position);
+        with_events(record, |event| event.position.map(position_from_wire) == position)
+    }
+}
+
+/// Of the events of an attempt, the first of these alone: it may have hundreds, and there are many webhooks.
+fn with_events(mut record: JournalRecord, these: impl Fn(&EventReference) -> bool) -> JournalRecord {
+    if let Some(Entry::Attempt(attempt)) = &mut record.entry {
+        let first = attempt.events.iter().find(|event| these(event)).cloned();
+        attempt.events = first.into_iter().collect();
+    }
+    record
 }
 
 /// The webhook of which an entry tells how a call, or an event that was not sent, went.
@@ -125,7 +163,8 @@ fn call_of(entry: &Entry) -> Option<WebhookId> {
 #[cfg(test)]
 mod tests {
     use angarium_proto::convert::position_to_wire;
-    use angarium_proto::journal::v1::{Attempt, EventReference, PutAside};
+    use angarium_proto::explain::v1::Explanation;
+    use angarium_proto::journal::v1::{Attempt, Expired, PutAside};
 
     use super::*;
 
@@ -151,7 +190,7 @@ mod tests {
     fn attempt(number: u8, offset: i64) -> Entry {
         Entry::Attempt(Attempt {
             webhook_id: webhook(number).to_string(),
-            events: vec![event(offset)],
+            events: vec![event(offset), event(offset + 1)],
             ..Attempt::default()
         })
     }
@@ -162,44 +201,105 @@ mod tests {
         times
     }
 
-    #[test]
-    fn the_latest_of_each_counts_and_the_search_ends_with_the_last_that_is_missing() {
-        let sought = Sought {
+    const NOW_MS: i64 = 10_000_000;
+
+    /// Of the event at 5, which went to the webhooks 1 and 3.
+    fn sought() -> Sought {
+        let position = Position {
+            partition: 0,
+            offset: 5,
+        };
+        Sought {
             account: AccountId::new(1).unwrap(),
             webhook: None,
-            event: Some((
-                Position {
-                    partition: 0,
-                    offset: 5,
-                },
-                AcceptedAt::from_unix_ms(0),
-            )),
+            event: Some((position, AcceptedAt::from_unix_ms(0))),
             calls_of: HashSet::from([webhook(1), webhook(2)]),
             went_to: HashSet::from([webhook(1), webhook(3)]),
-            now_ms: 100,
-        };
-        let aside = Entry::PutAside(PutAside {
-            webhook_id: webhook(3).to_string(),
-            event: Some(event(5)),
-            ..PutAside::default()
-        });
-        let mut calls = Calls::default();
-        let page = |entries| Listed {
+            now_ms: NOW_MS,
+        }
+    }
+
+    fn page(entries: Vec<JournalRecord>) -> Listed {
+        Listed {
             entries,
             rest: Some([Some(1), None]),
-        };
+        }
+    }
+
+    fn aside(number: u8) -> Entry {
+        Entry::PutAside(PutAside {
+            webhook_id: webhook(number).to_string(),
+            event: Some(event(5)),
+            ..PutAside::default()
+        })
+    }
+
+    #[test]
+    fn the_latest_of_each_counts_and_the_search_ends_with_the_last_that_is_missing() {
+        let mut calls = Calls::default();
         let latest = vec![
-            record(90, attempt(1, 7)),
-            record(80, attempt(1, 5)),
-            record(70, attempt(2, 7)),
-            record(60, attempt(1, 5)),
+            record(NOW_MS, attempt(1, 7)),
+            record(NOW_MS - 10, attempt(1, 4)),
+            record(NOW_MS - 20, attempt(2, 7)),
+            record(NOW_MS - 30, attempt(1, 5)),
         ];
-        calls.meets(page(latest), &sought);
-        assert_eq!(times(&calls.last), [(webhook(1), 90), (webhook(2), 70)]);
-        assert_eq!(times(&calls.of_event), [(webhook(1), 80)]);
+        calls.meets(page(latest), &sought());
+        assert_eq!(
+            times(&calls.last),
+            [(webhook(1), NOW_MS), (webhook(2), NOW_MS - 20)]
+        );
+        assert_eq!(times(&calls.of_event), [(webhook(1), NOW_MS - 10)]);
         assert!(!calls.is_whole);
-        calls.meets(page(vec![record(50, aside)]), &sought);
-        assert_eq!(times(&calls.of_event), [(webhook(1), 80), (webhook(3), 50)]);
+        calls.meets(page(vec![record(NOW_MS - 50, aside(3))]), &sought());
         assert!(calls.is_whole);
+
+        let mut answer = ExplainResponse::default();
+        let of = |number| Explanation {
+            webhook_id: webhook(number).to_string(),
+            ..Explanation::default()
+        };
+        answer.explanations = vec![of(1), of(3)];
+        calls.tell(&mut answer);
+        let events = |told: &Option<JournalRecord>| match &told.as_ref().unwrap().entry {
+            Some(Entry::Attempt(attempt)) => attempt.events.clone(),
+            other => panic!("{other:?}"),
+        };
+        let [first, third] = &answer.explanations[..] else {
+            panic!("two webhooks")
+        };
+        assert_eq!(events(&first.of_event), [event(5)]);
+        assert_eq!(events(&first.last_call), [event(7)]);
+        assert_eq!(third.of_event, Some(record(NOW_MS - 50, aside(3))));
+        assert!(!answer.calls_incomplete);
+    }
+
+    #[test]
+    fn a_call_of_long_ago_is_not_the_last_and_is_not_searched_for() {
+        let mut calls = Calls::default();
+        let before = sought().lately_ms() - 1;
+        let entries = vec![
+            record(NOW_MS, attempt(1, 5)),
+            record(before, aside(3)),
+            record(before, attempt(2, 5)),
+        ];
+        calls.meets(page(entries), &sought());
+        assert_eq!(times(&calls.last), [(webhook(1), NOW_MS)]);
+        assert!(calls.is_whole, "the second has made no call lately");
+    }
+
+    #[test]
+    fn an_event_that_did_not_go_to_a_webhook_has_not_expired_there() {
+        let expired = |number| {
+            Entry::Expired(Expired {
+                webhook_id: webhook(number).to_string(),
+                first: Some(event(1)),
+                last: Some(event(9)),
+                ..Expired::default()
+            })
+        };
+        let mut calls = Calls::default();
+        let entries = vec![record(NOW_MS, expired(2)), record(NOW_MS, expired(3))];
+        calls.meets(page(entries), &sought());
+        assert_eq!(times(&calls.of_event), [(webhook(3), NOW_MS)]);
     }
 }

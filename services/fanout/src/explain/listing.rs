@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use tonic::{Request, Response, Status};
 
 use super::refusal::Refusal;
-use super::{Explainer, JOURNAL, PATIENCE};
+use super::{Explainer, JOURNAL, LOOKS_BACK, PATIENCE};
 
 const DEFAULT_SIZE: u32 = 100;
 const MAX_SIZE: u32 = 1_000;
@@ -32,7 +32,13 @@ impl Explainer {
         let _permit = self.listed.begin(wanted.account)?;
         self.is_there(wanted.account)?;
         let partition = self.partition_in(JOURNAL, wanted.account).await?;
-        let listing = list([&self.journal, &self.successes], partition, &wanted, rest, size);
+        let listing = list(
+            [&self.journal, &self.successes],
+            partition,
+            &wanted,
+            rest,
+            (size, LOOKS_BACK),
+        );
         let listed = timeout(PATIENCE, listing).await;
         let listed = listed.map_err(|_elapsed| ReadError::TimedOut)??;
         Ok(v1::ListJournalResponse {

@@ -10,11 +10,14 @@ use angarium_model::{AccountId, Webhook, WebhookId};
 use angarium_proto::audit::v1::AuditRecord;
 use angarium_proto::convert::webhook_from_wire;
 use angarium_proto::registry::v1::registry_record::Entry;
+use angarium_runtime::millis;
 use prost::Message as _;
 use tokio::time::Instant;
 
-/// It is looked back for so long. What is not found by then is not told.
-const LOOKS_BACK: Duration = Duration::from_secs(3);
+use super::LOOKS_BACK;
+
+/// A change that fanout did not know of may have been told so long before the event was matched: the registry may have been away.
+const BEFORE: Duration = Duration::from_hours(1);
 /// The method that brings a webhook back: before it, there was none, and before that, there was.
 const BROUGHT_BACK: &str = "UndeleteWebhook";
 
@@ -30,21 +33,24 @@ pub(super) enum Was {
 pub(super) struct Looking {
     /// An offset in the registry topic.
     revision: i64,
+    /// When the registry was known up to it: Unix milliseconds.
+    at_ms: i64,
     wanted: HashSet<WebhookId>,
     found: HashMap<WebhookId, Was>,
 }
 
 impl Looking {
-    /// All that are wanted were changed behind the revision.
-    pub(super) fn for_these(wanted: HashSet<WebhookId>, revision: i64) -> Self {
+    /// All that are wanted were changed behind the revision, which was all that was known at a time, Unix milliseconds.
+    pub(super) fn for_these(wanted: HashSet<WebhookId>, (revision, at_ms): (i64, i64)) -> Self {
         Self {
             revision,
+            at_ms,
             wanted,
             found: HashMap::new(),
         }
     }
 
-    /// Reads the account's partition of the audit log back until all is found, or for 3 s.
+    /// Reads the account's partition of the audit log back until all is found, or for 3 s: what is not found by then is not told.
     ///
     /// # Errors
     /// When Kafka does not answer.
@@ -54,12 +60,11 @@ impl Looking {
         partition: i32,
         account: AccountId,
     ) -> Result<HashMap<WebhookId, Was>, ReadError> {
-        if self.wanted.is_empty() {
-            return Ok(self.found);
-        }
         let until = Instant::now() + LOOKS_BACK;
         let key = account.to_string().into_bytes();
-        let mut log = Backward::open(audit.clone(), (partition, key), None, None).await?;
+        let from_ms = self.at_ms.saturating_sub(millis(BEFORE));
+        let from = audit.offset_at(partition, from_ms.max(0)).await?;
+        let mut log = Backward::open(audit.clone(), (partition, key), None, Some(from)).await?;
         while !self.wanted.is_empty() && log.rest().is_some() {
             match log.take() {
                 Some(record) => {
@@ -142,7 +147,7 @@ mod tests {
 
     /// What it was like at a revision, by these changes, the first of them first: its name then.
     fn was(changes: &[(&str, Option<i64>)], revision: i64) -> Option<String> {
-        let mut looking = Looking::for_these(HashSet::from([ID]), revision);
+        let mut looking = Looking::for_these(HashSet::from([ID]), (revision, 0));
         for (method, before) in changes.iter().rev() {
             looking.meets(change(method, *before));
         }

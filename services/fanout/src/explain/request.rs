@@ -14,6 +14,8 @@ pub(super) struct Asked {
     /// `None`: all of the account.
     pub(super) webhook: Option<WebhookId>,
     pub(super) given: Given,
+    /// Whether it is asked how calls go, too.
+    pub(super) with_calls: bool,
 }
 
 /// The event.
@@ -51,6 +53,7 @@ pub(super) fn explain(
             account,
             webhook,
             given,
+            with_calls: wire.with_calls,
         }),
         _ => Err(InvalidWire(errors)),
     }
@@ -116,6 +119,7 @@ mod tests {
             account_id: 1,
             webhook_id: "wh_1".into(),
             event: Some(Wire::EventType("CI_STAT".into())),
+            ..ExplainRequest::default()
         };
         assert_eq!(fields(wrong.clone()), ["webhook_id", "event_type"]);
         let no_account = ExplainRequest {

@@ -51,6 +51,11 @@ impl Now {
         Self { matched }
     }
 
+    /// Where the event goes.
+    pub(super) fn goes_to(&self) -> impl Iterator<Item = WebhookId> + '_ {
+        self.matched.active.iter().copied()
+    }
+
     fn verdict(&self, webhook: &Interest, about: &About<'_>) -> Verdict {
         let matched = &self.matched;
         let failure = matched.undecided.iter().find(|(id, _)| *id == webhook.id);
@@ -102,10 +107,14 @@ impl Then {
             .filter_map(|id| id.parse().ok())
     }
 
-    /// Whether the event went to it.
-    pub(super) fn went_to(&self, webhook: WebhookId) -> bool {
-        let id = webhook.to_string();
-        self.matched.webhook_ids.contains(&id)
+    /// When it was recorded: Unix milliseconds.
+    pub(super) const fn at_ms(&self) -> i64 {
+        self.at_ms
+    }
+
+    /// Where the event went.
+    pub(super) fn went_to(&self) -> impl Iterator<Item = WebhookId> + '_ {
+        self.matched.webhook_ids.iter().filter_map(|id| id.parse().ok())
     }
 
     /// By its name in the record; `None`: it is not named.
@@ -141,7 +150,11 @@ impl Then {
             (Some((outcome, failure)), Some(Was::Like(was))) => {
                 about.verdict(outcome, was, failure, Tense::Then)
             }
-            (Some((outcome, _)), Some(Was::NotThere) | None) => plain(outcome, unknown(webhook)),
+            (Some((outcome, "")), Some(Was::NotThere) | None) => plain(outcome, unknown(webhook)),
+            (Some((outcome, failure)), Some(Was::NotThere) | None) => plain(
+                outcome,
+                format!("its filter had no answer for this event: {failure}"),
+            ),
             // Who takes the type is named: this one had been deleted for a while.
             (None, Some(Was::Like(was))) if about.is_taken_by(was) => not_there(),
             (None, Some(Was::Like(was))) => about.verdict(Outcome::OtherType, was, "", Tense::Then),

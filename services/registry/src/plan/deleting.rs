@@ -95,3 +95,24 @@ fn what_goes_along(state: &State, account: AccountId) -> Vec<Key> {
     let deleted = deleted.map(|deleted| Key::Deleted(deleted.webhook.id));
     keys.chain(types).chain(deleted).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use angarium_model::KeyId;
+
+    use super::*;
+    use crate::record::tests::api_key;
+
+    #[test]
+    fn with_a_key_goes_when_it_was_used() {
+        let id = KeyId::from_bytes([7; 16]);
+        let unused = api_key(id);
+        assert_eq!(key_records(&unused).collect::<Vec<_>>(), [Key::Api(id)]);
+        let used = ApiKey {
+            last_used_at_ms: Some(5),
+            ..unused
+        };
+        let records: Vec<_> = key_records(&used).collect();
+        assert_eq!(records, [Key::Used(id), Key::Api(id)]);
+    }
+}
