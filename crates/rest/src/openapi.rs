@@ -190,9 +190,33 @@ fn body(route: &Route, schemas: &mut Schemas) -> Option<Value> {
     Some(json!({"required": required, "content": {"application/json": {"schema": schema}}}))
 }
 
+/// What a message is called among the components: by its name, behind that of the message that it is a part of, and behind that of its
+/// package if another one has a message of that name.
+fn component(of: &MessageDescriptor) -> String {
+    let own = path(of);
+    let is_one_of_two = of
+        .parent_pool()
+        .all_messages()
+        .any(|other| other != *of && path(&other) == own);
+    let package = of.package_name().trim_start_matches("angarium.");
+    match package.split('.').next() {
+        Some(package) if is_one_of_two => {
+            let (first, rest) = package.split_at(package.len().min(1));
+            format!("{}{rest}{own}", first.to_uppercase())
+        }
+        _ => own,
+    }
+}
+
+/// The name of a message, behind those of the messages that it is a part of.
+fn path(of: &MessageDescriptor) -> String {
+    let parent = of.parent_message().as_ref().map(path);
+    format!("{}{}", parent.unwrap_or_default(), of.name())
+}
+
 /// A message where it is used; it is described among the components.
 fn reference(of: &MessageDescriptor, schemas: &mut Schemas) -> Value {
-    let name = of.name().to_owned();
+    let name = component(of);
     if !schemas.contains_key(&name) {
         // It may hold itself.
         schemas.insert(name.clone(), None);

@@ -82,7 +82,7 @@ fn settings_that_are_fine_exit_0() {
 }
 
 #[test]
-fn a_service_that_cannot_be_reached_is_told_once_and_exits_1() {
+fn a_service_that_cannot_be_reached_is_told_once_and_exits_4() {
     for args in [
         &["account", "list", "--key", KEY, "--registry", NOWHERE] as &[_],
         &[
@@ -109,7 +109,7 @@ fn a_service_that_cannot_be_reached_is_told_once_and_exits_1() {
     ] {
         let output = run(args);
         let told = told(&output);
-        assert_eq!(output.status.code(), Some(1), "{told}");
+        assert_eq!(output.status.code(), Some(4), "{told}");
         assert!(
             told.contains(NOWHERE) && told.contains("Connection refused"),
             "{told}"

@@ -407,6 +407,17 @@ async fn what_is_served_is_described_and_the_copy_is_current() {
     assert_eq!(update["operationId"], "UpdateWebhook");
     assert_eq!(update["parameters"][2]["name"], "If-Match");
     assert_eq!(create["parameters"][1]["name"], "idempotency-key");
+    // Messages of one name are two schemas.
+    let schemas = &copy["components"]["schemas"];
+    for (schema, field) in [
+        ("RegistryDeadLetter", "afterAttempts"),
+        ("NoticeDeadLetter", "keptUntilMs"),
+        ("ListAuditLogResponseEntry", "record"),
+        ("ListDeadLettersResponseEntry", "deadLetter"),
+    ] {
+        let described = &schemas[schema]["properties"][field];
+        assert!(described.is_object(), "{schema} lacks {field}");
+    }
     let ordering = &copy["components"]["schemas"]["Webhook"]["properties"]["ordering"];
     assert_eq!(ordering["enum"], json!(["ordered", "unordered"]));
 }
