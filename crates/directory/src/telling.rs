@@ -39,17 +39,23 @@ pub(crate) async fn run(
                 used_at_ms: used.at_ms,
             };
             let reached = match client.take() {
-                Some(reached) => Ok(reached),
-                None => registry.connect().await.map(RegistryServiceClient::new),
+                Some(reached) => Some(reached),
+                None => {
+                    let connected = timeout(WITHIN, registry.connect()).await;
+                    connected
+                        .ok()
+                        .and_then(Result::ok)
+                        .map(RegistryServiceClient::new)
+                }
             };
             match reached {
-                Ok(mut reached) => {
+                Some(mut reached) => {
                     if let Ok(Ok(_)) = timeout(WITHIN, reached.note_api_key_use(note)).await {
                         client = Some(reached);
                         continue;
                     }
                 }
-                Err(_not_connected) => sleep(PAUSE).await,
+                None => sleep(PAUSE).await,
             }
             tracing::debug!(key = %used.key, "the use of a key is not noted");
             shared.uses.forget(used.key);

@@ -12,7 +12,7 @@ mod settings;
 mod strictness;
 
 pub use about::check_tag;
-pub use access::{api_key_from_wire, api_key_to_wire, grant_from_wire, grant_to_wire};
+pub use access::{actor_to_wire, api_key_from_wire, api_key_to_wire, grant_from_wire, grant_to_wire};
 pub use delivery::{append_webhook_id, delivery_of, lane_from_wire, lane_to_wire, webhook_ids};
 pub use event::{event_from_record, event_to_record, position_from_wire, position_to_wire};
 pub use event_type::{event_class_from_wire, event_class_to_wire, event_type_from_wire, event_type_to_wire};

@@ -15,7 +15,7 @@ pub use client::{
 };
 pub use guarded::{access, denied};
 pub use server::{Error, Server};
-use tonic::Code;
+use tonic::{Code, ConnectError, Status};
 
 /// The largest message that clients, the registry and reflection decode. Ingest has a setting of its own.
 ///
@@ -26,6 +26,17 @@ pub const MAX_MESSAGE_BYTES: usize = 6 * 1024 * 1024;
 /// vanished is noticed within 30 s.
 const KEEPALIVE_EVERY: std::time::Duration = std::time::Duration::from_secs(20);
 const KEEPALIVE_ANSWER: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// The reason, in ErrorInfo, of what may have been done: nobody knows.
+pub const OUTCOME_UNKNOWN: &str = "OUTCOME_UNKNOWN";
+
+/// Whether a call never left this process: there was no connection.
+#[must_use]
+pub fn was_not_sent(status: &Status) -> bool {
+    let first = std::error::Error::source(status);
+    let mut causes = std::iter::successors(first, |cause| (*cause).source());
+    causes.any(|cause| cause.is::<ConnectError>())
+}
 
 /// A code as the gRPC specification writes it, and the semantic conventions of OpenTelemetry.
 #[must_use]

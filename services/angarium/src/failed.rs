@@ -2,11 +2,9 @@
 
 use std::fmt;
 
-use tonic::{Code, ConnectError, Status};
+use angarium_runtime::grpc;
+use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
-
-/// The reason of what may have been done.
-const OUTCOME_UNKNOWN: &str = "OUTCOME_UNKNOWN";
 
 /// A service did not do what was asked.
 #[derive(Debug)]
@@ -49,23 +47,16 @@ impl From<&Status> for Why {
     fn from(status: &Status) -> Self {
         let reason = status.get_details_error_info().map(|info| info.reason);
         match status.code() {
-            _ if reason.as_deref() == Some(OUTCOME_UNKNOWN) => Self::Unknown,
+            _ if reason.as_deref() == Some(grpc::OUTCOME_UNKNOWN) => Self::Unknown,
             // What an account may have at most does not change by waiting.
             Code::ResourceExhausted if status.get_details_quota_failure().is_none() => Self::NotNow,
-            Code::Unavailable if !status.details().is_empty() || was_not_sent(status) => Self::NotNow,
+            Code::Unavailable if !status.details().is_empty() || grpc::was_not_sent(status) => Self::NotNow,
             Code::NotFound => Self::NotThere,
             // The time is up, or the connection broke. A client says CANCELLED of its own deadline.
             Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled | Code::Unknown => Self::Unknown,
             _ => Self::Refused,
         }
     }
-}
-
-/// Whether the call never left this process.
-fn was_not_sent(status: &Status) -> bool {
-    let first = std::error::Error::source(status);
-    let mut causes = std::iter::successors(first, |cause| (*cause).source());
-    causes.any(|cause| cause.is::<ConnectError>())
 }
 
 impl From<http::StatusCode> for Why {

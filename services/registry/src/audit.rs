@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use angarium_kafka::{Backward, LogReader, ReadError, Record};
 use angarium_model::{AccountId, Actor, Revision};
+use angarium_proto::audit::v1::AuditRecord;
 use angarium_proto::audit::v1::list_audit_log_response::Entry;
-use angarium_proto::audit::v1::{self, AuditRecord};
+use angarium_proto::convert::actor_to_wire;
 use angarium_runtime::UnderWay;
 use prost::Message;
 use tokio::time::{Instant, timeout_at};
@@ -74,12 +75,8 @@ impl Change {
 
     /// The key and the value of its record.
     pub(crate) fn encode(&self) -> (String, Vec<u8>) {
-        let kind = match self.actor {
-            Actor::Operator => v1::actor::Kind::OperatorKey(v1::OperatorKey {}),
-            Actor::Key(id) => v1::actor::Kind::ApiKeyId(id.to_string()),
-        };
         let record = AuditRecord {
-            actor: Some(v1::Actor { kind: Some(kind) }),
+            actor: Some(actor_to_wire(self.actor)),
             account_id: self.home.account().map(AccountId::get),
             method: self.method.to_owned(),
             subject: self.subject.to_string(),

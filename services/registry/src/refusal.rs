@@ -8,7 +8,7 @@ use angarium_model::{
     AccountId, EventName, ExternalId, KeyId, MaxWebhooks, Revision, Scope, Scopes, Signing, WebhookId,
 };
 use angarium_proto::{FieldError, InvalidWire, invalid_argument};
-use angarium_runtime::Full;
+use angarium_runtime::{Full, grpc};
 use angarium_signing::SecretError;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
@@ -24,8 +24,6 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 const DOMAIN: &str = "registry.angarium";
 /// The reason that one registry gives another.
 const NOT_WRITER: &str = "NOT_WRITER";
-/// The reason of what may have been written.
-const OUTCOME_UNKNOWN: &str = "OUTCOME_UNKNOWN";
 
 /// Why a call is refused.
 #[derive(Debug, thiserror::Error)]
@@ -267,7 +265,7 @@ impl Refusal {
             Self::TooMany(_) | Self::Busy | Self::NotWritten | Self::Behind | Self::NoAuditLog(_) => {
                 ErrorDetails::with_retry_info(Some(RETRY_AFTER))
             }
-            Self::Unknown => ErrorDetails::with_error_info(OUTCOME_UNKNOWN, DOMAIN, HashMap::new()),
+            Self::Unknown => ErrorDetails::with_error_info(grpc::OUTCOME_UNKNOWN, DOMAIN, HashMap::new()),
             Self::NotSealed(_) => ErrorDetails::with_error_info("NOT_SEALED", DOMAIN, HashMap::new()),
             Self::NoSecret(_) => ErrorDetails::with_error_info("NO_SECRET", DOMAIN, HashMap::new()),
             Self::Invalid(_) => ErrorDetails::new(),
@@ -284,7 +282,7 @@ pub(crate) fn is_not_writer(status: &Status) -> bool {
 /// Whether nobody knows whether it was written.
 pub(crate) fn is_unknown(status: &Status) -> bool {
     let info = status.get_details_error_info();
-    info.is_some_and(|info| info.reason == OUTCOME_UNKNOWN && info.domain == DOMAIN)
+    info.is_some_and(|info| info.reason == grpc::OUTCOME_UNKNOWN && info.domain == DOMAIN)
 }
 
 impl From<Refusal> for Status {

@@ -8,7 +8,7 @@ use angarium_policy::egress::Policy;
 use angarium_runtime::{Clock, grpc};
 use tokio::time::{Instant, timeout, timeout_at};
 use tonic::metadata::MetadataMap;
-use tonic::{Code, ConnectError, Request, Response, Status};
+use tonic::{Code, Request, Response, Status};
 
 use crate::changes::Change;
 use crate::peers::Peers;
@@ -146,7 +146,7 @@ impl Routing {
                 Some(Ok(answer))
             }
             Ok(Err(status)) if is_not_writer(&status) => None,
-            Ok(Err(status)) if was_not_sent(&status) => {
+            Ok(Err(status)) if grpc::was_not_sent(&status) => {
                 self.peers.forget(endpoint);
                 None
             }
@@ -174,18 +174,6 @@ impl Routing {
     pub(crate) async fn reached(&self, places: Vec<(i32, i64)>) -> Result<(), Refusal> {
         self.store.reached_all(places, self.patience).await
     }
-}
-
-/// Whether the call never left this process.
-fn was_not_sent(status: &Status) -> bool {
-    let mut source = std::error::Error::source(status);
-    while let Some(error) = source {
-        if error.is::<ConnectError>() {
-            return true;
-        }
-        source = error.source();
-    }
-    false
 }
 
 /// Whether it is the connection that failed, and not the other registry that answered so.

@@ -1,11 +1,14 @@
 //! API keys.
 
-use angarium_model::{AccountId, ApiKey, Grant, KeyId, Previous, Revision, Role, Scope, Scopes, SecretHash};
+use angarium_model::{
+    AccountId, Actor, ApiKey, Grant, KeyId, Previous, Revision, Role, Scope, Scopes, SecretHash,
+};
 
 use super::registry::{Secrets, check_name};
 use super::take;
 use crate::FieldError;
 use crate::access::v1 as access;
+use crate::audit::v1 as audit;
 use crate::registry::v1;
 
 /// Reads a stored API key, what it is known by included; field paths are relative to it.
@@ -63,6 +66,16 @@ pub fn api_key_to_wire(key: &ApiKey, secrets: Secrets) -> v1::ApiKey {
         previous_hash: previous.map(|previous| shown(&previous.hash)).unwrap_or_default(),
         last_used_at_ms: key.last_used_at_ms,
     }
+}
+
+/// Who called, as the audit log has it.
+#[must_use]
+pub fn actor_to_wire(actor: Actor) -> audit::Actor {
+    let kind = match actor {
+        Actor::Operator => audit::actor::Kind::OperatorKey(audit::OperatorKey {}),
+        Actor::Key(id) => audit::actor::Kind::ApiKeyId(id.to_string()),
+    };
+    audit::Actor { kind: Some(kind) }
 }
 
 /// What a key allows; `confined`: it is one of an account, which cannot have what reaches beyond. No key has what

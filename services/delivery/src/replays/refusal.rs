@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use angarium_kafka::{ProduceError, ReadError, SendError};
 use angarium_model::Position;
 use angarium_proto::{InvalidWire, invalid_argument};
-use angarium_runtime::Full;
+use angarium_runtime::{Full, grpc};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
@@ -15,8 +15,6 @@ use angarium_directory::lookup::{NotFound, RETRY_AFTER};
 
 /// Who gives reasons.
 const DOMAIN: &str = "angarium";
-/// The reason of what may have been done.
-const OUTCOME_UNKNOWN: &str = "OUTCOME_UNKNOWN";
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Refusal {
@@ -81,7 +79,7 @@ impl Refusal {
             Self::NotFound(refusal) => refusal.details(),
             Self::NoEvent(position) => resource("event", position.to_string()),
             Self::NoReplay(id) => resource("replay", id.to_string()),
-            Self::Unknown => ErrorDetails::with_error_info(OUTCOME_UNKNOWN, DOMAIN, HashMap::new()),
+            Self::Unknown => ErrorDetails::with_error_info(grpc::OUTCOME_UNKNOWN, DOMAIN, HashMap::new()),
             _ => ErrorDetails::with_retry_info(Some(RETRY_AFTER)),
         }
     }

@@ -7,8 +7,9 @@ use std::time::Duration;
 use angarium_kafka::topics::{self, Names};
 use angarium_kafka::{Connection, Outgoing, ProduceError, Producer, ProducerConfig, SendError, partition_of};
 use angarium_model::{AccountId, Actor};
+use angarium_proto::audit::v1::AuditRecord;
 use angarium_proto::audit::v1::audit_record::Asked;
-use angarium_proto::audit::v1::{self, AuditRecord};
+use angarium_proto::convert::actor_to_wire;
 use prost::Message as _;
 use tokio::sync::OnceCell;
 
@@ -89,17 +90,13 @@ impl Trail {
 }
 
 fn record(subject: Subject, Told { by, asked }: Told) -> AuditRecord {
-    let kind = match by {
-        Actor::Operator => v1::actor::Kind::OperatorKey(v1::OperatorKey {}),
-        Actor::Key(id) => v1::actor::Kind::ApiKeyId(id.to_string()),
-    };
     let method = match asked {
         Asked::ReplayWebhook(_) => "ReplayWebhook",
         Asked::CancelReplay(_) => "CancelReplay",
         Asked::ResendEvent(_) => "ResendEvent",
     };
     AuditRecord {
-        actor: Some(v1::Actor { kind: Some(kind) }),
+        actor: Some(actor_to_wire(by)),
         account_id: Some(AccountId::get(subject.account)),
         method: method.to_owned(),
         subject: format!("webhook/{}", subject.webhook),
@@ -112,6 +109,7 @@ fn record(subject: Subject, Told { by, asked }: Told) -> AuditRecord {
 #[cfg(test)]
 mod tests {
     use angarium_model::{KeyId, WebhookId};
+    use angarium_proto::audit::v1;
     use angarium_proto::delivery::v1::{CancelReplayRequest, ReplayWebhookRequest, ResendEventRequest};
 
     use super::*;

@@ -5,7 +5,7 @@ use angarium_runtime::access::{TOLD_EVERY, Token};
 use angarium_runtime::millis;
 
 use super::caller::Caller;
-use super::deleting::key_records;
+use super::deleting::key_use;
 use super::{Expected, Plan, Shown};
 use crate::home::Home;
 use crate::patch::{ApiKeyPatch, Rotation};
@@ -107,8 +107,7 @@ impl ApiKeyWrite {
             }
             Self::Delete { home, id, expected } => {
                 let key = current(state, home, id, expected, by)?;
-                let used = key_records(&key).filter(|record| *record != Key::Api(id));
-                Ok(Plan::removal(Key::Api(id), used.collect()))
+                Ok(Plan::removal(Key::Api(id), key_use(&key).into_iter().collect()))
             }
             Self::NoteUse { home, id, at_ms } => {
                 let key = state.key_of(home, id)?;
@@ -133,7 +132,7 @@ fn current(state: &State, home: Home, id: KeyId, expected: Expected, by: Caller)
     Ok(ApiKey::clone(current))
 }
 
-/// Whether a use is told of that is not known yet: one an hour, or every call would be a write.
+/// Whether a use is told of that is not known yet: one in half an hour, or every call would be a write.
 pub(crate) fn is_news(key: &ApiKey, at_ms: i64) -> bool {
     let known = key.last_used_at_ms;
     known.is_none_or(|known| at_ms >= known.saturating_add(millis(TOLD_EVERY)))

@@ -78,10 +78,14 @@ pub(super) fn delete_account(state: &State, id: AccountId, expected: Expected) -
     }
 }
 
+/// The record of when an API key was used, if it was.
+pub(super) fn key_use(key: &ApiKey) -> Option<Key> {
+    key.last_used_at_ms.map(|_at_ms| Key::Used(key.id))
+}
+
 /// The records of an API key, that of the key last.
-pub(super) fn key_records(key: &ApiKey) -> impl Iterator<Item = Key> + use<> {
-    let used = key.last_used_at_ms.map(|_at_ms| Key::Used(key.id));
-    used.into_iter().chain([Key::Api(key.id)])
+fn key_records(key: &ApiKey) -> impl Iterator<Item = Key> + use<> {
+    key_use(key).into_iter().chain([Key::Api(key.id)])
 }
 
 /// What cannot be without its account.
